@@ -1,0 +1,93 @@
+"""voicematch says who is speaking in a podcast, by name, because it remembers voices.
+
+>>> from voicematch import identify, enroll, open_library  # doctest: +SKIP
+>>> with open_library() as library:  # doctest: +SKIP
+...     enroll("Ada", "ada.wav", library=library, consent="permission")
+...     episode = identify("episode.mp3", library=library)
+...     for turn in episode.turns:
+...         print(turn.start, episode.name(turn.speaker))
+
+Names are imported on first use, so that ``import voicematch`` and ``voicematch --help`` stay quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .errors import (
+        AudioError,
+        EmbedderMismatch,
+        EnrollmentError,
+        EvaluationError,
+        FormatError,
+        LibraryError,
+        ModelError,
+        OutputExists,
+        ProfileExists,
+        ProfileNotFound,
+        VoicematchError,
+    )
+    from .library import Library, open_library
+    from .pipeline import Enrollment, enroll, identify, name, relabel
+    from .types import Candidate, Embedding, LabelledEpisode, Line, Match, Turn, Verdict, Word
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    **dict.fromkeys(("identify", "enroll", "name", "relabel", "Enrollment"), "pipeline"),
+    **dict.fromkeys(("open_library", "Library"), "library"),
+    **dict.fromkeys(("Candidate", "Embedding", "LabelledEpisode", "Line", "Match", "Turn", "Verdict", "Word"), "types"),
+    **dict.fromkeys(
+        (
+            "AudioError",
+            "EmbedderMismatch",
+            "EnrollmentError",
+            "EvaluationError",
+            "FormatError",
+            "LibraryError",
+            "ModelError",
+            "OutputExists",
+            "ProfileExists",
+            "ProfileNotFound",
+            "VoicematchError",
+        ),
+        "errors",
+    ),
+}
+
+__all__ = [
+    "AudioError",
+    "Candidate",
+    "Embedding",
+    "EmbedderMismatch",
+    "Enrollment",
+    "EnrollmentError",
+    "EvaluationError",
+    "FormatError",
+    "LabelledEpisode",
+    "Library",
+    "LibraryError",
+    "Line",
+    "Match",
+    "ModelError",
+    "OutputExists",
+    "ProfileExists",
+    "ProfileNotFound",
+    "Turn",
+    "Verdict",
+    "VoicematchError",
+    "Word",
+    "enroll",
+    "identify",
+    "name",
+    "open_library",
+    "relabel",
+]
+
+
+def __getattr__(attribute: str) -> object:
+    if attribute not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")
+    return getattr(importlib.import_module(f".{_HOMES[attribute]}", __name__), attribute)

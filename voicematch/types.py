@@ -1,0 +1,163 @@
+"""The values that flow through voicematch. Times are seconds from the start of the audio.
+
+Classes that hold an array compare by identity (``eq=False``): comparing arrays with ``==`` has no single answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float32]
+Progress = Callable[[str, float, float], None]
+"""``progress(step, done, total)``: called often; raising from it cancels the work. ``total`` is 0 when not known."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Turn:
+    """A stretch in which one speaker holds the floor. Turns of two speakers may overlap."""
+
+    start: float
+    end: float
+    speaker: str
+
+    @property
+    def duration(self) -> float:
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedding:
+    """One unit vector of one voice.
+
+    vector : (dimension,) float32 array of length 1
+    seconds : net speech it was made from
+    start, end : where in the audio that speech lies
+    """
+
+    vector: Array
+    seconds: float
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Diarization:
+    """Who speaks when, by local label (SPEAKER_00 speaks first), and what each voice is like.
+
+    turns : sorted by (start, end, speaker), all inside 0 … duration
+    embeddings : for every speaker with enough speech, one embedding per stretch of about 10 s of their speech;
+        a speaker with too little speech to embed is absent
+    seconds_by_stage : wall time by stage, for the benchmark
+    """
+
+    turns: tuple[Turn, ...]
+    embeddings: dict[str, tuple[Embedding, ...]]
+    duration: float
+    seconds_by_stage: dict[str, float] = field(default_factory=dict)
+
+
+class Verdict(StrEnum):
+    """What may be said of a speaker: a name, a suggestion, or nothing."""
+
+    ACCEPT = "accept"
+    REVIEW = "review"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """How well one profile fits one speaker.
+
+    score : cosine, -1 … 1
+    probability : calibrated, 0 … 1
+    agreement : share of the speaker's own talk time whose segments fit this profile better than any other
+    """
+
+    profile: str
+    score: float
+    probability: float
+    agreement: float
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The verdict on one speaker of an episode, with the reasons a person can read.
+
+    profile : the name given (accept) or suggested (review); None when unknown
+    candidates : best first; kept also when the verdict is unknown, so that the answer explains itself
+    """
+
+    speaker: str
+    verdict: Verdict
+    profile: str | None
+    probability: float
+    candidates: tuple[Candidate, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word with its own times; ``speaker`` is a local label, or None while nobody holds it."""
+
+    start: float
+    end: float
+    text: str
+    speaker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a transcript. ``speaker`` is a local label (SPEAKER_00), a name read from a file, or None.
+
+    words : empty when the transcript has no word times
+    others : speakers who talk over this line
+    """
+
+    start: float
+    end: float
+    text: str
+    speaker: str | None = None
+    words: tuple[Word, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledEpisode:
+    """The answer: an episode with names on it. ``name(label)`` is what to print for a local label.
+
+    source : the path or URL as given
+    audio_sha256 : identifies the exact audio the labels belong to
+    matches : by local label, one for every speaker in ``turns``
+    lost_seconds : what a damaged file could not give
+    """
+
+    source: str
+    audio_sha256: str
+    duration: float
+    turns: tuple[Turn, ...]
+    matches: dict[str, Match]
+    lines: tuple[Line, ...] = ()
+    title: str = ""
+    date: str | None = None  # ISO 8601, of publication
+    embedder: str = ""
+    diarizer: str = ""
+    lost_seconds: float = 0.0
+
+    def name(self, speaker: str) -> str:
+        """The profile's name when accepted, else the local label."""
+        match = self.matches.get(speaker)
+        if match is not None and match.verdict is Verdict.ACCEPT and match.profile is not None:
+            return match.profile
+        return speaker
+
+    def talk_seconds(self) -> dict[str, float]:
+        """Seconds spoken by each local label, in order of first appearance."""
+        seconds: dict[str, float] = {}
+        for turn in self.turns:
+            seconds[turn.speaker] = seconds.get(turn.speaker, 0.0) + turn.duration
+        return seconds
