@@ -1,0 +1,205 @@
+"""How like two voices are: cosine against several voiceprints, calibrated to a probability. Arrays in, arrays out.
+
+A speaker's embeddings are pooled to one vector (`centroid`) and compared with every profile (`scores`); the cosine
+becomes a probability through a logistic curve fitted to the embedder at hand (`Calibration`): a cosine of 0.5 means
+one thing for two minutes of speech and another for five seconds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import scipy.special
+
+from .errors import ModelError
+from .types import Array, Embedding
+
+Numbers = npt.NDArray[np.float64]
+
+TOP_K = 3  # voiceprints of a profile that count: the conditions nearest to this recording, not all it was ever heard in
+BLOCK_ROWS = (
+    65_536  # voiceprints multiplied at once: 50 MB of 192 floats, so memory stays flat beyond the library itself
+)
+MIN_SECONDS = 1.0
+MAX_SECONDS = 120.0  # speech beyond this no longer sharpens a pooled vector
+
+
+@dataclass(frozen=True, eq=False)
+class Voiceprints:
+    """All enrolled vectors of a library, of one embedder.
+
+    profiles : the profile of each row
+    vectors : (num_voiceprints, dimension) float32 array of unit rows
+    seconds : (num_voiceprints,) array, net speech of each row
+    """
+
+    profiles: tuple[str, ...]
+    vectors: Array
+    seconds: Array
+
+    def __post_init__(self) -> None:
+        if self.vectors.ndim != 2 or not len(self.profiles) == len(self.vectors) == len(self.seconds):
+            raise ValueError(
+                f"{len(self.profiles)} profiles, vectors of shape {self.vectors.shape} and {len(self.seconds)} seconds"
+                " do not describe the same rows"
+            )
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Every profile once, sorted: the columns of `scores`."""
+        return tuple(sorted(set(self.profiles)))
+
+    @cached_property
+    def counts(self) -> npt.NDArray[np.int64]:
+        """(num_profiles,) array: voiceprints of each profile."""
+        return np.bincount(self._column_of_row, minlength=len(self.names)).astype(np.int64)
+
+    @cached_property
+    def rows(self) -> npt.NDArray[np.int64]:
+        """(num_voiceprints,) array: row numbers, profile after profile in the order of `names`."""
+        return np.argsort(self._column_of_row, kind="stable").astype(np.int64)
+
+    @cached_property
+    def seconds_by_profile(self) -> Array:
+        """(num_profiles,) array: net speech enrolled for each profile."""
+        return np.bincount(self._column_of_row, weights=self.seconds, minlength=len(self.names)).astype(np.float32)
+
+    def only(self, names: Sequence[str]) -> Voiceprints:
+        """The voiceprints of these profiles alone."""
+        wanted = set(names)
+        keep = np.array([idx for idx, profile in enumerate(self.profiles) if profile in wanted], dtype=np.int64)
+        return Voiceprints(tuple(self.profiles[idx] for idx in keep), self.vectors[keep], self.seconds[keep])
+
+    @cached_property
+    def _column_of_row(self) -> npt.NDArray[np.int64]:
+        column = {name: idx for idx, name in enumerate(self.names)}
+        return np.fromiter((column[profile] for profile in self.profiles), dtype=np.int64, count=len(self.profiles))
+
+
+def centroid(embeddings: Sequence[Embedding]) -> Embedding:
+    """One embedding of a voice from many: their mean, weighted by net speech, scaled back to length 1.
+
+    Raises ValueError without embeddings.
+    """
+    if not embeddings:
+        raise ValueError("no embeddings to pool")
+    seconds = np.array([embedding.seconds for embedding in embeddings])
+    vector = seconds @ np.stack([embedding.vector for embedding in embeddings])
+    return Embedding(
+        vector=unit(vector),
+        seconds=float(seconds.sum()),
+        start=min(embedding.start for embedding in embeddings),
+        end=max(embedding.end for embedding in embeddings),
+    )
+
+
+def unit(vectors: npt.ArrayLike) -> Array:
+    """The same directions with length 1.
+
+    vectors : (..., dimension) array; a zero row stays zero
+    """
+    array = np.asarray(vectors, dtype=np.float64)
+    length = np.linalg.norm(array, axis=-1, keepdims=True)
+    return np.asarray(array / np.maximum(length, 1e-12), dtype=np.float32)
+
+
+def scores(speaker_vectors: Array, voiceprints: Voiceprints, *, top_k: int = TOP_K) -> Array:
+    """How well each speaker fits each profile: the mean of the `top_k` best cosines against its voiceprints.
+
+    speaker_vectors : (num_speakers, dimension) array of unit rows
+    returns : (num_speakers, num_profiles) array; columns as in ``voiceprints.names``
+
+    The one place that looks at every voiceprint: an approximate index, when one is needed, goes behind it.
+    Raises ValueError when the dimensions differ.
+    """
+    num_speakers, num_profiles = len(speaker_vectors), len(voiceprints.names)
+    result = np.zeros((num_speakers, num_profiles), dtype=np.float32)
+    if not num_profiles or not num_speakers:
+        return result
+    if speaker_vectors.shape[1] != voiceprints.vectors.shape[1]:
+        raise ValueError(
+            f"speakers of dimension {speaker_vectors.shape[1]} cannot be compared with voiceprints of dimension"
+            f" {voiceprints.vectors.shape[1]}"
+        )
+    counts, rows = voiceprints.counts, voiceprints.rows
+    first = np.cumsum(counts) - counts
+    distinct_counts = np.unique(counts)
+    for speaker, vector in enumerate(np.asarray(speaker_vectors, dtype=np.float32)):
+        cosines = _cosines(voiceprints.vectors, vector)
+        # Profiles with equally many voiceprints make a matrix, so the best of each are found without a Python loop.
+        for count in distinct_counts:
+            columns = np.flatnonzero(counts == count)
+            table = cosines[rows[first[columns, None] + np.arange(count)]]
+            if count > top_k:
+                table = np.partition(table, count - top_k, axis=1)[:, count - top_k :]
+            result[speaker, columns] = table.mean(axis=1)
+    return result
+
+
+def _cosines(vectors: Array, vector: Array) -> Array:
+    cosines = np.empty(len(vectors), dtype=np.float32)
+    for start in range(0, len(vectors), BLOCK_ROWS):
+        block = vectors[start : start + BLOCK_ROWS]
+        np.dot(block, vector, out=cosines[start : start + len(block)])
+    return cosines
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """From a cosine to the probability that two voices are one person, for one embedder, with the thresholds to use.
+
+    The logistic model: logit = bias + score * cosine + log_speaker * ln(s) + log_profile * ln(p), where s and p are net
+    seconds of speech of the speaker and the profile, each held within `MIN_SECONDS` … `MAX_SECONDS`.
+
+    accept, review : probabilities from which a name is given, or suggested
+    margin : cosine by which the best profile must beat the next, and the best speaker the next for one profile
+    agreement : share of a speaker's own speech that must fit the profile best
+    """
+
+    embedder: str
+    bias: float
+    score: float
+    log_speaker: float
+    log_profile: float
+    accept: float
+    review: float
+    margin: float
+    agreement: float
+
+    def logit(self, score: npt.ArrayLike, *, seconds_speaker: npt.ArrayLike, seconds_profile: npt.ArrayLike) -> Numbers:
+        """The natural log of the odds that speaker and profile are one person; the arguments broadcast."""
+        return np.asarray(
+            self.bias
+            + self.score * np.asarray(score, dtype=np.float64)
+            + self.log_speaker * log_seconds(seconds_speaker)
+            + self.log_profile * log_seconds(seconds_profile)
+        )
+
+    def probability(
+        self, score: npt.ArrayLike, *, seconds_speaker: npt.ArrayLike, seconds_profile: npt.ArrayLike
+    ) -> Numbers:
+        """The probability that speaker and profile are one person; the arguments broadcast."""
+        return np.asarray(
+            scipy.special.expit(self.logit(score, seconds_speaker=seconds_speaker, seconds_profile=seconds_profile))
+        )
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Calibration:
+        """The calibration written by `to_json`. Raises ModelError when it is not one."""
+        try:
+            values = json.loads(text)
+            return cls(embedder=str(values["embedder"]), **{f.name: float(values[f.name]) for f in fields(cls)[1:]})
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"not a calibration: {error!r}") from error
+
+
+def log_seconds(seconds: npt.ArrayLike) -> Numbers:
+    return np.asarray(np.log(np.clip(np.asarray(seconds, dtype=np.float64), MIN_SECONDS, MAX_SECONDS)))
