@@ -1,0 +1,73 @@
+"""Transcripts for reading: a paragraph for every stretch of one speaker, with the time it begins."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ..types import LabelledEpisode
+from . import clock
+from .cues import clean, named_lines
+from .labels import stem
+
+LONGEST_PARAGRAPH = 120.0  # s after which a speaker's next line begins a new paragraph: it has a time to jump to
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    start: float
+    end: float
+    name: str | None
+    text: str
+
+
+def paragraphs(episode: LabelledEpisode) -> list[Paragraph]:
+    """The lines, or the turns where there is no transcript, with consecutive ones of a name joined."""
+    joined: list[Paragraph] = []
+    for line in named_lines(episode):
+        last = joined[-1] if joined else None
+        if last is not None and last.name == line.speaker and line.start - last.start < LONGEST_PARAGRAPH:
+            text = f"{last.text} {line.text}".strip()
+            joined[-1] = Paragraph(last.start, max(last.end, line.end), last.name, text)
+        else:
+            joined.append(Paragraph(line.start, line.end, line.speaker, line.text))
+    return joined
+
+
+def write_text(episode: LabelledEpisode) -> str:
+    """Plain text: ``[0:01:02] Name: what they say``; without a transcript, who speaks from when to when."""
+    rows = []
+    for paragraph in paragraphs(episode):
+        time = f"[{clock.short_stamp(paragraph.start)}]"
+        if paragraph.text:
+            label = f"{paragraph.name}: " if paragraph.name else ""
+            rows.append(f"{time} {label}{paragraph.text}\n")
+        else:
+            rows.append(f"{time} {paragraph.name}, until {clock.short_stamp(paragraph.end)}\n")
+    return "\n".join(rows)
+
+
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>#|~!&])|(^[-+](?=\s))|(?<=^)(\d+)(?=[.)]\s)")
+
+
+def write_markdown(episode: LabelledEpisode) -> str:
+    """Markdown: a paragraph for every stretch of a speaker; its time is a link where the audio is a URL."""
+    rows = [f"# {_escape(clean(episode.title) or stem(episode.source))}\n"]
+    for paragraph in paragraphs(episode):
+        time = _time(episode, paragraph.start)
+        name = f"**{_escape(paragraph.name)}** " if paragraph.name else ""
+        body = _escape(paragraph.text) if paragraph.text else f"until {clock.short_stamp(paragraph.end)}"
+        rows.append(f"{name}{time}  \n{body}\n")
+    return "\n".join(rows)
+
+
+def _time(episode: LabelledEpisode, start: float) -> str:
+    shown = clock.short_stamp(start)
+    if not re.fullmatch(r"https?://[^\s<>()\"]+", episode.source):
+        return f"({shown})"
+    address = episode.source.partition("#")[0]
+    return f"([{shown}]({address}#t={int(start)}))"  # Media Fragments, https://www.w3.org/TR/media-frags/
+
+
+def _escape(text: str) -> str:
+    return _MARKDOWN.sub(lambda match: "\\" + match.group(0), text)
