@@ -1,0 +1,189 @@
+"""One engine per library: real transactions, one writer at a time, and failures in one line."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from ..errors import LibraryError
+
+BUSY_SECONDS = 30.0  # how long a writer waits for another one; a long batch write takes about a second
+WRITER_LOCK = 0x766F6963  # the advisory lock that gives PostgreSQL SQLite's rule of one writer at a time
+
+REASONS = {  # SQLite's result codes, to what happened and what to do
+    "SQLITE_BUSY": f"busy: another process has held it for {BUSY_SECONDS:.0f} s; try again when that is done",
+    "SQLITE_LOCKED": f"busy: another process has held it for {BUSY_SECONDS:.0f} s; try again when that is done",
+    "SQLITE_READONLY": "read-only; check the permissions of the file and its folder, or choose another library",
+    "SQLITE_FULL": "the disk is full; nothing of this was stored",
+    "SQLITE_CANTOPEN": "cannot be opened; check that its folder exists and may be written to",
+    "SQLITE_PERM": "no permission to open it",
+    "SQLITE_NOTADB": "not a voicematch library",
+    "SQLITE_CORRUPT": "damaged; restore a backup of it",
+    "SQLITE_IOERR": "cannot be read or written; is the disk full or failing?",
+}
+
+
+class Database:
+    """An open database. ``path`` is None on PostgreSQL; ``location`` never shows a password."""
+
+    def __init__(self, engine: sa.Engine, path: Path | None) -> None:
+        self.path = path
+        self.location = str(path) if path else engine.url.render_as_string(hide_password=True)
+        self.engine = engine
+        self._writer = engine.execution_options(writer=True)
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A transaction that sees one state of the library throughout."""
+        with one_line_errors(self.location), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A transaction that holds the library's write lock from its start: all of it happens, or nothing."""
+        with one_line_errors(self.location), self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def bare(self) -> Iterator[Any]:
+        """A driver connection outside any transaction, for VACUUM and online backup."""
+        with one_line_errors(self.location):
+            connection = self.engine.raw_connection()
+            try:
+                yield connection.driver_connection
+            finally:
+                connection.close()
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def open_database(location: str | Path, *, create: bool) -> Database:
+    """The database at a path or URL; an SQLite file is made, private to its owner, when ``create`` allows it."""
+    url = str(location)
+    if url.startswith(("postgresql://", "postgres://", "postgresql+")):
+        return _open_postgresql(url)
+    if "://" in url and not url.startswith("sqlite:///"):
+        raise LibraryError(f"{url.partition('://')[0]}: no such kind of library; give a file or a postgresql:// URL")
+    path = Path(url.removeprefix("sqlite:///")).expanduser()
+    _prepare_file(path, create=create)
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=str(path.absolute())), connect_args={"timeout": BUSY_SECONDS}
+    )
+    sa.event.listen(engine, "connect", _set_up_connection)
+    sa.event.listen(engine, "begin", _begin)
+    database = Database(engine, path)
+    try:
+        with one_line_errors(database.location):
+            _use_write_ahead_log(engine)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def now() -> str:
+    """This moment, ISO 8601, UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def insert(connection: sa.Connection, table: sa.Table, **values: object) -> int:
+    """The id of the row this adds."""
+    key = connection.execute(table.insert().values(**values)).inserted_primary_key
+    assert key is not None  # one row was inserted, and every table this is called for has an id
+    return int(key[0])
+
+
+@contextmanager
+def one_line_errors(location: str) -> Iterator[None]:
+    """Turns what the database driver raises into a LibraryError that says what to do."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise LibraryError(f"{location}: {_reason(error.orig)}") from error
+    except sqlite3.Error as error:
+        raise LibraryError(f"{location}: {_reason(error)}") from error
+
+
+def _reason(error: BaseException | None) -> str:
+    code = getattr(error, "sqlite_errorname", "")
+    for prefix, reason in REASONS.items():
+        if code.startswith(prefix):
+            return reason
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def _open_postgresql(url: str) -> Database:
+    scheme, _, rest = url.partition("://")
+    driver = scheme if "+" in scheme else "postgresql+psycopg"
+    try:
+        engine = sa.create_engine(f"{driver}://{rest}", pool_pre_ping=True)
+    except ModuleNotFoundError as error:
+        raise LibraryError(f"PostgreSQL needs {error.name}: pip install 'psycopg[binary]'") from error
+    except sa.exc.ArgumentError as error:
+        raise LibraryError("not a PostgreSQL URL; it looks like postgresql://user@host/database") from error
+    sa.event.listen(engine, "begin", _take_writer_lock)
+    return Database(engine, None)
+
+
+def _prepare_file(path: Path, *, create: bool) -> None:
+    try:
+        if path.is_dir():
+            raise LibraryError(f"{path}: a directory, not a library; name a file in it")
+        if not path.exists():
+            if not create:
+                raise LibraryError(f"{path}: no library there yet; voicematch enroll NAME FILE makes one")
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with suppress(FileExistsError):  # another process was quicker: then it is theirs to fill
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise LibraryError(f"{path}: {error.strerror or error}") from error
+    if head and head != b"SQLite format 3\x00":
+        raise LibraryError(f"{path}: not a voicematch library")
+
+
+def _set_up_connection(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # the driver must not begin or commit by itself: _begin does
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")  # deleted bytes are overwritten, not left in free pages
+
+
+def _begin(connection: sa.Connection) -> None:
+    writer = connection.get_execution_options().get("writer")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+
+
+def _take_writer_lock(connection: sa.Connection) -> None:
+    if connection.get_execution_options().get("writer"):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
+
+
+def _use_write_ahead_log(engine: sa.Engine) -> None:
+    """Readers and a writer at once. Where the file system cannot, SQLite keeps its rollback journal."""
+    give_up = time.monotonic() + BUSY_SECONDS
+    raw = engine.raw_connection()
+    try:
+        connection = raw.driver_connection
+        assert isinstance(connection, sqlite3.Connection)
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                # SQLite does not wait here by itself when two processes make the same new library
+                if error.sqlite_errorname not in ("SQLITE_BUSY", "SQLITE_LOCKED") or time.monotonic() > give_up:
+                    raise
+                time.sleep(0.01)
+    finally:
+        raw.close()

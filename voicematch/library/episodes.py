@@ -1,0 +1,366 @@
+"""Episodes as they were labelled: stored whole, read back equal."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from ..errors import LibraryError
+from ..types import Embedding, LabelledEpisode, Line, Turn, Verdict, Word
+from . import matches, vectors
+from .database import insert, now
+from .schema import candidates, episodes, lines, profiles, speaker_embeddings, speakers, turns
+
+log = logging.getLogger(__name__)
+
+SHORTEST_PREFIX = 6  # of a sha256; six digits tell apart some thousand episodes
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeSummary:
+    """One stored episode, for a list.
+
+    names : the profiles accepted in it, most talk time first
+    num_unknown : of ``num_speakers``, those without a name
+    stored : ISO 8601, UTC
+    """
+
+    audio_sha256: str
+    source: str
+    title: str
+    date: str | None
+    duration: float
+    num_speakers: int
+    num_unknown: int
+    num_lines: int
+    names: tuple[str, ...]
+    stored: str
+
+
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    """One episode in which a profile was named. ``co_speakers`` are the other profiles named there."""
+
+    audio_sha256: str
+    source: str
+    title: str
+    date: str | None
+    talk_seconds: float
+    num_turns: int
+    co_speakers: tuple[str, ...]
+
+
+def storable(text: str) -> str:
+    """Text a database takes: no NUL, and file names that are not Unicode written with escapes."""
+    return text.replace("\x00", "").encode("utf-8", "backslashreplace").decode()
+
+
+def store(
+    connection: sa.Connection,
+    episode: LabelledEpisode,
+    embeddings: Mapping[str, Sequence[Embedding]],
+    dimension: int | None,
+) -> None:
+    """Stores an episode in place of what was known of the same audio. What a person confirmed is carried over."""
+    talk_seconds = episode.talk_seconds()
+    labels = list(dict.fromkeys([*episode.matches, *talk_seconds, *embeddings]))
+    blobs = {
+        label: (vectors.to_bytes(vectors.stack(of_label, dimension, label)), vectors.spans_to_bytes(of_label))
+        for label, of_label in embeddings.items()
+        if of_label and dimension is not None
+    }
+    confirmed = _confirmed_anew(connection, episode)
+    episode_id = _replace_episode(connection, episode)
+    names = matches.Names(connection)
+    num_turns = dict.fromkeys(labels, 0)
+    for turn in episode.turns:
+        num_turns[turn.speaker] += 1
+    ids = {}
+    for position, label in enumerate(labels):
+        match = episode.matches.get(label)
+        values = {"label": label, "position": position, "num_turns": num_turns[label]}
+        values |= {"episode_id": episode_id, "talk_seconds": talk_seconds.get(label, 0.0)}
+        values |= matches.to_row(match, names) | confirmed.get(label, {})
+        ids[label] = insert(connection, speakers, **values)
+    _insert_all(
+        connection,
+        candidates,
+        (
+            row
+            for label, speaker in ids.items()
+            for row in matches.candidate_rows(speaker, episode.matches.get(label), names)
+        ),
+    )
+    _insert_all(
+        connection,
+        speaker_embeddings,
+        ({"speaker_id": ids[label], "vectors": rows, "spans": spans} for label, (rows, spans) in blobs.items()),
+    )
+    _insert_all(connection, turns, _turn_rows(episode_id, episode.turns, ids))
+    _insert_all(connection, lines, _line_rows(episode_id, episode.lines))
+
+
+def _insert_all(connection: sa.Connection, table: sa.Table, rows: Iterable[dict[str, Any]]) -> None:
+    listed = list(rows)
+    if listed:
+        connection.execute(table.insert(), listed)
+
+
+def _replace_episode(connection: sa.Connection, episode: LabelledEpisode) -> int:
+    source = storable(episode.source)
+    values = {
+        "source": source,
+        "name": PurePath(source.partition("?")[0]).stem,
+        "title": storable(episode.title),
+        "date": episode.date,
+        "duration": float(episode.duration),
+        "lost_seconds": float(episode.lost_seconds),
+        "embedder": episode.embedder,
+        "diarizer": episode.diarizer,
+        "stored": now(),
+    }
+    sha256 = episode.audio_sha256
+    known = connection.scalar(sa.select(episodes.c.id).where(episodes.c.audio_sha256 == sha256))
+    if known is None:
+        return insert(connection, episodes, audio_sha256=sha256, **values)
+    connection.execute(episodes.update().where(episodes.c.id == known).values(values))
+    connection.execute(lines.delete().where(lines.c.episode_id == known))
+    connection.execute(speakers.delete().where(speakers.c.episode_id == known))  # takes turns and voices with it
+    return int(known)
+
+
+def _confirmed_anew(connection: sa.Connection, episode: LabelledEpisode) -> dict[str, dict[str, Any]]:
+    """By new label, the match a person confirmed for whoever spoke there before.
+
+    Labels are only local: another diarization may number the same voices otherwise, so a confirmation follows the
+    talk time, to the new speaker who holds at least half of it.
+    """
+    rows = connection.execute(
+        sa.select(speakers)
+        .join(episodes)
+        .where(episodes.c.audio_sha256 == episode.audio_sha256, speakers.c.confirmed.is_not(None))
+        .order_by(speakers.c.confirmed)
+    ).all()
+    spans_by_label: dict[str, list[tuple[float, float]]] = {}
+    for turn in episode.turns if rows else ():
+        spans_by_label.setdefault(turn.speaker, []).append((turn.start, turn.end))
+    carried: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        spans = sa.select(turns.c.start, turns.c.stop).where(turns.c.speaker_id == row.id)
+        before = [(start, stop) for start, stop in connection.execute(spans)]
+        shared = {label: overlap(before, spans) for label, spans in spans_by_label.items()}
+        label = max(shared, key=lambda label: shared[label], default=None)
+        if label is None or shared[label] < 0.5 * row.talk_seconds or not shared[label]:
+            log.warning("episode %s: no speaker holds the turns of confirmed %s", episode.audio_sha256[:12], row.label)
+            continue
+        columns = ("verdict", "profile_id", "probability", "reasons", "confirmed")
+        carried[label] = {column: row._mapping[column] for column in columns}
+    return carried
+
+
+def overlap(one: Sequence[tuple[float, float]], other: Sequence[tuple[float, float]]) -> float:
+    """Seconds that two lists of spans share.
+
+    >>> overlap([(0.0, 4.0), (6.0, 8.0)], [(3.0, 7.0)])
+    2.0
+    """
+    if not one or not other:
+        return 0.0
+    a, b = np.array(one), np.array(other)
+    shared = np.minimum.outer(a[:, 1], b[:, 1]) - np.maximum.outer(a[:, 0], b[:, 0])
+    return float(np.maximum(shared, 0.0).sum())
+
+
+def _turn_rows(episode_id: int, of_episode: Sequence[Turn], ids: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+    for position, turn in enumerate(of_episode):
+        yield {
+            "episode_id": episode_id,
+            "position": position,
+            "speaker_id": ids[turn.speaker],
+            "start": float(turn.start),
+            "stop": float(turn.end),
+        }
+
+
+def _line_rows(episode_id: int, of_episode: Sequence[Line]) -> Iterator[dict[str, Any]]:
+    for position, line in enumerate(of_episode):
+        words = [[float(word.start), float(word.end), storable(word.text), word.speaker] for word in line.words]
+        yield {
+            "episode_id": episode_id,
+            "position": position,
+            "start": float(line.start),
+            "stop": float(line.end),
+            "speaker": line.speaker,
+            "text": storable(line.text),
+            "words": json.dumps(words, ensure_ascii=False, separators=(",", ":")) if words else None,
+            "others": json.dumps(line.others, ensure_ascii=False) if line.others else None,
+        }
+
+
+def read(connection: sa.Connection, episode_id: int) -> LabelledEpisode:
+    row = connection.execute(sa.select(episodes).where(episodes.c.id == episode_id)).one()
+    of_turns = (
+        sa.select(turns.c.start, turns.c.stop, speakers.c.label)
+        .join(speakers)
+        .where(turns.c.episode_id == episode_id)
+        .order_by(turns.c.position)
+    )
+    of_lines = sa.select(lines).where(lines.c.episode_id == episode_id).order_by(lines.c.position)
+    return LabelledEpisode(
+        source=row.source,
+        audio_sha256=row.audio_sha256,
+        duration=row.duration,
+        turns=tuple(Turn(start, stop, label) for start, stop, label in connection.execute(of_turns)),
+        matches=matches.of_episode(connection, episode_id),
+        lines=tuple(_line(line) for line in connection.execute(of_lines)),
+        title=row.title,
+        date=row.date,
+        embedder=row.embedder,
+        diarizer=row.diarizer,
+        lost_seconds=row.lost_seconds,
+    )
+
+
+def _line(row: Any) -> Line:
+    return Line(
+        start=row.start,
+        end=row.stop,
+        text=row.text,
+        speaker=row.speaker,
+        words=tuple(Word(*word) for word in json.loads(row.words)) if row.words else (),
+        others=tuple(json.loads(row.others)) if row.others else (),
+    )
+
+
+def find(connection: sa.Connection, key: str) -> int:
+    """The id of the one episode meant by a source, the start of an audio sha256, a file's name or a title.
+
+    Raises LibraryError that names the choices when there are several, or what comes close when there is none.
+    """
+    stored = storable(key.strip())
+    asked = (
+        (episodes.c.source == stored) | (episodes.c.audio_sha256 == stored.lower()),
+        episodes.c.audio_sha256.startswith(stored.lower())
+        if re.fullmatch(rf"[0-9a-fA-F]{{{SHORTEST_PREFIX},64}}", stored)
+        else None,
+        (episodes.c.name == stored) | (episodes.c.title == stored),
+        episodes.c.name == PurePath(stored).stem,
+    )
+    for condition in asked:
+        if condition is None:
+            continue
+        found = connection.execute(sa.select(episodes).where(condition).order_by(episodes.c.id)).all()
+        if len(found) == 1:
+            return int(found[0].id)
+        if found:
+            choices = "; ".join(f"{row.audio_sha256[:12]} {row.title or row.source}" for row in found[:5])
+            more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
+            raise LibraryError(f"{key!r} is {len(found)} episodes, name one by its number: {choices}{more}")
+    raise LibraryError(f"no episode {key!r}; {_close(connection, stored)}")
+
+
+def _close(connection: sa.Connection, key: str) -> str:
+    names = dict.fromkeys(
+        name for row in connection.execute(sa.select(episodes.c.name, episodes.c.title)) for name in row if name
+    )
+    if not names:
+        return "none is stored yet: voicematch identify FILE"
+    if re.fullmatch(rf"[0-9a-fA-F]{{1,{SHORTEST_PREFIX - 1}}}", key):
+        return f"give at least {SHORTEST_PREFIX} digits of its number"
+    close = difflib.get_close_matches(key, list(names), n=3)
+    return f"did you mean {' or '.join(close)}?" if close else "voicematch episodes list shows them"
+
+
+def summaries(
+    connection: sa.Connection, profile_id: int | None, since: str | None, limit: int | None
+) -> Iterator[EpisodeSummary]:
+    """Newest first, by date of publication, or of storing where that is not known."""
+    talking = sa.select(sa.func.count()).where(speakers.c.episode_id == episodes.c.id, speakers.c.num_turns > 0)
+    num_speakers = talking.scalar_subquery()
+    num_named = talking.where(speakers.c.verdict == Verdict.ACCEPT.value).scalar_subquery()
+    num_lines = sa.select(sa.func.count()).where(lines.c.episode_id == episodes.c.id).scalar_subquery()
+    when = sa.func.coalesce(episodes.c.date, episodes.c.stored)
+    wanted = sa.select(
+        episodes, num_speakers.label("num_speakers"), num_named.label("num_named"), num_lines.label("num_lines")
+    )
+    if profile_id is not None:
+        wanted = wanted.where(
+            sa.exists().where(
+                speakers.c.episode_id == episodes.c.id,
+                speakers.c.profile_id == profile_id,
+                speakers.c.verdict == Verdict.ACCEPT.value,
+            )
+        )
+    if since is not None:
+        wanted = wanted.where(when >= since)
+    rows = connection.execute(wanted.order_by(when.desc(), episodes.c.id.desc()).limit(limit)).all()
+    named = _named(connection, [row.id for row in rows])
+    for row in rows:
+        yield EpisodeSummary(
+            audio_sha256=row.audio_sha256,
+            source=row.source,
+            title=row.title,
+            date=row.date,
+            duration=row.duration,
+            num_speakers=row.num_speakers,
+            num_unknown=row.num_speakers - row.num_named,
+            num_lines=row.num_lines,
+            names=tuple(dict.fromkeys(named.get(row.id, ()))),
+            stored=row.stored,
+        )
+
+
+def _named(connection: sa.Connection, episode_ids: Sequence[int]) -> dict[int, list[str]]:
+    rows = (
+        sa.select(speakers.c.episode_id, profiles.c.name)
+        .join(profiles)
+        .where(speakers.c.verdict == Verdict.ACCEPT.value)
+        .order_by(speakers.c.talk_seconds.desc(), speakers.c.id)
+    )
+    if len(episode_ids) < 500:  # a longer list is cheaper to look up here than to send
+        rows = rows.where(speakers.c.episode_id.in_(episode_ids))
+    named: dict[int, list[str]] = {}
+    for episode_id, name in connection.execute(rows):
+        named.setdefault(episode_id, []).append(name)
+    return named
+
+
+def appearances(connection: sa.Connection, profile_id: int) -> Iterator[Appearance]:
+    """Oldest first."""
+    when = sa.func.coalesce(episodes.c.date, episodes.c.stored)
+    rows = connection.execute(
+        sa.select(
+            episodes.c.id,
+            episodes.c.audio_sha256,
+            episodes.c.source,
+            episodes.c.title,
+            episodes.c.date,
+            sa.func.sum(speakers.c.talk_seconds).label("talk_seconds"),
+            sa.func.sum(speakers.c.num_turns).label("num_turns"),
+        )
+        .join(speakers)
+        .where(speakers.c.profile_id == profile_id, speakers.c.verdict == Verdict.ACCEPT.value)
+        .group_by(episodes.c.id)
+        .order_by(when, episodes.c.id)
+    ).all()
+    own_name = connection.scalar(sa.select(profiles.c.name).where(profiles.c.id == profile_id))
+    named = _named(connection, [row.id for row in rows])
+    for row in rows:
+        yield Appearance(
+            audio_sha256=row.audio_sha256,
+            source=row.source,
+            title=row.title,
+            date=row.date,
+            talk_seconds=row.talk_seconds,
+            num_turns=row.num_turns,
+            co_speakers=tuple(dict.fromkeys(name for name in named[row.id] if name != own_name)),
+        )

@@ -1,0 +1,266 @@
+"""Verdicts on speakers, stored by profile id, and the voices of all episodes as one matrix to match them again."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+
+from ..errors import LibraryError
+from ..types import Array, Candidate, Embedding, Match, Verdict
+from . import profiles, vectors
+from .database import now
+from .erasure import FORGOTTEN
+from .schema import candidates, episodes, speaker_embeddings, speakers
+from .schema import profiles as profiles_table
+
+TOKEN = re.compile(r"\{profile (\d+)\}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredSpeakers:
+    """The stored voices of one episode, each dict by local label; ``names`` holds those accepted as a profile."""
+
+    audio_sha256: str
+    embeddings: dict[str, tuple[Embedding, ...]]
+    talk_seconds: dict[str, float]
+    names: dict[str, str]
+    confirmed: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeakerEmbeddings:
+    """The voices of every speaker of every episode of the library's embedder, in one matrix.
+
+    speakers : (audio_sha256, label) of each speaker; those of one episode follow each other
+    vectors : (num_embeddings, dimension) float32 array of unit rows
+    seconds, start, end : (num_embeddings,) float64 arrays: net speech, and where it lies in its episode
+    speaker_idx : (num_embeddings,) int array, never falling: whose row it is, an index into ``speakers``
+    talk_seconds : (num_speakers,) float64 array
+    names : (num_speakers,) the profile each was accepted as, or None
+    confirmed : (num_speakers,) bool array: a person said who this is, and ``set_matches`` leaves it alone
+    """
+
+    speakers: tuple[tuple[str, str], ...]
+    vectors: Array
+    seconds: npt.NDArray[np.float64]
+    start: npt.NDArray[np.float64]
+    end: npt.NDArray[np.float64]
+    speaker_idx: npt.NDArray[np.int64]
+    talk_seconds: npt.NDArray[np.float64]
+    names: tuple[str | None, ...]
+    confirmed: npt.NDArray[np.bool_]
+
+    def episodes(self) -> Iterator[StoredSpeakers]:
+        """One episode after the other, as ``match`` takes them."""
+        first_row = np.searchsorted(self.speaker_idx, np.arange(len(self.speakers) + 1)).tolist()
+        spans = np.stack([self.seconds, self.start, self.end], axis=1)
+        by_episode = itertools.groupby(range(len(self.speakers)), lambda speaker: self.speakers[speaker][0])
+        for sha256, members in by_episode:
+            label_by_idx = {idx: self.speakers[idx][1] for idx in members}
+            rows = {idx: slice(first_row[idx], first_row[idx + 1]) for idx in label_by_idx}
+            yield StoredSpeakers(
+                audio_sha256=sha256,
+                embeddings={
+                    label: vectors.embeddings(self.vectors[rows[idx]], spans[rows[idx]])
+                    for idx, label in label_by_idx.items()
+                },
+                talk_seconds={label: float(self.talk_seconds[idx]) for idx, label in label_by_idx.items()},
+                names={label: name for idx, label in label_by_idx.items() if (name := self.names[idx]) is not None},
+                confirmed=frozenset(label for idx, label in label_by_idx.items() if self.confirmed[idx]),
+            )
+
+
+class Names:
+    """Profile names to ids and back, read once for a whole transaction."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        rows = connection.execute(sa.select(profiles_table.c.id, profiles_table.c.name, profiles_table.c.name_key))
+        self.by_id: dict[int, str] = {}
+        self._ids: dict[str, int] = {}
+        for row in rows:
+            self.by_id[row.id] = row.name
+            self._ids[row.name] = self._ids[row.name_key] = row.id
+
+    def id(self, name: str) -> int | None:
+        found = self._ids.get(name)
+        return found if found is not None else self._ids.get(profiles.key(name))
+
+    def hide(self, reasons: Sequence[str], mentioned: Iterable[str]) -> str:
+        """Reasons as JSON, with a token for every name, so that renaming and forgetting reach them."""
+        hidden = list(reasons)
+        for name in sorted({name for name in mentioned if name}, key=len, reverse=True):
+            if any(name in reason for reason in hidden):
+                profile = self.id(name)
+                stand_in = FORGOTTEN if profile is None else profiles.token(profile)
+                whole = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
+                hidden = [whole.sub(stand_in, reason) for reason in hidden]
+        return json.dumps(hidden, ensure_ascii=False)
+
+    def show(self, reasons: str) -> tuple[str, ...]:
+        return tuple(
+            TOKEN.sub(lambda found: self.by_id.get(int(found[1]), FORGOTTEN), reason) for reason in json.loads(reasons)
+        )
+
+
+def to_row(match: Match | None, names: Names) -> dict[str, Any]:
+    """The columns of ``speakers`` that hold a match. A profile gone in the meantime leaves the speaker unknown."""
+    if match is None:
+        return {"verdict": None, "profile_id": None, "probability": 0.0, "reasons": "[]"}
+    profile = names.id(match.profile) if match.profile is not None else None
+    gone = match.profile is not None and profile is None
+    mentioned = [candidate.profile for candidate in match.candidates] + ([match.profile] if match.profile else [])
+    return {
+        "verdict": (Verdict.UNKNOWN if gone else match.verdict).value,
+        "profile_id": profile,
+        "probability": 0.0 if gone else float(match.probability),
+        "reasons": names.hide(match.reasons, mentioned),
+    }
+
+
+def candidate_rows(speaker: int, match: Match | None, names: Names) -> Iterator[dict[str, Any]]:
+    seen = set()
+    for position, candidate in enumerate(match.candidates if match else ()):
+        profile = names.id(candidate.profile)
+        if profile is None or profile in seen:
+            continue
+        seen.add(profile)
+        yield {
+            "speaker_id": speaker,
+            "profile_id": profile,
+            "position": position,
+            "score": float(candidate.score),
+            "probability": float(candidate.probability),
+            "agreement": float(candidate.agreement),
+        }
+
+
+def of_episode(connection: sa.Connection, episode_id: int) -> dict[str, Match]:
+    names = Names(connection)
+    by_speaker: dict[int, list[Candidate]] = {}
+    stored = (
+        sa.select(candidates)
+        .join(speakers)
+        .where(speakers.c.episode_id == episode_id)
+        .order_by(candidates.c.speaker_id, candidates.c.position)
+    )
+    for row in connection.execute(stored):
+        by_speaker.setdefault(row.speaker_id, []).append(
+            Candidate(names.by_id[row.profile_id], row.score, row.probability, row.agreement)
+        )
+    of_episode = sa.select(speakers).where(speakers.c.episode_id == episode_id, speakers.c.verdict.is_not(None))
+    return {
+        row.label: Match(
+            speaker=row.label,
+            verdict=Verdict(row.verdict),
+            profile=names.by_id[row.profile_id] if row.profile_id is not None else None,
+            probability=row.probability,
+            candidates=tuple(by_speaker.get(row.id, ())),
+            reasons=names.show(row.reasons),
+        )
+        for row in connection.execute(of_episode.order_by(speakers.c.position))
+    }
+
+
+def set_matches(connection: sa.Connection, matches: Mapping[str, Mapping[str, Match]]) -> int:
+    """Replaces the verdicts on the speakers given, and says on how many; confirmed ones stay."""
+    names = Names(connection)
+    rows = sa.select(speakers.c.id, episodes.c.audio_sha256, speakers.c.label, speakers.c.confirmed).join(episodes)
+    if len(matches) < 500:  # a longer list is cheaper to look up here than to send
+        rows = rows.where(episodes.c.audio_sha256.in_(list(matches)))
+    ids: dict[tuple[str, str], tuple[int, bool]] = {
+        (sha256, label): (speaker, confirmed is not None)
+        for speaker, sha256, label, confirmed in connection.execute(rows)
+    }
+    updated: list[dict[str, Any]] = []
+    offered: list[dict[str, Any]] = []
+    for sha256, by_label in matches.items():
+        for label, match in by_label.items():
+            if (sha256, label) not in ids:
+                raise LibraryError(f"episode {sha256[:12]} has no speaker {label}")
+            speaker, confirmed = ids[sha256, label]
+            if not confirmed:
+                updated.append({"speaker": speaker} | to_row(match, names))
+                offered.extend(candidate_rows(speaker, match, names))
+    if updated:
+        connection.execute(speakers.update().where(speakers.c.id == sa.bindparam("speaker")), updated)
+        connection.execute(candidates.delete().where(candidates.c.speaker_id == sa.bindparam("speaker")), updated)
+    if offered:
+        connection.execute(candidates.insert(), offered)
+    return len(updated)
+
+
+def confirm(connection: sa.Connection, episode_id: int, label: str, profile: str | None) -> None:
+    """Records what a person said: who this speaker is, or with None that it is none of the profiles."""
+    values = {
+        "verdict": (Verdict.UNKNOWN if profile is None else Verdict.ACCEPT).value,
+        "profile_id": None if profile is None else profiles.profile_id(connection, profile),
+        "probability": 0.0 if profile is None else 1.0,
+        "reasons": json.dumps(["confirmed by a person"]),
+        "confirmed": now(),
+    }
+    found = connection.execute(
+        speakers.update().where(speakers.c.episode_id == episode_id, speakers.c.label == label).values(values)
+    )
+    if not found.rowcount:
+        labels = connection.scalars(
+            sa.select(speakers.c.label).where(speakers.c.episode_id == episode_id).order_by(speakers.c.position)
+        )
+        raise LibraryError(f"the episode has no speaker {label}; it has {', '.join(labels) or 'none'}")
+
+
+def speaker_embeddings_of(connection: sa.Connection, sha256: str, dimension: int) -> dict[str, tuple[Embedding, ...]]:
+    rows = (
+        sa.select(speakers.c.label, speaker_embeddings.c.vectors, speaker_embeddings.c.spans)
+        .select_from(speaker_embeddings)
+        .join(speakers)
+        .join(episodes)
+        .where(episodes.c.audio_sha256 == sha256)
+        .order_by(speakers.c.position)
+    )
+    return {
+        row.label: vectors.embeddings(vectors.from_bytes(row.vectors, dimension), vectors.spans_from_bytes(row.spans))
+        for row in connection.execute(rows)
+    }
+
+
+def all_speaker_embeddings(connection: sa.Connection, embedder: str, dimension: int) -> SpeakerEmbeddings:
+    rows = connection.execute(
+        sa.select(
+            episodes.c.audio_sha256,
+            speakers.c.label,
+            speakers.c.talk_seconds,
+            speakers.c.confirmed,
+            profiles_table.c.name,
+            speaker_embeddings.c.vectors,
+            speaker_embeddings.c.spans,
+        )
+        .select_from(speaker_embeddings)
+        .join(speakers)
+        .join(episodes)
+        .outerjoin(
+            profiles_table,
+            sa.and_(profiles_table.c.id == speakers.c.profile_id, speakers.c.verdict == Verdict.ACCEPT.value),
+        )
+        .where(episodes.c.embedder == embedder)
+        .order_by(speakers.c.episode_id, speakers.c.position)
+    ).all()
+    spans = vectors.spans_from_bytes(b"".join([row.spans for row in rows]))
+    return SpeakerEmbeddings(
+        speakers=tuple((row.audio_sha256, row.label) for row in rows),
+        vectors=vectors.from_bytes(b"".join([row.vectors for row in rows]), dimension),
+        seconds=spans[:, 0].copy(),
+        start=spans[:, 1].copy(),
+        end=spans[:, 2].copy(),
+        speaker_idx=np.repeat(np.arange(len(rows)), [len(row.spans) // 24 for row in rows]).astype(np.int64),
+        talk_seconds=np.array([row.talk_seconds for row in rows], np.float64),
+        names=tuple(row.name for row in rows),
+        confirmed=np.array([row.confirmed is not None for row in rows], np.bool_),
+    )

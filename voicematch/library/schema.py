@@ -1,0 +1,171 @@
+"""The tables, once, for SQLite and PostgreSQL. A change here needs a step in ``migrations.STEPS``.
+
+What is said of a person hangs on ``profiles.id``, never on a name, so that renaming touches one row and forgetting
+leaves no name behind. Vectors are little-endian float32; the ones of a speaker are read together, so they are stored
+together. Dates are ISO 8601 text in UTC.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Column, ForeignKey, Table, Text
+
+metadata = sa.MetaData()
+
+ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite counts up only a column that is exactly INTEGER
+
+migrations = Table(
+    "migrations",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("applied", Text, nullable=False),
+)
+
+# What belongs to one embedder (calibration, thresholds) carries its name; what belongs to the library carries "".
+settings = Table(
+    "settings",
+    metadata,
+    Column("embedder", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("name_key", Text, nullable=False, unique=True),
+    Column("role", Text),
+    Column("note", Text),
+    Column("created", Text, nullable=False),
+    sqlite_autoincrement=True,  # a forgotten profile's id must never come to mean somebody else
+)
+
+clips = Table(
+    "clips",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("profile_id", ID, ForeignKey("profiles.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("audio", sa.LargeBinary, nullable=False),
+    Column("created", Text, nullable=False),
+)
+
+voiceprints = Table(
+    "voiceprints",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("profile_id", ID, ForeignKey("profiles.id", ondelete="CASCADE"), nullable=False),
+    Column("clip_id", ID, ForeignKey("clips.id", ondelete="SET NULL"), index=True),
+    Column("embedder", Text, nullable=False),
+    Column("vector", sa.LargeBinary, nullable=False),
+    Column("seconds", sa.Double, nullable=False),
+    Column("audio_sha256", Text, nullable=False),
+    Column("start", sa.Double, nullable=False),
+    Column("stop", sa.Double, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("consent", Text, nullable=False),
+    Column("created", Text, nullable=False),
+    sa.UniqueConstraint("profile_id", "embedder", "audio_sha256", "start", "stop"),
+)
+
+episodes = Table(
+    "episodes",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("audio_sha256", Text, nullable=False, unique=True),
+    Column("source", Text, nullable=False, index=True),
+    Column("name", Text, nullable=False, index=True),
+    Column("title", Text, nullable=False),
+    Column("date", Text, index=True),
+    Column("duration", sa.Double, nullable=False),
+    Column("lost_seconds", sa.Double, nullable=False),
+    Column("embedder", Text, nullable=False),
+    Column("diarizer", Text, nullable=False),
+    Column("stored", Text, nullable=False),
+)
+
+# ``confirmed`` is when a person said so; no machine changes such a row's match.
+speakers = Table(
+    "speakers",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("episode_id", ID, ForeignKey("episodes.id", ondelete="CASCADE"), nullable=False),
+    Column("label", Text, nullable=False),
+    Column("position", sa.Integer, nullable=False),
+    Column("talk_seconds", sa.Double, nullable=False),
+    Column("num_turns", sa.Integer, nullable=False),
+    Column("verdict", Text),
+    Column("profile_id", ID, ForeignKey("profiles.id", ondelete="SET NULL"), index=True),
+    Column("probability", sa.Double, nullable=False, default=0.0),
+    Column("reasons", Text, nullable=False, default="[]"),
+    Column("confirmed", Text),
+    sa.UniqueConstraint("episode_id", "label"),
+)
+
+candidates = Table(
+    "candidates",
+    metadata,
+    Column("speaker_id", ID, ForeignKey("speakers.id", ondelete="CASCADE"), primary_key=True),
+    Column("profile_id", ID, ForeignKey("profiles.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("position", sa.Integer, nullable=False),
+    Column("score", sa.Double, nullable=False),
+    Column("probability", sa.Double, nullable=False),
+    Column("agreement", sa.Double, nullable=False),
+)
+
+# vectors : (num_embeddings, dimension) float32; spans : (num_embeddings, 3) float64 of net seconds, start, end
+speaker_embeddings = Table(
+    "speaker_embeddings",
+    metadata,
+    Column("speaker_id", ID, ForeignKey("speakers.id", ondelete="CASCADE"), primary_key=True),
+    Column("vectors", sa.LargeBinary, nullable=False),
+    Column("spans", sa.LargeBinary, nullable=False),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("episode_id", ID, ForeignKey("episodes.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", sa.Integer, primary_key=True),
+    Column("speaker_id", ID, ForeignKey("speakers.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("start", sa.Double, nullable=False),
+    Column("stop", sa.Double, nullable=False),
+)
+
+# ``speaker`` is what the line says: a local label, or a name read from a transcript file, or nothing.
+lines = Table(
+    "lines",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("episode_id", ID, ForeignKey("episodes.id", ondelete="CASCADE"), nullable=False),
+    Column("position", sa.Integer, nullable=False),
+    Column("start", sa.Double, nullable=False),
+    Column("stop", sa.Double, nullable=False),
+    Column("speaker", Text),
+    Column("text", Text, nullable=False),
+    Column("words", Text),
+    Column("others", Text),
+    sa.UniqueConstraint("episode_id", "position"),
+)
+
+# An external-content index keeps the words of a line once. The triggers also run for rows deleted by a cascade.
+for statement in (
+    "CREATE VIRTUAL TABLE lines_fts USING fts5"
+    "(text, content='lines', content_rowid='id', tokenize='unicode61 remove_diacritics 2')",
+    "CREATE TRIGGER lines_inserted AFTER INSERT ON lines BEGIN"
+    " INSERT INTO lines_fts(rowid, text) VALUES (new.id, new.text); END",
+    "CREATE TRIGGER lines_deleted AFTER DELETE ON lines BEGIN"
+    " INSERT INTO lines_fts(lines_fts, rowid, text) VALUES ('delete', old.id, old.text); END",
+    "CREATE TRIGGER lines_updated AFTER UPDATE OF text ON lines BEGIN"
+    " INSERT INTO lines_fts(lines_fts, rowid, text) VALUES ('delete', old.id, old.text);"
+    " INSERT INTO lines_fts(rowid, text) VALUES (new.id, new.text); END",
+):
+    sa.event.listen(lines, "after_create", sa.DDL(statement).execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]
+sa.event.listen(
+    lines,
+    "after_create",
+    sa.DDL("CREATE INDEX lines_words ON lines USING gin (to_tsvector('simple'::regconfig, text))").execute_if(  # type: ignore[no-untyped-call]
+        dialect="postgresql"
+    ),
+)

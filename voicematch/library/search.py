@@ -1,0 +1,182 @@
+"""Finding what was said: FTS5 on SQLite, its own full-text search on PostgreSQL, one answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..errors import LibraryError
+from ..types import Verdict
+from . import profiles
+from .schema import episodes, lines, speakers
+from .schema import profiles as profiles_table
+
+MARK, UNMARK = "\x02", "\x03"  # around each found word; no transcript holds these
+
+TERM = re.compile(r'"([^"]*)"?(\*?)|(\S+)')
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One line that holds the words.
+
+    speaker : the profile's present name, else the local label or the name the transcript gave
+    marks : (start, end) of each found word in ``text``
+    before, after : the neighbouring lines' text, empty at the edges
+    """
+
+    audio_sha256: str
+    source: str
+    title: str
+    date: str | None
+    start: float
+    end: float
+    speaker: str | None
+    text: str
+    marks: tuple[tuple[int, int], ...]
+    before: str
+    after: str
+
+    @property
+    def context(self) -> str:
+        """The line between its neighbours."""
+        return " ".join(text for text in (self.before, self.text, self.after) if text)
+
+
+def terms(words: str) -> list[tuple[str, bool]]:
+    """(phrase, whether it is only the beginning of a word) of each thing asked for.
+
+    >>> terms('continual "reward model" contin*')
+    [('continual', False), ('reward model', False), ('contin', True)]
+    """
+    found = []
+    for phrase, star, word in TERM.findall(words):
+        text, prefix = (phrase, bool(star)) if not word else (word.rstrip("*"), word.endswith("*"))
+        text = " ".join(text.replace('"', " ").replace("\x00", " ").split())
+        if any(character.isalnum() for character in text):
+            found.append((text, prefix))
+    if not found:
+        raise LibraryError(f"{words!r}: no word to search for")
+    return found
+
+
+def search(
+    connection: sa.Connection, words: str, *, speaker: str | None, since: str | None, limit: int
+) -> Iterator[Hit]:
+    """Lines that hold all the words, best first."""
+    asked = terms(words)
+    find = _in_fts5 if connection.dialect.name == "sqlite" else _in_postgresql
+    rank, marked, found, holds = find(asked)
+    when = sa.func.coalesce(episodes.c.date, episodes.c.stored)
+    accepted = speakers.c.verdict == Verdict.ACCEPT.value
+    wanted = (
+        sa.select(
+            lines.c.episode_id,
+            lines.c.position,
+            lines.c.start,
+            lines.c.stop,
+            lines.c.text,
+            sa.func.coalesce(profiles_table.c.name, lines.c.speaker).label("speaker"),
+            marked.label("marked"),
+            *(episodes.c[name] for name in ("audio_sha256", "source", "title", "date")),
+        )
+        .select_from(found)
+        .join(episodes, episodes.c.id == lines.c.episode_id)
+        .outerjoin(
+            speakers,
+            sa.and_(speakers.c.episode_id == lines.c.episode_id, speakers.c.label == lines.c.speaker, accepted),
+        )
+        .outerjoin(profiles_table, profiles_table.c.id == speakers.c.profile_id)
+        .where(holds)
+    )
+    if speaker is not None:
+        wanted = wanted.where(_spoken_by(connection, speaker))
+    if since is not None:
+        wanted = wanted.where(when >= since)
+    rows = connection.execute(
+        wanted.order_by(rank, when.desc(), lines.c.episode_id, lines.c.position).limit(limit)
+    ).all()
+    neighbours = _neighbours(connection, rows)
+    for row in rows:
+        yield Hit(
+            audio_sha256=row.audio_sha256,
+            source=row.source,
+            title=row.title,
+            date=row.date,
+            start=row.start,
+            end=row.stop,
+            speaker=row.speaker,
+            text=row.text,
+            marks=spans(row.marked),
+            before=neighbours.get((row.episode_id, row.position - 1), ""),
+            after=neighbours.get((row.episode_id, row.position + 1), ""),
+        )
+
+
+def _in_fts5(asked: Sequence[tuple[str, bool]]) -> tuple[Any, Any, Any, Any]:
+    """Rank, marked text, tables and condition. Every term is an FTS5 string: nothing a person types is syntax."""
+    query = " ".join(f'"{text}"{" *" if prefix else ""}' for text, prefix in asked)
+    index = sa.table("lines_fts", sa.column("rowid"))
+    rank: Any = sa.literal_column("bm25(lines_fts)")
+    marked = sa.func.highlight(sa.literal_column("lines_fts"), 0, MARK, UNMARK)
+    holds = sa.literal_column("lines_fts").op("MATCH")(query)
+    return rank, marked, index.join(lines, lines.c.id == index.c.rowid), holds
+
+
+def _in_postgresql(asked: Sequence[tuple[str, bool]]) -> tuple[Any, Any, Any, Any]:
+    """Rank, marked text, tables and condition, as ``_in_fts5`` gives them."""
+    simple: Any = sa.literal_column("'simple'::regconfig")
+    query: Any = None
+    for text, prefix in asked:
+        quoted = "'" + text.replace("\\", "\\\\").replace("'", "''") + "':*"
+        term = sa.func.to_tsquery(simple, quoted) if prefix else sa.func.phraseto_tsquery(simple, text)
+        query = term if query is None else query.op("&&")(term)
+    vector = sa.func.to_tsvector(simple, lines.c.text)
+    options = f"HighlightAll=true, StartSel={MARK}, StopSel={UNMARK}"
+    marked = sa.func.ts_headline(simple, lines.c.text, query, options)
+    return -sa.func.ts_rank_cd(vector, query), marked, lines, vector.op("@@")(query)
+
+
+def _spoken_by(connection: sa.Connection, speaker: str) -> Any:
+    """By a profile, whatever the line calls it, or by the name or label the line itself carries."""
+    known = connection.scalar(sa.select(profiles_table.c.id).where(profiles_table.c.name_key == profiles.key(speaker)))
+    written = [
+        name
+        for name in connection.scalars(sa.select(lines.c.speaker).distinct().where(lines.c.speaker.is_not(None)))
+        if profiles.key(name) == profiles.key(speaker)
+    ]
+    if known is None and not written:
+        raise profiles.not_found(connection, speaker)
+    return (speakers.c.profile_id == known) | lines.c.speaker.in_(written)
+
+
+def _neighbours(connection: sa.Connection, rows: Sequence[Any]) -> dict[tuple[int, int], str]:
+    wanted = [(row.episode_id, row.position + step) for row in rows for step in (-1, 1)]
+    texts: dict[tuple[int, int], str] = {}
+    for first in range(0, len(wanted), 500):  # SQL takes a bounded number of parameters
+        places = sa.tuple_(lines.c.episode_id, lines.c.position).in_(wanted[first : first + 500])
+        for row in connection.execute(sa.select(lines.c.episode_id, lines.c.position, lines.c.text).where(places)):
+            texts[row.episode_id, row.position] = row.text
+    return texts
+
+
+def spans(marked: str) -> tuple[tuple[int, int], ...]:
+    """(start, end) of each marked stretch, counted without the marks.
+
+    >>> spans("on \\x02continual\\x03 learning")
+    ((3, 12),)
+    """
+    found = []
+    position = start = 0
+    for piece in re.split(f"([{MARK}{UNMARK}])", marked):
+        if piece == MARK:
+            start = position
+        elif piece == UNMARK:
+            found.append((start, position))
+        else:
+            position += len(piece)
+    return tuple(found)

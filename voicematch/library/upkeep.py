@@ -1,0 +1,150 @@
+"""Keeping a library well: figures, checks, copies."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import sqlalchemy as sa
+
+from ..errors import LibraryError, OutputExists
+from . import schema
+from .database import Database, one_line_errors
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """How much a library holds. ``size`` is bytes on disk, None where that cannot be said."""
+
+    location: str
+    embedder: str | None
+    dimension: int | None
+    num_profiles: int
+    num_voiceprints: int
+    num_clips: int
+    num_episodes: int
+    num_speakers: int
+    num_turns: int
+    num_lines: int
+    audio_seconds: float
+    size: int | None
+
+
+def stats(connection: sa.Connection, database: Database, embedder: str | None, dimension: int | None) -> Stats:
+    def num_rows(table: sa.Table) -> int:
+        return int(connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
+
+    path = database.path
+    files = [path.with_name(path.name + suffix) for suffix in ("", "-wal")] if path else []
+    return Stats(
+        location=database.location,
+        embedder=embedder,
+        dimension=dimension,
+        num_profiles=num_rows(schema.profiles),
+        num_voiceprints=num_rows(schema.voiceprints),
+        num_clips=num_rows(schema.clips),
+        num_episodes=num_rows(schema.episodes),
+        num_speakers=num_rows(schema.speakers),
+        num_turns=num_rows(schema.turns),
+        num_lines=num_rows(schema.lines),
+        audio_seconds=float(connection.scalar(sa.select(sa.func.sum(schema.episodes.c.duration))) or 0.0),
+        size=sum(file.stat().st_size for file in files if file.exists()) if path else None,
+    )
+
+
+def findings(database: Database, embedder: str | None, dimension: int | None) -> list[str]:
+    """What is wrong with the library, one line each; empty when all is well."""
+    found = list(_sqlite_findings(database)) if database.path else []
+    with database.read() as connection:
+        return found + list(_vector_findings(connection, embedder, dimension))
+
+
+def _sqlite_findings(database: Database) -> Iterator[str]:
+    with database.bare() as connection:
+        for (message,) in connection.execute("PRAGMA integrity_check"):
+            if message != "ok":
+                yield f"the file is damaged: {message}"
+        for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check"):
+            yield f"{table} row {row} points at a row of {parent} that is not there"
+        try:
+            connection.execute("INSERT INTO lines_fts(lines_fts, rank) VALUES ('integrity-check', 1)")
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorname.startswith("SQLITE_CORRUPT"):
+                yield "the search index does not agree with the lines"
+            else:
+                raise
+
+
+def _vector_findings(connection: sa.Connection, embedder: str | None, dimension: int | None) -> Iterator[str]:
+    of_voiceprints = sa.select(
+        schema.voiceprints.c.id, schema.voiceprints.c.vector, schema.voiceprints.c.embedder
+    ).execution_options(yield_per=10_000)
+    for voiceprint, vector, made_by in connection.execute(of_voiceprints):
+        problem = _problem(vector, dimension) if made_by == embedder else f"made by {made_by!r}"
+        if problem:
+            yield f"voiceprint {voiceprint}: {problem}"
+    of_speakers = (
+        sa.select(
+            schema.episodes.c.audio_sha256,
+            schema.speakers.c.label,
+            schema.speaker_embeddings.c.vectors,
+            schema.speaker_embeddings.c.spans,
+        )
+        .select_from(schema.speaker_embeddings)
+        .join(schema.speakers)
+        .join(schema.episodes)
+        .where(schema.episodes.c.embedder == (embedder or ""))
+        .execution_options(yield_per=1_000)
+    )
+    for sha256, label, vectors, spans in connection.execute(of_speakers):
+        problem = _problem(vectors, dimension)
+        if not problem and dimension and len(spans) // 24 != len(vectors) // (4 * dimension):
+            problem = "not one span for each embedding"
+        if problem:
+            yield f"episode {sha256[:12]}, {label}: {problem}"
+
+
+def _problem(vectors: bytes, dimension: int | None) -> str | None:
+    if not dimension or not vectors or len(vectors) % (4 * dimension):
+        return f"{len(vectors)} bytes are not vectors of dimension {dimension}"
+    rows = np.frombuffer(vectors, "<f4").reshape(-1, dimension)
+    if not np.isfinite(rows).all():
+        return "not finite"
+    if np.abs(np.linalg.norm(rows, axis=1) - 1.0).max() > 1e-3:
+        return "not of unit length"
+    return None
+
+
+def backup(database: Database, target: Path) -> None:
+    """Copies the library as it is at one moment, while others may go on writing. Raises OutputExists."""
+    if database.path is None:
+        raise LibraryError(f"{database.location}: PostgreSQL has its own backup: pg_dump")
+    copy_sqlite(database, target)
+
+
+def copy_sqlite(database: Database, target: Path) -> None:
+    try:
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # ours from here on
+    except FileExistsError as error:
+        raise OutputExists(f"{target}: already there; choose another name") from error
+    except OSError as error:
+        raise LibraryError(f"{target}: {error.strerror or error}") from error
+    partial = target.with_name(target.name + ".partial")
+    try:
+        os.close(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
+        with one_line_errors(str(target)):
+            copy = sqlite3.connect(partial)
+            try:
+                with database.bare() as connection:
+                    connection.backup(copy)
+            finally:
+                copy.close()
+        os.replace(partial, target)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        target.unlink(missing_ok=True)
+        raise
