@@ -1,0 +1,97 @@
+"""The command line: each command parses, opens the library, makes one call and prints.
+
+Commands are imported when they are asked for, so that ``--help`` loads no runtime.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+
+import click
+
+from .. import __version__
+from ..errors import VoicematchError
+
+EXIT_ERROR = 1
+EXIT_USAGE = 2
+EXIT_PARTIAL = 3  # some of several files failed
+EXIT_STOPPED = 130  # what a shell reports for ^C
+
+# command → (module, what the top-level help says of it)
+COMMANDS = {
+    "identify": ("identify", "Say who speaks in episodes, by name."),
+    "enroll": ("enroll", "Teach the library a voice."),
+    "name": ("enroll", "Name a voice of a stored episode."),
+    "profiles": ("profiles", "List, show, rename, merge or forget the people the library knows."),
+    "episodes": ("episodes", "List, show, match again or export stored episodes."),
+    "search": ("episodes", "Find what was said, and by whom."),
+    "library": ("library", "Where the library is, what is in it, check it, back it up."),
+    "models": ("models", "The models: which there are, where they are, whether they are intact."),
+    "evaluate": ("evaluate", "Score labels against a truth, or an embedder on trial lists."),
+    "bench": ("evaluate", "Time each stage on this machine."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported only when used; the help needs their one-line summary alone."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f".{COMMANDS[cmd_name][0]}", __name__)
+        command = getattr(module, cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(command, summary) for command, (_, summary) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="voicematch")
+def cli() -> None:
+    """Say who is speaking in a podcast, by name, because it remembers voices.
+
+    Everything stays on this machine. The library of voices is at the path that `voicematch library path` prints;
+    --library or VOICEMATCH_LIBRARY choose another.
+    """
+
+
+class _Talk(logging.Handler):
+    """Warnings of the library, one line each, on stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(f"{record.levelname.lower()}: {record.getMessage()}", err=True)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs one command and exits: 0 done, 1 an error of ours, 2 usage, 3 some files failed, 130 stopped by ^C."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """The exit code of one command. The one place where errors turn into one line on stderr."""
+    talk = _Talk(logging.WARNING)
+    logging.getLogger("voicematch").addHandler(talk)
+    try:
+        outcome = cli.main(arguments, prog_name="voicematch", standalone_mode=False)
+        return outcome if isinstance(outcome, int) else 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped; files already finished are kept, the one in hand is left as it was", err=True)
+        return EXIT_STOPPED
+    except VoicematchError as error:
+        click.echo(f"error: {error}", err=True)
+        return EXIT_ERROR
+    finally:
+        logging.getLogger("voicematch").removeHandler(talk)

@@ -1,0 +1,107 @@
+"""``voicematch enroll`` and ``voicematch name``: giving voices names."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import click
+
+from .options import Timestamp, json_option, library_option, quiet_option
+from .terminal import print_json, progress_bar
+
+CONSENT_HELP = (
+    "Why this voice may be kept: it is your own (self), the person agreed (permission), "
+    "or the person published it under their name (public). Recorded with every voiceprint."
+)
+
+
+@click.command()
+@click.argument("name")
+@click.argument("source", metavar="FILE|URL")
+@click.option("--from", "start", type=Timestamp(), help="Where the voice starts, as 30, 0:30 or 1:02:03.")
+@click.option("--to", "end", type=Timestamp(), help="Where it ends.")
+@click.option("--speaker", metavar="SPEAKER_00", help="Which voice, in a file of several (as `identify` labels them).")
+@click.option("--consent", type=click.Choice(("self", "permission", "public")), required=True, help=CONSENT_HELP)
+@click.option("--role", help="host, guest …: shown with the profile.")
+@click.option("--no-clip", is_flag=True, help="Keep the vectors alone; a later model then cannot re-embed this voice.")
+@json_option
+@quiet_option
+@library_option
+def enroll(
+    name: str,
+    source: str,
+    start: float | None,
+    end: float | None,
+    speaker: str | None,
+    consent: str,
+    role: str | None,
+    no_clip: bool,
+    as_json: bool,
+    quiet: bool,
+    location: str | None,
+) -> None:
+    """Teach the library the voice of NAME from a clip: 15 seconds or more of that one person.
+
+    \b
+    voicematch enroll "Ada Byron" clip.wav --consent permission
+    voicematch enroll "Ada Byron" episode.mp3 --from 0:30 --to 1:45 --consent public
+
+    Again with other clips makes it surer: other episodes, other microphones.
+    """
+    from .. import pipeline
+    from ..library import open_library
+
+    if start is not None and end is not None and end <= start:
+        raise click.UsageError("--to is not after --from")
+    with open_library(location) as library, progress_bar(Path(source).name, quiet=quiet) as progress:
+        added = pipeline.enroll(
+            name,
+            source,
+            library=library,
+            start=start,
+            end=end,
+            speaker=speaker,
+            consent=consent,
+            role=role,
+            keep_clip=not no_clip,
+            progress=progress,
+        )
+    for warning in added.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if as_json:
+        print_json(dataclasses.asdict(added))
+        return
+    click.echo(
+        f"{'Enrolled' if added.created else 'Added to'} {added.profile}: "
+        f"{added.speech_seconds:.0f} s of speech, {added.num_voiceprints} voiceprint(s)"
+    )
+
+
+@click.command()
+@click.argument("target", metavar="EPISODE:SPEAKER")
+@click.argument("name")
+@click.option("--consent", type=click.Choice(("self", "permission", "public")), required=True, help=CONSENT_HELP)
+@json_option
+@library_option
+def name(target: str, name: str, consent: str, as_json: bool, location: str | None) -> None:
+    """Name a voice of a stored episode; every stored episode is matched again at once, without its audio.
+
+    \b
+    voicematch name episode.mp3:SPEAKER_01 "Ada Byron" --consent public
+    """
+    from .. import pipeline
+    from ..library import open_library
+
+    episode, separator, speaker = target.rpartition(":")
+    if not separator:
+        raise click.UsageError(f"{target!r} is not EPISODE:SPEAKER; `voicematch episodes list` shows the episodes")
+    with open_library(location) as library:
+        added, changes = pipeline.name(episode, speaker, name, library=library, consent=consent)
+    for warning in added.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if as_json:
+        print_json({**dataclasses.asdict(added), "changes": [dataclasses.asdict(change) for change in changes]})
+        return
+    num_episodes = len({change.audio_sha256 for change in changes})
+    click.echo(f"Named {name}; {len(changes)} voice(s) in {num_episodes} episode(s) changed their label")

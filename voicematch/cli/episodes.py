@@ -1,0 +1,136 @@
+"""``voicematch episodes`` and ``voicematch search``: what identify remembered."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import click
+
+from .identify import FormatName, output_paths, show, write_atomically
+from .options import clock, json_option, library_option
+from .terminal import print_json, print_table
+
+
+@click.group()
+def episodes() -> None:
+    """List, show, match again or export stored episodes. EPISODE is a file name, a path, a URL or part of the hash."""
+
+
+@episodes.command("list")
+@json_option
+@library_option
+def list_(as_json: bool, location: str | None) -> None:
+    """Every stored episode."""
+    from ..library import open_library
+
+    with open_library(location) as library:
+        stored = library.episodes()
+    if as_json:
+        print_json([dataclasses.asdict(episode) for episode in stored])
+        return
+    if not stored:
+        click.echo("No episodes yet. voicematch identify FILE stores the first.", err=True)
+        return
+    rows = [
+        (
+            e.title or e.source,
+            e.date or "",
+            clock(e.duration),
+            ", ".join(e.named),
+            str(e.num_speakers),
+            e.audio_sha256[:12],
+        )
+        for e in stored
+    ]
+    print_table(("episode", "date", "length", "named", "voices", "hash"), rows, right=("length", "voices"))
+
+
+@episodes.command("show")
+@click.argument("episode")
+@click.option("--explain", is_flag=True, help="Say why each voice has, or has not, a name.")
+@json_option
+@library_option
+def show_(episode: str, explain: bool, as_json: bool, location: str | None) -> None:
+    """One stored episode, as `identify` showed it, with the names of today."""
+    from ..formats import FORMATS
+    from ..library import open_library
+
+    with open_library(location) as library:
+        stored = library.episode(episode)
+    if as_json:
+        print_json(json.loads(FORMATS["json"](stored)))
+    else:
+        show(stored, explain=explain)
+
+
+@episodes.command()
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@json_option
+@library_option
+def relabel(dry_run: bool, as_json: bool, location: str | None) -> None:
+    """Match every stored episode again with the voices known today; no audio is opened."""
+    from .. import pipeline
+    from ..library import open_library
+
+    with open_library(location) as library:
+        changes = pipeline.relabel(library=library, dry_run=dry_run)
+    if as_json:
+        print_json([dataclasses.asdict(change) for change in changes])
+        return
+    rows = [(c.audio_sha256[:12], c.speaker, c.before or "unknown", c.after or "unknown") for c in changes]
+    if rows:
+        print_table(("episode", "speaker", "before", "after"), rows)
+    click.echo(f"{len(changes)} voice(s) {'would change' if dry_run else 'changed'} their label")
+
+
+@episodes.command()
+@click.argument("episode")
+@click.option("-f", "--format", "formats", multiple=True, required=True, type=FormatName(), metavar="FORMAT")
+@click.option("-o", "--out", metavar="DIR|-", help="Where to write (default: the current directory); - for stdout.")
+@click.option("--force", is_flag=True, help="Overwrite output files.")
+@library_option
+def export(episode: str, formats: tuple[str, ...], out: str | None, force: bool, location: str | None) -> None:
+    """Write a stored episode in any format, with the names of today."""
+    from ..formats import FORMATS
+    from ..library import open_library
+
+    if out == "-" and len(formats) != 1:
+        raise click.UsageError("-o - takes exactly one -f")
+    with open_library(location) as library:
+        stored = library.episode(episode)
+    if out == "-":
+        click.echo(FORMATS[formats[0]](stored), nl=False)
+        return
+    paths = output_paths(stored.source, formats, out or str(Path()), force=force)
+    for format_name, path in zip(formats, paths, strict=True):
+        write_atomically(path, FORMATS[format_name](stored))
+        click.echo(f"wrote {path}", err=True)
+
+
+@click.command()
+@click.argument("words")
+@click.option("--speaker", metavar="NAME", help="Only what this person said.")
+@click.option("--since", metavar="DATE", help="Only episodes published on or after this day (2026-01-31).")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
+@json_option
+@library_option
+def search(words: str, speaker: str | None, since: str | None, limit: int, as_json: bool, location: str | None) -> None:
+    """Find WORDS in the stored transcripts, best first; quote a phrase to find it whole.
+
+    \b
+    voicematch search '"continual learning"' --speaker "Ada Byron"
+    """
+    from ..library import open_library
+
+    with open_library(location) as library:
+        hits = library.search(words, speaker=speaker, since=since, limit=limit)
+    if as_json:
+        print_json([dataclasses.asdict(hit) for hit in hits])
+        return
+    if not hits:
+        click.echo("nothing found", err=True)
+        return
+    rows = [(hit.title or hit.source, clock(hit.start), hit.speaker or "", hit.text) for hit in hits]
+    print_table(("episode", "at", "speaker", "line"), rows, right=("at",))

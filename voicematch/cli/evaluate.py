@@ -1,0 +1,168 @@
+"""``voicematch evaluate`` and ``voicematch bench``: how right, and how fast."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from .options import clock, json_option, quiet_option
+from .terminal import print_json, print_table, progress_bar
+
+CLIP_SECONDS = (1.0, 1.5, 2.0, 3.0, 5.0, None)  # None is the whole clip
+
+
+@click.command()
+@click.argument("files", nargs=-1, metavar="REFERENCE HYPOTHESIS", type=click.Path(path_type=Path))
+@click.option("--uem", type=click.Path(path_type=Path), help="What to score of the audio (a UEM file).")
+@click.option("--collar", default=0.0, show_default=True, help="Seconds left out on each side of a boundary.")
+@click.option(
+    "--trials", is_flag=True, help="FILES are trial lists: enroll<TAB>test<TAB>0 or 1, paths beside the list."
+)
+@click.option("--embedder", help="Which embedder to score on the trials (default: the built-in one).")
+@click.option(
+    "--seconds", "lengths", multiple=True, type=float, help="Cut test clips to this length (repeatable; 0 is whole)."
+)
+@json_option
+@quiet_option
+def evaluate(
+    files: tuple[Path, ...],
+    uem: Path | None,
+    collar: float,
+    trials: bool,
+    embedder: str | None,
+    lengths: tuple[float, ...],
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Score a labelled episode against its truth (two RTTM files), or an embedder on trial lists.
+
+    \b
+    voicematch evaluate truth.rttm episode.rttm --uem truth.uem
+    voicematch evaluate --trials lists/*.tsv --seconds 1.5 --seconds 0
+    """
+    if trials:
+        if not files:
+            raise click.UsageError("--trials needs at least one list")
+        _evaluate_trials(files, embedder, [length or None for length in lengths] or list(CLIP_SECONDS), as_json, quiet)
+        return
+    if len(files) != 2:
+        raise click.UsageError("give REFERENCE and HYPOTHESIS, or --trials LIST...")
+    _evaluate_labels(*files, uem, collar, as_json)
+
+
+def _evaluate_labels(reference: Path, hypothesis: Path, uem: Path | None, collar: float, as_json: bool) -> None:
+    from ..evaluate import diarization_error, identification_error, read_uem
+    from ..formats import read_rttm
+
+    truth, answer = read_rttm(reference), read_rttm(hypothesis)
+    scored = read_uem(uem) if uem else None
+    errors = diarization_error(truth, answer, scored, collar=collar)
+    named = identification_error(truth, answer, scored, collar=collar)
+    figures = {
+        "DER": errors.der,
+        "missed": errors.miss_rate,
+        "false alarm": errors.false_alarm_rate,
+        "confusion": errors.confusion_rate,
+        "JER": errors.jer,
+        "IER": named.ier,
+    }
+    counts = {"speakers in truth": len({t.speaker for t in truth}), "speakers found": len({t.speaker for t in answer})}
+    if as_json:
+        print_json({"collar": collar, "overlap": True, **figures, **counts})
+        return
+    rows = [(what, f"{share:.1%}") for what, share in figures.items()] + [(k, str(v)) for k, v in counts.items()]
+    print_table(("figure", "value"), rows, right=("value",), title=f"collar {collar:g} s, overlap scored")
+
+
+def _evaluate_trials(
+    lists: tuple[Path, ...], embedder: str | None, lengths: list[float | None], as_json: bool, quiet: bool
+) -> None:
+    from ..embed import OnnxEmbedder
+    from ..evaluate import trials
+    from ..models import DEFAULT_EMBEDDER
+
+    model = OnnxEmbedder(embedder or DEFAULT_EMBEDDER)
+    found = []
+    for path in lists:
+        for seconds in lengths:
+            with progress_bar(f"{path.stem} {seconds or 'whole'}", quiet=quiet) as progress:
+                found.append(trials(path, model.embed, seconds=seconds, progress=progress))
+    if as_json:
+        print_json({"embedder": model.name, "trials": [dataclasses.asdict(score) for score in found]})
+        return
+    rows = [
+        (
+            s.name,
+            f"{s.seconds:g} s" if s.seconds else "whole",
+            str(s.num_target),
+            str(s.num_nontarget),
+            f"{s.eer:.2%}",
+            f"{s.min_dcf_01:.3f}",
+            f"{s.min_dcf_05:.3f}",
+            f"{s.min_cllr:.3f}",
+        )
+        for s in found
+    ]
+    columns = ("list", "clips", "target", "nontarget", "EER", "minDCF .01", "minDCF .05", "min Cllr")
+    print_table(columns, rows, right=columns[2:], title=f"{model.name}: enrollment vectors averaged, cosine")
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--embedder", help="Which embedder to use (default: the built-in one).")
+@json_option
+@quiet_option
+def bench(files: tuple[str, ...], embedder: str | None, as_json: bool, quiet: bool) -> None:
+    """Time each stage of identify over FILES on this machine, and its peak memory. Nothing is stored."""
+    from ..audio import Audio
+    from ..diarize import BuiltinDiarizer
+    from ..embed import OnnxEmbedder
+    from ..models import DEFAULT_EMBEDDER, num_cores
+
+    stages: dict[str, float] = {}
+    audio_seconds = wall = 0.0
+    for file in files:
+        audio = Audio(file)
+        started = time.perf_counter()
+        with progress_bar(audio.name, quiet=quiet) as progress:
+            found = BuiltinDiarizer().diarize(audio, OnnxEmbedder(embedder or DEFAULT_EMBEDDER), progress=progress)
+        wall += time.perf_counter() - started
+        audio_seconds += found.duration
+        for stage, seconds in found.seconds_by_stage.items():
+            stages[stage] = stages.get(stage, 0.0) + seconds
+    per_hour = 3600 / audio_seconds
+    peak = peak_memory_mb()
+    if as_json:
+        print_json(
+            {
+                "audio_seconds": audio_seconds,
+                "wall_seconds": wall,
+                "seconds_by_stage": stages,
+                "peak_memory_mb": peak,
+                "cores": num_cores(),
+            }
+        )
+        return
+    rows = [(stage, f"{seconds:.2f}", f"{seconds * per_hour:.1f}") for stage, seconds in stages.items()]
+    rows.append(("all", f"{wall:.2f}", f"{wall * per_hour:.1f}"))
+    print_table(
+        ("stage", "seconds", "seconds per hour of audio"),
+        rows,
+        right=("seconds", "seconds per hour of audio"),
+        title=f"{clock(audio_seconds)} of audio on {num_cores()} cores",
+    )
+    click.echo(f"peak memory: {f'{peak:.0f} MB' if peak else 'not known on this system'}")
+
+
+def peak_memory_mb() -> float | None:
+    """The most memory this process has held so far, in MB; None where the system does not say (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / 2**20 if sys.platform == "darwin" else most / 2**10

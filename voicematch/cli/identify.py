@@ -1,0 +1,235 @@
+"""``voicematch identify``: names on episodes, as a table and as files."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import OutputExists, VoicematchError
+from . import EXIT_ERROR, EXIT_PARTIAL
+from .options import SpeakerCount, clock, json_option, library_option, quiet_option
+from .terminal import print_json, print_table, progress_bar
+
+if TYPE_CHECKING:
+    from ..library import Library
+    from ..types import LabelledEpisode, Match
+
+AUDIO_SUFFIXES = {".aac", ".flac", ".m4a", ".mka", ".mkv", ".mp3", ".mp4", ".ogg", ".opus", ".wav", ".webm"}
+
+
+def format_names() -> list[str]:
+    from ..formats import FORMATS
+
+    return sorted(FORMATS)
+
+
+class FormatName(click.ParamType):
+    """A format's name; the list is read from the formats only when one is given."""
+
+    name = "format"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in format_names():
+            self.fail(f"{value!r} is not one of {', '.join(format_names())}", param, ctx)
+        return value
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True, metavar="FILE|URL...")
+@click.option(
+    "--transcript",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="A transcript to put the names on: SRT, WebVTT, Podcasting 2.0 or Whisper JSON, text, HTML.",
+)
+@click.option(
+    "-f",
+    "--format",
+    "formats",
+    multiple=True,
+    type=FormatName(),
+    metavar="FORMAT",
+    help="Also write STEM.FORMAT: json, vtt, srt, rttm, txt, md, csv … (repeatable).",
+)
+@click.option("-o", "--out", metavar="DIR|-", help="Where to write (default: beside the audio); - for stdout.")
+@click.option("--speakers", type=SpeakerCount(), metavar="N|MIN-MAX", help="How many voices there are, if you know.")
+@click.option(
+    "--voices",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Know just the voices in this folder of clips, each named after its file; nothing is remembered.",
+)
+@click.option("--explain", is_flag=True, help="Say why each voice has, or has not, a name.")
+@click.option("--no-store", is_flag=True, help="Do not remember the episode.")
+@click.option("--force", is_flag=True, help="Overwrite output files.")
+@json_option
+@quiet_option
+@library_option
+def identify(
+    sources: tuple[str, ...],
+    transcript: str | None,
+    formats: tuple[str, ...],
+    out: str | None,
+    speakers: tuple[int, int] | None,
+    voices: Path | None,
+    explain: bool,
+    no_store: bool,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    location: str | None,
+) -> int:
+    """Say who speaks in each FILE or URL, by name where the library knows the voice.
+
+    \b
+    voicematch identify episode.mp3
+    voicematch identify episode.mp3 --transcript episode.srt -f vtt -o labelled/
+    """
+    if transcript and len(sources) > 1:
+        raise click.UsageError("--transcript goes with one FILE")
+    if out == "-" and (len(formats) != 1 or as_json):
+        raise click.UsageError("-o - takes exactly one -f, and no --json")
+    failures = 0
+    with _library(location, voices, quiet=quiet) as library:
+        for source in sources:
+            try:
+                _identify_one(
+                    source, library, transcript, formats, out, speakers, explain, not no_store, force, as_json, quiet
+                )
+            except VoicematchError as error:
+                if len(sources) == 1:
+                    raise
+                click.echo(f"error: {error}", err=True)
+                failures += 1
+    if failures:
+        click.echo(f"{failures} of {len(sources)} files failed", err=True)
+    return EXIT_ERROR if failures == len(sources) else EXIT_PARTIAL if failures else 0
+
+
+def _identify_one(
+    source: str,
+    library: Library,
+    transcript: str | None,
+    formats: tuple[str, ...],
+    out: str | None,
+    speakers: tuple[int, int] | None,
+    explain: bool,
+    store: bool,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    from .. import pipeline
+    from ..formats import FORMATS
+
+    paths = [] if out == "-" else output_paths(source, formats, out, force=force)
+    with progress_bar(Path(source).name, quiet=quiet) as progress:
+        episode = pipeline.identify(
+            source, library=library, transcript_path=transcript, speakers=speakers, store=store, progress=progress
+        )
+    if out == "-":
+        click.echo(FORMATS[formats[0]](episode), nl=False)
+        return
+    for format_name, path in zip(formats, paths, strict=True):
+        write_atomically(path, FORMATS[format_name](episode))
+    if as_json:
+        import json
+
+        print_json(json.loads(FORMATS["json"](episode)))
+        return
+    show(episode, explain=explain)
+    for path in paths:
+        click.echo(f"wrote {path}", err=True)
+    if not library.voiceprints().profiles:
+        click.echo(
+            'The library knows no voices yet. Teach it one: voicematch enroll "NAME" CLIP --consent permission',
+            err=True,
+        )
+
+
+@contextmanager
+def _library(location: str | None, voices: Path | None, *, quiet: bool) -> Iterator[Library]:
+    """The user's library, or one made for this run from a folder of clips."""
+    from ..library import open_library
+
+    if voices is None:
+        with open_library(location) as library:
+            yield library
+        return
+    from .. import pipeline
+
+    clips = sorted(path for path in voices.iterdir() if path.suffix.lower() in AUDIO_SUFFIXES)
+    if not clips:
+        raise click.UsageError(f"{voices}: no audio files to learn voices from")
+    with tempfile.TemporaryDirectory() as folder, open_library(Path(folder) / "library.db") as library:
+        for clip in clips:
+            with progress_bar(f"learning {clip.stem}", quiet=quiet) as progress:
+                pipeline.enroll(
+                    clip.stem, clip, library=library, consent="permission", keep_clip=False, progress=progress
+                )
+        yield library
+
+
+def output_paths(source: str, formats: tuple[str, ...], out: str | None, *, force: bool) -> list[Path]:
+    """Where each format goes; OutputExists before any work is done if one is there and ``force`` is not given."""
+    from ..audio import Audio
+
+    is_url = "://" in source
+    folder = Path(out) if out else Path() if is_url else Path(source).parent
+    paths = [folder / f"{Audio(source).name}.{format_name}" for format_name in formats]
+    for path in paths:
+        if path.exists() and not force:
+            raise OutputExists(f"{path} exists; --force overwrites it, -o DIR writes elsewhere")
+    return paths
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """The whole text under ``path``, or nothing: written beside it under another name, then renamed."""
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8", newline="")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise VoicematchError(f"{path}: cannot write: {error.strerror}") from error
+
+
+def show(episode: LabelledEpisode, *, explain: bool) -> None:
+    """The table: one row a voice, most talk first."""
+    talk = episode.talk_seconds()
+    total = sum(talk.values())
+    rows = []
+    for speaker, seconds in sorted(talk.items(), key=lambda pair: (-pair[1], pair[0])):
+        match = episode.matches[speaker]
+        num_turns = sum(turn.speaker == speaker for turn in episode.turns)
+        rows.append(
+            (_label(speaker, match), _probability(match), clock(seconds), f"{seconds / total:.0%}", str(num_turns))
+        )
+    print_table(
+        ("speaker", "probability", "talk", "share", "turns"),
+        rows,
+        right=("probability", "talk", "share", "turns"),
+        title=f"{episode.title or episode.source}  {clock(episode.duration)}",
+    )
+    if not rows:
+        click.echo("Nobody speaks in this audio.")
+    if explain:
+        for speaker, match in episode.matches.items():
+            for reason in match.reasons:
+                click.echo(f"{episode.name(speaker)}: {reason}")
+
+
+def _label(speaker: str, match: Match) -> str:
+    if match.verdict == "accept" and match.profile:
+        return match.profile
+    return f"{speaker} (maybe {match.profile})" if match.verdict == "review" else f"{speaker} (unknown)"
+
+
+def _probability(match: Match) -> str:
+    return f"{match.probability:.0%}" if match.profile else ""

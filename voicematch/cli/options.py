@@ -1,0 +1,73 @@
+"""Options that several commands share, and the parsing of times and counts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def library_option(command: Command) -> Command:
+    """``--library PATH|URL``, else VOICEMATCH_LIBRARY, else the platform's data directory."""
+    return click.option(
+        "--library",
+        "location",
+        metavar="PATH|URL",
+        envvar="VOICEMATCH_LIBRARY",
+        help="The library to use (default: $VOICEMATCH_LIBRARY, else this user's own).",
+    )(command)
+
+
+def json_option(command: Command) -> Command:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout instead of a table.")(command)
+
+
+def quiet_option(command: Command) -> Command:
+    return click.option("-q", "--quiet", is_flag=True, help="No progress bar.")(command)
+
+
+class Timestamp(click.ParamType):
+    """Seconds, M:SS or H:MM:SS, with decimals."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d+)?", value):
+            self.fail(f"{value!r} is not a time; write seconds, 1:02 or 1:02:03.5", param, ctx)
+        seconds = 0.0
+        for part in value.split(":"):
+            seconds = 60 * seconds + float(part)
+        return seconds
+
+
+class SpeakerCount(click.ParamType):
+    """A number of speakers, or a range such as 2-5."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        found = re.fullmatch(r"(\d+)(?:-(\d+))?", value)
+        if not found:
+            self.fail(f"{value!r} is not a number of speakers; write 3 or 2-5", param, ctx)
+        fewest, most = int(found[1]), int(found[2] or found[1])
+        if not 1 <= fewest <= most:
+            self.fail(f"{value!r}: the fewest is at least 1 and at most the most", param, ctx)
+        return fewest, most
+
+
+def clock(seconds: float) -> str:
+    """
+    >>> clock(62.4), clock(3723)
+    ('1:02', '1:02:03')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

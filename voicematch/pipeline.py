@@ -1,0 +1,343 @@
+"""The use cases, each readable as the algorithm: identify, enroll, name, relabel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from . import formats, models, transcript
+from .audio import Audio, encode_clip
+from .diarize import BuiltinDiarizer, Diarizer
+from .embed import Embedder, OnnxEmbedder
+from .enrollment import check, check_embeddings, quality
+from .errors import AudioError, EmbedderMismatch, EnrollmentError, LibraryError, ProfileNotFound
+from .library import CONSENT, Library
+from .match import match, merges
+from .score import Calibration, centroid
+from .types import Array, Diarization, Embedding, LabelledEpisode, Line, Match, Progress, Turn, Verdict
+
+KEPT_CLIP_SECONDS = 60.0  # enough to re-embed a voice with a later model; more would only fill the library
+VOICEPRINT_SECONDS = 30.0  # speech behind one voiceprint
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """Which engines do the work; None is the built-in one."""
+
+    diarizer: Diarizer | None = None
+    embedder: Embedder | None = None
+
+    def resolve(self, library: Library) -> tuple[Diarizer, Embedder]:
+        """The diarizer, and the embedder, which has to be the one that the library's vectors come from."""
+        embedder = self.embedder or OnnxEmbedder(library.embedder or models.DEFAULT_EMBEDDER)
+        if library.embedder not in (None, embedder.name):
+            raise EmbedderMismatch(
+                f"{library.location} holds vectors of {library.embedder}, not of {embedder.name}; "
+                "vectors of two models cannot be compared: use that embedder, or another library"
+            )
+        return self.diarizer or BuiltinDiarizer(), embedder
+
+
+BUILT_IN = Engines()
+
+
+@dataclass(frozen=True, slots=True)
+class Enrollment:
+    """What an enrollment added. ``warnings`` are sentences for the person who enrolled."""
+
+    profile: str
+    created: bool
+    num_voiceprints: int
+    speech_seconds: float
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One speaker whose name changes when stored episodes are matched again. None is no name."""
+
+    audio_sha256: str
+    speaker: str
+    before: str | None
+    after: str | None
+
+
+def identify(
+    source: str | Path,
+    *,
+    library: Library,
+    transcript_path: str | Path | None = None,
+    lines: tuple[Line, ...] = (),
+    speakers: tuple[int, int] | None = None,
+    title: str = "",
+    date: str | None = None,
+    store: bool = True,
+    engines: Engines = BUILT_IN,
+    progress: Progress | None = None,
+) -> LabelledEpisode:
+    """The episode with a name on every voice the library knows, and "unknown" on every other.
+
+    source : a file or an http(s) URL
+    transcript_path, lines : a transcript without names, as a file or already read; its lines get speakers
+    speakers : (fewest, most) voices in the episode; None finds the number
+    store : remember the episode, so that naming a voice later relabels it without the audio
+
+    Raises AudioError, FormatError, ModelError, LibraryError.
+    """
+    if transcript_path is not None:
+        lines = formats.read_file(transcript_path)
+    audio = Audio(source)
+    diarizer, embedder = engines.resolve(library)
+    diarization = diarizer.diarize(audio, embedder, speakers=speakers, progress=progress)
+    voiceprints, calibration = library.voiceprints(), calibration_of(library)
+    matches = match(diarization.embeddings, voiceprints, calibration=calibration)
+    diarization = _join_speakers(diarization, matches)
+    turns = diarization.turns
+    talk_seconds = {
+        label: sum(t.duration for t in turns if t.speaker == label) for label in sorted({t.speaker for t in turns})
+    }
+    matches = match(diarization.embeddings, voiceprints, calibration=calibration, talk_seconds=talk_seconds)
+    episode = LabelledEpisode(
+        source=str(source),
+        audio_sha256=audio.sha256,
+        duration=audio.duration,
+        turns=turns,
+        matches=matches,
+        lines=transcript.attribute(lines, turns) if lines else (),
+        title=title,
+        date=date,
+        embedder=embedder.name,
+        diarizer=diarizer.name,
+        lost_seconds=audio.lost_seconds,
+    )
+    if store:
+        library.store_episode(episode, diarization.embeddings)
+    return episode
+
+
+def enroll(
+    name: str,
+    source: str | Path,
+    *,
+    library: Library,
+    consent: str,
+    start: float | None = None,
+    end: float | None = None,
+    speaker: str | None = None,
+    role: str | None = None,
+    keep_clip: bool = True,
+    engines: Engines = BUILT_IN,
+    progress: Progress | None = None,
+) -> Enrollment:
+    """What was added to the profile called ``name``, made if it is new, from a clip of that one voice.
+
+    start, end : the part of the file to use
+    speaker : in a file of several voices, the local label (SPEAKER_00) of the one meant
+    consent : why the voice may be kept: "self", "permission" or "public"
+    keep_clip : keep up to a minute of the speech, so that a later model can re-embed it
+
+    Raises EnrollmentError when the clip will not make a usable voiceprint, with the reason and the remedy;
+    AudioError, ModelError, LibraryError.
+    """
+    _check_consent(consent)
+    diarizer, embedder = engines.resolve(library)
+    audio = Audio(source)
+    excerpt = _excerpt(audio, start, end)
+    diarization = diarizer.diarize(excerpt, embedder, progress=progress)
+    voice = check(
+        diarization,
+        quality(excerpt.blocks()),
+        name=name,
+        speaker=speaker,
+        calibration=calibration_of(library),
+        voiceprints=library.voiceprints(),
+    )
+    offset = excerpt.start if isinstance(excerpt, Excerpt) else 0.0
+    embeddings = [replace(e, start=e.start + offset, end=e.end + offset) for e in voiceprints_of(voice.embeddings)]
+    clip = encode_clip(_sound_of(voice.turns, audio, offset)) if keep_clip else None
+    created = _ensure_profile(library, name, role=role)
+    num_voiceprints = library.add_voiceprints(
+        name,
+        embeddings,
+        embedder=embedder.name,
+        consent=consent,
+        source=str(source),
+        audio_sha256=audio.sha256,
+        clip=clip,
+    )
+    return Enrollment(name, created, num_voiceprints, sum(e.seconds for e in embeddings), voice.warnings)
+
+
+def name(
+    episode_key: str, speaker: str, name: str, *, library: Library, consent: str
+) -> tuple[Enrollment, tuple[Change, ...]]:
+    """What naming one voice of a stored episode added, and every label it changed in all stored episodes.
+
+    episode_key : the episode's file name, path, URL or the start of its hash
+    No audio is opened: the voice is enrolled from the embeddings stored with the episode.
+
+    Raises LibraryError when the episode or the speaker is not there, EnrollmentError when the voice is too short.
+    """
+    _check_consent(consent)
+    episode = library.episode(episode_key)
+    embeddings = library.speaker_embeddings(episode.audio_sha256).get(speaker, ())
+    if speaker not in episode.matches:
+        voices = ", ".join(episode.matches) or "none"
+        raise LibraryError(f"{episode_key}: no voice {speaker}; the episode has {voices}")
+    if not embeddings:
+        raise EnrollmentError(f"{speaker} of {episode_key} says too little to be recognised again; name another voice")
+    warnings = check_embeddings(
+        embeddings, name=name, voiceprints=library.voiceprints(), calibration=calibration_of(library)
+    )
+    created = _ensure_profile(library, name, role=None)
+    num_voiceprints = library.add_voiceprints(
+        name,
+        voiceprints_of(embeddings),
+        embedder=episode.embedder,
+        consent=consent,
+        source=episode.source,
+        audio_sha256=episode.audio_sha256,
+    )
+    library.confirm(episode.audio_sha256, speaker, name)
+    added = Enrollment(name, created, num_voiceprints, sum(e.seconds for e in embeddings), warnings)
+    return added, relabel(library=library)
+
+
+def relabel(*, library: Library, dry_run: bool = False) -> tuple[Change, ...]:
+    """Every label that changes when all stored episodes are matched with the voices known now.
+
+    No audio is opened, and what a person confirmed stays.
+    """
+    voiceprints, calibration = library.voiceprints(), calibration_of(library)
+    stored = library.all_speaker_embeddings()
+    before = library.names_given()
+    changes: list[Change] = []
+    updates: dict[str, dict[str, Match]] = {}
+    for audio_sha256, embeddings in stored.episodes():
+        matches = match(embeddings, voiceprints, calibration=calibration)
+        updates[audio_sha256] = matches
+        for speaker, found in matches.items():
+            given = before[audio_sha256, speaker]
+            after = found.profile if found.verdict is Verdict.ACCEPT else None
+            if not given.confirmed and given.name != after:
+                changes.append(Change(audio_sha256, speaker, given.name, after))
+    if not dry_run:
+        library.set_matches(updates)
+    return tuple(changes)
+
+
+def calibration_of(library: Library) -> Calibration:
+    """The library's own calibration, else the one that came with its embedder."""
+    own = library.setting("calibration")
+    return Calibration.from_json(own) if own else models.calibration(library.embedder or models.DEFAULT_EMBEDDER)
+
+
+def voiceprints_of(embeddings: Sequence[Embedding]) -> tuple[Embedding, ...]:
+    """Voiceprints of one voice in one recording: its embeddings pooled, about half a minute of speech to each.
+
+    Several, because a voice changes within a recording too; few, because a short one is mostly noise.
+    """
+    groups: list[list[Embedding]] = [[]]
+    for embedding in embeddings:
+        if sum(e.seconds for e in groups[-1]) >= VOICEPRINT_SECONDS:
+            groups.append([])
+        groups[-1].append(embedding)
+    if len(groups) > 1 and sum(e.seconds for e in groups[-1]) < VOICEPRINT_SECONDS / 2:
+        groups[-2].extend(groups.pop())
+    return tuple(centroid(group) for group in groups)
+
+
+def _check_consent(consent: str) -> None:
+    if consent not in CONSENT:
+        raise EnrollmentError(f"consent must be one of {', '.join(CONSENT)}, not {consent!r}")
+
+
+def _ensure_profile(library: Library, name: str, *, role: str | None) -> bool:
+    """Whether the profile had to be made."""
+    try:
+        library.profile(name)
+    except ProfileNotFound:
+        library.create_profile(name, role=role)
+        return True
+    return False
+
+
+def _join_speakers(diarization: Diarization, matches: Mapping[str, Match]) -> Diarization:
+    """The same episode with the voices that are one profile under one label."""
+    joined = merges(matches)
+    if not joined:
+        return diarization
+    embeddings: dict[str, tuple[Embedding, ...]] = {}
+    for label in sorted(diarization.embeddings):
+        into = joined.get(label, label)
+        together = (*embeddings.get(into, ()), *diarization.embeddings[label])
+        embeddings[into] = tuple(sorted(together, key=lambda e: e.start))
+    turns = join_turns(replace(turn, speaker=joined.get(turn.speaker, turn.speaker)) for turn in diarization.turns)
+    return replace(diarization, turns=turns, embeddings=embeddings)
+
+
+def join_turns(turns: Iterable[Turn]) -> tuple[Turn, ...]:
+    """The same speech with overlapping or touching turns of one speaker made one.
+
+    >>> join_turns([Turn(0, 2, "A"), Turn(1, 3, "B"), Turn(2, 4, "A")])
+    (Turn(start=0, end=4, speaker='A'), Turn(start=1, end=3, speaker='B'))
+    """
+    joined: list[Turn] = []
+    latest: dict[str, int] = {}
+    for turn in sorted(turns):
+        idx = latest.get(turn.speaker)
+        if idx is not None and turn.start <= joined[idx].end:
+            joined[idx] = replace(joined[idx], end=max(joined[idx].end, turn.end))
+        else:
+            latest[turn.speaker] = len(joined)
+            joined.append(turn)
+    return tuple(sorted(joined))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Excerpt:
+    """A span of an audio, as a diarizer takes it; its times count from the span's start."""
+
+    audio: Audio
+    start: float
+    end: float
+
+    @property
+    def name(self) -> str:
+        return self.audio.name
+
+    @property
+    def duration(self) -> float:
+        return self.end - self.start
+
+    def estimate(self) -> float:
+        return self.duration
+
+    def blocks(self, seconds: float = 30.0) -> Iterator[Array]:
+        start = self.start
+        while start < self.end:
+            yield self.audio.read(start, min(start + seconds, self.end))
+            start += seconds
+
+
+def _excerpt(audio: Audio, start: float | None, end: float | None) -> Audio | Excerpt:
+    if start is None and end is None:
+        return audio
+    if (start or 0.0) >= audio.duration:
+        raise AudioError(audio.source, f"ends at {audio.duration:.1f} s, before the span begins at {start:.1f} s")
+    return Excerpt(audio, start or 0.0, min(audio.duration, math.inf if end is None else end))
+
+
+def _sound_of(turns: Sequence[Turn], audio: Audio, offset: float) -> Array:
+    """Up to a minute of the turns' sound, longest turns first, in the order spoken."""
+    kept: list[Turn] = []
+    left = KEPT_CLIP_SECONDS
+    for turn in sorted(turns, key=lambda t: (-t.duration, t.start)):
+        if left > 0:
+            kept.append(replace(turn, end=min(turn.end, turn.start + left)))
+            left -= kept[-1].duration
+    return np.concatenate([audio.read(offset + turn.start, offset + turn.end) for turn in sorted(kept)])
