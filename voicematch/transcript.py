@@ -24,8 +24,8 @@ OVERLAP_NOTED = 0.2  # s of talking over a line that puts a speaker among its ot
 
 # Costs of a change of speaker between two words; comparable with the costs of distance below.
 AT_SENTENCE_END = 0.0
-AT_CLAUSE_END = 2.0
-AT_CAPITAL = 3.0
+AT_CLAUSE_END = 3.0
+AT_CAPITAL = 4.0
 IN_PHRASE = 5.0
 
 _SENTENCE_END = re.compile(r"[.?!…。！？]['\")\]»”’]*$")
@@ -164,7 +164,7 @@ def change_cost(before: str, after: str) -> float:
     """What it costs to change the speaker between two words.
 
     >>> change_cost("here.", "Thanks,"), change_cost("Thanks,", "Maya."), change_cost("is", "something")
-    (0.0, 2.0, 5.0)
+    (0.0, 3.0, 5.0)
     """
     if _SENTENCE_END.search(before):
         return AT_SENTENCE_END + (1.0 if after[0].islower() else 0.0)
@@ -229,7 +229,7 @@ def _distances(word: Word, near: dict[str, list[Span]]) -> list[float]:
 RATE_WANDER = 0.15  # s² of variance for every second of speech, of the time that a text of known length takes
 SHORTEST = 0.5  # s added to a stretch's length for that variance; also the least gap that can hold unattributed text
 FASTEST = 35.0  # characters a second; text denser than this over its turns was not all said in them
-SAME_SPEAKER_SCALE = 0.2  # change costs at a pause of one speaker, where a sentence probably ends
+SAME_SPEAKER_SCALE = 0.1  # change costs at a pause of one speaker, where a sentence probably ends
 WINDOW = 120  # words around the expected place of a boundary that are looked at
 SKIPS = 4  # stretches in a row that may hold no word
 

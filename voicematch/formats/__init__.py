@@ -13,16 +13,18 @@ from pathlib import Path
 from ..errors import FormatError
 from ..types import LabelledEpisode, Line
 from . import episode_json, json_node, recognizers
-from .cues import split_lines
 from .episode_json import read_episode, write_json
 from .json_node import Node
 from .labels import slugs, write_audacity, write_csv, write_rttm, write_textgrid
+from .plain import read_text
 from .prose import write_markdown, write_text
 from .recognizers import write_podcast
 from .srt import read_srt, write_srt
+from .tags import write_tags
 from .vtt import read_vtt, write_vtt
+from .web_page import read_html
 
-__all__ = ["FORMATS", "READERS", "SUFFIXES", "read", "read_episode", "read_file", "slugs"]
+__all__ = ["FORMATS", "READERS", "SUFFIXES", "read", "read_episode", "read_file", "slugs", "write_tags"]
 
 Writer = Callable[[LabelledEpisode], str]
 Reader = Callable[[str, object], tuple[Line, ...]]
@@ -38,13 +40,16 @@ FORMATS: dict[str, Writer] = {
     "rttm": write_rttm,
     "audacity": write_audacity,
     "textgrid": write_textgrid,
+    "tags": write_tags,
 }
 
-SUFFIXES = {"podcast": "podcast.json", "audacity": "audacity.txt", "textgrid": "TextGrid"}
+SUFFIXES = {"podcast": "podcast.json", "audacity": "audacity.txt", "textgrid": "TextGrid", "tags": "tags.xml"}
 """What follows the stem and a point in a file's name, where it is not the format's own name."""
 
 MAX_BYTES = 64 * 2**20  # a five-hour WhisperX file with a time for every word is about 10 MB
 
+_JSON_LIST = re.compile(r"\[\s*(?:[{\[\]\"]|$)")  # [00:01:02] begins a plain transcript
+_HTML = re.compile(r"<[!A-Za-z]")
 _ARROW = re.compile(r"^[ \t]*[0-9][0-9:.,]*[ \t]*-->", re.MULTILINE)
 
 
@@ -59,7 +64,7 @@ def _lines_of(document: Node) -> tuple[Line, ...]:
     return recognizers.lines_of(document)
 
 
-READERS: dict[str, Reader] = {"vtt": read_vtt, "srt": read_srt, "json": read_json}
+READERS: dict[str, Reader] = {"vtt": read_vtt, "srt": read_srt, "json": read_json, "html": read_html, "txt": read_text}
 
 
 def read(text: str, source: object) -> tuple[Line, ...]:
@@ -81,11 +86,11 @@ def sniff(text: str, source: object) -> str:
         raise FormatError(source, "the file is empty")
     if start.startswith("WEBVTT"):
         return "vtt"
-    if start[0] in "{[":
+    if start[0] == "{" or _JSON_LIST.match(start):
         return "json"
     if _ARROW.search(text):
         return "srt"
-    raise FormatError(source, "no transcript format known here", len(split_lines(text[: len(text) - len(start)])))
+    return "html" if _HTML.match(start) else "txt"
 
 
 def read_file(path: str | Path) -> tuple[Line, ...]:

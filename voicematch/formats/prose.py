@@ -35,19 +35,22 @@ def paragraphs(episode: LabelledEpisode) -> list[Paragraph]:
 
 
 def write_text(episode: LabelledEpisode) -> str:
-    """Plain text: ``[0:01:02] Name: what they say``; without a transcript, who speaks from when to when."""
-    rows = []
+    """Plain text: ``[0:01:02] Name: what they say``; ``>>`` for a name that is not known.
+
+    Without a transcript, who speaks from when to when.
+    """
+    rows: list[str] = []
     for paragraph in paragraphs(episode):
         time = f"[{clock.short_stamp(paragraph.start)}]"
         if paragraph.text:
-            label = f"{paragraph.name}: " if paragraph.name else ""
+            label = f"{paragraph.name}: " if paragraph.name else ">> " if rows else ""
             rows.append(f"{time} {label}{paragraph.text}\n")
         else:
             rows.append(f"{time} {paragraph.name}, until {clock.short_stamp(paragraph.end)}\n")
     return "\n".join(rows)
 
 
-_MARKDOWN = re.compile(r"([\\`*_\[\]<>#|~!&])|(^[-+](?=\s))|(?<=^)(\d+)(?=[.)]\s)")
+_MARKDOWN = re.compile(r"[\\`*\[\]<]|^[#>+-]|~~|(?<!\w)_|_(?!\w)|&(?=#?\w+;)|(?<=^\d)[.)]|(?<=^\d\d)[.)]")
 
 
 def write_markdown(episode: LabelledEpisode) -> str:
