@@ -18,7 +18,7 @@ from ..errors import ProfileNotFound
 from ..score import Voiceprints
 from ..types import Embedding, LabelledEpisode, Match
 from . import episodes, erasure, matches, migrations, pins, profiles, schema, search, upkeep
-from .database import Database, open_database
+from .database import BUSY_SECONDS, Database, open_database
 from .episodes import Appearance, EpisodeSummary
 from .erasure import Forgotten
 from .matches import SpeakerEmbeddings, StoredSpeakers
@@ -56,16 +56,20 @@ def open_library(
     embedder: str | None = None,
     dimension: int | None = None,
     create: bool = True,
+    busy_seconds: float = BUSY_SECONDS,
 ) -> Library:
     """The library at a file or ``postgresql://`` URL, made if need be.
 
     embedder, dimension : what this library's vectors are made by; pinned when first given, checked ever after
     create : False leaves an absent library absent
+    busy_seconds : how long to wait while another process writes
 
     Raises EmbedderMismatch when it holds another embedder's vectors, LibraryError when it is not a library, cannot
     be opened, or was changed by a newer voicematch.
     """
-    database = open_database(default_location() if location is None else location, create=create)
+    database = open_database(
+        default_location() if location is None else location, create=create, busy_seconds=busy_seconds
+    )
     try:
         migrations.migrate(database, create=create)
         pinned, pinned_dimension = _tie(database, embedder, dimension)

@@ -20,8 +20,8 @@ BUSY_SECONDS = 30.0  # how long a writer waits for another one; a long batch wri
 WRITER_LOCK = 0x766F6963  # the advisory lock that gives PostgreSQL SQLite's rule of one writer at a time
 
 REASONS = {  # SQLite's result codes, to what happened and what to do
-    "SQLITE_BUSY": f"busy: another process has held it for {BUSY_SECONDS:.0f} s; try again when that is done",
-    "SQLITE_LOCKED": f"busy: another process has held it for {BUSY_SECONDS:.0f} s; try again when that is done",
+    "SQLITE_BUSY": "busy: another process holds it; try again when that is done",
+    "SQLITE_LOCKED": "busy: another process holds it; try again when that is done",
     "SQLITE_READONLY": "read-only; check the permissions of the file and its folder, or choose another library",
     "SQLITE_FULL": "the disk is full; nothing of this was stored",
     "SQLITE_CANTOPEN": "cannot be opened; check that its folder exists and may be written to",
@@ -67,7 +67,7 @@ class Database:
         self.engine.dispose()
 
 
-def open_database(location: str | Path, *, create: bool) -> Database:
+def open_database(location: str | Path, *, create: bool, busy_seconds: float = BUSY_SECONDS) -> Database:
     """The database at a path or URL; an SQLite file is made, private to its owner, when ``create`` allows it."""
     url = str(location)
     if url.startswith(("postgresql://", "postgres://", "postgresql+")):
@@ -77,14 +77,14 @@ def open_database(location: str | Path, *, create: bool) -> Database:
     path = Path(url.removeprefix("sqlite:///")).expanduser()
     _prepare_file(path, create=create)
     engine = sa.create_engine(
-        sa.URL.create("sqlite", database=str(path.absolute())), connect_args={"timeout": BUSY_SECONDS}
+        sa.URL.create("sqlite", database=str(path.absolute())), connect_args={"timeout": busy_seconds}
     )
     sa.event.listen(engine, "connect", _set_up_connection)
     sa.event.listen(engine, "begin", _begin)
     database = Database(engine, path)
     try:
         with one_line_errors(database.location):
-            _use_write_ahead_log(engine)
+            _use_write_ahead_log(engine, busy_seconds)
     except BaseException:
         database.close()
         raise
@@ -169,9 +169,9 @@ def _take_writer_lock(connection: sa.Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
 
 
-def _use_write_ahead_log(engine: sa.Engine) -> None:
+def _use_write_ahead_log(engine: sa.Engine, busy_seconds: float) -> None:
     """Readers and a writer at once. Where the file system cannot, SQLite keeps its rollback journal."""
-    give_up = time.monotonic() + BUSY_SECONDS
+    give_up = time.monotonic() + busy_seconds
     raw = engine.raw_connection()
     try:
         connection = raw.driver_connection
