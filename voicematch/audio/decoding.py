@@ -1,0 +1,404 @@
+"""A local sound file to mono samples at 16 kHz, through FFmpeg's libraries (PyAV).
+
+FFmpeg is only ever given an open file, a list of the formats that hold sound, and no protocol at all: neither a path
+nor a playlist can make it open anything else. Its own messages go nowhere, which is PyAV's default.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import logging
+import math
+import stat
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from voicematch.errors import AudioError
+from voicematch.types import Array
+
+if TYPE_CHECKING:
+    import av
+    from av.audio.frame import AudioFrame
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+    from av.packet import Packet
+
+log = logging.getLogger(__name__)
+
+SAMPLE_RATE = 16_000  # Hz; every model in models.py takes it
+
+# Demuxers that hold sound. Playlists, devices, scripts and pictures are not among them on purpose.
+FORMATS = "mp3,mov,ogg,flac,wav,w64,aiff,matroska,aac,loas,asf,caf,amr,ac3,eac3,dts,mpegts,mpeg,avi,flv,au,ape,wv,tta"
+GAP = 0.1  # s; a jump of the timestamps beyond this is sound that is missing (FFmpeg's aresample: min_hard_comp)
+GAP_AFTER_DAMAGE = 0.005  # s; after a packet that would not decode, even one packet's worth is made up for
+LONGEST_GAP = 3600.0  # s; a jump beyond this is a damaged timestamp
+LOSS = 0.5  # s; containers round their duration up by less than this
+WORTH_TELLING = 0.05  # s; two lost packets in an hour are not worth a warning
+MOST_SILENCE = 0.8  # share of a recording; with more than this put in for damage, it was never sound
+
+# Formats whose timestamps count samples exactly, with how far back (s) their decoders remember: a slice may skip the
+# decoding of all that lies before, and still gives the same samples. AAC's noise substitution and Opus remember all.
+REMEMBERS = {"mp3": 1.0, "wav": 0.0, "flac": 0.0}
+MARGIN = 2.0  # s more: up to 1 s to fall on an output sample, and far more than the resampler's filter is long
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a complete pass has found."""
+
+    num_samples: int
+    sha256: str
+    lost_seconds: float
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What one pass over the packets adds up."""
+
+    digest: Any = field(default_factory=hashlib.sha256)
+    damaged: bool = False  # a packet would not decode since the last frame
+    silence: float = 0.0  # seconds put in for sound that is missing
+
+
+class _TimestampsJump(Exception):
+    """Among the packets to be skipped are some whose timestamps do not count samples."""
+
+
+def complete_pass(path: Path, source: str, seconds: float, *, warn: bool) -> Generator[Array, None, Facts]:
+    """Blocks of ``seconds``, and, returned at the end, what the pass has found."""
+    tally = _Tally()
+    num_samples = 0
+    with opened(path, source) as (container, stream):
+        tally.digest.update(stream.codec_context.name.encode())
+        expected = expected_seconds(container, stream) if _is_trusted(container, stream) else None
+        if expected is not None and container.format.name == "wav":
+            expected += _missing_bytes(path) * 8 / (stream.codec_context.bit_rate or math.inf)
+        for block in reblocked(_resampled(_runs(_frames(container, stream, tally), tally, _start(container))), seconds):
+            num_samples += len(block)
+            yield block
+    length = num_samples / SAMPLE_RATE
+    if tally.silence >= MOST_SILENCE * length:
+        raise AudioError(source, "nothing in it can be decoded; is it really audio? If so, download or export it again")
+    missing = expected - (length - tally.silence) if expected is not None else 0.0
+    lost = max(tally.silence, missing if missing > LOSS else 0.0)
+    if warn and lost > WORTH_TELLING:
+        log.warning("%s: damaged or cut off; %.1f s of sound are lost", source, lost)
+    return Facts(num_samples, tally.digest.hexdigest(), lost)
+
+
+def chunks_from(path: Path, source: str, first: int) -> Iterator[tuple[int, Array]]:
+    """(number of its first sample, samples) of chunks in order, from one that begins at or before sample ``first``.
+
+    Decoding starts a little before where the format allows (REMEMBERS), and at the beginning of the file otherwise.
+    Packets are always read from the beginning: a seek lands where an index or a guess says.
+    """
+    with opened(path, source) as (container, stream), contextlib.suppress(_TimestampsJump):
+        late = _late(container, stream, first)
+        if late is not None:
+            yield from _numbered(*late)
+            return
+    with opened(path, source) as (container, stream):
+        tally = _Tally()
+        yield from _numbered(0, _resampled(_runs(_frames(container, stream, tally), tally, _start(container))))
+
+
+def decoded(file: BinaryIO) -> Array | None:
+    """All samples of an open file, (num_samples,) float32 at 16 kHz; None when it does not hold any."""
+    import av
+
+    tally = _Tally()
+    try:
+        with _container(file) as container:
+            stream = container.streams.audio[0]
+            chunks = _resampled(_runs(_frames(container, stream, tally), tally, _start(container)))
+            return np.concatenate(list(chunks))
+    except (av.FFmpegError, ValueError, IndexError):
+        return None
+
+
+@contextlib.contextmanager
+def opened(path: Path, source: str) -> Iterator[tuple[InputContainer, AudioStream]]:
+    """The file's container and the audio stream to listen to. AudioError, about ``source``, says why there is none."""
+    import av
+
+    with _open_file(path, source) as file:
+        try:
+            container = _container(file)
+        except (av.FFmpegError, ValueError) as error:
+            file.seek(0)
+            raise AudioError(source, _why_unreadable(file.read(4096))) from error
+        with container:
+            yield container, _stream(container, source)
+
+
+def _container(file: BinaryIO) -> InputContainer:
+    import av
+
+    options = {"format_whitelist": FORMATS, "protocol_whitelist": ""}
+    return av.open(file, "r", options=options, metadata_errors="replace", buffer_size=1 << 16)
+
+
+def _open_file(path: Path, source: str) -> BinaryIO:
+    """The file, open, once it is sure that it is one and not empty."""
+    try:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise AudioError(source, "is a directory; give the audio files in it")
+        if not stat.S_ISREG(found.st_mode):
+            raise AudioError(source, "is not a regular file; save the sound to a file first")
+        if found.st_size == 0:
+            raise AudioError(source, "the file is empty; download or export it again")
+        return path.open("rb")
+    except FileNotFoundError as error:
+        raise AudioError(source, "no such file; check the path") from error
+    except PermissionError as error:
+        raise AudioError(source, "no permission to read it; check the file's owner and mode") from error
+    except (OSError, ValueError) as error:
+        raise AudioError(source, f"cannot be opened: {error}") from error
+
+
+def _why_unreadable(head: bytes) -> str:
+    """Why FFmpeg would not open a file that begins like this, and what to do."""
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:64].lower()
+    if start.startswith((b"#extm3u", b"ffconcat", b"[playlist]")):
+        return "is a playlist, not sound; give the audio file that it points to"
+    if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<rss")):
+        return "is a web page or feed, not sound; give the audio file's own address"
+    if head[4:8] == b"ftyp":
+        return "the file is cut off before its index; download or export it again"
+    return "is not a sound file in any known format; is it really audio?"
+
+
+def _stream(container: InputContainer, source: str) -> AudioStream:
+    """The audio stream to listen to; the others are not read."""
+    if not container.streams.audio:
+        raise AudioError(source, "no audio stream; is this a video without sound?")
+    best = container.streams.best("audio")
+    stream = best if best in container.streams.audio else container.streams.audio[0]
+    if stream.codec_context is None:
+        raise AudioError(source, "its codec is not known; convert it to mp3, m4a or flac")
+    return stream
+
+
+def expected_seconds(container: InputContainer, stream: AudioStream) -> float | None:
+    """Seconds that the container says the stream has."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return container.duration / 1e6 if container.duration is not None else None
+
+
+def _is_trusted(container: InputContainer, stream: AudioStream) -> bool:
+    """Whether the container's duration was written by who made the file, and not guessed by FFmpeg from its size.
+
+    For mp3 that takes a Xing or Info header, which FFmpeg shows by a start time (the encoder's delay). In Matroska
+    the duration is the whole file's, and a video may go on longer than its sound.
+    """
+    name = container.format.name
+    if name == "mp3":
+        return bool(stream.start_time)
+    if name.startswith("matroska"):
+        return not container.streams.video
+    return name.startswith("mov") or name in ("wav", "w64", "flac", "aiff", "caf", "wv", "tta", "ape", "asf")
+
+
+def _missing_bytes(path: Path) -> int:
+    """Bytes that a WAV file has less than its header announces. FFmpeg takes the shorter length for the right one."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    announced = int.from_bytes(head[4:], "little") + 8
+    is_open = announced <= 8 or announced >= 0xFFFFFF00  # written to a pipe: the length was not known
+    return 0 if is_open or not head.startswith(b"RIFF") else max(0, announced - path.stat().st_size)
+
+
+def _frames(
+    container: InputContainer, stream: AudioStream, tally: _Tally, not_before: float = -math.inf
+) -> Iterator[AudioFrame]:
+    """Decoded frames in order. The packets are hashed on the way; those before ``not_before`` (s) are left out."""
+    import av
+
+    time_base = float(stream.time_base or 0)
+    skipping, due = math.isfinite(not_before), None
+    for packet in _packets(container, stream, tally):
+        if skipping:
+            if packet.pts is None or packet.duration is None or packet.pts != (packet.pts if due is None else due):
+                raise _TimestampsJump
+            due = packet.pts + packet.duration
+            skipping = packet.pts * time_base < not_before
+            if skipping:
+                continue
+        if packet.size:
+            tally.digest.update(packet)
+        try:
+            yield from packet.decode()
+        except av.FFmpegError:
+            tally.damaged = True
+
+
+def _packets(container: InputContainer, stream: AudioStream, tally: _Tally) -> Iterator[Packet[AudioStream]]:
+    """Encoded packets in order; a demuxer that stumbles is asked to go on a few times."""
+    import av
+
+    for _ in range(8):
+        try:
+            yield from container.demux(stream)
+            return
+        except av.FFmpegError:
+            tally.damaged = True
+
+
+def _runs(frames: Iterable[AudioFrame], tally: _Tally, clock: float | None = None) -> Iterator[tuple[int, Array]]:
+    """(sample rate, mono samples) in pieces of about a second, with silence where the timestamps say sound is missing.
+
+    clock : when the recording begins, in its own timestamps; None for the first frame's
+    """
+    pending: list[AudioFrame] = []
+    num_pending = 0
+    layout: tuple[str, int, int] | None = None
+    started = False
+    for frame in frames:
+        this = (frame.format.name, frame.layout.nb_channels, frame.sample_rate)
+        rate = frame.sample_rate
+        time = frame.time
+        missing = 0.0 if clock is None or time is None else time - clock
+        wait = missing > (GAP_AFTER_DAMAGE if tally.damaged else GAP) and missing < LONGEST_GAP
+        tally.damaged = False
+        if pending and (this != layout or wait or num_pending >= rate):
+            yield pending[0].sample_rate, _mono(pending)
+            pending, num_pending = [], 0
+        if wait:
+            tally.silence += missing if started else 0.0  # what comes before the first frame was never there
+            yield from ((rate, silence) for silence in _silence(round(missing * rate), rate))
+        if time is not None and (clock is None or wait or abs(missing) > GAP):
+            clock = time
+        if clock is not None:
+            clock += frame.samples / rate
+        pending.append(frame)
+        num_pending += frame.samples
+        layout, started = this, True
+    if pending:
+        yield pending[0].sample_rate, _mono(pending)
+
+
+def _silence(num_samples: int, most: int) -> Iterator[Array]:
+    for at in range(0, num_samples, most):
+        yield np.zeros(min(most, num_samples - at), dtype=np.float32)
+
+
+def _mono(frames: list[AudioFrame]) -> Array:
+    """The average of all channels of frames of one format, (num_samples,) float32 in -1 … 1."""
+    first = frames[0]
+    kind = first.format.name.removesuffix("p")
+    dtype = np.dtype({"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}[kind])
+    num_channels = first.layout.nb_channels
+    num_planes, packed = (num_channels, 1) if first.format.is_planar else (1, num_channels)
+    planes = [frame.planes for frame in frames]
+    total = np.zeros(sum(frame.samples for frame in frames), dtype=np.float32)
+    for idx in range(num_planes):
+        pieces = [
+            np.frombuffer(memoryview(p[idx]), dtype, f.samples * packed) for p, f in zip(planes, frames, strict=True)
+        ]
+        plane = np.concatenate(pieces)
+        total += plane if packed == 1 else plane.reshape(-1, packed).sum(axis=1, dtype=np.float32)
+    total /= num_channels
+    if dtype.kind != "f":
+        half = 2.0 ** (8 * dtype.itemsize - 1)
+        total -= half if dtype.kind == "u" else 0.0
+        total /= half
+    return total
+
+
+def _resampled(runs: Iterable[tuple[int, Array]]) -> Iterator[Array]:
+    """The runs at 16 kHz, in -1 … 1, with what a damaged packet decoded to nonsense made silent."""
+    import av
+
+    resampler: av.AudioResampler | None = None
+    current = SAMPLE_RATE
+    for rate, mono in runs:
+        if rate != current:
+            yield from _converted(resampler, None)
+            resampler = None if rate == SAMPLE_RATE else av.AudioResampler("flt", "mono", SAMPLE_RATE)
+            current = rate
+        if resampler is None:
+            yield _clean(mono)
+        else:
+            frame = av.AudioFrame.from_ndarray(mono[np.newaxis], format="flt", layout="mono")
+            frame.sample_rate = rate
+            yield from _converted(resampler, frame)
+    yield from _converted(resampler, None)
+
+
+def _converted(resampler: av.AudioResampler | None, frame: AudioFrame | None) -> Iterator[Array]:
+    """What the resampler gives for a frame, or, for None, what it still holds."""
+    for out in resampler.resample(frame) if resampler is not None else ():
+        yield _clean(np.frombuffer(memoryview(out.planes[0]), np.float32, out.samples))
+
+
+def _clean(samples: Array) -> Array:
+    if np.isnan(samples).any():
+        samples = np.nan_to_num(samples, posinf=0.0, neginf=0.0)
+    return np.clip(samples, -1.0, 1.0)
+
+
+def reblocked(chunks: Iterable[Array], seconds: float) -> Iterator[Array]:
+    """The same samples in blocks of ``seconds``, each an array of its own."""
+    size = round(seconds * SAMPLE_RATE)
+    block = np.empty(size, dtype=np.float32)
+    filled = 0
+    for chunk in chunks:
+        at = 0
+        while at < len(chunk):
+            taken = min(size - filled, len(chunk) - at)
+            block[filled : filled + taken] = chunk[at : at + taken]
+            filled, at = filled + taken, at + taken
+            if filled == size:
+                yield block
+                block, filled = np.empty(size, dtype=np.float32), 0
+    if filled:
+        yield block[:filled].copy()
+
+
+def _start(container: InputContainer) -> float | None:
+    return container.start_time / 1e6 if container.start_time is not None else None
+
+
+def _late(container: InputContainer, stream: AudioStream, first: int) -> tuple[int, Iterator[Array]] | None:
+    """Number of the first sample, and chunks, of a decoding that starts shortly before sample ``first``.
+
+    None when the format does not allow it, or there is next to nothing to skip. Resampling starts at an input sample
+    that falls exactly on an output sample, so that all later ones fall where they do in a complete pass.
+    """
+    warm_up = REMEMBERS.get(container.format.name, math.inf) + MARGIN
+    if first / SAMPLE_RATE <= warm_up:
+        return None
+    tally = _Tally()
+    origin = float((stream.start_time or 0) * (stream.time_base or 0))
+    frames = _frames(container, stream, tally, not_before=origin + first / SAMPLE_RATE - warm_up)
+    head = next(frames, None)
+    if head is None or head.time is None:
+        return None
+    step = head.sample_rate // math.gcd(head.sample_rate, SAMPLE_RATE)
+    begins = round((head.time - origin) * head.sample_rate)
+    dropped = -begins % step
+    runs = _without(dropped, _runs(itertools.chain([head], frames), tally))
+    return (begins + dropped) * SAMPLE_RATE // head.sample_rate, _resampled(runs)
+
+
+def _without(num_samples: int, runs: Iterable[tuple[int, Array]]) -> Iterator[tuple[int, Array]]:
+    """The runs without their first samples."""
+    left = num_samples
+    for rate, mono in runs:
+        if left < len(mono):
+            yield rate, mono[left:]
+        left = max(0, left - len(mono))
+
+
+def _numbered(at: int, chunks: Iterable[Array]) -> Iterator[tuple[int, Array]]:
+    for chunk in chunks:
+        yield at, chunk
+        at += len(chunk)
