@@ -114,11 +114,11 @@ def diarization_error(
     collar : seconds left out on each side of a reference boundary
     """
     core, metrics = _pyannote()
-    ref, hyp, scored = _annotation(core, reference), _annotation(core, hypothesis), _timeline(core, uem)
+    ref, hyp = _annotation(core, reference), _annotation(core, hypothesis)
+    scored = _timeline(core, uem, ref, hyp)
     parts = metrics.DiarizationErrorRate(collar=2 * collar)(ref, hyp, uem=scored, detailed=True)
     jaccard = metrics.JaccardErrorRate(collar=2 * collar)(ref, hyp, uem=scored, detailed=True)
-    if scored is not None:
-        ref, hyp = ref.crop(scored), hyp.crop(scored)
+    ref, hyp = ref.crop(scored), hyp.crop(scored)
     return DiarizationScore(
         total=parts["total"],
         missed=parts["missed detection"],
@@ -144,9 +144,10 @@ def identification_error(
         name are paired with the reference's strangers as for DER. None compares every label as it is.
     """
     core, metrics = _pyannote()
-    ref, hyp, scored = _annotation(core, reference), _annotation(core, hypothesis), _timeline(core, uem)
+    ref, hyp = _annotation(core, reference), _annotation(core, hypothesis)
+    scored = _timeline(core, uem, ref, hyp)
     if known is not None:
-        hyp = hyp.rename_labels({label: ("unknown", label) for label in hyp.labels() if label not in known})
+        hyp = hyp.rename_labels({label: f"unnamed {label}" for label in hyp.labels() if label not in known})
         strangers = ref.subset([label for label in ref.labels() if label not in known])
         unnamed = hyp.subset([label for label in hyp.labels() if label not in known])
         hyp = hyp.rename_labels(metrics.DiarizationErrorRate().optimal_mapping(strangers, unnamed, uem=scored))
@@ -284,5 +285,8 @@ def _annotation(core: ModuleType, turns: Iterable[Turn]) -> Any:
     return annotation
 
 
-def _timeline(core: ModuleType, uem: Uem | None) -> Any:
-    return None if uem is None else core.Timeline([core.Segment(start, end) for start, end in uem])
+def _timeline(core: ModuleType, uem: Uem | None, reference: Any, hypothesis: Any) -> Any:
+    if uem is None:
+        extent = reference.get_timeline().extent() | hypothesis.get_timeline().extent()
+        uem = [(extent.start, extent.end)]
+    return core.Timeline([core.Segment(start, end) for start, end in uem])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import isotonic_regression
 
 from ..audio import SAMPLE_RATE, Audio
 from ..errors import EvaluationError
@@ -81,29 +82,10 @@ def min_cllr(target: npt.ArrayLike, nontarget: npt.ArrayLike) -> float:
     scores, labels = np.r_[positive, negative], np.r_[np.ones(len(positive)), np.zeros(len(negative))]
     # Among equal scores the targets go first, so that no calibration can tell them apart.
     order = np.lexsort((-labels, scores))
-    share = np.clip(isotonic(labels[order]), 1e-12, 1 - 1e-12)
+    share = np.clip(isotonic_regression(labels[order]).x, 1e-12, 1 - 1e-12)
     llrs = np.log(share / (1 - share)) - np.log(len(positive) / len(negative))
     ranked = labels[order] == 1
     return cllr(llrs[ranked], llrs[~ranked])
-
-
-def isotonic(values: npt.ArrayLike) -> Numbers:
-    """The non-decreasing sequence nearest to `values` in least squares, by pooling adjacent violators.
-
-    >>> isotonic([1, 0, 2]).tolist()
-    [0.5, 0.5, 2.0]
-    """
-    means: list[float] = []
-    sizes: list[int] = []
-    for value in np.asarray(values, dtype=np.float64):
-        means.append(float(value))
-        sizes.append(1)
-        while len(means) > 1 and means[-2] >= means[-1]:
-            size = sizes[-2] + sizes[-1]
-            means[-2] = (means[-2] * sizes[-2] + means[-1] * sizes[-1]) / size
-            sizes[-2] = size
-            del means[-1], sizes[-1]
-    return np.repeat(np.array(means), sizes)
 
 
 def detection_at(scores: npt.ArrayLike, truth: npt.ArrayLike, *, false_alarm_rate: float = 0.01) -> tuple[float, float]:

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicematch.errors import ModelError
+from voicematch.score import Calibration, Voiceprints, centroid, log_seconds, scores, unit
+from voicematch.types import Embedding
+
+CALIBRATION = Calibration(
+    embedder="fake",
+    bias=-5.0,
+    score=10.0,
+    log_speaker=0.5,
+    log_profile=0.0,
+    accept=0.9,
+    review=0.5,
+    margin=0.05,
+    agreement=0.6,
+)
+
+
+def voiceprints(*rows: tuple[str, tuple[float, ...]]) -> Voiceprints:
+    vectors = np.array([vector for _, vector in rows], dtype=np.float32)
+    return Voiceprints(tuple(name for name, _ in rows), vectors, np.full(len(rows), 30.0, dtype=np.float32))
+
+
+def embedding(vector: tuple[float, ...], seconds: float, start: float = 0.0) -> Embedding:
+    return Embedding(np.array(vector, dtype=np.float32), seconds, start, start + seconds)
+
+
+def test_centroid_is_weighted_by_net_speech() -> None:
+    pooled = centroid([embedding((1, 0), 30, start=5), embedding((0, 1), 40, start=2)])
+    np.testing.assert_allclose(pooled.vector, [0.6, 0.8], rtol=1e-6)
+    assert (pooled.seconds, pooled.start, pooled.end) == (70, 2, 42)
+
+
+def test_centroid_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="no embeddings"):
+        centroid([])
+
+
+def test_unit_leaves_zero_rows_alone() -> None:
+    assert unit([[3, 4], [0, 0]]).tolist() == [[pytest.approx(0.6), pytest.approx(0.8)], [0, 0]]
+
+
+def test_scores_are_cosines_with_profiles_in_order_of_name() -> None:
+    library = voiceprints(("Maya", (1, 0)), ("Ada", (0, 1)))
+    assert library.names == ("Ada", "Maya")
+    np.testing.assert_allclose(
+        scores(np.array([[0.6, 0.8], [1, 0]], dtype=np.float32), library), [[0.8, 0.6], [0, 1]], rtol=1e-6
+    )
+
+
+def test_only_the_best_voiceprints_of_a_profile_count() -> None:
+    library = voiceprints(("Ada", (0.6, 0.8)), ("Bo", (0, 1)), ("Ada", (0, 1)), ("Ada", (0.8, 0.6)), ("Ada", (-1, 0)))
+    speaker = np.array([[1, 0]], dtype=np.float32)
+    np.testing.assert_allclose(scores(speaker, library, top_k=2), [[0.7, 0]], rtol=1e-6)
+    np.testing.assert_allclose(scores(speaker, library, top_k=1), [[0.8, 0]], rtol=1e-6)
+    np.testing.assert_allclose(scores(speaker, library, top_k=9), [[0.1, 0]], atol=1e-6)
+
+
+@given(
+    names=st.lists(st.sampled_from("abcde"), min_size=1, max_size=12),
+    seed=st.integers(0, 1000),
+    top_k=st.integers(1, 4),
+)
+def test_scores_agree_with_the_definition(names: list[str], seed: int, top_k: int) -> None:
+    rng = np.random.default_rng(seed)
+    vectors = unit(rng.normal(size=(len(names), 4)))
+    library = Voiceprints(tuple(names), vectors, np.ones(len(names), dtype=np.float32))
+    speakers = unit(rng.normal(size=(2, 4)))
+    expected = [
+        [
+            np.mean(sorted((v @ s for n, v in zip(names, vectors, strict=True) if n == name), reverse=True)[:top_k])
+            for name in sorted(set(names))
+        ]
+        for s in speakers
+    ]
+    np.testing.assert_allclose(scores(speakers, library, top_k=top_k), expected, atol=1e-6)
+
+
+def test_nobody_and_no_profiles_give_empty_tables() -> None:
+    empty = Voiceprints((), np.zeros((0, 2), dtype=np.float32), np.zeros(0, dtype=np.float32))
+    assert scores(np.ones((3, 2), dtype=np.float32), empty).shape == (3, 0)
+    assert scores(np.ones((0, 2), dtype=np.float32), voiceprints(("Ada", (1, 0)))).shape == (0, 1)
+
+
+def test_dimensions_must_agree() -> None:
+    with pytest.raises(ValueError, match="dimension 3 cannot be compared with voiceprints of dimension 2"):
+        scores(np.ones((1, 3), dtype=np.float32), voiceprints(("Ada", (1, 0))))
+
+
+def test_voiceprints_describe_the_same_rows() -> None:
+    with pytest.raises(ValueError, match="do not describe the same rows"):
+        Voiceprints(("Ada",), np.zeros((2, 2), dtype=np.float32), np.zeros(2, dtype=np.float32))
+
+
+def test_speech_of_a_profile_adds_up_and_a_part_can_be_taken() -> None:
+    library = voiceprints(("Maya", (1, 0)), ("Ada", (0, 1)), ("Maya", (0.6, 0.8)))
+    assert library.seconds_by_profile.tolist() == [30, 60]
+    part = library.only(["Maya", "nobody"])
+    assert part.names == ("Maya",)
+    assert part.vectors.tolist() == library.vectors[[0, 2]].tolist()
+
+
+def test_probability_by_hand() -> None:
+    # logit = -5 + 10 * 0.5 + 0.5 * ln(e^2) = 1
+    probability = CALIBRATION.probability(0.5, seconds_speaker=np.e**2, seconds_profile=30)
+    assert float(probability) == pytest.approx(1 / (1 + np.exp(-1)))
+
+
+def test_seconds_count_up_to_two_minutes() -> None:
+    assert log_seconds([0.1, 120, 9000]).tolist() == [0, pytest.approx(np.log(120)), pytest.approx(np.log(120))]
+
+
+def test_calibration_survives_json() -> None:
+    assert Calibration.from_json(CALIBRATION.to_json()) == CALIBRATION
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({**dataclasses.asdict(CALIBRATION), "bias": "much"})])
+def test_what_is_no_calibration_is_refused(text: str) -> None:
+    with pytest.raises(ModelError, match="not a calibration"):
+        Calibration.from_json(text)
