@@ -52,9 +52,8 @@ def test_unit_leaves_zero_rows_alone() -> None:
 def test_scores_are_cosines_with_profiles_in_order_of_name() -> None:
     library = voiceprints(("Maya", (1, 0)), ("Ada", (0, 1)))
     assert library.names == ("Ada", "Maya")
-    np.testing.assert_allclose(
-        scores(np.array([[0.6, 0.8], [1, 0]], dtype=np.float32), library), [[0.8, 0.6], [0, 1]], rtol=1e-6
-    )
+    speakers = np.array([[0.6, 0.8], [1, 0]], dtype=np.float32)
+    np.testing.assert_allclose(scores(speakers, library), np.array([[0.8, 0.6], [0, 1]]), rtol=1e-6)
 
 
 def test_only_the_best_voiceprints_of_a_profile_count() -> None:
@@ -75,13 +74,10 @@ def test_scores_agree_with_the_definition(names: list[str], seed: int, top_k: in
     vectors = unit(rng.normal(size=(len(names), 4)))
     library = Voiceprints(tuple(names), vectors, np.ones(len(names), dtype=np.float32))
     speakers = unit(rng.normal(size=(2, 4)))
-    expected = [
-        [
-            np.mean(sorted((v @ s for n, v in zip(names, vectors, strict=True) if n == name), reverse=True)[:top_k])
-            for name in sorted(set(names))
-        ]
-        for s in speakers
-    ]
+    own = {name: vectors[[n == name for n in names]] for name in sorted(set(names))}
+    expected = np.array(
+        [[np.mean(np.sort(rows @ speaker)[::-1][:top_k]) for rows in own.values()] for speaker in speakers]
+    )
     np.testing.assert_allclose(scores(speakers, library, top_k=top_k), expected, atol=1e-6)
 
 

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicematch.match import match, merges
+from voicematch.score import Calibration, Voiceprints, unit
+from voicematch.types import Embedding, Match, Verdict
+
+# A cosine of 0.5 is even odds, 0.72 is 90 %, 0.76 is 93 %, whatever the amount of speech.
+CALIBRATION = Calibration(
+    embedder="fake",
+    bias=-5.0,
+    score=10.0,
+    log_speaker=0.0,
+    log_profile=0.0,
+    accept=0.9,
+    review=0.5,
+    margin=0.05,
+    agreement=0.6,
+)
+ADA, MAYA, ZOE = (1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0)
+
+
+def library(**vectors: Sequence[float]) -> Voiceprints:
+    rows = unit(np.array(list(vectors.values()), dtype=np.float32)) if vectors else np.zeros((0, 4), dtype=np.float32)
+    return Voiceprints(tuple(vectors), rows, np.full(len(vectors), 30.0, dtype=np.float32))
+
+
+def toward(profile: Sequence[float], cosine: float, rest: Sequence[float] = (0, 0, 0, 1)) -> tuple[float, ...]:
+    """A unit vector at this cosine from a profile, leaning towards `rest`."""
+    mixed = cosine * np.array(profile) + np.sqrt(1 - cosine**2) * np.array(rest)
+    return tuple(mixed.tolist())
+
+
+def speech(*vectors: Sequence[float], seconds: float = 10.0) -> tuple[Embedding, ...]:
+    return tuple(
+        Embedding(unit(np.array(vector)), seconds, idx * seconds, (idx + 1) * seconds)
+        for idx, vector in enumerate(vectors)
+    )
+
+
+def verdict(found: Match) -> tuple[Verdict, str | None]:
+    return found.verdict, found.profile
+
+
+def test_a_voice_that_fits_is_named_with_its_grounds() -> None:
+    heard = speech(toward(ADA, 0.8), toward(ADA, 0.8))
+    found = match({"SPEAKER_00": heard}, library(Ada=ADA, Maya=MAYA), calibration=CALIBRATION)["SPEAKER_00"]
+    assert verdict(found) == (Verdict.ACCEPT, "Ada")
+    assert found.probability == pytest.approx(1 / (1 + np.exp(-3)))
+    assert found.reasons == (
+        "Ada at 95% (score 0.80) over 20 s of speech",
+        "next is Maya at 0.00",
+        "100% of the speech fits Ada best",
+    )
+    assert [c.profile for c in found.candidates] == ["Ada", "Maya"]
+    assert found.candidates[0].agreement == 1
+
+
+def test_a_stranger_stays_unknown_and_the_nearest_profile_is_told() -> None:
+    heard = speech(toward(MAYA, 0.41), seconds=6)
+    found = match({"SPEAKER_00": heard}, library(Ada=ADA, Maya=MAYA), calibration=CALIBRATION)["SPEAKER_00"]
+    assert verdict(found) == (Verdict.UNKNOWN, None)
+    assert found.reasons == ("closest is Maya at 29% (score 0.41), needs 50%; only 6 s of speech",)
+    assert found.candidates[0].profile == "Maya"
+
+
+def test_between_the_thresholds_is_a_suggestion() -> None:
+    heard = speech(toward(ADA, 0.6))
+    found = match({"SPEAKER_00": heard}, library(Ada=ADA), calibration=CALIBRATION)["SPEAKER_00"]
+    assert verdict(found) == (Verdict.REVIEW, "Ada")
+    assert found.reasons == ("may be Ada, at 73%", "a name needs 90%", "only 10 s of speech")
+
+
+def test_thresholds_can_be_given() -> None:
+    heard = {"SPEAKER_00": speech(toward(ADA, 0.6))}
+    assert match(heard, library(Ada=ADA), calibration=CALIBRATION, accept=0.7)["SPEAKER_00"].verdict is Verdict.ACCEPT
+    assert match(heard, library(Ada=ADA), calibration=CALIBRATION, review=0.8)["SPEAKER_00"].verdict is Verdict.UNKNOWN
+
+
+def test_two_profiles_nearly_as_close_leave_a_doubt() -> None:
+    heard = speech(*[(0.75, 0.72, 0, 0)] * 20)
+    sure = dataclasses.replace(CALIBRATION, bias=0.0)
+    found = match({"SPEAKER_00": heard}, library(Ada=ADA, Maya=MAYA), calibration=sure)["SPEAKER_00"]
+    assert verdict(found) == (Verdict.REVIEW, "Ada")
+    assert found.reasons[1] == "Maya is nearly as close (0.72 and 0.69)"
+
+
+def test_a_mixed_speaker_gets_no_name() -> None:
+    # minutes#753: the centroid of a cluster of two voices scored high enough to name both.
+    heard = speech(ADA, ADA, toward(ADA, 0.6, MAYA), toward(ADA, 0.6, MAYA), toward(ADA, 0.6, MAYA), seconds=20)
+    found = match({"SPEAKER_00": heard}, library(Ada=ADA, Maya=MAYA), calibration=CALIBRATION)["SPEAKER_00"]
+    assert verdict(found) == (Verdict.REVIEW, "Ada")
+    assert "only 40% of the speech fits Ada best, needs 60%" in found.reasons
+
+
+def test_a_profile_names_the_better_of_two_speakers() -> None:
+    heard = {"SPEAKER_00": speech(toward(ADA, 0.75)), "SPEAKER_01": speech(toward(ADA, 0.9, ZOE))}
+    found = match(heard, library(Ada=ADA), calibration=CALIBRATION)
+    assert verdict(found["SPEAKER_01"]) == (Verdict.ACCEPT, "Ada")
+    assert verdict(found["SPEAKER_00"]) == (Verdict.REVIEW, "Ada")
+    assert found["SPEAKER_00"].reasons[1] == "SPEAKER_01 is closer to Ada"
+
+
+def test_two_speakers_as_close_to_one_profile_are_both_in_doubt() -> None:
+    heard = {"SPEAKER_00": speech(toward(ADA, 0.8)), "SPEAKER_01": speech(toward(ADA, 0.82, ZOE))}
+    found = match(heard, library(Ada=ADA), calibration=CALIBRATION)
+    assert {found[label].verdict for label in heard} == {Verdict.REVIEW}
+    assert found["SPEAKER_01"].reasons[1] == "SPEAKER_00 is nearly as close to Ada"
+
+
+def test_one_person_in_two_speakers_is_named_twice_and_merged() -> None:
+    heard = {"SPEAKER_00": speech(toward(ADA, 0.9)), "SPEAKER_03": speech(toward(ADA, 0.95))}
+    found = match(heard, library(Ada=ADA, Maya=MAYA), calibration=CALIBRATION)
+    assert {verdict(found[label]) for label in heard} == {(Verdict.ACCEPT, "Ada")}
+    assert merges(found) == {"SPEAKER_03": "SPEAKER_00"}
+
+
+def test_suggestions_merge_nobody() -> None:
+    found = [Match(label, Verdict.REVIEW, "Ada", 0.7) for label in ("SPEAKER_00", "SPEAKER_01")]
+    assert merges({m.speaker: m for m in found}) == {}
+
+
+def test_an_empty_library_names_nobody_and_says_what_to_do() -> None:
+    found = match({"SPEAKER_00": speech(ADA)}, library(), calibration=CALIBRATION)["SPEAKER_00"]
+    assert verdict(found) == (Verdict.UNKNOWN, None)
+    assert found.reasons == ("the library has no profiles yet: enroll a voice first",)
+
+
+def test_a_speaker_without_embeddings_is_unknown() -> None:
+    found = match(
+        {"SPEAKER_00": speech(toward(ADA, 0.9))},
+        library(Ada=ADA),
+        calibration=CALIBRATION,
+        talk_seconds={"SPEAKER_00": 10.0, "SPEAKER_01": 0.8},
+    )
+    assert list(found) == ["SPEAKER_00", "SPEAKER_01"]
+    assert verdict(found["SPEAKER_01"]) == (Verdict.UNKNOWN, None)
+    assert found["SPEAKER_01"].reasons == ("too little speech to recognise a voice (0.8 s)",)
+    assert match({}, library(Ada=ADA), calibration=CALIBRATION, talk_seconds={"SPEAKER_00": 1.0})
+
+
+def test_equal_profiles_are_ordered_by_name() -> None:
+    found = match({"SPEAKER_00": speech(ADA)}, library(Zoe=ADA, Ada=ADA), calibration=CALIBRATION)["SPEAKER_00"]
+    assert [c.profile for c in found.candidates] == ["Ada", "Zoe"]
+    assert found.verdict is Verdict.REVIEW
+
+
+@given(seed=st.integers(0, 500), num_speakers=st.integers(1, 5), num_profiles=st.integers(1, 6))
+def test_the_order_of_speakers_and_profiles_changes_nothing(seed: int, num_speakers: int, num_profiles: int) -> None:
+    rng = np.random.default_rng(seed)
+    heard = {f"SPEAKER_{i:02d}": speech(*rng.normal(size=(3, 3))) for i in range(num_speakers)}
+    profiles = {f"P{i}": tuple(rng.normal(size=3)) for i in range(num_profiles)}
+    one = match(heard, library(**profiles), calibration=CALIBRATION)
+    other = match(dict(reversed(heard.items())), library(**dict(reversed(profiles.items()))), calibration=CALIBRATION)
+    assert {k: verdict(m) for k, m in one.items()} == {k: verdict(m) for k, m in other.items()}
+    named = [m.profile for m in one.values() if m.verdict is Verdict.ACCEPT]
+    assert len(named) - len(merges(one)) == len(set(named))
