@@ -1,0 +1,285 @@
+"""Who speaks when: the built-in diarizer, one streaming pass over the sound.
+
+    blocks ─▶ log mel ─▶ speech probability ─▶ stretches of speech ─▶ windows of 1.5 s ─▶ vectors     (block by block)
+    vectors ─▶ clusters ─▶ turns, and the vectors of each speaker                                    (at the end)
+
+Only vectors and probabilities outlive their block, so memory hardly grows with the length of the episode.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from voicematch.audio import SAMPLE_RATE, Audio
+from voicematch.cluster import Labels, cluster
+from voicematch.embed import Embedder, unit
+from voicematch.features import FRAMES_PER_SECOND, HOP, log_mel
+from voicematch.speech import FRAME, SileroDetector, SpeechDetector, regions
+from voicematch.types import Array, Diarization, Embedding, Progress, Turn
+
+WINDOW = 1.5  # s of speech in one vector: long enough to tell voices apart, short enough to hold one
+STEP = 0.75  # s between windows
+STRETCH = 10.0  # s of one speaker's speech in one embedding of the answer
+SHORTEST_TURN = 0.2  # s
+LONGEST_WAIT = 60.0  # s of speech without a pause after which it is cut all the same
+THRESHOLD = 0.95  # cosine distance between centred vectors at which two groups are two speakers
+
+
+class Diarizer(Protocol):
+    """Finds the turns of an episode and what each voice is like."""
+
+    @property
+    def name(self) -> str: ...
+
+    def diarize(
+        self,
+        audio: Audio,
+        embedder: Embedder,
+        *,
+        speakers: tuple[int, int] | None = None,
+        progress: Progress | None = None,
+    ) -> Diarization:
+        """Turns and speakers of the whole recording.
+
+        speakers : (fewest, most); None finds the number
+        progress : called with "listen" as the sound goes by and "cluster" at the end
+        """
+
+
+class BuiltinDiarizer:
+    """Speech detection, windows, vectors, clustering: offline, on a CPU. The same input gives the same output."""
+
+    name = "built-in"
+
+    def diarize(
+        self,
+        audio: Audio,
+        embedder: Embedder,
+        *,
+        speakers: tuple[int, int] | None = None,
+        progress: Progress | None = None,
+    ) -> Diarization:
+        clock = _Clock()
+        heard = _listen(audio, embedder, clock, progress)
+        if progress:
+            progress("cluster", 0.0, 1.0)
+        fewest, most = speakers or (1, None)
+        with clock("clustering"):
+            centred = unit(heard.vectors - heard.vectors.mean(axis=0)) if len(heard.vectors) else heard.vectors
+            labels = cluster(centred, threshold=THRESHOLD, min_speakers=fewest, max_speakers=most)
+        with clock("boundaries"):
+            turns = _turns(heard, labels)
+            embeddings = _embeddings(heard, labels, turns, embedder.min_speech)
+        if progress:
+            progress("cluster", 1.0, 1.0)
+        return Diarization(turns, embeddings, heard.duration, clock.seconds)
+
+
+class _Clock:
+    """Wall time by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
+
+
+class _Heard:
+    """What is left of an episode once its sound has gone by.
+
+    spans : stretches of speech, in seconds
+    windows : (num_windows, 2) array, seconds
+    vectors : (num_windows, dimension) unit rows
+    """
+
+    def __init__(self, dimension: int) -> None:
+        self.spans: list[tuple[float, float]] = []
+        self.windows: npt.NDArray[np.float64] = np.empty((0, 2))
+        self.vectors: Array = np.empty((0, dimension), np.float32)
+        self.duration = 0.0
+
+
+class _Features:
+    """Log mel rows of a stream, row for row those of the whole recording (but for the very last)."""
+
+    def __init__(self) -> None:
+        self._samples = np.empty(0, np.float32)
+        self._first = True
+
+    def process(self, samples: Array, last: bool = False) -> Array:
+        """The rows that are now decided. Rows at a cut would see a mirror image there, so they wait for more sound."""
+        joined = np.concatenate([self._samples, samples])
+        rows = log_mel(joined)
+        keep = len(joined) // HOP
+        start = 0 if self._first else 1
+        if last:
+            return rows[start:]
+        end = max(keep - 1, start)
+        if end <= start:
+            self._samples = joined
+            return rows[:0]
+        self._samples, self._first = joined[(end - 1) * HOP :], False
+        return rows[start:end]
+
+
+def _listen(audio: Audio, embedder: Embedder, clock: _Clock, progress: Progress | None) -> _Heard:
+    """One pass over the sound: what is said, where, and the vectors of it."""
+    detector, features = SileroDetector(), _Features()
+    heard = _Heard(embedder.dimension)
+    pending = _Pending()
+    total = audio.estimate() or 0.0
+    num_samples = 0
+    blocks = iter(audio.blocks())
+    while True:
+        with clock("decode"):
+            block = next(blocks, None)
+        if block is None:
+            break
+        num_samples += len(block)
+        _hear(block, detector, features, pending, clock)
+        _embed(pending, embedder, heard, clock)
+        if progress:
+            done = num_samples / SAMPLE_RATE
+            progress("listen", done, max(total, done))
+    with clock("features"):
+        pending.add(np.empty(0, np.float32), features.process(np.empty(0, np.float32), last=True))
+    with clock("speech"):
+        pending.probabilities = np.concatenate([pending.probabilities, detector.finish()])
+    _embed(pending, embedder, heard, clock, last=True)
+    heard.duration = num_samples / SAMPLE_RATE
+    heard.spans = [(start, min(end, heard.duration)) for start, end in heard.spans]
+    return heard
+
+
+class _Pending:
+    """Sound that is heard but not yet embedded, all of it beginning at frame ``frame`` (20 ms) of the episode."""
+
+    def __init__(self) -> None:
+        self.frame = 0
+        self.samples = np.empty(0, np.float32)
+        self.rows = np.empty((0, 80), np.float32)
+        self.probabilities = np.empty(0, np.float32)
+
+    def add(self, samples: Array, rows: Array) -> None:
+        self.samples = np.concatenate([self.samples, samples])
+        self.rows = np.concatenate([self.rows, rows])
+
+    def drop(self, num_frames: int) -> None:
+        self.frame += num_frames
+        self.samples = self.samples[num_frames * round(FRAME * SAMPLE_RATE) :]
+        self.rows = self.rows[num_frames * round(FRAME * FRAMES_PER_SECOND) :]
+        self.probabilities = self.probabilities[num_frames:]
+
+
+def _hear(block: Array, detector: SpeechDetector, features: _Features, pending: _Pending, clock: _Clock) -> None:
+    with clock("features"):
+        rows = features.process(block)
+    with clock("speech"):
+        probabilities = detector.process(block, rows)
+    pending.add(block, rows)
+    pending.probabilities = np.concatenate([pending.probabilities, probabilities])
+
+
+def _embed(pending: _Pending, embedder: Embedder, heard: _Heard, clock: _Clock, last: bool = False) -> None:
+    """Embed the speech up to the last pause and forget its sound."""
+    ready = min(len(pending.probabilities), len(pending.rows) // 2)
+    with clock("speech"):
+        found = regions(pending.probabilities[:ready])
+    if not last:
+        margin = 2.0  # s; what follows may still belong to the last stretch
+        long = ready * FRAME > LONGEST_WAIT
+        if not long:
+            found = [span for span in found if span[1] < ready * FRAME - margin]
+        ready = ready if long else round(found[-1][1] / FRAME) if found else 0
+    offset = pending.frame * FRAME
+    windows = [window for span in found for window in place(span, ready * FRAME)]
+    if windows:
+        with clock("embedding"):
+            # on the grid of the features, so that their rows serve as they are
+            bounds = np.rint(np.array(windows) * FRAMES_PER_SECOND).astype(np.int64) * HOP
+            bounds = np.minimum(bounds, len(pending.samples))
+            long_enough = bounds[:, 1] - bounds[:, 0] >= embedder.min_speech * SAMPLE_RATE
+            vectors = embedder.embed(pending.samples, bounds[long_enough], features=pending.rows)
+        heard.windows = np.concatenate([heard.windows, np.array(windows)[long_enough] + offset])
+        heard.vectors = np.concatenate([heard.vectors, vectors])
+    heard.spans += [(start + offset, end + offset) for start, end in found]
+    pending.drop(ready)
+
+
+def place(span: tuple[float, float], limit: float) -> list[tuple[float, float]]:
+    """Windows of 1.5 s that cover a stretch of speech evenly, at most 0.75 s apart; a short one gets one around it.
+
+    limit : end of the sound at hand; no window reaches past it
+
+    >>> place((1.0, 4.0), 10.0)
+    [(1.0, 2.5), (1.75, 3.25), (2.5, 4.0)]
+    """
+    start, end = span
+    if end - start <= WINDOW:
+        first = max(0.0, min((start + end - WINDOW) / 2, limit - WINDOW))
+        return [(first, min(first + WINDOW, limit))]
+    num_steps = int(np.ceil((end - start - WINDOW) / STEP - 1e-9))
+    return [(float(s), float(s) + WINDOW) for s in np.linspace(start, end - WINDOW, num_steps + 1)]
+
+
+def _turns(heard: _Heard, labels: Labels) -> tuple[Turn, ...]:
+    """Each moment of speech goes to the window whose centre is nearest."""
+    if not len(labels):
+        return ()
+    centres = heard.windows.mean(axis=1)
+    order = np.argsort(centres, kind="stable")
+    centres, labels = centres[order], labels[order]
+    cuts = (centres[1:] + centres[:-1])[labels[1:] != labels[:-1]] / 2
+    pieces: list[tuple[float, float, int]] = []
+    for start, end in heard.spans:
+        inner = cuts[(cuts > start + SHORTEST_TURN) & (cuts < end - SHORTEST_TURN)]
+        for first, last in zip((start, *inner.tolist()), (*inner.tolist(), end), strict=True):
+            if last - first >= SHORTEST_TURN:
+                nearest = int(np.argmin(np.abs(centres - (first + last) / 2)))
+                pieces.append((first, last, int(labels[nearest])))
+    names: dict[int, str] = {}
+    for _, _, label in pieces:
+        names.setdefault(label, f"SPEAKER_{len(names):02d}")
+    return tuple(sorted(Turn(start, end, names[label]) for start, end, label in pieces))
+
+
+def _embeddings(
+    heard: _Heard, labels: Labels, turns: tuple[Turn, ...], min_speech: float
+) -> dict[str, tuple[Embedding, ...]]:
+    """For each speaker an embedding per ``STRETCH`` of speech: the mean of its windows in their turns."""
+    windows_by_speaker: dict[str, list[int]] = {turn.speaker: [] for turn in turns}
+    turn_idx = 0
+    for window in np.argsort(heard.windows.mean(axis=1), kind="stable"):
+        centre = float(heard.windows[window].mean())
+        while turn_idx < len(turns) and turns[turn_idx].end <= centre:
+            turn_idx += 1
+        if turn_idx < len(turns) and turns[turn_idx].start <= centre:
+            windows_by_speaker[turns[turn_idx].speaker].append(int(window))
+    embeddings = {}
+    for speaker, windows in windows_by_speaker.items():
+        if len(windows) * STEP < min_speech:
+            continue
+        per_stretch = round(STRETCH / STEP)
+        num_stretches = max(1, round(len(windows) / per_stretch))
+        embeddings[speaker] = tuple(
+            Embedding(
+                unit(heard.vectors[part].mean(axis=0)),
+                len(part) * STEP,
+                float(heard.windows[part, 0].min()),
+                float(heard.windows[part, 1].max()),
+            )
+            for part in np.array_split(np.array(windows), num_stretches)
+        )
+    return embeddings

@@ -1,0 +1,80 @@
+"""Windows of speech to unit vectors: near each other for one voice, apart for two."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from voicematch import models
+from voicematch.features import HOP, log_mel, num_frames
+from voicematch.types import Array
+
+BATCH = 32  # windows at once; more is not faster on a CPU and costs memory
+
+
+class Embedder(Protocol):
+    """Turns windows of sound into vectors. Where the windows lie is the caller's business.
+
+    name : identifies the model; vectors of different names are never compared
+    dimension : length of a vector
+    min_speech : seconds of speech below which a vector means nothing
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def dimension(self) -> int: ...
+
+    @property
+    def min_speech(self) -> float: ...
+
+    def embed(self, samples: Array, windows: npt.NDArray[np.int64], features: Array | None = None) -> Array:
+        """One unit vector per window, (num_windows, dimension) float32.
+
+        samples : (num_samples,) float32 array, 16 kHz, -1 … 1
+        windows : (num_windows, 2) array, first and one past the last sample of each, inside the samples
+        features : ``log_mel(samples)`` if the caller has it; an embedder with another front end ignores it
+        """
+
+
+class OnnxEmbedder:
+    """An embedder in ONNX Runtime: (batch, frames, 80) log mel rows, less their mean over the window, to vectors."""
+
+    def __init__(self, name: str = models.DEFAULT_EMBEDDER) -> None:
+        card = models.card(name)
+        self.name = card.name
+        self.dimension = card.dimension
+        self.min_speech = card.min_speech
+
+    def embed(self, samples: Array, windows: npt.NDArray[np.int64], features: Array | None = None) -> Array:
+        rows = log_mel(samples) if features is None else features
+        if len(windows) and (windows.min() < 0 or windows.max() > len(samples)):
+            raise ValueError(f"windows reach outside the {len(samples)} samples")
+        first = np.asarray(windows, np.int64)[:, 0] // HOP
+        lengths = np.array([num_frames(end - start) for start, end in windows], dtype=np.int64)
+        if len(lengths) and lengths.min() < 1:
+            raise ValueError("a window is shorter than one frame of 10 ms")
+        first = np.minimum(first, len(rows) - lengths)  # a window up to the last sample may begin half a frame early
+        vectors = np.empty((len(windows), self.dimension), np.float32)
+        for length in np.unique(lengths):
+            same = np.flatnonzero(lengths == length)
+            for at in range(0, len(same), BATCH):
+                chosen = same[at : at + BATCH]
+                vectors[chosen] = self._vectors(np.stack([rows[i : i + length] for i in first[chosen]]))
+        return vectors
+
+    def _vectors(self, batch: Array) -> Array:
+        batch = batch - batch.mean(axis=1, keepdims=True)
+        session = models.session(self.name)
+        (vectors,) = session.run(None, {session.get_inputs()[0].name: batch})
+        return unit(np.asarray(vectors, np.float32))
+
+
+def unit(vectors: Array) -> Array:
+    """The rows scaled to length 1; a row of zeros stays as it is."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    scaled: Array = (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+    return scaled
