@@ -58,42 +58,52 @@ class Cue:
 
 
 def read_cues(
-    lines: list[str], source: object, *, first: int, is_comment: Callable[[str], bool], is_name: Callable[[str], bool]
+    lines: list[str],
+    source: object,
+    *,
+    first: int,
+    is_comment: Callable[[str], bool],
+    is_name: Callable[[str, bool], bool],
 ) -> Iterator[Cue]:
     """The cues of a caption file from line ``first`` (0-based) on.
 
     A blank line inside a cue's text, which both formats forbid and many files have, does not end the text.
 
     is_comment : whether a block that begins with this line is skipped
-    is_name : whether the line before the times is the cue's number or name rather than text
+    is_name : whether the line before the times, which does or does not follow a blank one, is the cue's number or
+        name rather than text
     """
     times: tuple[float, float, int] | None = None
-    payload: list[str] = []
+    payload: list[tuple[int, str]] = []  # with line numbers; blank lines as ""
     after_blank, skipping = True, False
-    for idx in range(first, len(lines)):
-        line = lines[idx]
+    for number, line in enumerate(lines[first:], start=first + 1):
         if not line.strip():
             after_blank, skipping = True, False
-            payload.append("")
+            payload.append((number, ""))
             continue
         if skipping or (after_blank and is_comment(line)):
             skipping = True
             continue
-        timing = _timing(line, source, idx + 1)
+        timing = _timing(line, source, number)
         if timing is None:
-            payload.append(line)
+            payload.append((number, line))
             after_blank = False
             continue
-        if payload and payload[-1] and is_name(payload[-1]):
+        if payload and payload[-1][1] and is_name(payload[-1][1], _follows_blank(payload, times is None)):
             payload.pop()
-        if times is None and any(payload):
-            raise FormatError(source, "text before the first time", idx + 1)
         if times is not None:
-            yield Cue(times[0], times[1], "\n".join(payload), times[2])
-        times, payload, after_blank = (*timing, idx + 1), [], False
+            yield Cue(times[0], times[1], "\n".join(text for _, text in payload), times[2])
+        elif any(text for _, text in payload):
+            stray = next(at for at, text in payload if text)
+            raise FormatError(source, "text before the first time", stray)
+        times, payload, after_blank = (*timing, number), [], False
     if times is None:
         raise FormatError(source, "no cue with times", len(lines))
-    yield Cue(times[0], times[1], "\n".join(payload), times[2])
+    yield Cue(times[0], times[1], "\n".join(text for _, text in payload), times[2])
+
+
+def _follows_blank(payload: list[tuple[int, str]], at_start: bool) -> bool:
+    return not payload[-2][1] if len(payload) > 1 else at_start
 
 
 def _timing(line: str, source: object, number: int) -> tuple[float, float] | None:

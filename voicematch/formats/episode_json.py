@@ -36,6 +36,7 @@ from typing import Any
 
 from ..types import Candidate, LabelledEpisode, Line, Match, Turn, Verdict, Word
 from . import json_node
+from .cues import clean
 from .json_node import Misfit, Node
 
 FORMAT = "voicematch episode"
@@ -110,10 +111,7 @@ def episode_of(document: Node) -> LabelledEpisode:
         source=document["source"].text(),
         audio_sha256=document["audio_sha256"].text(),
         duration=document["duration"].seconds(),
-        turns=tuple(
-            Turn(node["start"].seconds(), node["end"].seconds(), node["speaker"].text())
-            for node in document["turns"].each()
-        ),
+        turns=tuple(Turn(*_span(node), node["speaker"].text()) for node in document["turns"].each()),
         matches={match.speaker: match for match in matches},
         lines=tuple(_line_of(node) for node in document["lines"].each()),
         title=document["title"].text(),
@@ -142,17 +140,24 @@ def _match_of(node: Node) -> Match:
 
 
 def _line_of(node: Node) -> Line:
+    start, end = _span(node)
     return Line(
-        start=node["start"].seconds(),
-        end=node["end"].seconds(),
+        start=start,
+        end=end,
         text=node["text"].text(),
         speaker=_optional(node, "speaker"),
         words=tuple(
-            Word(w["start"].seconds(), w["end"].seconds(), w["text"].text(), _optional(w, "speaker"))
-            for w in node["words"].each()
+            Word(*_span(word), word["text"].text(), _optional(word, "speaker")) for word in node["words"].each()
         ),
         others=tuple(other.text() for other in node["others"].each()),
     )
+
+
+def _span(node: Node) -> tuple[float, float]:
+    start, end = node["start"].seconds(), node["end"].seconds()
+    if end < start:
+        raise Misfit(node.path, "ends before it starts")
+    return start, end
 
 
 def _optional(node: Node, key: str) -> str | None:
@@ -167,9 +172,10 @@ def lines_of(document: Node) -> tuple[Line, ...]:
         Line(
             line.start,
             line.end,
-            line.text,
-            None if line.speaker is None else episode.name(line.speaker),
+            clean(line.text),
+            None if line.speaker is None else clean(episode.name(line.speaker)) or None,
             tuple(Word(word.start, word.end, word.text) for word in line.words),
         )
         for line in episode.lines
+        if clean(line.text)
     )

@@ -113,6 +113,8 @@ def _position(text: str, path: Path) -> int:
     decoder = json.JSONDecoder()
     position = _skip(text, 0)
     for step in path:
+        if text[position] not in "{[":
+            raise ValueError(f"no {step} at {position}")
         position = _skip(text, position + 1)
         idx = 0
         while True:

@@ -84,14 +84,18 @@ def _entry(
 def _lines(entries: list[_Entry]) -> tuple[Line, ...]:
     lines: list[Line] = []
     for idx, entry in enumerate(entries):
-        text = clean(" ".join(entry.parts))
         end = entry.end
-        if end is None and idx + 1 < len(entries):
-            end = entries[idx + 1].start
-        elif end is None:
-            end = round(entry.start + len(text) / SPEAKING_RATE, 3)
+        if end is None:
+            end = entries[idx + 1].start if idx + 1 < len(entries) else entry.start
+        text = clean(" ".join(entry.parts))
         if text:
             lines.append(Line(entry.start, max(entry.start, end), text, entry.name))
-    if any(line.speaker for line in lines):
-        return tuple(lines)
-    return label_speakers([replace(line, speaker=None) for line in lines])
+    named = tuple(lines) if any(line.speaker for line in lines) else label_speakers(lines)
+    if not named or entries[-1].end is not None:
+        return named
+    return (*named[:-1], replace(named[-1], end=end_of_speech(named[-1])))
+
+
+def end_of_speech(line: Line) -> float:
+    """When a line probably ends that nothing ends."""
+    return max(line.end, round(line.start + len(line.text) / SPEAKING_RATE, 3))

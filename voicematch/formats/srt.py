@@ -16,12 +16,15 @@ _MARKUP = re.compile(r"</?(?:i|b|u|s|font)(?:\s[^<>]*)?>|\{\\[^{}]*\}", re.IGNOR
 
 
 def write_srt(episode: LabelledEpisode) -> str:
-    """SubRip text. ``>>`` begins the first cue that belongs to nobody after one that has a name."""
+    """SubRip text. ``>>`` begins the first cue that belongs to nobody after one that has a name.
+
+    A cue of a turn without words says the name.
+    """
     blocks: list[str] = []
     before: str | None = None
     for line in named_lines(episode):
         label = ""
-        if line.speaker != before:
+        if line.speaker != before or not line.text:
             label = f"{line.speaker}:" if line.speaker else ">>"
         before = line.speaker
         for start, end, text in _cards(line, f"{label} {line.text}".strip()):
@@ -52,7 +55,7 @@ def read_srt(text: str, source: object) -> tuple[Line, ...]:
         source,
         first=0,
         is_comment=lambda line: False,
-        is_name=lambda line: line.strip().isdecimal(),
+        is_name=lambda line, after_blank: line.strip().isdecimal(),
     )
     lines = [Line(cue.start, cue.end, clean(_MARKUP.sub("", cue.text))) for cue in cues]
     return label_speakers([line for line in lines if line.text])

@@ -16,8 +16,8 @@ from .labels import stem
 
 NAME_LENGTH = 128  # characters, the most that podcast:person may hold
 
-TYPES = {"vtt": "text/vtt", "srt": "application/x-subrip", "podcast": "application/json"}
-"""The formats that podcast:transcript can point to, with their media types."""
+MEDIA_TYPES = {"vtt": "text/vtt", "srt": "application/x-subrip", "podcast.json": "application/json"}
+"""By file suffix, the transcripts that players read."""
 
 
 def write_tags(
@@ -25,7 +25,6 @@ def write_tags(
     *,
     roles: Mapping[str, str] | None = None,
     base_url: str = "https://example.org/transcripts/",
-    suffixes: Mapping[str, str] | None = None,
 ) -> str:
     """XML to paste: a podcast:person for everybody who was named, a podcast:transcript for each format players read.
 
@@ -33,7 +32,6 @@ def write_tags(
 
     roles : role by name, of the Podcast Taxonomy ("host", "guest", …)
     base_url : where the transcripts will be; with its default, the address is for you to change
-    suffixes : what follows the stem in a file's name, by format
     """
     known = {name: role for name, role in (roles or {}).items() if role}
     rows: list[str] = []
@@ -42,8 +40,7 @@ def write_tags(
     for name in _named(episode):
         role = quoteattr(clean(known.get(name, "guest")).lower())
         rows.append(f"<podcast:person role={role}>{escape(clean(name)[:NAME_LENGTH])}</podcast:person>")
-    for format_name, media_type in TYPES.items():
-        suffix = (suffixes or {}).get(format_name, format_name)
+    for suffix, media_type in MEDIA_TYPES.items():
         address = base_url + quote(f"{stem(episode.source)}.{suffix}")
         rows.append(f"<podcast:transcript url={quoteattr(address)} type={quoteattr(media_type)} />")
     return "".join(row + "\n" for row in rows)

@@ -48,7 +48,7 @@ def read_vtt(text: str, source: object) -> tuple[Line, ...]:
         source,
         first=first,
         is_comment=lambda line: _COMMENT.fullmatch(line) is not None,
-        is_name=lambda line: True,
+        is_name=lambda line, after_blank: after_blank,
     )
     return tuple(line for cue in cues for line in _voices(cue))
 

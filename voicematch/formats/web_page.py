@@ -9,20 +9,17 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import FormatError
 from ..types import Line
 from . import clock
 from .cues import clean
-from .plain import SPEAKING_RATE, read_rows
+from .plain import end_of_speech, read_rows
 
 _TAG_NAME = re.compile(r"/?[A-Za-z][A-Za-z0-9]*")
 _UNSPOKEN = frozenset({"head", "script", "style", "title", "template", "noscript", "svg"})
-_INLINE = frozenset(
-    ["a", "abbr", "b", "bdi", "cite", "code", "em", "font", "i", "mark", "q", "s", "small", "span", "strong", "sub"]
-    + ["sup", "time", "u", "wbr"]
-)
+_INLINE = re.compile("/?(?:a|abbr|b|bdi|cite|code|em|font|i|mark|q|s|small|span|strong|sub|sup|time|u|wbr)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +82,7 @@ def _rows(tokens: list[_Token]) -> Iterator[tuple[int, str]]:
             if not parts:
                 number = token.line
             parts.append(token.text)
-        elif token.tag.lstrip("/") not in _INLINE:
+        elif not _INLINE.fullmatch(token.tag):
             yield number, clean("".join(parts))
             parts = []
     yield number, clean("".join(parts))
@@ -101,7 +98,7 @@ def _marked_up(tokens: list[_Token], source: object) -> tuple[Line, ...]:
             elif token.tag == "/cite":
                 speaker = clean("".join(cited)).rstrip(": ") or None
             open_tag = token.tag if token.tag in ("cite", "time") else "" if token.tag[0] == "/" else open_tag
-            if entries and token.tag.lstrip("/") not in _INLINE:
+            if entries and not _INLINE.fullmatch(token.tag):
                 entries[-1][2].append(" ")
         elif open_tag == "cite":
             cited.append(token.text)
@@ -123,8 +120,6 @@ def _lines(entries: list[tuple[float, str | None, list[str]]], source: object) -
     lines: list[Line] = []
     for idx, (start, speaker, parts) in enumerate(entries):
         text = clean("".join(parts))
-        last = idx + 1 == len(entries)
-        end = round(start + len(text) / SPEAKING_RATE, 3) if last else entries[idx + 1][0]
         if text:
-            lines.append(Line(start, end, text, speaker))
-    return tuple(lines)
+            lines.append(Line(start, entries[min(idx + 1, len(entries) - 1)][0], text, speaker))
+    return (*lines[:-1], *(replace(line, end=end_of_speech(line)) for line in lines[-1:]))

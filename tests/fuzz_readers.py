@@ -1,0 +1,105 @@
+"""Mutated transcripts through every reader: nothing but FormatError comes out, quickly, in little memory.
+
+python tests/fuzz_readers.py 100000
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.samples import EPISODE, TRANSCRIPTS
+from voicematch.errors import FormatError
+from voicematch.formats import FORMATS, READERS, decode, read, read_episode
+from voicematch.transcript import attribute
+from voicematch.types import Line
+
+SLOWEST = 1.0  # s for one input of at most MOST_BYTES; a reader that is quadratic in its input takes longer
+MOST_BYTES = 100_000
+
+SEEDS = [text.encode() for text in (*TRANSCRIPTS.values(), *(write(EPISODE) for write in FORMATS.values()))]
+FRAGMENTS = [
+    *(b"-->", b"00:00:01.000", b"99:99:99.999", b"\n\n", b"\r", b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"WEBVTT\n\n"),
+    *(b"<v ", b"<v>", b"</v>", b"<time>", b"<cite>", b"<!--", b"-->", b"<a b='", b"&#55296;", b"&", b"[0:01] ", b"A: "),
+    *(b'{"segments":', b"[[[[", b"]", b"}", b'"', b"\\ud800", b"NaN", b"1e999", b"-1", b"9" * 400, b"null", b"true"),
+    *(b"start", b"words", b"\xc3", b"\xe2\x80\xa8", b"\x0b", b" " * 50, b"0:" * 50, b"1 --> 2", b">>", b"NOTE\n"),
+]
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> bytes:
+    """A transcript after a few edits: pieces put in, cut out, moved, repeated."""
+    text = draw(st.sampled_from(SEEDS))
+    for _ in range(draw(st.integers(1, 6))):
+        start = draw(st.integers(0, len(text)))
+        end = start + draw(st.integers(0, 60))
+        kind = draw(st.integers(0, 5))
+        if kind == 0:
+            text = text[:start] + draw(st.sampled_from(FRAGMENTS)) + text[start:]
+        elif kind == 1:
+            text = text[:start] + text[end:]
+        elif kind == 2:
+            text = text[:end] + text[start:end] * draw(st.integers(1, 2000)) + text[end:]
+        elif kind == 3:
+            text = text[:start] + draw(st.binary(max_size=8)) + text[end:]
+        elif kind == 4:
+            text = text[:start] + draw(st.sampled_from(SEEDS))[start:end] + text[start:]
+        else:
+            text = text[:start]
+        text = text[:MOST_BYTES]
+    return text
+
+
+def check(raw: bytes) -> None:
+    """Fails unless each reader gives lines that hold what lines promise, or a FormatError."""
+    started = time.process_time()
+    try:
+        text = decode(raw, "fuzz")
+    except FormatError:
+        return
+    for reader in (*READERS.values(), read):
+        try:
+            lines = reader(text, "fuzz")
+        except FormatError as error:
+            str(error).encode()
+            continue
+        for line in lines:
+            check_line(line)
+        attribute(lines[:50], ())
+    try:
+        episode = read_episode(text, "fuzz")
+        FORMATS["json"](episode).encode()
+    except FormatError:
+        pass
+    took = time.process_time() - started
+    assert took < SLOWEST * (len(READERS) + 2), f"{took:.1f} s for {len(raw)} bytes"
+
+
+def check_line(line: Line) -> None:
+    assert 0 <= line.start <= line.end
+    assert all(0 <= word.start <= word.end for word in line.words)
+    (line.text + (line.speaker or "")).encode()
+    assert line.text
+    assert line.speaker != ""
+
+
+def fuzz(num_examples: int) -> None:
+    """Runs that many inputs, always the same ones."""
+    silenced = list(HealthCheck)
+    given(raw=mutated())(
+        settings(
+            max_examples=num_examples, deadline=None, database=None, derandomize=True, suppress_health_check=silenced
+        )(check)
+    )()
+
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_AS, (2 * 2**30, 2 * 2**30))
+    begun = time.monotonic()
+    fuzz(int(sys.argv[1]))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    sys.stdout.write(f"{sys.argv[1]} inputs, {time.monotonic() - begun:.0f} s, peak memory {peak:.0f} MB\n")
