@@ -2,54 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import uuid
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 import pytest
-import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from voicematch.errors import EmbedderMismatch, LibraryError, ProfileExists, ProfileNotFound
-from voicematch.library import Library, Profile, open_library
+from voicematch.library import Library, Profile
 from voicematch.types import Candidate, Embedding, LabelledEpisode, Line, Match, Turn, Verdict, Word
 
-from .library_example import ANN, CLIP, DIMENSION, EMBEDDER, NOBODY, embedding, episode, fill, voices
-
-POSTGRESQL = os.environ.get("VOICEMATCH_TEST_POSTGRESQL")  # a postgresql:// URL whose database may be written to
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def library(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Library]:
-    if request.param == "sqlite":
-        with open_library(tmp_path / "library.db", embedder=EMBEDDER, dimension=DIMENSION) as opened:
-            yield opened
-        return
-    if not POSTGRESQL:
-        pytest.skip("VOICEMATCH_TEST_POSTGRESQL names no database")
-    own_schema = f"test_{uuid.uuid4().hex}"
-    server = sa.create_engine(POSTGRESQL.replace("postgresql://", "postgresql+psycopg://"))
-    with server.begin() as connection:
-        connection.execute(sa.schema.CreateSchema(own_schema))
-    url = f"{POSTGRESQL}?options={quote(f'-csearch_path={own_schema}')}"
-    with open_library(url, embedder=EMBEDDER, dimension=DIMENSION) as opened:
-        yield opened
-    with server.begin() as connection:
-        connection.execute(sa.schema.DropSchema(own_schema, cascade=True))
-    server.dispose()
-
-
-@pytest.fixture
-def filled(library: Library) -> Library:
-    fill(library)
-    return library
-
+from .library_example import ANN, CLIP, DIMENSION, EMBEDDER, NOBODY, embedding, episode, voices
 
 # -- profiles
 

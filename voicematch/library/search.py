@@ -151,7 +151,8 @@ def _spoken_by(connection: sa.Connection, speaker: str) -> Any:
     ]
     if known is None and not written:
         raise profiles.not_found(connection, speaker)
-    return (speakers.c.profile_id == known) | lines.c.speaker.in_(written)
+    says_so = lines.c.speaker.in_(written)
+    return says_so if known is None else says_so | (speakers.c.profile_id == known)
 
 
 def _neighbours(connection: sa.Connection, rows: Sequence[Any]) -> dict[tuple[int, int], str]:

@@ -1,0 +1,46 @@
+"""Fixtures of more than one test file."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import sqlalchemy as sa
+
+from voicematch.library import Library, open_library
+
+from .library_example import DIMENSION, EMBEDDER, fill
+
+POSTGRESQL = os.environ.get("VOICEMATCH_TEST_POSTGRESQL")  # a postgresql:// URL whose database may be written to
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def library(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Library]:
+    """A new library, empty."""
+    if request.param == "sqlite":
+        with open_library(tmp_path / "library.db", embedder=EMBEDDER, dimension=DIMENSION) as opened:
+            yield opened
+        return
+    if not POSTGRESQL:
+        pytest.skip("VOICEMATCH_TEST_POSTGRESQL names no database")
+    own_schema = f"test_{uuid.uuid4().hex}"
+    server = sa.create_engine(POSTGRESQL.replace("postgresql://", "postgresql+psycopg://"))
+    with server.begin() as connection:
+        connection.execute(sa.schema.CreateSchema(own_schema))
+    url = f"{POSTGRESQL}?options={quote(f'-csearch_path={own_schema}')}"
+    with open_library(url, embedder=EMBEDDER, dimension=DIMENSION) as opened:
+        yield opened
+    with server.begin() as connection:
+        connection.execute(sa.schema.DropSchema(own_schema, cascade=True))
+    server.dispose()
+
+
+@pytest.fixture
+def filled(library: Library) -> Library:
+    """A library with the example in it."""
+    fill(library)
+    return library
