@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from voicematch.audio import Audio
 from voicematch.embed import Embedder
-from voicematch.types import Array, Diarization, Embedding, Progress, Turn
+from voicematch.types import Array, Diarization, Embedding, Progress, Sound, Turn
 
 
 class FakeEmbedder:
@@ -35,7 +34,7 @@ class FakeDiarizer:
 
     def diarize(
         self,
-        audio: Audio,
+        audio: Sound,
         embedder: Embedder,
         *,
         speakers: tuple[int, int] | None = None,

@@ -16,12 +16,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from voicematch.audio import SAMPLE_RATE, Audio
+from voicematch.audio import SAMPLE_RATE
 from voicematch.cluster import Labels, cluster
 from voicematch.embed import Embedder, unit
 from voicematch.features import FRAMES_PER_SECOND, HOP, log_mel
 from voicematch.speech import FRAME, SileroDetector, SpeechDetector, regions
-from voicematch.types import Array, Diarization, Embedding, Progress, Turn
+from voicematch.types import Array, Diarization, Embedding, Progress, Sound, Turn
 
 WINDOW = 1.5  # s of speech in one vector: long enough to tell voices apart, short enough to hold one
 STEP = 0.75  # s between windows
@@ -39,7 +39,7 @@ class Diarizer(Protocol):
 
     def diarize(
         self,
-        audio: Audio,
+        audio: Sound,
         embedder: Embedder,
         *,
         speakers: tuple[int, int] | None = None,
@@ -59,7 +59,7 @@ class BuiltinDiarizer:
 
     def diarize(
         self,
-        audio: Audio,
+        audio: Sound,
         embedder: Embedder,
         *,
         speakers: tuple[int, int] | None = None,
@@ -134,7 +134,7 @@ class _Features:
         return rows[start:end]
 
 
-def _listen(audio: Audio, embedder: Embedder, clock: _Clock, progress: Progress | None) -> _Heard:
+def _listen(audio: Sound, embedder: Embedder, clock: _Clock, progress: Progress | None) -> _Heard:
     """One pass over the sound: what is said, where, and the vectors of it."""
     detector, features = SileroDetector(), _Features()
     heard = _Heard(embedder.dimension)

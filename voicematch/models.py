@@ -18,6 +18,8 @@ from voicematch.errors import ModelError
 if TYPE_CHECKING:
     import onnxruntime
 
+    from voicematch.score import Calibration
+
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
@@ -89,13 +91,25 @@ def folders() -> tuple[Path, ...]:
 def path(name: str) -> Path:
     """The model's file, found and checked against its sha256; ModelError when it is absent or damaged."""
     wanted = card(name)
+    file = _find(wanted.file, name)
+    verify(file, wanted.sha256)
+    return file
+
+
+def calibration(name: str) -> Calibration:
+    """How an embedder's scores are to be read: what lies beside its file as ``NAME.calibration.json``."""
+    from voicematch.score import Calibration
+
+    file = _find(f"{Path(card(name).file).stem}.calibration.json", name)
+    return Calibration.from_json(file.read_text(encoding="utf-8"))
+
+
+def _find(file: str, name: str) -> Path:
     places = folders()
     for folder in places:
-        file = folder / wanted.file
-        if file.is_file():
-            verify(file, wanted.sha256)
-            return file
-    raise ModelError(f"the file of model {name!r}, {wanted.file}, is missing; put it in {places[-1]}")
+        if (folder / file).is_file():
+            return folder / file
+    raise ModelError(f"{file}, of model {name!r}, is missing; put it in {places[-1]} or install voicematch again")
 
 
 def verify(file: Path, sha256: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -125,7 +124,7 @@ def enroll(
     *,
     library: Library,
     consent: str,
-    start: float | None = None,
+    start: float = 0.0,
     end: float | None = None,
     speaker: str | None = None,
     role: str | None = None,
@@ -156,9 +155,8 @@ def enroll(
         calibration=calibration_of(library),
         voiceprints=library.voiceprints(),
     )
-    offset = excerpt.start if isinstance(excerpt, Excerpt) else 0.0
-    embeddings = [replace(e, start=e.start + offset, end=e.end + offset) for e in voiceprints_of(voice.embeddings)]
-    clip = encode_clip(_sound_of(voice.turns, audio, offset)) if keep_clip else None
+    embeddings = [replace(e, start=e.start + start, end=e.end + start) for e in voiceprints_of(voice.embeddings)]
+    clip = encode_clip(_sound_of(voice.turns, audio, start)) if keep_clip else None
     created = _ensure_profile(library, name, role=role)
     num_voiceprints = library.add_voiceprints(
         name,
@@ -213,18 +211,16 @@ def relabel(*, library: Library, dry_run: bool = False) -> tuple[Change, ...]:
     No audio is opened, and what a person confirmed stays.
     """
     voiceprints, calibration = library.voiceprints(), calibration_of(library)
-    stored = library.all_speaker_embeddings()
-    before = library.names_given()
     changes: list[Change] = []
     updates: dict[str, dict[str, Match]] = {}
-    for audio_sha256, embeddings in stored.episodes():
-        matches = match(embeddings, voiceprints, calibration=calibration)
-        updates[audio_sha256] = matches
+    for stored in library.all_speaker_embeddings().episodes():
+        matches = match(stored.embeddings, voiceprints, calibration=calibration, talk_seconds=stored.talk_seconds)
+        updates[stored.audio_sha256] = matches
         for speaker, found in matches.items():
-            given = before[audio_sha256, speaker]
+            before = stored.names.get(speaker)
             after = found.profile if found.verdict is Verdict.ACCEPT else None
-            if not given.confirmed and given.name != after:
-                changes.append(Change(audio_sha256, speaker, given.name, after))
+            if before != after and speaker not in stored.confirmed:
+                changes.append(Change(stored.audio_sha256, speaker, before, after))
     if not dry_run:
         library.set_matches(updates)
     return tuple(changes)
@@ -233,7 +229,9 @@ def relabel(*, library: Library, dry_run: bool = False) -> tuple[Change, ...]:
 def calibration_of(library: Library) -> Calibration:
     """The library's own calibration, else the one that came with its embedder."""
     own = library.setting("calibration")
-    return Calibration.from_json(own) if own else models.calibration(library.embedder or models.DEFAULT_EMBEDDER)
+    if own is None:
+        return models.calibration(library.embedder or models.DEFAULT_EMBEDDER)
+    return Calibration.from_json(own)
 
 
 def voiceprints_of(embeddings: Sequence[Embedding]) -> tuple[Embedding, ...]:
@@ -307,10 +305,6 @@ class Excerpt:
     end: float
 
     @property
-    def name(self) -> str:
-        return self.audio.name
-
-    @property
     def duration(self) -> float:
         return self.end - self.start
 
@@ -318,26 +312,25 @@ class Excerpt:
         return self.duration
 
     def blocks(self, seconds: float = 30.0) -> Iterator[Array]:
-        start = self.start
-        while start < self.end:
-            yield self.audio.read(start, min(start + seconds, self.end))
-            start += seconds
+        return self.audio.stretch(self.start, self.end, seconds)
 
 
-def _excerpt(audio: Audio, start: float | None, end: float | None) -> Audio | Excerpt:
-    if start is None and end is None:
+def _excerpt(audio: Audio, start: float, end: float | None) -> Audio | Excerpt:
+    """The audio itself when the span is all of it."""
+    if start == 0.0 and end is None:
         return audio
-    if (start or 0.0) >= audio.duration:
+    if start >= audio.duration:
         raise AudioError(audio.source, f"ends at {audio.duration:.1f} s, before the span begins at {start:.1f} s")
-    return Excerpt(audio, start or 0.0, min(audio.duration, math.inf if end is None else end))
+    return Excerpt(audio, start, audio.duration if end is None else min(end, audio.duration))
 
 
 def _sound_of(turns: Sequence[Turn], audio: Audio, offset: float) -> Array:
     """Up to a minute of the turns' sound, longest turns first, in the order spoken."""
-    kept: list[Turn] = []
+    kept: list[tuple[float, float]] = []
     left = KEPT_CLIP_SECONDS
     for turn in sorted(turns, key=lambda t: (-t.duration, t.start)):
-        if left > 0:
-            kept.append(replace(turn, end=min(turn.end, turn.start + left)))
-            left -= kept[-1].duration
-    return np.concatenate([audio.read(offset + turn.start, offset + turn.end) for turn in sorted(kept)])
+        seconds = min(turn.duration, left)
+        if seconds > 0:
+            kept.append((offset + turn.start, offset + turn.start + seconds))
+            left -= seconds
+    return np.concatenate(audio.slices(sorted(kept)))

@@ -5,9 +5,10 @@ Classes that hold an array compare by identity (``eq=False``): comparing arrays 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,20 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float32]
 Progress = Callable[[str, float, float], None]
 """``progress(step, done, total)``: called often; raising from it cancels the work. ``total`` is 0 when not known."""
+
+
+class Sound(Protocol):
+    """What a diarizer listens to: a recording (``audio.Audio``), or a span of one."""
+
+    @property
+    def duration(self) -> float:
+        """Seconds, exact once ``blocks`` has run to its end."""
+
+    def estimate(self) -> float | None:
+        """Seconds, as far as they are known before listening."""
+
+    def blocks(self, seconds: float = 30.0) -> Iterator[Array]:
+        """The whole sound in order: (num_samples,) float32 arrays, mono, 16 kHz, -1 … 1."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

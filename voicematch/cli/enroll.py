@@ -19,7 +19,7 @@ CONSENT_HELP = (
 @click.command()
 @click.argument("name")
 @click.argument("source", metavar="FILE|URL")
-@click.option("--from", "start", type=Timestamp(), help="Where the voice starts, as 30, 0:30 or 1:02:03.")
+@click.option("--from", "start", type=Timestamp(), default=0.0, help="Where the voice starts, as 30, 0:30 or 1:02:03.")
 @click.option("--to", "end", type=Timestamp(), help="Where it ends.")
 @click.option("--speaker", metavar="SPEAKER_00", help="Which voice, in a file of several (as `identify` labels them).")
 @click.option("--consent", type=click.Choice(("self", "permission", "public")), required=True, help=CONSENT_HELP)
@@ -31,7 +31,7 @@ CONSENT_HELP = (
 def enroll(
     name: str,
     source: str,
-    start: float | None,
+    start: float,
     end: float | None,
     speaker: str | None,
     consent: str,
@@ -52,7 +52,7 @@ def enroll(
     from .. import pipeline
     from ..library import open_library
 
-    if start is not None and end is not None and end <= start:
+    if end is not None and end <= start:
         raise click.UsageError("--to is not after --from")
     with open_library(location) as library, progress_bar(Path(source).name, quiet=quiet) as progress:
         added = pipeline.enroll(

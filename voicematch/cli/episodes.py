@@ -38,7 +38,7 @@ def list_(as_json: bool, location: str | None) -> None:
             e.title or e.source,
             e.date or "",
             clock(e.duration),
-            ", ".join(e.named),
+            ", ".join(e.names),
             str(e.num_speakers),
             e.audio_sha256[:12],
         )

@@ -28,7 +28,7 @@ def format_names() -> list[str]:
     return sorted(FORMATS)
 
 
-class FormatName(click.ParamType):
+class FormatName(click.ParamType[str]):
     """A format's name; the list is read from the formats only when one is given."""
 
     name = "format"

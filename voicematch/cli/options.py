@@ -30,7 +30,7 @@ def quiet_option(command: Command) -> Command:
     return click.option("-q", "--quiet", is_flag=True, help="No progress bar.")(command)
 
 
-class Timestamp(click.ParamType):
+class Timestamp(click.ParamType[float]):
     """Seconds, M:SS or H:MM:SS, with decimals."""
 
     name = "time"
@@ -46,7 +46,7 @@ class Timestamp(click.ParamType):
         return seconds
 
 
-class SpeakerCount(click.ParamType):
+class SpeakerCount(click.ParamType[tuple[int, int]]):
     """A number of speakers, or a range such as 2-5."""
 
     name = "count"
