@@ -75,7 +75,7 @@ def open_database(location: str | Path, *, create: bool, busy_seconds: float = B
     if "://" in url and not url.startswith("sqlite:///"):
         raise LibraryError(f"{url.partition('://')[0]}: no such kind of library; give a file or a postgresql:// URL")
     path = Path(url.removeprefix("sqlite:///")).expanduser()
-    _prepare_file(path, create=create)
+    is_new = _prepare_file(path, create=create)
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(path.absolute())), connect_args={"timeout": busy_seconds}
     )
@@ -84,7 +84,8 @@ def open_database(location: str | Path, *, create: bool, busy_seconds: float = B
     database = Database(engine, path)
     try:
         with one_line_errors(database.location):
-            _use_write_ahead_log(engine, busy_seconds)
+            if is_new:  # the choice stays with the file; one that is not ours must not be touched
+                _use_write_ahead_log(engine, busy_seconds)
     except BaseException:
         database.close()
         raise
@@ -135,13 +136,16 @@ def _open_postgresql(url: str) -> Database:
     return Database(engine, None)
 
 
-def _prepare_file(path: Path, *, create: bool) -> None:
+def _prepare_file(path: Path, *, create: bool) -> bool:
+    """Makes the file if need be, and says whether it is still empty."""
     try:
         if path.is_dir():
             raise LibraryError(f"{path}: a directory, not a library; name a file in it")
         if not path.exists():
             if not create:
                 raise LibraryError(f"{path}: no library there yet; voicematch enroll NAME FILE makes one")
+            if path.parent.exists() and not path.parent.is_dir():
+                raise LibraryError(f"{path}: {path.parent} is a file, not a folder")
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with suppress(FileExistsError):  # another process was quicker: then it is theirs to fill
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -151,6 +155,7 @@ def _prepare_file(path: Path, *, create: bool) -> None:
         raise LibraryError(f"{path}: {error.strerror or error}") from error
     if head and head != b"SQLite format 3\x00":
         raise LibraryError(f"{path}: not a voicematch library")
+    return not head
 
 
 def _set_up_connection(connection: sqlite3.Connection, _record: object) -> None:

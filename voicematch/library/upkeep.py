@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,18 +135,17 @@ def copy_sqlite(database: Database, target: Path) -> None:
         raise OutputExists(f"{target}: already there; choose another name") from error
     except OSError as error:
         raise LibraryError(f"{target}: {error.strerror or error}") from error
-    partial = target.with_name(target.name + ".partial")
     try:
-        os.close(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
-        with one_line_errors(str(target)):
-            copy = sqlite3.connect(partial)
-            try:
-                with database.bare() as connection:
-                    connection.backup(copy)
-            finally:
-                copy.close()
-        os.replace(partial, target)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:  # mode 0700
+            partial = Path(folder) / target.name
+            with (
+                one_line_errors(str(target)),
+                contextlib.closing(sqlite3.connect(partial)) as copy,
+                database.bare() as connection,
+            ):
+                connection.backup(copy)
+            partial.chmod(0o600)
+            os.replace(partial, target)
     except BaseException:
-        partial.unlink(missing_ok=True)
         target.unlink(missing_ok=True)
         raise
