@@ -117,7 +117,7 @@ def spoken(name: str, text: str) -> Array:
     speech = np.flatnonzero(loudness > 0.02 * loudness.max())
     samples = samples[speech[0] * frame : (speech[-1] + 1) * frame]
     gain = 10 ** (LEVEL[name] / 20) / np.sqrt((samples**2).mean())
-    return (samples * gain).astype(np.float32)
+    return np.asarray(samples * gain, dtype=np.float32)
 
 
 def write_mp3(file: Path, samples: Array, seed: int) -> None:

@@ -1,0 +1,99 @@
+"""The table of models, and where their files are found."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from voicematch import models
+from voicematch.errors import ModelError
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_every_row_of_the_table_names_a_file_that_is_there_and_intact(name: str) -> None:
+    card = models.card(name)
+    assert card.name == name
+    assert hashlib.sha256(models.path(name).read_bytes()).hexdigest() == card.sha256
+    assert (card.dimension > 0) == (card.kind == "embedder")
+
+
+def test_defaults_are_in_the_table() -> None:
+    assert models.card(models.DEFAULT_EMBEDDER).kind == "embedder"
+
+
+@pytest.mark.parametrize("name", [name for name, card in models.MODELS.items() if card.kind == "embedder"])
+def test_an_embedder_gives_vectors_of_the_dimension_on_its_card(name: str) -> None:
+    session = models.session(name)
+    (vectors,) = session.run(None, {session.get_inputs()[0].name: np.zeros((2, 150, 80), dtype=np.float32)})
+    assert vectors.shape == (2, models.card(name).dimension)
+
+
+def test_a_session_is_made_once_even_when_two_threads_ask() -> None:
+    found: list[object] = []
+    threads = [threading.Thread(target=lambda: found.append(models.session(models.DEFAULT_EMBEDDER))) for _ in "12"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found[0] is found[1] is models.session(models.DEFAULT_EMBEDDER)
+
+
+def test_a_session_uses_the_cores_this_process_may_use() -> None:
+    options = models.session(models.DEFAULT_EMBEDDER).get_session_options()
+    assert options.intra_op_num_threads == models.num_cores() >= 1
+
+
+def test_a_name_that_is_not_in_the_table_is_answered_with_those_that_are() -> None:
+    with pytest.raises(ModelError, match=r"no model is called 'nemo'; there is .*ecapa-small"):
+        models.path("nemo")
+
+
+def test_a_damaged_file_is_refused_and_a_repaired_one_taken(tmp_path: Path) -> None:
+    file = tmp_path / "weights.onnx"
+    file.write_bytes(b"right")
+    right = hashlib.sha256(b"right").hexdigest()
+    models.verify(file, right)
+    file.write_bytes(b"wrong, and longer")
+    with pytest.raises(ModelError, match=r"weights\.onnx: damaged or another model: sha256 .* replace it"):
+        models.verify(file, right)
+    file.write_bytes(b"right")
+    models.verify(file, right)
+
+
+def python(code: str, **environment: str) -> str:
+    """What a fresh interpreter prints."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=os.environ | environment, check=True, capture_output=True, text=True).stdout
+
+
+def test_the_folder_of_the_environment_is_searched_and_named_when_a_file_is_missing(tmp_path: Path) -> None:
+    code = """
+from voicematch import errors, models
+print(models.folders()[-1])
+card = models.MODELS[models.DEFAULT_EMBEDDER]
+models.MODELS["own"] = models.ModelCard("own", "own.onnx", "0" * 64, "speech", 0, 0.0, "MIT", 0, None, "")
+try:
+    models.path("own")
+except errors.ModelError as error:
+    print(error)
+"""
+    folder, message = python(code, VOICEMATCH_MODELS=str(tmp_path)).splitlines()
+    assert folder == str(tmp_path)
+    assert message == f"own.onnx, of model 'own', is missing; put it in {tmp_path} or install voicematch again"
+
+
+def test_without_the_environment_the_platform_says_where_models_lie() -> None:
+    code = "from voicematch import models; print(models.folders()[-1])"
+    assert Path(python(code, VOICEMATCH_MODELS="").strip()).parts[-2:] == ("voicematch", "models")
+
+
+def test_importing_the_table_loads_no_runtime() -> None:
+    code = "import sys, voicematch.models; print('onnxruntime' in sys.modules, 'numpy' in sys.modules)"
+    assert python(code) == "False False\n"
