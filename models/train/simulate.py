@@ -1,0 +1,361 @@
+"""Conversations put together from single-speaker clips, with exact labels of who speaks when.
+
+``simulate`` plans the turns (host and guests, or a meeting where people talk over each other), renders one track per
+speaker through that speaker's room and channel, mixes them with music, noise and silence, and damages the result as
+recordings are damaged: telephone, low-rate codecs, clipping, any level. Everything follows from one seed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from augment import coded
+from numpy.random import Generator
+from numpy.typing import NDArray
+from scipy import signal
+from segmentation_pool import PAUSE, SAMPLE_RATE, STEP, Clip, Samples, close_gaps, runs
+
+LABEL_STEP = 320  # samples of one label, 20 ms
+MAX_SPEAKERS = 8  # bits of a label
+CODEC_DELAY = 4_800  # samples; the longest shift that is looked for after a codec
+
+
+@dataclass(eq=False)
+class Pool:
+    """The material: clips by speaker, what is active in them (every 10 ms), and noise, music and rooms."""
+
+    samples: NDArray[np.int16]
+    active: NDArray[np.bool_]
+    clips: dict[str, list[Clip]]
+    noise_samples: NDArray[np.int16]
+    noise: dict[str, list[Clip]]
+    speakers: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.clips = {
+            speaker: kept
+            for speaker, clips in self.clips.items()
+            if (kept := [clip for clip in clips if self.active[clip.start // STEP : clip.end // STEP].sum() > 40])
+        }
+        self.speakers = sorted(self.clips)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """samples : (num_samples,) float32; labels : (num_samples // 320,) uint8, bit k set where speaker k speaks."""
+
+    samples: Samples
+    labels: NDArray[np.uint8]
+
+
+@dataclass(slots=True)
+class Voice:
+    """One speaker of a scene: which clips, at what speed and level, and what is left of the last clip."""
+
+    speaker: str
+    speed: float
+    gain_db: float
+    samples: Samples = field(default_factory=lambda: np.zeros(0, np.float32))
+    active: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+
+
+def simulate(pool: Pool, rng: Generator, seconds: float = 30.0) -> Scene:
+    """One scene of that length."""
+    total = int(seconds * SAMPLE_RATE) // LABEL_STEP * LABEL_STEP
+    voices = _cast(pool, rng)
+    tracks = np.zeros((len(voices), total), np.float32)
+    spoken = np.zeros((len(voices), total // STEP), bool)
+    if len(voices) > 1 and rng.random() < 0.2:
+        _meeting(pool, rng, voices, tracks, spoken)
+    elif voices:
+        _interview(pool, rng, voices, tracks, spoken)
+    mixed = _mix(pool, rng, tracks)
+    levels = [float(np.sqrt(np.mean(np.square(track[track != 0])))) for track in tracks if np.any(track)]
+    mixed = _beds(pool, rng, mixed, max(min(levels, default=0.03), 1e-4))
+    mixed = _damage(rng, mixed)
+    return Scene(mixed, _labels(spoken))
+
+
+def _labels(spoken: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Bits by speaker every 20 ms from activity every 10 ms; one speaker's gaps up to half a second closed."""
+    labels = np.zeros(spoken.shape[1] // 2, np.uint8)
+    for bit, mask in enumerate(spoken):
+        labels |= (close_gaps(mask, PAUSE)[1::2].astype(np.uint8) << bit).astype(np.uint8)
+    return labels
+
+
+def _cast(pool: Pool, rng: Generator) -> list[Voice]:
+    count = int(rng.choice([0, 1, 2, 3, 4], p=[0.06, 0.14, 0.4, 0.28, 0.12]))
+    names = rng.permutation(len(pool.speakers))[:count]
+    voices = []
+    for name in names:
+        speed = 1.0 if rng.random() < 0.4 else float(rng.uniform(0.85, 1.18))
+        gain = float(rng.normal(0, 4)) - (float(rng.uniform(10, 32)) if rng.random() < 0.22 else 0.0)
+        voices.append(Voice(pool.speakers[name], speed, gain))
+    return voices
+
+
+def _refill(pool: Pool, rng: Generator, voice: Voice) -> None:
+    """Load another clip of the voice: its speaking part, at the voice's speed, at a level of its own."""
+    clips = pool.clips[voice.speaker]
+    clip = clips[int(rng.integers(len(clips)))]
+    active = pool.active[clip.start // STEP : clip.end // STEP]
+    spots = np.flatnonzero(active)
+    first, last = int(spots[0]), int(spots[-1]) + 1
+    samples = pool.samples[clip.start + first * STEP : clip.start + last * STEP].astype(np.float32) / np.float32(32_768)
+    active = active[first:last]
+    level = np.sqrt(np.mean(np.square(samples))) + 1e-6
+    samples = samples * np.float32(0.05 / level * 10 ** ((voice.gain_db + rng.normal(0, 1)) / 20))
+    if voice.speed != 1.0:
+        steps = int(len(active) / voice.speed)
+        samples = np.interp(np.arange(steps * STEP) * voice.speed, np.arange(len(samples)), samples).astype(np.float32)
+        active = active[np.minimum((np.arange(steps) * voice.speed).astype(int), len(active) - 1)]
+    voice.samples, voice.active = samples, active
+
+
+def _say(
+    pool: Pool, rng: Generator, voice: Voice, track: Samples, spoken: NDArray[np.bool_], start: int, steps: int
+) -> int:
+    """Let a voice speak from ``start`` (in 10 ms steps) for about ``steps``; returns where it stops."""
+    position = start
+    while position < min(start + steps, len(spoken)):
+        if len(voice.active) < 20:
+            _refill(pool, rng, voice)
+        length = min(len(voice.active), start + steps - position, len(spoken) - position)
+        piece = voice.samples[: length * STEP].copy()
+        fade = np.linspace(0, 1, min(80, len(piece)), dtype=np.float32)
+        piece[: len(fade)] *= fade
+        piece[len(piece) - len(fade) :] *= fade[::-1]
+        track[position * STEP : (position + length) * STEP] += piece
+        spoken[position : position + length] |= voice.active[:length]
+        voice.samples, voice.active = voice.samples[length * STEP :], voice.active[length:]
+        position += length + (int(rng.integers(0, 35)) if rng.random() < 0.7 else 0)
+    return position
+
+
+def _interview(pool: Pool, rng: Generator, voices: list[Voice], tracks: Samples, spoken: NDArray[np.bool_]) -> None:
+    """Turns that alternate between the first voice and the others, with backchannels and interruptions."""
+    end = spoken.shape[1]
+    lively = rng.random() < 0.35  # short turns, quick changes
+    position = int(rng.integers(0, 250)) if rng.random() < 0.5 else 0
+    speaker = int(rng.integers(len(voices)))
+    while position < end:
+        steps = int(np.clip(rng.lognormal(0.3 if lively else 1.5, 0.8), 0.3, 20) * 100)
+        stop = _say(pool, rng, voices[speaker], tracks[speaker], spoken[speaker], position, steps)
+        if len(voices) > 1 and steps > 300 and rng.random() < 0.3:
+            other = _another(rng, len(voices), speaker)
+            spot = int(rng.integers(position + 100, position + steps - 100))
+            _say(pool, rng, voices[other], tracks[other], spoken[other], spot, int(rng.integers(25, 90)))
+        position = max(position + 20, stop + _pause(rng))
+        speaker = _another(rng, len(voices), speaker) if rng.random() < 0.85 else speaker
+
+
+def _pause(rng: Generator) -> int:
+    """Steps between two turns: mostly short, at times long, at times negative, which is an interruption."""
+    kind = rng.random()
+    if kind < 0.12:
+        return -int(rng.integers(10, 150))
+    if kind < 0.24:
+        return int(rng.integers(100, 500))
+    return int(rng.integers(0, 80))
+
+
+def _another(rng: Generator, count: int, speaker: int) -> int:
+    """The next to speak: the host after a guest, somebody else after the host."""
+    if count == 1:
+        return 0
+    if speaker != 0 and rng.random() < 0.6:
+        return 0
+    others = [one for one in range(count) if one != speaker]
+    return others[int(rng.integers(len(others)))]
+
+
+def _meeting(pool: Pool, rng: Generator, voices: list[Voice], tracks: Samples, spoken: NDArray[np.bool_]) -> None:
+    """Everybody speaks and pauses at their own times, whoever else speaks."""
+    quiet = float(rng.uniform(1.0, 3.0)) * len(voices)
+    for speaker, voice in enumerate(voices):
+        position = int(rng.exponential(quiet) * 100)
+        while position < spoken.shape[1]:
+            steps = int(np.clip(rng.lognormal(0.5, 0.9), 0.2, 12) * 100)
+            position = _say(pool, rng, voice, tracks[speaker], spoken[speaker], position, steps)
+            position += 20 + int(rng.exponential(quiet) * 100)
+
+
+def _mix(pool: Pool, rng: Generator, tracks: Samples) -> Samples:
+    """The tracks through their rooms and channels, added up."""
+    total = tracks.shape[1]
+    mixed = np.zeros(total, np.float32)
+    shared_room = _room(pool, rng) if rng.random() < 0.35 else None
+    for track in tracks:
+        if shared_room is not None:
+            direct = np.float32(rng.uniform(0.3, 2.0))
+            room = shared_room.copy()
+            room[:40] *= direct
+            track = signal.oaconvolve(track, room)[:total].astype(np.float32)
+        elif rng.random() < 0.35:
+            track = signal.oaconvolve(track, _room(pool, rng))[:total].astype(np.float32)
+        chance = rng.random()
+        if chance < 0.12:
+            track = _telephone(rng, track)
+        elif chance < 0.35:
+            track = _tilt(rng, track)
+        mixed += track
+    return mixed
+
+
+def _room(pool: Pool, rng: Generator) -> Samples:
+    """An impulse response that starts with the direct sound: a measured room, or noise that decays (Polack 1988)."""
+    measured = [clip for kind, clips in pool.noise.items() if kind.startswith(("room", "rir")) for clip in clips]
+    if measured and rng.random() < 0.4:
+        clip = measured[int(rng.integers(len(measured)))]
+        room = pool.noise_samples[clip.start : clip.end].astype(np.float32)
+        room = room[int(np.argmax(np.abs(room))) :][: SAMPLE_RATE // 2]
+        return np.asarray(room / (np.abs(room[0]) + 1e-6), np.float32)
+    decay = float(rng.uniform(0.1, 0.8))
+    length = int(decay * SAMPLE_RATE * 0.7)
+    tail = rng.standard_normal(length) * 10 ** (-3 * np.arange(length) / (decay * SAMPLE_RATE))
+    tail *= float(10 ** (rng.uniform(-16, 3) / 20)) / np.sqrt(np.sum(np.square(tail)))
+    tail[: int(rng.integers(20, 160))] = 0
+    tail[0] = 1.0
+    return tail.astype(np.float32)
+
+
+def _telephone(rng: Generator, track: Samples) -> Samples:
+    """300 … 3,400 Hz, at times with the rounding of G.711's mu-law."""
+    band = signal.butter(4, [rng.uniform(200, 400), rng.uniform(2_800, 3_700)], "band", fs=SAMPLE_RATE, output="sos")
+    track = signal.sosfilt(band, track).astype(np.float32)
+    peak = np.abs(track).max() + 1e-6
+    if rng.random() < 0.5:
+        folded = np.sign(track) * np.log1p(255 * np.abs(track) / peak) / np.log(256)
+        folded = np.round(folded * 127) / 127
+        track = (np.sign(folded) * np.expm1(np.abs(folded) * np.log(256)) / 255 * peak).astype(np.float32)
+    return track
+
+
+def _tilt(rng: Generator, track: Samples) -> Samples:
+    """A microphone's colour: a shelf up or down, or a low pass."""
+    if rng.random() < 0.4:
+        low_pass = signal.butter(3, rng.uniform(2_500, 7_000), fs=SAMPLE_RATE, output="sos")
+        return np.asarray(signal.sosfilt(low_pass, track), np.float32)
+    pole = float(rng.uniform(-0.7, 0.7))
+    return np.asarray(signal.lfilter([1 - abs(pole)], [1, -pole], track), np.float32)
+
+
+def _beds(pool: Pool, rng: Generator, mixed: Samples, level: float) -> Samples:
+    """Music, noise and a noise floor under (or instead of) the speech.
+
+    level : of the quietest speaker, so that everybody who is labelled can be heard
+    """
+    total = len(mixed)
+    if rng.random() < 0.28:
+        bed = _music(pool, rng, total) * _swell(rng, total)
+        mixed = mixed + bed * np.float32(level * 10 ** (-rng.uniform(-3, 28) / 20))
+    if rng.random() < 0.45:
+        bed = _noise(pool, rng, total)
+        if rng.random() < 0.3:
+            bed = bed * _swell(rng, total)
+        mixed = mixed + bed * np.float32(level * 10 ** (-rng.uniform(0, 35) / 20))
+    if rng.random() < 0.75:
+        floor = _coloured(rng, total)
+        mixed = mixed + floor * np.float32(level * 10 ** (-rng.uniform(25, 70) / 20))
+    return mixed.astype(np.float32)
+
+
+def _swell(rng: Generator, total: int) -> Samples:
+    """Gain that comes and goes: the bed plays in the open at times, then lies low or stops."""
+    points = int(rng.integers(3, 7))
+    places = np.sort(rng.uniform(0, total, points))
+    gains = rng.choice([0.0, 0.15, 1.0, 2.0], points)
+    places = np.stack([places, places + SAMPLE_RATE // 2], axis=1).ravel()[1:-1]
+    return np.asarray(np.interp(np.arange(total), np.sort(places), np.repeat(gains, 2)[1:-1]), np.float32)
+
+
+def _unit(samples: NDArray[np.floating]) -> Samples:
+    return np.asarray(samples / (np.sqrt(np.mean(np.square(samples))) + 1e-8), np.float32)
+
+
+def _looped(pool: Pool, rng: Generator, clips: list[Clip], total: int) -> Samples:
+    pieces, length = [], 0
+    while length < total:
+        clip = clips[int(rng.integers(len(clips)))]
+        start = clip.start + int(rng.integers(max(1, (clip.end - clip.start) // 2)))
+        piece = _unit(pool.noise_samples[start : clip.end].astype(np.float32))
+        pieces.append(piece)
+        length += len(piece)
+    return _unit(np.concatenate(pieces)[:total])
+
+
+def _noise(pool: Pool, rng: Generator, total: int) -> Samples:
+    clips = pool.noise.get("noise", [])
+    if clips and rng.random() < 0.75:
+        return _looped(pool, rng, clips, total)
+    return _coloured(rng, total)
+
+
+def _coloured(rng: Generator, total: int) -> Samples:
+    pole = float(rng.uniform(-0.3, 0.98))
+    return _unit(signal.lfilter([1.0], [1, -pole], rng.standard_normal(total).astype(np.float32)))
+
+
+def _music(pool: Pool, rng: Generator, total: int) -> Samples:
+    """Recorded music, or chords of decaying harmonic notes with a beat."""
+    clips = pool.noise.get("music", [])
+    if clips and rng.random() < 0.6:
+        return _looped(pool, rng, clips, total)
+    mixed = np.zeros(total, np.float32)
+    beat = int(SAMPLE_RATE * rng.uniform(0.2, 0.7))
+    scale = 110 * 2 ** (rng.uniform(0, 1) + np.array([0, 3, 5, 7, 10, 12, 15, 17, 19, 24]) / 12)
+    decay, slope = float(rng.uniform(0.3, 3)), float(rng.uniform(0.6, 2))
+    for start in range(0, total, beat):
+        length = min(total - start, 3 * beat)
+        time = np.arange(length, dtype=np.float32) / SAMPLE_RATE
+        for pitch in rng.choice(scale, int(rng.integers(1, 4))):
+            for harmonic in range(1, 7):
+                envelope = np.exp(-time / decay) * np.minimum(time * 100, 1) * harmonic**-slope
+                mixed[start : start + length] += envelope * np.sin(2 * np.pi * pitch * harmonic * time)
+        if rng.random() < 0.5:
+            hit = min(length, 1_600)
+            mixed[start : start + hit] += rng.standard_normal(hit) * np.exp(-np.arange(hit) / 300) * 2
+    return _unit(mixed)
+
+
+def _damage(rng: Generator, mixed: Samples) -> Samples:
+    """Level, clipping, a codec, digital silence between words, rounding to 16 bits."""
+    peak = float(np.abs(mixed).max()) + 1e-6
+    mixed = mixed / np.float32(peak)
+    chance = rng.random()
+    if chance < 0.08:
+        mixed = np.clip(mixed * np.float32(10 ** (rng.uniform(3, 15) / 20)), -1, 1)
+    mixed = mixed * np.float32(10 ** (-abs(rng.normal(0, 12)) / 20))
+    if rng.random() < 0.1:
+        mixed = _gate(rng, mixed)
+    if rng.random() < 0.4:
+        mixed = transcoded(rng, mixed)
+    return (np.round(np.clip(mixed, -1, 1) * 32_767) / 32_768).astype(np.float32)
+
+
+def _gate(rng: Generator, mixed: Samples) -> Samples:
+    """A noise gate: what is far below the loud parts becomes digital silence."""
+    steps = np.sqrt(np.square(mixed[: len(mixed) // STEP * STEP].reshape(-1, STEP)).mean(axis=1))
+    closed = ~close_gaps(steps > steps.max() * 10 ** (-rng.uniform(45, 60) / 20), 20)
+    for first, last in runs(closed):
+        mixed[first * STEP : last * STEP] = 0
+    return mixed
+
+
+def transcoded(rng: Generator, samples: Samples) -> Samples:
+    """The samples after a lossy codec at a low rate, shifted back by what the codec delays."""
+    rounded = (np.clip(samples, -1, 1) * 32_767).astype(np.int16)
+    decoded = coded(np.pad(rounded, (0, CODEC_DELAY)), rng).astype(np.float32) / np.float32(32_768)
+    return np.pad(decoded[_delay(samples, decoded) :], (0, CODEC_DELAY))[: len(samples)]
+
+
+def _delay(samples: Samples, decoded: Samples) -> int:
+    """How many samples later the decoded signal is: the peak of the cross-correlation of their loudest 4 s."""
+    length = min(len(samples), 4 * SAMPLE_RATE)
+    sums = np.cumsum(np.concatenate([[0.0], np.square(samples, dtype=np.float64)]))
+    step = SAMPLE_RATE // 4
+    start = step * int(np.argmax(sums[length::step] - sums[: len(sums) - length : step]))
+    part = samples[start : start + length]
+    return int(np.argmax(signal.correlate(decoded[start : start + length + CODEC_DELAY], part, "valid")))
