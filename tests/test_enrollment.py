@@ -15,8 +15,8 @@ CALIBRATION = Calibration(
     embedder="fake",
     bias=-5.0,
     score=10.0,
-    log_speaker=0.0,
-    log_profile=0.0,
+    steadiness=0.0,
+    unknown_steadiness=0.0,
     accept=0.9,
     review=0.5,
     margin=0.05,
@@ -28,7 +28,9 @@ EMPTY = Voiceprints((), np.zeros((0, 2), dtype=np.float32), np.zeros(0, dtype=np
 
 def clip(*voices: tuple[str, float, Sequence[float] | None]) -> Diarization:
     """A clip in which voices speak one after another: (label, seconds, vector or None for too little to embed)."""
-    turns, embeddings, at = [], {}, 0.0
+    turns: list[Turn] = []
+    embeddings: dict[str, tuple[Embedding, ...]] = {}
+    at = 0.0
     for label, seconds, vector in voices:
         turns.append(Turn(at, at + seconds, label))
         if vector is not None:

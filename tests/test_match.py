@@ -12,13 +12,13 @@ from voicematch.match import match, merges
 from voicematch.score import Calibration, Voiceprints, unit
 from voicematch.types import Embedding, Match, Verdict
 
-# A cosine of 0.5 is even odds, 0.72 is 90 %, 0.76 is 93 %, whatever the amount of speech.
+# A cosine of 0.5 is even odds, 0.72 is 90 %, 0.76 is 93 %.
 CALIBRATION = Calibration(
     embedder="fake",
     bias=-5.0,
     score=10.0,
-    log_speaker=0.0,
-    log_profile=0.0,
+    steadiness=0.0,
+    unknown_steadiness=0.0,
     accept=0.9,
     review=0.5,
     margin=0.05,

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicematch.errors import ModelError
-from voicematch.score import Calibration, Voiceprints, centroid, log_seconds, scores, unit
+from voicematch.score import Calibration, Voiceprints, centroid, scores, steadiness, unit
 from voicematch.types import Embedding
 
 CALIBRATION = Calibration(
     embedder="fake",
     bias=-5.0,
     score=10.0,
-    log_speaker=0.5,
-    log_profile=0.0,
+    steadiness=-4.0,
+    unknown_steadiness=0.5,
     accept=0.9,
     review=0.5,
     margin=0.05,
@@ -106,13 +106,20 @@ def test_speech_of_a_profile_adds_up_and_a_part_can_be_taken() -> None:
 
 
 def test_probability_by_hand() -> None:
-    # logit = -5 + 10 * 0.5 + 0.5 * ln(e^2) = 1
-    probability = CALIBRATION.probability(0.5, seconds_speaker=np.e**2, seconds_profile=30)
-    assert float(probability) == pytest.approx(1 / (1 + np.exp(-1)))
+    # logit = -5 + 10 * 0.7 - 4 * h ** 12
+    assert float(CALIBRATION.probability(0.7, 1.0)) == pytest.approx(1 / (1 + np.exp(2)))
+    assert float(CALIBRATION.probability(0.7, -1.0)) == pytest.approx(1 / (1 + np.exp(-2)))
+    assert float(CALIBRATION.logit(0.7)) == pytest.approx(2 - 4 / 4096)
 
 
-def test_seconds_count_up_to_two_minutes() -> None:
-    assert log_seconds([0.1, 120, 9000]).tolist() == [0, pytest.approx(np.log(120)), pytest.approx(np.log(120))]
+def test_steadiness_is_the_mean_cosine_of_different_stretches() -> None:
+    # cosines 0.6, 0 and 0.8; the cough of 1 s does not count
+    stretches = [embedding(v, 10) for v in ((1, 0), (0.6, 0.8), (0, 1))]
+    assert steadiness([*stretches, embedding((-1, 0), 1)]) == pytest.approx((0.6 + 0 + 0.8) / 3)
+
+
+def test_steadiness_of_one_stretch_is_not_known() -> None:
+    assert steadiness([embedding((1, 0), 10), embedding((1, 0), 2)]) is None
 
 
 def test_calibration_survives_json() -> None:

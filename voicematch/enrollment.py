@@ -12,7 +12,7 @@ import numpy as np
 
 from .audio import SAMPLE_RATE
 from .errors import EnrollmentError
-from .score import Calibration, Voiceprints, centroid, scores
+from .score import Calibration, Voiceprints, centroid, scores, steadiness
 from .types import Array, Diarization, Embedding, Turn
 
 MIN_SECONDS = 5.0  # net speech below which a voiceprint misleads
@@ -128,9 +128,7 @@ def check_embeddings(
         warnings.append(f"only {seconds:.0f} s of speech; {GOOD_SECONDS:.0f} s or more recognise a voice more surely")
     pooled = centroid(embeddings)
     score = scores(pooled.vector[None], voiceprints)[0]
-    probability = calibration.probability(
-        score, seconds_speaker=pooled.seconds, seconds_profile=voiceprints.seconds_by_profile
-    )
+    probability = calibration.probability(score, steadiness(embeddings))
     for other in np.argsort(-score, kind="stable"):
         if voiceprints.names[other] != name and probability[other] >= calibration.review:
             warnings.append(
@@ -170,10 +168,7 @@ def _speakers(diarization: Diarization, name: str, speaker: str | None, calibrat
 def _alike(one: Sequence[Embedding], other: Sequence[Embedding], calibration: Calibration) -> bool:
     if not one or not other:
         return False
-    longer, shorter = centroid(one), centroid(other)
-    probability = calibration.probability(
-        float(longer.vector @ shorter.vector), seconds_speaker=shorter.seconds, seconds_profile=longer.seconds
-    )
+    probability = calibration.probability(float(centroid(one).vector @ centroid(other).vector), steadiness(one))
     return bool(probability >= calibration.review)
 
 

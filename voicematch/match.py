@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .score import Calibration, Numbers, Voiceprints, centroid, scores
+from .score import Calibration, Numbers, Voiceprints, centroid, scores, steadiness
 from .types import Array, Candidate, Embedding, Match, Verdict
 
 NUM_CANDIDATES = 5  # kept with an answer
@@ -29,6 +29,7 @@ class _Fit:
 
     speakers: tuple[str, ...]
     seconds: tuple[float, ...]
+    steadiness: tuple[float | None, ...]
     vectors: Array
     profiles: tuple[str, ...]
     score: Array
@@ -90,14 +91,11 @@ def _fit(
 ) -> _Fit:
     pooled = [centroid(embeddings[label]) for label in labels]
     vectors = np.stack([embedding.vector for embedding in pooled])
-    seconds = tuple(embedding.seconds for embedding in pooled)
+    steady = tuple(steadiness(embeddings[label]) for label in labels)
     score = scores(vectors, voiceprints)
-    probability = calibration.probability(
-        score,
-        seconds_speaker=np.array(seconds)[:, None],
-        seconds_profile=voiceprints.seconds_by_profile[None, :],
-    )
-    return _Fit(tuple(labels), seconds, vectors, voiceprints.names, score, probability)
+    probability = np.stack([calibration.probability(row, h) for row, h in zip(score, steady, strict=True)])
+    seconds = tuple(embedding.seconds for embedding in pooled)
+    return _Fit(tuple(labels), seconds, steady, vectors, voiceprints.names, score, probability)
 
 
 def _judge(
@@ -197,11 +195,9 @@ def _rival(speaker: int, fit: _Fit, profile: int, calibration: Calibration, acce
 
 
 def _same_person(speaker: int, other: int, fit: _Fit, profile: int, calibration: Calibration, accept: float) -> bool:
-    shorter, longer = sorted((fit.seconds[speaker], fit.seconds[other]))
-    alike = calibration.probability(
-        float(fit.vectors[speaker] @ fit.vectors[other]), seconds_speaker=shorter, seconds_profile=longer
-    )
-    return bool(min(float(alike), fit.probability[speaker, profile], fit.probability[other, profile]) >= accept)
+    cosine = float(fit.vectors[speaker] @ fit.vectors[other])
+    alike = min(float(calibration.probability(cosine, fit.steadiness[idx])) for idx in (speaker, other))
+    return bool(min(alike, fit.probability[speaker, profile], fit.probability[other, profile]) >= accept)
 
 
 def _grounds(fit: _Fit, candidates: Sequence[Candidate], seconds: float) -> tuple[str, ...]:

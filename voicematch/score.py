@@ -1,8 +1,8 @@
 """How like two voices are: cosine against several voiceprints, calibrated to a probability. Arrays in, arrays out.
 
 A speaker's embeddings are pooled to one vector (`centroid`) and compared with every profile (`scores`); the cosine
-becomes a probability through a logistic curve fitted to the embedder at hand (`Calibration`): a cosine of 0.5 means
-one thing for two minutes of speech and another for five seconds.
+becomes a probability through a logistic curve fitted to the embedder at hand (`Calibration`): a cosine of 0.6 means
+one thing for a voice that varies and another for one that hardly does (`steadiness`).
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ TOP_K = 3  # voiceprints of a profile that count: the conditions nearest to this
 BLOCK_ROWS = (
     65_536  # voiceprints multiplied at once: 50 MB of 192 floats, so memory stays flat beyond the library itself
 )
-MIN_SECONDS = 1.0
-MAX_SECONDS = 120.0  # speech beyond this no longer sharpens a pooled vector
+STRETCH_SECONDS = 5.0  # speech in an embedding from which on it tells how steady a voice is
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +107,18 @@ def unit(vectors: npt.ArrayLike) -> Array:
     return np.asarray(array / np.maximum(length, 1e-12), dtype=np.float32)
 
 
+def steadiness(embeddings: Sequence[Embedding]) -> float | None:
+    """How little a voice varies: the mean cosine between its stretches of speech, 1 for one that never varies.
+
+    None with fewer than two stretches of `STRETCH_SECONDS`; shorter ones vary for want of speech.
+    """
+    vectors = [embedding.vector for embedding in embeddings if embedding.seconds >= STRETCH_SECONDS]
+    if len(vectors) < 2:
+        return None
+    total = np.stack(vectors).sum(axis=0, dtype=np.float64)
+    return float((total @ total - len(vectors)) / (len(vectors) * (len(vectors) - 1)))
+
+
 def scores(speaker_vectors: Array, voiceprints: Voiceprints, *, top_k: int = TOP_K) -> Array:
     """How well each speaker fits each profile: the mean of the `top_k` best cosines against its voiceprints.
 
@@ -153,9 +164,11 @@ def _cosines(vectors: Array, vector: Array) -> Array:
 class Calibration:
     """From a cosine to the probability that two voices are one person, for one embedder, with the thresholds to use.
 
-    The logistic model: logit = bias + score * cosine + log_speaker * ln(s) + log_profile * ln(p), where s and p are net
-    seconds of speech of the speaker and the profile, each held within `MIN_SECONDS` … `MAX_SECONDS`.
+    The logistic model: logit = bias + score * cosine + steadiness * h ** 12, where h is the speaker's `steadiness`. A
+    voice that hardly varies (synthetic speech, a studio) is near to itself everywhere, so it has to be nearer to a
+    profile than a voice that varies; the power keeps the term small below 0.8, where natural speech lies.
 
+    unknown_steadiness : the h assumed of a speaker with too little speech to tell; cautious, that is high
     accept, review : probabilities from which a name is given, or suggested
     margin : cosine by which the best profile must beat the next, and the best speaker the next for one profile
     agreement : share of a speaker's own speech that must fit the profile best
@@ -164,29 +177,25 @@ class Calibration:
     embedder: str
     bias: float
     score: float
-    log_speaker: float
-    log_profile: float
+    steadiness: float
+    unknown_steadiness: float
     accept: float
     review: float
     margin: float
     agreement: float
 
-    def logit(self, score: npt.ArrayLike, *, seconds_speaker: npt.ArrayLike, seconds_profile: npt.ArrayLike) -> Numbers:
-        """The natural log of the odds that speaker and profile are one person; the arguments broadcast."""
-        return np.asarray(
-            self.bias
-            + self.score * np.asarray(score, dtype=np.float64)
-            + self.log_speaker * log_seconds(seconds_speaker)
-            + self.log_profile * log_seconds(seconds_profile)
-        )
+    def logit(self, score: npt.ArrayLike, steadiness: float | None = None) -> Numbers:
+        """The natural log of the odds that the voices are one person.
 
-    def probability(
-        self, score: npt.ArrayLike, *, seconds_speaker: npt.ArrayLike, seconds_profile: npt.ArrayLike
-    ) -> Numbers:
-        """The probability that speaker and profile are one person; the arguments broadcast."""
-        return np.asarray(
-            scipy.special.expit(self.logit(score, seconds_speaker=seconds_speaker, seconds_profile=seconds_profile))
-        )
+        score : (...) array of cosines
+        steadiness : of the speaker; None when there is too little speech to tell
+        """
+        steady = self.unknown_steadiness if steadiness is None else max(steadiness, 0.0)
+        return np.asarray(self.bias + self.score * np.asarray(score, dtype=np.float64) + self.steadiness * steady**12)
+
+    def probability(self, score: npt.ArrayLike, steadiness: float | None = None) -> Numbers:
+        """The probability that the voices are one person; arguments as for `logit`."""
+        return np.asarray(scipy.special.expit(self.logit(score, steadiness)))
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2) + "\n"
@@ -199,7 +208,3 @@ class Calibration:
             return cls(embedder=str(values["embedder"]), **{f.name: float(values[f.name]) for f in fields(cls)[1:]})
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"not a calibration: {error!r}") from error
-
-
-def log_seconds(seconds: npt.ArrayLike) -> Numbers:
-    return np.asarray(np.log(np.clip(np.asarray(seconds, dtype=np.float64), MIN_SECONDS, MAX_SECONDS)))
