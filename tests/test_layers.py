@@ -26,10 +26,14 @@ LAYERS = (
         "formats",
         "library",
         "evaluate",
+        "download",
+        "feeds",
+        "outputs",
     ),
     ("embed", "transcribe"),
     ("diarize",),
     ("pipeline",),
+    ("batch",),
     ("cli",),
 )
 LAYER_BY_MODULE = {module: layer for layer, modules in enumerate(LAYERS) for module in modules}
