@@ -83,6 +83,11 @@ def test_talking_together_is_nobodys_naming() -> None:
     assert (score.right, score.stranger_named) == (1, 1)
 
 
+def test_some_people_can_be_left_out_of_naming() -> None:
+    score = naming(REFERENCE, (Turn(0, 20, "Bo"),), enrolled=["Ada"], known=["Ada", "Bo"], ignored=["Bo"])
+    assert (score.enrolled, score.wrong, score.stranger) == (8, 8, 0)
+
+
 def test_totals_add_seconds_and_take_rates_of_the_sum() -> None:
     parts = [diarization_error(REFERENCE, HYPOTHESIS), diarization_error(REFERENCE, REFERENCE)]
     assert total(parts).der == pytest.approx(4 / 44)

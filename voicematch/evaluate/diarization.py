@@ -167,17 +167,21 @@ def naming(
     *,
     enrolled: Collection[str],
     known: Collection[str],
+    ignored: Collection[str] = (),
 ) -> NamingScore:
     """What became of everybody's talk time, where the reference has one speaker.
 
     enrolled : people of the reference who are in the library
     known : all names of the library; other labels of the hypothesis mean "unknown"
+    ignored : people of the reference who are neither judged as enrolled nor as strangers
     """
     seconds: dict[str, dict[str, float]] = {}
     for duration, speakers, labels in pieces(reference, hypothesis, uem):
         if len(speakers) != 1:
             continue
         (speaker,) = speakers
+        if speaker in ignored:
+            continue
         names = labels & set(known)
         if speaker in names:
             outcome = "right"
