@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,7 +37,11 @@ Stretch = tuple[float, float, str | None]
 
 
 def attribute(
-    lines: Iterable[Line], turns: Iterable[Turn], *, speech: Iterable[Span] | None = None
+    lines: Iterable[Line],
+    turns: Iterable[Turn],
+    *,
+    speech: Iterable[Span] | None = None,
+    unsure: Container[int] = (),
 ) -> tuple[Line, ...]:
     """The lines in their order with local labels for speakers, split where the speaker changes.
 
@@ -45,9 +49,12 @@ def attribute(
     a part of one, over which nobody holds a turn stays without a speaker. Names that the lines came with are replaced.
 
     speech : (start, end) of where somebody speaks; text over speech that belongs to no turn stays without a speaker
+    unsure : indexes of lines whose place in the audio is not known; they stay without a speaker
     """
-    floor = Floor(turns, speech)
-    return tuple(piece for line in lines for piece in _attribute_line(line, floor))
+    floor, nobody = Floor(turns, speech), Floor(())
+    return tuple(
+        piece for idx, line in enumerate(lines) for piece in _attribute_line(line, nobody if idx in unsure else floor)
+    )
 
 
 def _attribute_line(line: Line, floor: Floor) -> list[Line]:
@@ -160,15 +167,24 @@ def _shared(own: list[Span], spans: list[Span]) -> float:
     return sum(max(0.0, min(end, until) - max(start, since)) for start, end in own for since, until in spans)
 
 
+def ends_sentence(text: str) -> bool:
+    """Whether the text's last sign ends a sentence, be it inside quotes or brackets.
+
+    >>> ends_sentence('He said "yes."'), ends_sentence("and then")
+    (True, False)
+    """
+    return _SENTENCE_END.search(text[-8:]) is not None
+
+
 def change_cost(before: str, after: str) -> float:
     """What it costs to change the speaker between two words.
 
     >>> change_cost("here.", "Thanks,"), change_cost("Thanks,", "Maya."), change_cost("is", "something")
     (0.0, 3.0, 5.0)
     """
-    if _SENTENCE_END.search(before):
+    if ends_sentence(before):
         return AT_SENTENCE_END + (1.0 if after[0].islower() else 0.0)
-    if _CLAUSE_END.search(before):
+    if _CLAUSE_END.search(before[-8:]):
         return AT_CLAUSE_END
     return AT_CAPITAL if after[0].isupper() and not after.startswith("I") else IN_PHRASE
 
