@@ -66,7 +66,7 @@ class Change:
 
 
 def identify(
-    source: str | Path,
+    source: str | Path | Audio,
     *,
     library: Library,
     transcript_path: str | Path | None = None,
@@ -80,7 +80,7 @@ def identify(
 ) -> LabelledEpisode:
     """The episode with a name on every voice the library knows, and "unknown" on every other.
 
-    source : a file or an http(s) URL
+    source : a file, an http(s) URL, or an ``Audio`` of one
     transcript_path, lines : a transcript without names, as a file or already read; its lines get speakers
     speakers : (fewest, most) voices in the episode; None finds the number
     store : remember the episode, so that naming a voice later relabels it without the audio
@@ -89,7 +89,7 @@ def identify(
     """
     if transcript_path is not None:
         lines = formats.read_file(transcript_path)
-    audio = Audio(source)
+    audio = source if isinstance(source, Audio) else Audio(source)
     diarizer, embedder = engines.resolve(library)
     diarization = diarizer.diarize(audio, embedder, speakers=speakers, progress=progress)
     voiceprints, calibration = library.voiceprints(), calibration_of(library)
@@ -101,7 +101,7 @@ def identify(
     }
     matches = match(diarization.embeddings, voiceprints, calibration=calibration, talk_seconds=talk_seconds)
     episode = LabelledEpisode(
-        source=str(source),
+        source=audio.source,
         audio_sha256=audio.sha256,
         duration=audio.duration,
         turns=turns,

@@ -35,13 +35,14 @@ class Audio:
 
     source : as given
     name : the file's name without folder and ending
+    fetched : where a URL's content is already; it is left there
     """
 
-    def __init__(self, source: str | Path) -> None:
+    def __init__(self, source: str | Path, *, fetched: Path | None = None) -> None:
         self.source = str(source)
         self._is_url = _is_url(source)
         self._facts: Facts | None = None
-        self._fetched: Path | None = None
+        self._fetched = fetched
         self.name = _url_stem(self.source) if self._is_url else Path(source).stem
 
     @property
