@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from voicematch import enroll, formats, identify, open_library
+from voicematch import enroll, identify, open_library
 from voicematch.audio import Audio
 from voicematch.diarize import BuiltinDiarizer
 from voicematch.embed import Embedder
@@ -32,6 +32,7 @@ from voicematch.evaluate import (
     diarization_error,
     identification_error,
     naming,
+    read_rttm,
     read_uem,
     total,
 )
@@ -166,9 +167,7 @@ def enroll_all(
 
 
 def score(scores: Scores, episode: dict[str, Any], folder: Path, answer: LabelledEpisode, known: set[str]) -> None:
-    reference = [
-        Turn(line.start, line.end, line.speaker) for line in formats.read_file(folder / "ref.rttm") if line.speaker
-    ]
+    reference = read_rttm(folder / "ref.rttm")
     uem = read_uem(folder / "ref.uem")
     named = [Turn(turn.start, turn.end, answer.name(turn.speaker)) for turn in answer.turns]
     scores.exact.append(diarization_error(reference, answer.turns, uem))

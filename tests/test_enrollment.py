@@ -91,6 +91,12 @@ def test_labels_that_sound_like_one_person_are_one_voice() -> None:
     assert sum(e.seconds for e in sample.embeddings) == 30
 
 
+def test_a_few_seconds_that_sound_different_are_left_out() -> None:
+    sample = checked(clip(("SPEAKER_00", 20, (1, 0)), ("SPEAKER_01", 4, (0, 1))))
+    assert sample.speakers == ("SPEAKER_00",)
+    assert sample.warnings == ("left out 4 s that sound different, at 0:20–0:24",)
+
+
 def test_a_cough_is_no_second_voice() -> None:
     assert checked(clip(("SPEAKER_00", 20, (1, 0)), ("SPEAKER_01", 1, None))).speakers == ("SPEAKER_00",)
 

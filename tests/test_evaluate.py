@@ -18,6 +18,7 @@ from voicematch.evaluate import (
     min_dcf,
     naming,
     pieces,
+    read_rttm,
     read_trials,
     read_uem,
     total,
@@ -163,6 +164,18 @@ def test_uem_is_read(tmp_path: Path) -> None:
     path.write_text("episode 1 0.0 12.5\nepisode 1 soon 3\n")
     with pytest.raises(EvaluationError, match=r"ref\.uem:2: not 'file channel start end'"):
         read_uem(path)
+
+
+def test_rttm_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "ref.rttm"
+    path.write_text(
+        "SPEAKER e 1 8.0 2.5 <NA> <NA> Bo <NA> <NA>\n;; note\nSPEAKER e 1 1 2 <NA> <NA> Ada <NA> <NA>\n"
+        "SPKR-INFO e 1 <NA> <NA> <NA> unknown Ada <NA>\n"
+    )
+    assert read_rttm(path) == (Turn(1, 3, "Ada"), Turn(8, 10.5, "Bo"))
+    path.write_text("SPEAKER e 1 now 2.5 <NA> <NA> Bo <NA> <NA>\n")
+    with pytest.raises(EvaluationError, match=r"ref\.rttm:1: not 'SPEAKER file"):
+        read_rttm(path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

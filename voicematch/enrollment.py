@@ -5,8 +5,9 @@ A bad voiceprint is worse than none: it goes on naming wrong people until somebo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from .types import Array, Diarization, Embedding, Turn
 
 MIN_SECONDS = 5.0  # net speech below which a voiceprint misleads
 GOOD_SECONDS = 15.0  # net speech below which it is weak
-OTHER_VOICE_SECONDS = 2.0  # speech of somebody else that spoils a clip; less is a cough or a backchannel
+LEFT_OUT_SECONDS = 2.0  # speech that is worth a word when it is left out; less is a cough or a backchannel
 SILENT = 1e-3  # peak, of full scale 1: -60 dB
 CLIPPED_BEYOND_REPAIR = 0.05  # share of the loud samples at full scale
 CLIPPED = 0.005
@@ -101,11 +102,14 @@ def check(
             f"{name}: the recording is clipped beyond repair ({measured.clipped:.0%} of the loud samples are cut off); "
             "use another recording, made at a lower level"
         )
-    speakers = _speakers(diarization, name, speaker, calibration)
+    speakers, rest = _speakers(diarization, name, speaker, calibration)
     embeddings = tuple(
         sorted((e for label in speakers for e in diarization.embeddings.get(label, ())), key=lambda e: (e.start, e.end))
     )
     warnings = check_embeddings(embeddings, name=name, calibration=calibration, voiceprints=voiceprints)
+    left_out = sum(turn.duration for turn in diarization.turns if turn.speaker in rest)
+    if left_out >= LEFT_OUT_SECONDS:
+        warnings += (f"left out {left_out:.0f} s that sound different, at {_spans(diarization.turns, rest)}",)
     if measured.clipped > CLIPPED:
         warnings += (f"the recording is clipped in places ({measured.clipped:.1%} of the loud samples)",)
     if measured.snr < NOISY_DB:
@@ -140,43 +144,55 @@ def check_embeddings(
     return tuple(warnings)
 
 
-def _speakers(diarization: Diarization, name: str, speaker: str | None, calibration: Calibration) -> tuple[str, ...]:
-    """The labels that are the voice to enroll: the one asked for, or all of them when they sound like one person."""
+def _speakers(
+    diarization: Diarization, name: str, speaker: str | None, calibration: Calibration
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The labels that are the voice to enroll, and those that are left out.
+
+    Labels that sound like one person are one voice: a short clip is easily cut into several. A rest of less than 5 s
+    is too short to be judged and is left out; more is another voice.
+    """
     seconds: dict[str, float] = {}
     for turn in diarization.turns:
         seconds[turn.speaker] = seconds.get(turn.speaker, 0.0) + turn.duration
     if speaker is not None:
         if speaker not in seconds:
             raise EnrollmentError(f"{name}: no {speaker} in this clip; its voices are {', '.join(sorted(seconds))}")
-        return (speaker,)
-    main = max(sorted(seconds), key=lambda label: seconds[label])
-    same = [main]
-    others = []
-    for label in sorted(set(seconds) - {main}):
-        if _alike(diarization.embeddings.get(main, ()), diarization.embeddings.get(label, ()), calibration):
-            same.append(label)
-        elif seconds[label] >= OTHER_VOICE_SECONDS:
-            others.append(label)
-    if others:
-        where = "; ".join(f"{label} at {_spans(diarization.turns, label)}" for label in (main, *others))
+        return (speaker,), ()
+    voices = _voices(diarization.embeddings, calibration)
+    voices += [(label,) for label in sorted(seconds) if label not in diarization.embeddings]
+    voices.sort(key=lambda voice: -sum(seconds[label] for label in voice))
+    main, others = voices[0], voices[1:]
+    if any(sum(seconds[label] for label in voice) >= MIN_SECONDS for voice in others):
+        where = "; ".join(f"{' + '.join(voice)} at {_spans(diarization.turns, voice)}" for voice in voices)
         raise EnrollmentError(
             f"{name}: more than one voice: {where}; choose with --speaker, or cut with --from and --to"
         )
-    return tuple(sorted(same))
+    return main, tuple(label for voice in others for label in voice)
 
 
-def _alike(one: Sequence[Embedding], other: Sequence[Embedding], calibration: Calibration) -> bool:
-    if not one or not other:
-        return False
-    probability = calibration.probability(float(centroid(one).vector @ centroid(other).vector), steadiness(one))
-    return bool(probability >= calibration.review)
+def _voices(embeddings: Mapping[str, tuple[Embedding, ...]], calibration: Calibration) -> list[tuple[str, ...]]:
+    """Labels in groups that sound like one person, joining the two most alike first."""
+    groups: dict[tuple[str, ...], tuple[Embedding, ...]]
+    groups = {(label,): own for label, own in sorted(embeddings.items()) if own}
+    while len(groups) > 1:
+        best, pair = max((_alike(groups[one], groups[other]), (one, other)) for one, other in combinations(groups, 2))
+        # A clip is too short to be cautious: a voice whose steadiness is not known is taken to vary as people do.
+        steady = [steadiness(groups[voice]) or 0.0 for voice in pair]
+        if calibration.probability(best, max(steady)) < calibration.review:
+            break
+        joined = tuple(sorted(pair[0] + pair[1]))
+        groups[joined] = groups.pop(pair[0]) + groups.pop(pair[1])
+    return list(groups)
 
 
-def _spans(turns: Iterable[Turn], speaker: str, most: int = 3) -> str:
-    """Where a speaker is heard: the longest turns, in order of time."""
-    longest = sorted(
-        sorted((turn for turn in turns if turn.speaker == speaker), key=lambda turn: -turn.duration)[:most]
-    )
+def _alike(one: Sequence[Embedding], other: Sequence[Embedding]) -> float:
+    return float(centroid(one).vector @ centroid(other).vector)
+
+
+def _spans(turns: Iterable[Turn], voice: Collection[str], most: int = 3) -> str:
+    """Where a voice is heard: the longest turns, in order of time."""
+    longest = sorted(sorted((turn for turn in turns if turn.speaker in voice), key=lambda turn: -turn.duration)[:most])
     return ", ".join(f"{_clock(turn.start)}–{_clock(turn.end)}" for turn in longest)
 
 

@@ -8,6 +8,7 @@ from .diarization import (
     identification_error,
     naming,
     pieces,
+    read_rttm,
     read_uem,
     total,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "min_dcf",
     "naming",
     "pieces",
+    "read_rttm",
     "read_trials",
     "read_uem",
     "total",

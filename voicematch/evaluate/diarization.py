@@ -244,6 +244,20 @@ def pieces(
         before = time
 
 
+def read_rttm(path: str | Path) -> tuple[Turn, ...]:
+    """The turns of an RTTM file, sorted. Raises EvaluationError that names the line which is none."""
+    turns = []
+    for number, fields in numbered_fields(path):
+        if fields[0] != "SPEAKER":
+            continue
+        try:
+            start, duration, speaker = float(fields[3]), float(fields[4]), fields[7]
+        except (IndexError, ValueError) as error:
+            raise EvaluationError(f"{path}:{number}: not 'SPEAKER file channel start duration … name'") from error
+        turns.append(Turn(start, start + duration, speaker))
+    return tuple(sorted(turns))
+
+
 def read_uem(path: str | Path) -> tuple[tuple[float, float], ...]:
     """The (start, end) spans of a UEM file. Raises EvaluationError that names the line which is none."""
     spans = []
