@@ -149,7 +149,8 @@ def everything(source: str | Path) -> Array:
 
 def test_every_format_gives_its_sound_in_time(recording: Path) -> None:
     heard, said = everything(recording), sound(16_000, 1)[0]
-    delay = 1024 if recording.suffix == ".aac" else 8  # samples; a bare AAC stream does not say what to leave out
+    # A bare AAC stream, and Matroska as older FFmpegs write it, do not say how much at the start to leave out.
+    delay = 400 if recording.suffix in (".aac", ".mkv") else 8
     assert abs(len(heard) - len(said)) < 0.07 * SAMPLE_RATE
     assert heard.dtype == np.float32
     middle = said[48_000:96_000]
@@ -328,7 +329,7 @@ def test_damage_in_the_middle_becomes_silence_and_times_stay_right(
     broken.write_bytes(overwritten(whole.read_bytes()))
     audio = Audio(broken)
     heard = np.concatenate(list(audio.blocks()))
-    assert audio.duration == pytest.approx(Audio(whole).duration, abs=0.01)
+    assert audio.duration == pytest.approx(Audio(whole).duration, abs=0.03)
     assert 0.5 < audio.lost_seconds < 4.0
     assert np.corrcoef(heard[-8_000:], everything(whole)[-8_000:])[0, 1] > 0.95
     np.testing.assert_array_equal(audio.read(6.9, 7.5), heard[round(6.9 * 16_000) : 120_000])
