@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -522,6 +523,13 @@ def test_stats_count(filled: Library) -> None:
     assert (stats.num_profiles, stats.num_voiceprints, stats.num_clips, stats.num_episodes) == (2, 3, 1, 1)
     assert (stats.num_speakers, stats.num_turns, stats.num_lines, stats.audio_seconds) == (2, 3, 3, 60.0)
     assert (stats.embedder, stats.dimension, stats.location) == (EMBEDDER, DIMENSION, filled.location)
+
+
+def test_postgresql_backs_itself_up(library: Library, tmp_path: Path) -> None:
+    if library.path is not None:
+        pytest.skip("an SQLite library is a file: test_library_file.py")
+    with pytest.raises(LibraryError, match="pg_dump"):
+        library.backup(tmp_path / "copy.db")
 
 
 def test_a_filled_library_is_sound(filled: Library) -> None:

@@ -19,12 +19,14 @@ import pytest
 import sqlalchemy as sa
 
 from voicematch.errors import EmbedderMismatch, LibraryError, OutputExists
-from voicematch.library import Library, default_location, migrations, open_library, schema
+from voicematch.library import Library, default_location, erasure, migrations, open_library, schema
 from voicematch.library.database import open_database
 from voicematch.models import DEFAULT_EMBEDDER, MODELS
 from voicematch.types import Line
 
 from .library_example import CLIP, DIMENSION, EMBEDDER, embedding, episode, fill, voices
+
+NEWEST = migrations.STEPS[-1][0]
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -79,6 +81,10 @@ def test_without_create_an_absent_library_stays_absent(tmp_path: Path) -> None:
     with pytest.raises(LibraryError, match="no library there yet; voicematch enroll NAME FILE makes one"):
         open_library(tmp_path / "new" / "library.db", create=False)
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "empty.db").touch()
+    with pytest.raises(LibraryError, match="no library there yet"):
+        open_library(tmp_path / "empty.db", create=False)
+    assert (tmp_path / "empty.db").read_bytes() == b""
 
 
 def directory(path: Path) -> None:
@@ -132,6 +138,7 @@ def test_what_is_no_library(tmp_path: Path, make: Callable[[Path], None], reason
     [
         ("mysql://host/db", "mysql: no such kind of library"),
         ("postgresql+nonesuch://host/db", "not a PostgreSQL URL"),
+        ("postgresql+pg8000://host/db", "package pg8000 is missing; for PostgreSQL: pip install"),
         ("/dev/null/library.db", "/dev/null is a file, not a folder"),
         ("/dev/null/voices/library.db", "Not a directory"),
     ],
@@ -139,6 +146,15 @@ def test_what_is_no_library(tmp_path: Path, make: Callable[[Path], None], reason
 def test_where_no_library_can_be(location: str, reason: str) -> None:
     with pytest.raises(LibraryError, match=reason):
         open_library(location)
+
+
+def test_a_server_that_is_not_there_keeps_the_password() -> None:
+    pytest.importorskip("psycopg")
+    with pytest.raises(LibraryError) as raised:
+        open_library("postgresql://ann:sesame@127.0.0.1:1/voices")
+    assert "sesame" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert str(raised.value).startswith("postgresql+psycopg://ann:***@127.0.0.1:1/voices: ")
 
 
 # -- the embedder
@@ -228,11 +244,19 @@ def test_a_writer_that_waits_too_long_says_so(path: Path) -> None:
     holder.close()
 
 
+def test_a_library_that_somebody_else_is_making_is_waited_for(tmp_path: Path) -> None:
+    holder = sqlite3.connect(tmp_path / "library.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(LibraryError, match="busy"):
+        open_library(tmp_path / "library.db", busy_seconds=0.05)
+    holder.close()
+
+
 # -- a disk that refuses
 
 
-def error_without_permission(folder: Path, touch: Callable[[Library], object]) -> str:
-    """What a user who may only read gets told; root may do anything, so it becomes somebody else first."""
+def without_permission(folder: Path, call: Callable[[Library], str]) -> str:
+    """What a user who may only read is told; root may do anything, so it becomes somebody else first."""
     os.chdir(folder)  # the folders above may be closed to that somebody
     if os.geteuid() == 0:
         os.setgroups([])
@@ -240,10 +264,9 @@ def error_without_permission(folder: Path, touch: Callable[[Library], object]) -
         os.setuid(65534)
     try:
         with open_library("library.db") as library:
-            touch(library)
+            return call(library)
     except LibraryError as error:
         return str(error)
-    return "no error"
 
 
 def error_of_growing(path: Path) -> str:
@@ -261,8 +284,8 @@ def error_of_growing(path: Path) -> str:
     return "no error"
 
 
-def create_cy(library: Library) -> object:
-    return library.create_profile("Cy")
+def create_cy(library: Library) -> str:
+    return library.create_profile("Cy").name
 
 
 @pytest.fixture
@@ -282,10 +305,19 @@ def alone(call: Callable[..., str], *arguments: object) -> str:
         return own.submit(call, *arguments).result()
 
 
+def read_ann(library: Library) -> str:
+    return f"{library.profile('Ann Lee').num_voiceprints} voiceprints; sound: {library.check() == ()}"
+
+
+def test_a_read_only_file_is_read(lent_folder: Path) -> None:
+    lent_folder.chmod(0o777)
+    assert alone(without_permission, lent_folder, read_ann) == "2 voiceprints; sound: True"
+
+
 @pytest.mark.parametrize("folder_mode", [0o777, 0o555])
 def test_a_read_only_file(lent_folder: Path, folder_mode: int) -> None:
     lent_folder.chmod(folder_mode)
-    assert alone(error_without_permission, lent_folder, create_cy) == (
+    assert alone(without_permission, lent_folder, create_cy) == (
         "library.db: read-only; check the permissions of the file and its folder, or choose another library"
     )
 
@@ -366,6 +398,19 @@ def test_a_reader_in_the_way_of_erasing_is_reported(path: Path, caplog: pytest.L
     assert CLIP not in bytes_beside(path)
 
 
+def test_a_writer_in_the_way_of_erasing_is_reported(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    database = open_database(path, create=False, busy_seconds=0.05)
+    with database.write() as connection:
+        forgotten = erasure.forget(connection, "Ann Lee")
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    assert not erasure.compact(database, forgotten).compacted
+    assert "busy" in caplog.text
+    holder.close()
+    assert erasure.compact(database, forgotten).compacted
+    database.close()
+
+
 # -- upkeep
 
 
@@ -415,6 +460,20 @@ def test_check_finds_what_is_wrong(path: Path) -> None:
         }
 
 
+def test_check_finds_a_damaged_file(path: Path) -> None:
+    for old, new in (("created TEXT NOT NULL", "created TEXT"), ("created TEXT", "created TEXT NOT NULL")):
+        spoiled = sqlite3.connect(path, isolation_level=None)
+        spoiled.execute("PRAGMA writable_schema = ON")
+        spoiled.execute("UPDATE sqlite_master SET sql = replace(sql, ?, ?) WHERE name = 'clips'", (old, new))
+        spoiled.close()
+        if new == "created TEXT":
+            spoiled = sqlite3.connect(path, isolation_level=None)
+            spoiled.execute("UPDATE clips SET created = NULL")
+            spoiled.close()
+    with open_library(path) as library:
+        assert library.check() == ("the file is damaged: NULL value in clips.created",)
+
+
 # -- schemas
 
 
@@ -455,9 +514,9 @@ def test_a_migration_backs_up_and_runs_once(path: Path, caplog: pytest.LogCaptur
         migrations.migrate(database, steps=steps)
     database.close()
     assert dict(shape(path))["profiles"].count("colour TEXT") == 1
-    backup = path.with_name("library.db.0001_first.backup")
+    backup = path.with_name(f"library.db.{NEWEST}.backup")
     assert [file.name for file in path.parent.iterdir() if file != path] == [backup.name]
-    assert "the library as it was is library.db.0001_first.backup" in caplog.text
+    assert f"the library as it was is {backup.name}" in caplog.text
     assert mode(backup) == 0o600
     with open_library(backup) as before:
         assert before.find_profile("Ann Lee")
@@ -471,9 +530,9 @@ def test_a_migration_that_fails_changes_nothing(path: Path) -> None:
     database = open_database(path, create=False)
     for _ in range(2):
         with pytest.raises(LibraryError, match="no more"):
-            migrations.migrate(database, steps=(("0098_colour", add_colour), ("0099_fail", add_and_fail)))
+            migrations.migrate(database, steps=(*migrations.STEPS, ("0098_colour", add_colour), ("0099_fail", add_and_fail)))
     database.close()
     assert shape(path) == before
-    backups = tuple(path.with_name(f"library.db.0001_first{n}.backup") for n in ("", "-2"))
+    backups = tuple(path.with_name(f"library.db.{NEWEST}{n}.backup") for n in ("", "-2"))
     with open_library(path) as library:
         assert sorted(library.forget_profile("Bob").backups) == sorted(backups)

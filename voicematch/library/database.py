@@ -129,7 +129,8 @@ def _open_postgresql(url: str) -> Database:
     try:
         engine = sa.create_engine(f"{driver}://{rest}", pool_pre_ping=True)
     except ModuleNotFoundError as error:
-        raise LibraryError(f"PostgreSQL needs {error.name}: pip install 'psycopg[binary]'") from error
+        missing = f"the package {error.name} is missing; for PostgreSQL: pip install 'psycopg[binary]'"
+        raise LibraryError(missing) from error
     except sa.exc.ArgumentError as error:
         raise LibraryError("not a PostgreSQL URL; it looks like postgresql://user@host/database") from error
     sa.event.listen(engine, "begin", _take_writer_lock)
@@ -141,9 +142,9 @@ def _prepare_file(path: Path, *, create: bool) -> bool:
     try:
         if path.is_dir():
             raise LibraryError(f"{path}: a directory, not a library; name a file in it")
+        if not create and (not path.exists() or path.stat().st_size == 0):
+            raise LibraryError(f"{path}: no library there yet; voicematch enroll NAME FILE makes one")
         if not path.exists():
-            if not create:
-                raise LibraryError(f"{path}: no library there yet; voicematch enroll NAME FILE makes one")
             if path.parent.exists() and not path.parent.is_dir():
                 raise LibraryError(f"{path}: {path.parent} is a file, not a folder")
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -173,9 +173,7 @@ def overlap(one: Sequence[tuple[float, float]], other: Sequence[tuple[float, flo
     >>> overlap([(0.0, 4.0), (6.0, 8.0)], [(3.0, 7.0)])
     2.0
     """
-    if not one or not other:
-        return 0.0
-    a, b = np.array(one), np.array(other)
+    a, b = np.array(one).reshape(-1, 2), np.array(other).reshape(-1, 2)
     shared = np.minimum.outer(a[:, 1], b[:, 1]) - np.maximum.outer(a[:, 0], b[:, 0])
     return float(np.maximum(shared, 0.0).sum())
 

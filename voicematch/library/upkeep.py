@@ -77,7 +77,7 @@ def _sqlite_findings(database: Database) -> Iterator[str]:
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorname.startswith("SQLITE_CORRUPT"):
                 yield "the search index does not agree with the lines"
-            else:
+            elif not error.sqlite_errorname.startswith("SQLITE_READONLY"):  # this one check is worded as a write
                 raise
 
 
