@@ -13,26 +13,29 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from .types import Line, Turn, Word
+from .types import Line, Turn
 
 REACH = 2.0  # s; a turn further than this from a word has no claim to it
+LOOK = 10.0  # s; turns are looked up for so much at once
 OVERLAP_NOTED = 0.2  # s of talking over a line that puts a speaker among its others
 
 # Costs of a change of speaker between two words; comparable with the costs of distance below.
 AT_SENTENCE_END = 0.0
-AT_CLAUSE_END = 3.0
-AT_CAPITAL = 4.0
-IN_PHRASE = 5.0
+AT_CLAUSE_END = 4.0
+AT_CAPITAL = 6.0
+IN_PHRASE = 8.0
 
 _SENTENCE_END = re.compile(r"[.?!…。！？]['\")\]»”’]*$")
 _CLAUSE_END = re.compile(r"[,;:—–、，；：-]['\")\]»”’]*$")
 _TOKEN = re.compile(r"[^\s。！？]+[。！？]*|[。！？]+")  # Chinese and Japanese have no blanks, but they have full stops
 
 Span = tuple[float, float]
+Chars = tuple[int, int]
 Stretch = tuple[float, float, str | None]
 
 
@@ -52,36 +55,68 @@ def attribute(
     unsure : indexes of lines whose place in the audio is not known; they stay without a speaker
     """
     floor, nobody = Floor(turns, speech), Floor(())
-    return tuple(
-        piece for idx, line in enumerate(lines) for piece in _attribute_line(line, nobody if idx in unsure else floor)
-    )
+    laid = [_lay_out(line, nobody if idx in unsure else floor) for idx, line in enumerate(lines)]
+    speakers = iter(_hold([word for each in laid for word in each.words]))
+    return tuple(piece for each in laid for piece in _cut(each, [next(speakers) for _ in each.words], floor))
 
 
-def _attribute_line(line: Line, floor: Floor) -> list[Line]:
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A word at its time, or at the time it probably has, and what it would cost each speaker near."""
+
+    start: float
+    end: float
+    text: str
+    costs: dict[str | None, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Laid:
+    """A line with a time for each word. spans : where each word stands in the text"""
+
+    line: Line
+    spans: list[Chars]
+    words: list[_Said]
+
+
+def _lay_out(line: Line, floor: Floor) -> _Laid:
     spans = _word_spans(line)
-    words = line.words if spans is not None else ()
-    if spans is not None:
-        speakers = _hold_timed(line, floor)
-        times = [(word.start, word.end) for word in words]
-    else:
+    if spans is None:
+        line = replace(line, words=())
         spans = [token.span() for token in _TOKEN.finditer(line.text)]
-        speakers, times = _hold_untimed(line, spans, floor)
-    bounds = [0, *(idx for idx in range(1, len(spans)) if speakers[idx] != speakers[idx - 1]), len(spans)]
+        times = _lay_untimed(line, spans, floor)
+    else:
+        times = [(word.start, word.end) for word in line.words]
+    words: list[_Said] = []
+    near: dict[str, list[Span]] = {}
+    looked_from = looked_to = 0.0
+    for (start, end), span in zip(times, spans, strict=True):
+        time = (start + end) / 2
+        if not looked_from <= time < looked_to:
+            looked_from, looked_to = time, time + LOOK
+            near = floor.near(looked_from - REACH, looked_to + REACH)
+        words.append(_Said(start, end, line.text[slice(*span)], _costs(time, near)))
+    return _Laid(line, spans, words)
+
+
+def _cut(laid: _Laid, speakers: list[str | None], floor: Floor) -> list[Line]:
+    """The line, or its pieces where the speaker changes."""
+    line, spans, words = laid.line, laid.spans, laid.words
+    changes = [idx for idx in range(1, len(words)) if speakers[idx] != speakers[idx - 1]]
     pieces: list[Line] = []
-    for first, last in itertools.pairwise(bounds):
-        start = line.start if first == 0 else times[first][0]
-        end = line.end if last == len(spans) else times[last - 1][1]
-        text = line.text if len(bounds) == 2 else line.text[spans[first][0] : spans[last - 1][1]]
+    for first, last in pairwise([0, *changes, len(words)]):
+        start = line.start if first == 0 else words[first].start
+        end = max(start, line.end if last == len(words) else words[last - 1].end)
+        text = line.text[spans[first][0] : spans[last - 1][1]] if changes else line.text
         speaker = speakers[first] if speakers else None
-        said = tuple(replace(word, speaker=speaker) for word in words[first:last])
-        end = max(start, end)
+        said = tuple(replace(word, speaker=speaker) for word in line.words[first:last])
         pieces.append(Line(start, end, text, speaker, said, floor.others(start, end, speaker)))
     return pieces
 
 
-def _word_spans(line: Line) -> list[tuple[int, int]] | None:
+def _word_spans(line: Line) -> list[Chars] | None:
     """Where each timed word stands in the text; None when there are none or they do not spell the text."""
-    spans: list[tuple[int, int]] = []
+    spans: list[Chars] = []
     cursor = 0
     for word in line.words:
         start = line.text.find(word.text, cursor)
@@ -180,7 +215,7 @@ def change_cost(before: str, after: str) -> float:
     """What it costs to change the speaker between two words.
 
     >>> change_cost("here.", "Thanks,"), change_cost("Thanks,", "Maya."), change_cost("is", "something")
-    (0.0, 3.0, 5.0)
+    (0.0, 4.0, 8.0)
     """
     if ends_sentence(before):
         return AT_SENTENCE_END + (1.0 if after[0].islower() else 0.0)
@@ -189,60 +224,60 @@ def change_cost(before: str, after: str) -> float:
     return AT_CAPITAL if after[0].isupper() and not after.startswith("I") else IN_PHRASE
 
 
-# ── Words with times: Viterbi over the words of a line ──────────────────────────────────────────────────────────────
+# ── Words at their times ──────────────────────────────────────────────────────────────────────────────────────────
 
 BLUR = 0.25  # s; how far a word can be outside its speaker's turn at a cost of 1
 FARTHEST = 8.0  # the most that one word's distance can cost
 OVERLAPPED = 0.7  # for a speaker who does not hold the floor, but talks
 NOBODY = 2.0  # for a word outside every turn; inside one, four times as much
 CHANGE_SCALE = 0.6  # change costs, on the scale of the distances here
+LEAST_CHANGE = 0.1
+INFINITE = float("inf")
 PAUSE = 0.4  # s between two words that makes a change cheap
 PAUSE_SCALE = 0.3
 
 
-def _hold_timed(line: Line, floor: Floor) -> list[str | None]:
-    words = line.words
-    near = floor.near(min(word.start for word in words) - REACH, max(word.end for word in words) + REACH)
-    if not near:
-        return [None] * len(words)
-    states: list[str | None] = [*near, None]
-    costs = [_distances(word, near) for word in words]
-    best = costs[0]
-    back: list[list[int]] = []
-    for idx in range(1, len(words)):
-        change = change_cost(words[idx - 1].text, words[idx].text) * CHANGE_SCALE + 0.1
-        if words[idx].start - words[idx - 1].end >= PAUSE:
-            change *= PAUSE_SCALE
-        cheapest = min(range(len(states)), key=best.__getitem__)
-        came = [state if best[state] <= best[cheapest] + change else cheapest for state in range(len(states))]
-        best = [
-            min(best[state], best[cheapest] + change) + cost
-            for state, cost in zip(range(len(states)), costs[idx], strict=True)
-        ]
+def _hold(words: list[_Said]) -> list[str | None]:
+    """The speaker of each word, at the least cost of distances and changes: Viterbi's algorithm over the transcript.
+
+    The beginning of a line is no reason for a change of speaker: captions are cut by length.
+    """
+    best: dict[str | None, float] = {}
+    back: list[dict[str | None, str | None]] = []
+    for idx, word in enumerate(words):
+        cheapest = min(best, key=best.__getitem__) if best else None
+        from_cheapest = (best[cheapest] + _change(words[idx - 1], word)) if best else 0.0
+        came = {state: state if best.get(state, INFINITE) <= from_cheapest else cheapest for state in word.costs}
+        best = {state: min(best.get(state, INFINITE), from_cheapest) + cost for state, cost in word.costs.items()}
         back.append(came)
-    state = min(range(len(states)), key=best.__getitem__)
-    path = [state]
+    path: list[str | None] = []
+    state = min(best, key=best.__getitem__) if best else None
     for came in reversed(back):
-        state = came[state]
         path.append(state)
-    return [states[state] for state in reversed(path)]
+        state = came[state]
+    return path[::-1]
 
 
-def _distances(word: Word, near: dict[str, list[Span]]) -> list[float]:
-    """What the word costs each speaker in ``near``, and last, what it costs to leave it to nobody."""
-    time = (word.start + word.end) / 2
+def _change(before: _Said, after: _Said) -> float:
+    cost = change_cost(before.text, after.text) * CHANGE_SCALE + LEAST_CHANGE
+    return cost * PAUSE_SCALE if after.start - before.end >= PAUSE else cost
+
+
+def _costs(time: float, near: dict[str, list[Span]]) -> dict[str | None, float]:
+    """What a word at that time costs each speaker in ``near``, and what it costs to leave it to nobody."""
     holder = _holder(near, time)
-    costs: list[float] = []
+    costs: dict[str | None, float] = {}
     for speaker, spans in near.items():
         distance = min(max(start - time, time - end, 0.0) for start, end in spans)
         overlapped = OVERLAPPED if distance == 0 and speaker != holder else 0.0
-        costs.append(min(FARTHEST, distance / BLUR) + overlapped)
-    return [*costs, NOBODY if min(costs) > 0 else 4 * NOBODY]
+        costs[speaker] = min(FARTHEST, distance / BLUR) + overlapped
+    costs[None] = 4 * NOBODY if holder is not None else NOBODY
+    return costs
 
 
 # ── Words without times: the words of a line shared out over its stretches ──────────────────────────────────────────
 
-RATE_WANDER = 0.15  # s² of variance for every second of speech, of the time that a text of known length takes
+RATE_WANDER = 0.3  # s² of variance for every second of speech, of the time that a text of known length takes
 SHORTEST = 0.5  # s added to a stretch's length for that variance; also the least gap that can hold unattributed text
 FASTEST = 35.0  # characters a second; text denser than this over its turns was not all said in them
 SAME_SPEAKER_SCALE = 0.1  # change costs at a pause of one speaker, where a sentence probably ends
@@ -250,35 +285,23 @@ WINDOW = 120  # words around the expected place of a boundary that are looked at
 SKIPS = 4  # stretches in a row that may hold no word
 
 
-def _hold_untimed(line: Line, spans: list[tuple[int, int]], floor: Floor) -> tuple[list[str | None], list[Span]]:
-    """For each token its speaker and its estimated time."""
+def _lay_untimed(line: Line, spans: list[Chars], floor: Floor) -> list[Span]:
+    """A time for each token."""
     text = line.text
-    held = floor.held(line.start, line.end)
-    if line.end <= line.start:
-        speaker = _holder(floor.near(line.start, line.end), line.start)
-        return [speaker] * len(spans), [(line.start, line.end)] * len(spans)
-    stretches = _with_gaps(held, line, floor)
-    if not spans or not stretches:
-        return [None] * len(spans), [(line.start, line.end)] * len(spans)
+    stretches = _with_gaps(floor.held(line.start, line.end), line, floor)
+    if not spans or not stretches or line.end <= line.start:
+        stretches = [(line.start, max(line.start, line.end), None)]
     lengths = np.array([0, *(end - start + 1 for start, end in spans)], dtype=np.float64).cumsum()
-    changes = np.array(
-        [
-            0.0,
-            *(change_cost(text[slice(*before)], text[slice(*after)]) for before, after in itertools.pairwise(spans)),
-            0.0,
-        ]
-    )
-    owners = _share_out(lengths, changes, stretches)
-    speakers: list[str | None] = []
+    inner = [change_cost(text[slice(*before)], text[slice(*after)]) for before, after in pairwise(spans)]
+    owners = _share_out(lengths, np.array([0.0, *inner, 0.0]), stretches)
     times: list[Span] = []
     for idx, owner in enumerate(owners):
-        start, end, speaker = stretches[owner]
+        start, end, _ = stretches[owner]
         first, last = bisect_left(owners, owner), bisect_right(owners, owner)
         scale = (end - start) / (lengths[last] - lengths[first])
-        speakers.append(speaker)
         since, until = (float(start + (lengths[n] - lengths[first]) * scale) for n in (idx, idx + 1))
         times.append((since, until))
-    return speakers, times
+    return times
 
 
 def _with_gaps(held: list[Stretch], line: Line, floor: Floor) -> list[Stretch]:
