@@ -202,7 +202,9 @@ def name(
     )
     library.confirm(episode.audio_sha256, speaker, name)
     added = Enrollment(name, created, num_voiceprints, sum(e.seconds for e in embeddings), warnings)
-    return added, relabel(library=library)
+    before = episode.name(speaker)
+    own = Change(episode.audio_sha256, speaker, None if before == speaker else before, library.profile(name).name)
+    return added, ((own,) if own.before != own.after else ()) + relabel(library=library)
 
 
 def relabel(*, library: Library, dry_run: bool = False) -> tuple[Change, ...]:
