@@ -21,6 +21,7 @@ from . import episodes, erasure, matches, migrations, pins, profiles, schema, se
 from .database import BUSY_SECONDS, Database, open_database
 from .episodes import Appearance, EpisodeSummary
 from .erasure import Forgotten
+from .jobs import Added, Job, Jobs, NewJob, State, Voice
 from .matches import SpeakerEmbeddings, StoredSpeakers
 from .profiles import CONSENT, Profile, VoiceprintRow
 from .search import Hit
@@ -28,15 +29,21 @@ from .upkeep import Stats
 
 __all__ = [
     "CONSENT",
+    "Added",
     "Appearance",
     "EpisodeSummary",
     "Forgotten",
     "Hit",
+    "Job",
+    "Jobs",
     "Library",
+    "NewJob",
     "Profile",
     "SpeakerEmbeddings",
+    "State",
     "Stats",
     "StoredSpeakers",
+    "Voice",
     "VoiceprintRow",
     "default_location",
     "open_library",
@@ -129,6 +136,11 @@ class Library:
     def dimension(self) -> int | None:
         """Length of those vectors; None until the first, for an embedder that is not in the table of models."""
         return self._dimension
+
+    @property
+    def jobs(self) -> Jobs:
+        """The backlog."""
+        return Jobs(self._database)
 
     def _admit(self, connection: sa.Connection, embedder: str, embeddings: Sequence[Embedding]) -> int | None:
         dimension = int(embeddings[0].vector.shape[-1]) if embeddings else None

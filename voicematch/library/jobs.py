@@ -1,0 +1,381 @@
+"""The backlog: one job an episode, queued → running → done | failed, and where each one's outputs are.
+
+A running job belongs to its worker, which beats; when that stops, the job is queued again. Whatever a worker writes
+about a job counts only while the job is still its own, so that an episode is done once even if a worker that was
+given up for dead comes back.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Column, ForeignKey, Table, Text
+
+from ..errors import LibraryError
+from . import schema
+from .database import Database, insert, now
+
+STALE_SECONDS = 120.0  # without a heartbeat; a worker beats every ten, and waits thirty for a busy library at most
+MOST_CRASHES = 3  # workers that may die on one job before the job is taken to be the reason
+
+jobs = Table(
+    "jobs",
+    schema.metadata,
+    Column("id", schema.ID, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("source", Text, nullable=False, index=True),
+    Column("show", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("date", Text),
+    Column("duration", sa.Double),
+    Column("about", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("changed", Text),
+    Column("changed_to", Text),
+    Column("state", Text, nullable=False),
+    Column("attempts", sa.Integer, nullable=False, default=0),
+    Column("crashes", sa.Integer, nullable=False, default=0),
+    Column("worker", Text),
+    Column("heartbeat", sa.Double),
+    Column("error", Text),
+    Column("unexpected", sa.Boolean, nullable=False, default=False),
+    Column("audio_sha256", Text, index=True),
+    Column("added", Text, nullable=False),
+    Column("started", Text),
+    Column("finished", Text),
+    sa.Index("jobs_state_id", "state", "id"),
+)
+
+job_outputs = Table(
+    "job_outputs",
+    schema.metadata,
+    Column("path", Text, primary_key=True),
+    Column("job_id", schema.ID, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("format", Text, nullable=False),
+)
+
+
+def create_tables(connection: sa.Connection) -> None:
+    """The step from a library without a backlog. Before these tables change, it gets a copy of them as they are."""
+    schema.metadata.create_all(connection, tables=[jobs, job_outputs])
+
+
+class State(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """An episode to be labelled.
+
+    key : what it is known by when it is added again: its path, or its feed's and its own guid
+    source : a path or an http(s) URL
+    duration : seconds, as far as somebody claims to know
+    fingerprint : changes when there is another sound behind the same key
+    about : what else is known of it, as JSON takes it
+    """
+
+    key: str
+    source: str
+    title: str
+    show: str = ""
+    date: str | None = None
+    duration: float | None = None
+    fingerprint: str = ""
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as it stands.
+
+    attempts : how often it was begun; a job that was interrupted by its user does not count
+    changed : when its feed or folder was first seen with another sound than the one labelled
+    unexpected : whether it failed for a reason that is not its own sound's
+    """
+
+    id: int
+    key: str
+    source: str
+    title: str
+    show: str
+    date: str | None
+    duration: float | None
+    about: Mapping[str, Any]
+    state: State
+    attempts: int
+    worker: str | None
+    error: str | None
+    unexpected: bool
+    audio_sha256: str | None
+    changed: str | None
+    started: str | None
+    finished: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What adding came to. ``num_changed`` are jobs whose labels belong to a sound that is no longer offered."""
+
+    num_new: int = 0
+    num_known: int = 0
+    num_changed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Who speaks in a job's episode: ``name`` is None for a voice without one."""
+
+    name: str | None
+    speaker: str
+    verdict: str
+    talk_seconds: float
+
+
+class Jobs:
+    """The backlog of an open library. Each method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # -- adding
+
+    def add(self, found: Iterable[NewJob]) -> Added:
+        """Queues what is new. What is known stays as it is; where its sound has changed, that is noted."""
+        tally = {"new": 0, "known": 0, "changed": 0}
+        with self._database.write() as connection:
+            for job in found:
+                tally[_add(connection, job)] += 1
+        return Added(tally["new"], tally["known"], tally["changed"])
+
+    def retry(self, keys: Sequence[str] = (), *, changed: bool = False) -> int:
+        """Queues failed jobs again: all, or those whose title, path or key holds one of ``keys``. Says how many.
+
+        changed : also those whose sound has changed since they were done, with the new sound
+        """
+        with self._database.write() as connection:
+            again = sa.select(jobs).where(
+                (jobs.c.state == State.FAILED)
+                | ((jobs.c.state == State.DONE) & jobs.c.changed.is_not(None) if changed else sa.false())
+            )
+            rows = [row for row in connection.execute(again) if not keys or _meant(row, keys)]
+            for row in rows:
+                values: dict[str, Any] = {"state": State.QUEUED, "attempts": 0, "crashes": 0, "error": None}
+                values |= {"unexpected": False, "finished": None}
+                if row.changed_to is not None:
+                    values |= json.loads(row.changed_to) | {"changed": None, "changed_to": None}
+                connection.execute(jobs.update().where(jobs.c.id == row.id).values(values))
+        if keys and not rows:
+            raise LibraryError(f"no failed job has {' or '.join(keys)} in its title, path or key; see: batch status")
+        return len(rows)
+
+    # -- working
+
+    def claim(self, worker: str) -> Job | None:
+        """The next queued job, now running and this worker's; None when none is queued."""
+        with self._changing_one() as connection:
+            is_next = sa.select(jobs.c.id).where(jobs.c.state == State.QUEUED).order_by(jobs.c.id).limit(1)
+            found = connection.scalar(is_next.with_for_update(skip_locked=True))  # SQLite holds its write lock instead
+            if found is None:
+                return None
+            values = {"state": State.RUNNING, "worker": worker, "heartbeat": _clock(connection), "started": now()}
+            connection.execute(jobs.update().where(jobs.c.id == found).values(**values, attempts=jobs.c.attempts + 1))
+            return _job(connection.execute(sa.select(jobs).where(jobs.c.id == found)).one())
+
+    def beat(self, job: Job) -> bool:
+        """Says that the job's worker lives; False when the job is no longer its own."""
+        with self._changing_one() as connection:
+            return _update_own(connection, job, heartbeat=_clock(connection))
+
+    def finish(self, job: Job, audio_sha256: str) -> bool:
+        """Records that the job is done; False when it is no longer this worker's."""
+        with self._changing_one() as connection:
+            done = {"state": State.DONE, "audio_sha256": audio_sha256, "error": None, "unexpected": False}
+            return _update_own(connection, job, **done, finished=now(), worker=None, heartbeat=None)
+
+    def fail(self, job: Job, error: str, *, unexpected: bool) -> bool:
+        """Records why the job failed; False when it is no longer this worker's."""
+        with self._changing_one() as connection:
+            failed = {"state": State.FAILED, "error": error, "unexpected": unexpected}
+            return _update_own(connection, job, **failed, finished=now(), worker=None, heartbeat=None)
+
+    def release(self, job: Job) -> bool:
+        """Queues a job again that was begun and given up, as if it had not been begun."""
+        with self._changing_one() as connection:
+            queued = {"state": State.QUEUED, "attempts": job.attempts - 1}
+            return _update_own(connection, job, **queued, worker=None, heartbeat=None)
+
+    def crashed(self, worker: str, how: str) -> Job | None:
+        """Queues the job of a worker that died on it again, or fails it when that has happened too often."""
+        with self._database.write() as connection:
+            own = sa.select(jobs).where(jobs.c.state == State.RUNNING, jobs.c.worker == worker)
+            row = connection.execute(own).one_or_none()
+            if row is None:
+                return None
+            values: dict[str, Any] = {"state": State.QUEUED, "crashes": row.crashes + 1}
+            if row.crashes + 1 >= MOST_CRASHES:
+                error = f"its worker died {row.crashes + 1} times ({how}); is there enough memory?"
+                values |= {"state": State.FAILED, "error": error, "unexpected": True, "finished": now()}
+            if not _update_own(connection, _job(row), **values, worker=None, heartbeat=None):
+                return None
+            return _job(connection.execute(sa.select(jobs).where(jobs.c.id == row.id)).one())
+
+    def take_back(self, is_dead: Callable[[str], bool], *, stale_seconds: float = STALE_SECONDS) -> int:
+        """Queues the jobs of workers that are dead, or have not beaten for so long. Says how many."""
+        with self._database.write() as connection:
+            oldest = _clock(connection) - stale_seconds
+            running = connection.execute(sa.select(jobs).where(jobs.c.state == State.RUNNING)).all()
+            lost = [row for row in running if (row.heartbeat or 0.0) < oldest or is_dead(row.worker or "")]
+            queued = {"state": State.QUEUED, "worker": None, "heartbeat": None}
+            return sum(_update_own(connection, _job(row), **queued) for row in lost)
+
+    # -- outputs
+
+    def reserve(self, job: Job, wanted: Mapping[str, tuple[str, str]], refuse: Callable[[str], None]) -> dict[str, str]:
+        """The path for each format, from now on this job's alone.
+
+        wanted : by format, the path, and the one to take where another job has the first
+        refuse : raises when a path that is not this job's yet must not be written to
+        """
+        with self._database.write() as connection:
+            asked = [path for paths in wanted.values() for path in paths]
+            of_path = sa.select(job_outputs.c.path, job_outputs.c.job_id).where(job_outputs.c.path.in_(asked))
+            owners = {row.path: row.job_id for row in connection.execute(of_path)}
+            first_is_free = all(owners.get(path, job.id) == job.id for path, _ in wanted.values())
+            reserved = {name: path if first_is_free else other for name, (path, other) in wanted.items()}
+            for path in reserved.values():
+                if owners.get(path) != job.id:
+                    refuse(path)
+            connection.execute(job_outputs.delete().where(job_outputs.c.job_id == job.id))
+            for name, path in reserved.items():
+                connection.execute(job_outputs.insert().values(path=path, job_id=job.id, format=name))
+            return reserved
+
+    def outputs_of(self, audio_sha256: str) -> tuple[tuple[Path, str], ...]:
+        """(path, format) of every file written for an episode, so that a new name can be written into them."""
+        with self._database.read() as connection:
+            of_episode = (
+                sa.select(job_outputs.c.path, job_outputs.c.format)
+                .join(jobs, jobs.c.id == job_outputs.c.job_id)
+                .where(jobs.c.audio_sha256 == audio_sha256, jobs.c.state == State.DONE)
+                .order_by(job_outputs.c.path)
+            )
+            return tuple((Path(row.path), row.format) for row in connection.execute(of_episode))
+
+    # -- looking
+
+    def counts(self) -> dict[State, int]:
+        """How many jobs are in each state."""
+        with self._database.read() as connection:
+            counted = sa.select(jobs.c.state, sa.func.count()).group_by(jobs.c.state)
+            found = {State(state): int(num) for state, num in connection.execute(counted)}
+        return {state: found.get(state, 0) for state in State}
+
+    def find(self, *states: State) -> tuple[Job, ...]:
+        """The jobs in these states, or all, in the order added."""
+        with self._database.read() as connection:
+            wanted = jobs.c.state.in_(states) if states else sa.true()
+            return tuple(_job(row) for row in connection.execute(sa.select(jobs).where(wanted).order_by(jobs.c.id)))
+
+    def voices(self) -> dict[int, tuple[Voice, ...]]:
+        """By job, who speaks in the episodes that are done, most talk time first."""
+        speakers, episodes, profiles = schema.speakers, schema.episodes, schema.profiles
+        query = (
+            sa.select(jobs.c.id, speakers.c.label, speakers.c.talk_seconds, speakers.c.verdict, profiles.c.name)
+            .join(episodes, episodes.c.audio_sha256 == jobs.c.audio_sha256)
+            .join(speakers, speakers.c.episode_id == episodes.c.id)
+            .outerjoin(profiles, profiles.c.id == speakers.c.profile_id)
+            .where(jobs.c.state == State.DONE)
+            .order_by(jobs.c.id, speakers.c.talk_seconds.desc(), speakers.c.position)
+        )
+        found: dict[int, list[Voice]] = {}
+        with self._database.read() as connection:
+            for job_id, label, talk_seconds, verdict, name in connection.execute(query):
+                accepted = name if verdict == "accept" else None
+                found.setdefault(job_id, []).append(Voice(accepted, label, verdict or "unknown", talk_seconds))
+        return {job_id: tuple(voices) for job_id, voices in found.items()}
+
+    @contextmanager
+    def _changing_one(self) -> Iterator[sa.Connection]:
+        """A transaction that changes one job: on PostgreSQL a row's own lock does, so that no worker waits for
+        another one that is storing an episode.
+        """
+        one = self._database.read() if self._database.path is None else self._database.write()
+        with one as connection:
+            yield connection
+
+
+def _add(connection: sa.Connection, job: NewJob) -> str:
+    values = {
+        "source": job.source,
+        "show": job.show,
+        "title": job.title,
+        "date": job.date,
+        "duration": job.duration,
+        "about": json.dumps(job.about),
+        "fingerprint": job.fingerprint,
+    }
+    known = connection.execute(sa.select(jobs).where(jobs.c.key == job.key)).one_or_none()
+    if known is None:
+        if connection.scalar(sa.select(jobs.c.id).where(jobs.c.source == job.source)) is not None:
+            return "known"  # one recording, in two feeds or under two names
+        insert(connection, jobs, key=job.key, **values, state=State.QUEUED, added=now())
+        return "new"
+    if known.state in (State.QUEUED, State.FAILED):
+        connection.execute(jobs.update().where(jobs.c.id == known.id).values(values))
+        return "known"
+    if known.fingerprint == job.fingerprint:
+        return "known"
+    changed = {"changed": known.changed or now(), "changed_to": json.dumps(values)}
+    connection.execute(jobs.update().where(jobs.c.id == known.id).values(changed))
+    return "changed"
+
+
+def _update_own(connection: sa.Connection, job: Job, **values: object) -> bool:
+    own = (jobs.c.state == State.RUNNING) & (jobs.c.worker == job.worker) & (jobs.c.attempts == job.attempts)
+    return connection.execute(jobs.update().where(jobs.c.id == job.id, own).values(**values)).rowcount == 1
+
+
+def _meant(row: Any, keys: Sequence[str]) -> bool:
+    texts = [text.casefold() for text in (row.title, row.source, row.key)]
+    return any(key.casefold() in text for key in keys for text in texts)
+
+
+def _clock(connection: sa.Connection) -> float:
+    """Seconds since 1970, by the one clock that all workers share."""
+    if connection.dialect.name == "postgresql":
+        return float(connection.scalar(sa.select(sa.extract("epoch", sa.func.clock_timestamp()))) or 0.0)
+    return time.time()
+
+
+def _job(row: Any) -> Job:
+    return Job(
+        id=row.id,
+        key=row.key,
+        source=row.source,
+        title=row.title,
+        show=row.show,
+        date=row.date,
+        duration=row.duration,
+        about=json.loads(row.about),
+        state=State(row.state),
+        attempts=row.attempts,
+        worker=row.worker,
+        error=row.error,
+        unexpected=row.unexpected,
+        audio_sha256=row.audio_sha256,
+        changed=row.changed,
+        started=row.started,
+        finished=row.finished,
+    )
