@@ -8,11 +8,15 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from .. import __version__
 from ..errors import VoicematchError
+
+if TYPE_CHECKING:
+    from ..pipeline import Engines
 
 EXIT_ERROR = 1
 EXIT_USAGE = 2
@@ -75,12 +79,15 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
-def run(arguments: list[str]) -> int:
-    """The exit code of one command. The one place where errors turn into one line on stderr."""
+def run(arguments: list[str], *, engines: Engines | None = None) -> int:
+    """The exit code of one command. The one place where errors turn into one line on stderr.
+
+    engines : what identify and enroll use instead of the built-in ones
+    """
     talk = _Talk(logging.WARNING)
     logging.getLogger("voicematch").addHandler(talk)
     try:
-        outcome = cli.main(arguments, prog_name="voicematch", standalone_mode=False)
+        outcome = cli.main(arguments, prog_name="voicematch", standalone_mode=False, obj=engines)
         return outcome if isinstance(outcome, int) else 0
     except click.exceptions.Exit as stop:
         return stop.exit_code

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .options import Timestamp, json_option, library_option, quiet_option
 from .terminal import print_json, progress_bar
+
+if TYPE_CHECKING:
+    from ..pipeline import Engines
 
 CONSENT_HELP = (
     "Why this voice may be kept: it is your own (self), the person agreed (permission), "
@@ -28,7 +32,9 @@ CONSENT_HELP = (
 @json_option
 @quiet_option
 @library_option
+@click.pass_obj
 def enroll(
+    engines: Engines | None,
     name: str,
     source: str,
     start: float,
@@ -65,6 +71,7 @@ def enroll(
             consent=consent,
             role=role,
             keep_clip=not no_clip,
+            engines=engines or pipeline.BUILT_IN,
             progress=progress,
         )
     for warning in added.warnings:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 import click
 
-from .identify import FormatName, output_paths, show, write_atomically
+from .identify import FormatName, Outputs, print_episode_json, show
 from .options import clock, json_option, library_option
 from .terminal import print_json, print_table
 
@@ -54,13 +53,12 @@ def list_(as_json: bool, location: str | None) -> None:
 @library_option
 def show_(episode: str, explain: bool, as_json: bool, location: str | None) -> None:
     """One stored episode, as `identify` showed it, with the names of today."""
-    from ..formats import FORMATS
     from ..library import open_library
 
     with open_library(location) as library:
         stored = library.episode(episode)
     if as_json:
-        print_json(json.loads(FORMATS["json"](stored)))
+        print_episode_json(stored)
     else:
         show(stored, explain=explain)
 
@@ -93,20 +91,15 @@ def relabel(dry_run: bool, as_json: bool, location: str | None) -> None:
 @library_option
 def export(episode: str, formats: tuple[str, ...], out: str | None, force: bool, location: str | None) -> None:
     """Write a stored episode in any format, with the names of today."""
-    from ..formats import FORMATS
     from ..library import open_library
 
     if out == "-" and len(formats) != 1:
         raise click.UsageError("-o - takes exactly one -f")
     with open_library(location) as library:
         stored = library.episode(episode)
-    if out == "-":
-        click.echo(FORMATS[formats[0]](stored), nl=False)
-        return
-    paths = output_paths(stored.source, formats, out or str(Path()), force=force)
-    for format_name, path in zip(formats, paths, strict=True):
-        write_atomically(path, FORMATS[format_name](stored))
-        click.echo(f"wrote {path}", err=True)
+    outputs = Outputs(formats, out or str(Path()), force=force)
+    outputs.check(stored.source)
+    outputs.write(stored.source, stored)
 
 
 @click.command()

@@ -55,8 +55,7 @@ def evaluate(
 
 
 def _evaluate_labels(reference: Path, hypothesis: Path, uem: Path | None, collar: float, as_json: bool) -> None:
-    from ..evaluate import diarization_error, identification_error, read_uem
-    from ..formats import read_rttm
+    from ..evaluate import diarization_error, identification_error, read_rttm, read_uem
 
     truth, answer = read_rttm(reference), read_rttm(hypothesis)
     scored = read_uem(uem) if uem else None

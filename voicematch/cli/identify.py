@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +19,12 @@ from .terminal import print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
     from ..library import Library
+    from ..pipeline import Engines
     from ..types import LabelledEpisode, Match
 
 AUDIO_SUFFIXES = {".aac", ".flac", ".m4a", ".mka", ".mkv", ".mp3", ".mp4", ".ogg", ".opus", ".wav", ".webm"}
+
+NO_VOICES = 'The library knows no voices yet. Teach it one: voicematch enroll "NAME" CLIP --consent permission'
 
 
 def format_names() -> list[str]:
@@ -70,7 +75,9 @@ class FormatName(click.ParamType[str]):
 @json_option
 @quiet_option
 @library_option
+@click.pass_obj
 def identify(
+    engines: Engines | None,
     sources: tuple[str, ...],
     transcript: str | None,
     formats: tuple[str, ...],
@@ -90,66 +97,44 @@ def identify(
     voicematch identify episode.mp3
     voicematch identify episode.mp3 --transcript episode.srt -f vtt -o labelled/
     """
+    from .. import pipeline
+
     if transcript and len(sources) > 1:
         raise click.UsageError("--transcript goes with one FILE")
     if out == "-" and (len(formats) != 1 or as_json):
         raise click.UsageError("-o - takes exactly one -f, and no --json")
+    outputs = Outputs(formats, out, force=force)
     failures = 0
     with _library(location, voices, quiet=quiet) as library:
         for source in sources:
             try:
-                _identify_one(
-                    source, library, transcript, formats, out, speakers, explain, not no_store, force, as_json, quiet
-                )
+                outputs.check(source)
+                with progress_bar(Path(source).name, quiet=quiet) as progress:
+                    episode = pipeline.identify(
+                        source,
+                        library=library,
+                        transcript_path=transcript,
+                        speakers=speakers,
+                        store=not no_store,
+                        engines=engines or pipeline.BUILT_IN,
+                        progress=progress,
+                    )
+                outputs.write(source, episode)
             except VoicematchError as error:
                 if len(sources) == 1:
                     raise
                 click.echo(f"error: {error}", err=True)
                 failures += 1
+                continue
+            if as_json:
+                print_episode_json(episode)
+            elif out != "-":
+                show(episode, explain=explain)
+        if not library.profiles():
+            click.echo(NO_VOICES, err=True)
     if failures:
         click.echo(f"{failures} of {len(sources)} files failed", err=True)
     return EXIT_ERROR if failures == len(sources) else EXIT_PARTIAL if failures else 0
-
-
-def _identify_one(
-    source: str,
-    library: Library,
-    transcript: str | None,
-    formats: tuple[str, ...],
-    out: str | None,
-    speakers: tuple[int, int] | None,
-    explain: bool,
-    store: bool,
-    force: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    from .. import pipeline
-    from ..formats import FORMATS
-
-    paths = [] if out == "-" else output_paths(source, formats, out, force=force)
-    with progress_bar(Path(source).name, quiet=quiet) as progress:
-        episode = pipeline.identify(
-            source, library=library, transcript_path=transcript, speakers=speakers, store=store, progress=progress
-        )
-    if out == "-":
-        click.echo(FORMATS[formats[0]](episode), nl=False)
-        return
-    for format_name, path in zip(formats, paths, strict=True):
-        write_atomically(path, FORMATS[format_name](episode))
-    if as_json:
-        import json
-
-        print_json(json.loads(FORMATS["json"](episode)))
-        return
-    show(episode, explain=explain)
-    for path in paths:
-        click.echo(f"wrote {path}", err=True)
-    if not library.voiceprints().profiles:
-        click.echo(
-            'The library knows no voices yet. Teach it one: voicematch enroll "NAME" CLIP --consent permission',
-            err=True,
-        )
 
 
 @contextmanager
@@ -175,17 +160,41 @@ def _library(location: str | None, voices: Path | None, *, quiet: bool) -> Itera
         yield library
 
 
-def output_paths(source: str, formats: tuple[str, ...], out: str | None, *, force: bool) -> list[Path]:
-    """Where each format goes; OutputExists before any work is done if one is there and ``force`` is not given."""
-    from ..audio import Audio
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Which files an episode is written to.
 
-    is_url = "://" in source
-    folder = Path(out) if out else Path() if is_url else Path(source).parent
-    paths = [folder / f"{Audio(source).name}.{format_name}" for format_name in formats]
-    for path in paths:
-        if path.exists() and not force:
-            raise OutputExists(f"{path} exists; --force overwrites it, -o DIR writes elsewhere")
-    return paths
+    folder : None is beside the audio (the current folder for a URL); "-" is stdout
+    """
+
+    formats: tuple[str, ...]
+    folder: str | None
+    force: bool
+
+    def paths(self, source: str) -> list[Path]:
+        from ..audio import Audio
+        from ..formats import SUFFIXES
+
+        if self.folder == "-":
+            return []
+        folder = Path(self.folder) if self.folder else Path() if "://" in source else Path(source).parent
+        return [folder / f"{Audio(source).name}.{SUFFIXES.get(name, name)}" for name in self.formats]
+
+    def check(self, source: str) -> None:
+        """Raises OutputExists before any work is done."""
+        for path in self.paths(source):
+            if path.exists() and not self.force:
+                raise OutputExists(f"{path} exists; --force overwrites it, -o DIR writes elsewhere")
+
+    def write(self, source: str, episode: LabelledEpisode) -> None:
+        from ..formats import FORMATS
+
+        if self.folder == "-":
+            click.echo(FORMATS[self.formats[0]](episode), nl=False)
+            return
+        for name, path in zip(self.formats, self.paths(source), strict=True):
+            write_atomically(path, FORMATS[name](episode))
+            click.echo(f"wrote {path}", err=True)
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -196,8 +205,16 @@ def write_atomically(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="")
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it may not even be there; the reason above is the one to tell
+            temporary.unlink()
         raise VoicematchError(f"{path}: cannot write: {error.strerror}") from error
+
+
+def print_episode_json(episode: LabelledEpisode) -> None:
+    """The episode's JSON on one line, so that several episodes are JSON Lines."""
+    from ..formats import FORMATS
+
+    print_json(json.loads(FORMATS["json"](episode)))
 
 
 def show(episode: LabelledEpisode, *, explain: bool) -> None:
