@@ -21,6 +21,7 @@ CALIBRATION = Calibration(
     review=0.5,
     margin=0.05,
     agreement=0.6,
+    unity=0.85,
 )
 CLEAN = Quality(peak=0.5, clipped=0.0, snr=40.0)
 EMPTY = Voiceprints((), np.zeros((0, 2), dtype=np.float32), np.zeros(0, dtype=np.float32))

@@ -23,6 +23,7 @@ CALIBRATION = Calibration(
     review=0.5,
     margin=0.05,
     agreement=0.6,
+    unity=0.85,
 )
 ADA, MAYA, ZOE = (1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0)
 
@@ -98,6 +99,16 @@ def test_a_mixed_speaker_gets_no_name() -> None:
     found = match({"SPEAKER_00": heard}, library(Ada=ADA, Maya=MAYA), calibration=CALIBRATION)["SPEAKER_00"]
     assert verdict(found) == (Verdict.REVIEW, "Ada")
     assert "only 40% of the speech fits Ada best, needs 60%" in found.reasons
+
+
+def test_two_people_taken_for_one_get_no_name() -> None:
+    # Both are nearest to Ada among the library's voices, so agreement alone does not tell them apart.
+    guest, stranger = toward(ADA, 0.95, ZOE), toward(ADA, 0.75)
+    heard = speech(guest, stranger, guest, stranger, guest)
+    found = match({"SPEAKER_00": heard}, library(Ada=ADA, Maya=MAYA), calibration=CALIBRATION)["SPEAKER_00"]
+    assert verdict(found) == (Verdict.REVIEW, "Ada")
+    assert found.reasons[1] == "sounds like more than one person"
+    assert found.candidates[0].agreement == 1
 
 
 def test_a_profile_names_the_better_of_two_speakers() -> None:

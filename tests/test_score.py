@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicematch.errors import ModelError
-from voicematch.score import Calibration, Voiceprints, centroid, scores, steadiness, unit
+from voicematch.score import Calibration, Voiceprints, centroid, scores, steadiness, unit, unity
 from voicematch.types import Embedding
 
 CALIBRATION = Calibration(
@@ -22,6 +22,7 @@ CALIBRATION = Calibration(
     review=0.5,
     margin=0.05,
     agreement=0.6,
+    unity=0.85,
 )
 
 
@@ -120,6 +121,20 @@ def test_steadiness_is_the_mean_cosine_of_different_stretches() -> None:
 
 def test_steadiness_of_one_stretch_is_not_known() -> None:
     assert steadiness([embedding((1, 0), 10), embedding((1, 0), 2)]) is None
+
+
+def test_one_voice_has_unity_and_two_have_not() -> None:
+    one = [embedding(v, 10) for v in ((1, 0, 0), (0.8, 0.6, 0), (1, 0, 0), (0.8, 0.6, 0))]
+    # groups of equal vectors: cosine 0.8 between, 1 within
+    assert unity(one) == pytest.approx(0.8)
+    two = [embedding(v, 10) for v in ((1, 0, 0), (0, 0, 1), (1, 0, 0), (0, 0, 1), (1, 0, 0))]
+    assert unity(two) == pytest.approx(0)
+
+
+def test_unity_needs_stretches_and_forgives_an_odd_one() -> None:
+    assert unity([embedding((1, 0), 10)] * 3) is None
+    assert unity([embedding((1, 0), 10)] * 4 + [embedding((0, 1), 10)]) == 1
+    assert unity([embedding((1, 0), 10)] * 4) == 1
 
 
 def test_calibration_survives_json() -> None:

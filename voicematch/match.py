@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .score import Calibration, Numbers, Voiceprints, centroid, scores, steadiness
+from .score import Calibration, Numbers, Voiceprints, centroid, scores, steadiness, unity
 from .types import Array, Candidate, Embedding, Match, Verdict
 
 NUM_CANDIDATES = 5  # kept with an answer
@@ -136,6 +136,9 @@ def _judge(
             ),
         )
     doubts = _doubts(speaker, fit, candidates, calibration, accept)
+    one = unity(segments)
+    if one is not None and one < calibration.unity:
+        doubts = (*doubts, "sounds like more than one person")
     if doubts:
         verdict, reasons = Verdict.REVIEW, (f"may be {best.profile}, at {best.probability:.0%}", *doubts)
         if seconds < SHORT_SECONDS:

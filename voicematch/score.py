@@ -25,6 +25,9 @@ TOP_K = 3  # voiceprints of a profile that count: the conditions nearest to this
 BLOCK_ROWS = (
     65_536  # voiceprints multiplied at once: 50 MB of 192 floats, so memory stays flat beyond the library itself
 )
+SMALLEST_GROUP = 2  # stretches; one alone may be laughter or a jingle
+SMALLEST_SHARE = 0.1  # of a speaker's stretches that make a second voice
+MOST_ROUNDS = 20
 STRETCH_SECONDS = 5.0  # speech in an embedding from which on it tells how steady a voice is
 
 
@@ -119,6 +122,41 @@ def steadiness(embeddings: Sequence[Embedding]) -> float | None:
     return float((total @ total - len(vectors)) / (len(vectors) * (len(vectors) - 1)))
 
 
+def unity(embeddings: Sequence[Embedding]) -> float | None:
+    """How much a speaker sounds like one person: near 1 for one voice, below 0.85 for two that were taken for one.
+
+    The stretches of speech are parted into the two groups that differ most (2-means), and the mean cosine between the
+    groups is divided by the mean cosine within them. None with too few stretches to tell.
+    """
+    vectors = [embedding.vector for embedding in embeddings if embedding.seconds >= STRETCH_SECONDS]
+    if len(vectors) < 2 * SMALLEST_GROUP:
+        return None
+    table = np.stack(vectors).astype(np.float64)
+    second = _part(table)
+    sizes = np.array([np.count_nonzero(~second), np.count_nonzero(second)])
+    if sizes.min() < max(SMALLEST_GROUP, SMALLEST_SHARE * len(table)):
+        return 1.0
+    cosines = table @ table.T
+    apart = second[:, None] != second[None, :]
+    together = ~apart & ~np.eye(len(table), dtype=bool)
+    return float(cosines[apart].mean() / max(cosines[together].mean(), 1e-6))
+
+
+def _part(vectors: Numbers) -> npt.NDArray[np.bool_]:
+    """Two groups by 2-means over cosines, begun at the sign of the first principal component: no chance in it."""
+    _, _, axes = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
+    second = np.asarray((vectors - vectors.mean(axis=0)) @ axes[0] > 0)
+    for _ in range(MOST_ROUNDS):
+        if second.all() or not second.any():
+            break
+        means = unit(np.stack([vectors[~second].mean(axis=0), vectors[second].mean(axis=0)]))
+        nearer = np.asarray(np.argmax(vectors @ means.T, axis=1) == 1)
+        if np.array_equal(nearer, second):
+            break
+        second = nearer
+    return second
+
+
 def scores(speaker_vectors: Array, voiceprints: Voiceprints, *, top_k: int = TOP_K) -> Array:
     """How well each speaker fits each profile: the mean of the `top_k` best cosines against its voiceprints.
 
@@ -172,6 +210,7 @@ class Calibration:
     accept, review : probabilities from which a name is given, or suggested
     margin : cosine by which the best profile must beat the next, and the best speaker the next for one profile
     agreement : share of a speaker's own speech that must fit the profile best
+    unity : what `unity` must reach for a speaker to pass as one person
     """
 
     embedder: str
@@ -183,6 +222,7 @@ class Calibration:
     review: float
     margin: float
     agreement: float
+    unity: float
 
     def logit(self, score: npt.ArrayLike, steadiness: float | None = None) -> Numbers:
         """The natural log of the odds that the voices are one person.
