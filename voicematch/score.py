@@ -222,7 +222,7 @@ class Calibration:
     review: float
     margin: float
     agreement: float
-    unity: float
+    unity: float = 0.86
 
     def logit(self, score: npt.ArrayLike, steadiness: float | None = None) -> Numbers:
         """The natural log of the odds that the voices are one person.
