@@ -16,6 +16,7 @@ CALIBRATION = Calibration(
     bias=-5.0,
     score=10.0,
     steadiness=0.0,
+    power=12.0,
     unknown_steadiness=0.0,
     accept=0.9,
     review=0.5,

@@ -24,6 +24,7 @@ CALIBRATION = Calibration(
     bias=-7.0,
     score=20.0,
     steadiness=0.0,
+    power=12.0,
     unknown_steadiness=1.0,
     accept=0.9,
     review=0.5,

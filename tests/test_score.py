@@ -17,6 +17,7 @@ CALIBRATION = Calibration(
     bias=-5.0,
     score=10.0,
     steadiness=-4.0,
+    power=12.0,
     unknown_steadiness=0.5,
     accept=0.9,
     review=0.5,

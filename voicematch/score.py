@@ -202,9 +202,9 @@ def _cosines(vectors: Array, vector: Array) -> Array:
 class Calibration:
     """From a cosine to the probability that two voices are one person, for one embedder, with the thresholds to use.
 
-    The logistic model: logit = bias + score * cosine + steadiness * h ** 12, where h is the speaker's `steadiness`. A
-    voice that hardly varies (synthetic speech, a studio) is near to itself everywhere, so it has to be nearer to a
-    profile than a voice that varies; the power keeps the term small below 0.8, where natural speech lies.
+    The logistic model: logit = bias + score * cosine + steadiness * h ** power, where h is the speaker's `steadiness`.
+    A voice that hardly varies (synthetic speech, a studio) is near to itself everywhere, so it has to be nearer to a
+    profile than a voice that varies; the power keeps the term small where most natural speech lies.
 
     unknown_steadiness : the h assumed of a speaker with too little speech to tell; cautious, that is high
     accept, review : probabilities from which a name is given, or suggested
@@ -217,6 +217,7 @@ class Calibration:
     bias: float
     score: float
     steadiness: float
+    power: float
     unknown_steadiness: float
     accept: float
     review: float
@@ -231,7 +232,9 @@ class Calibration:
         steadiness : of the speaker; None when there is too little speech to tell
         """
         steady = self.unknown_steadiness if steadiness is None else max(steadiness, 0.0)
-        return np.asarray(self.bias + self.score * np.asarray(score, dtype=np.float64) + self.steadiness * steady**12)
+        return np.asarray(
+            self.bias + self.score * np.asarray(score, dtype=np.float64) + self.steadiness * steady**self.power
+        )
 
     def probability(self, score: npt.ArrayLike, steadiness: float | None = None) -> Numbers:
         """The probability that the voices are one person; arguments as for `logit`."""
