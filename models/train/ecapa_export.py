@@ -1,0 +1,123 @@
+"""Makes an ONNX file of a trained state, in float32 or in static int8, and says how far it is from the network.
+
+python models/train/ecapa_export.py run/average.pt models/ecapa-name.onnx
+python models/train/ecapa_export.py run/average.pt models/ecapa-name-int8.onnx --int8 run/cache
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from augment import Array
+from ecapa import NUM_BINS, Ecapa
+from ecapa_corpus import centred, open_bank
+from onnxruntime import quantization
+
+from voicematch.features import log_mel
+
+CALIBRATION_CROPS, CALIBRATION_SAMPLES = 256, 24_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("state", type=Path, nargs="+", help="state dicts; several are averaged")
+    parser.add_argument("onnx", type=Path)
+    parser.add_argument("--channels", type=int, default=256)
+    parser.add_argument("--int8", type=Path, metavar="CACHE", help="quantise, calibrated with the speech in this cache")
+    arguments = parser.parse_args()
+    net = Ecapa(arguments.channels)
+    net.load_state_dict(averaged(arguments.state))
+    net.eval()
+    if arguments.int8:
+        with tempfile.TemporaryDirectory() as folder:
+            plain = Path(folder) / "plain.onnx"
+            export(net, plain)
+            quantise(plain, arguments.onnx, arguments.int8)
+    else:
+        export(net, arguments.onnx)
+    print(f"{sum(parameter.numel() for parameter in net.parameters())} parameters")
+    print(f"{likeness(net, arguments.onnx):.6f} least cosine to the network, {arguments.onnx.stat().st_size} bytes")
+    print(f"sha256 {hashlib.sha256(arguments.onnx.read_bytes()).hexdigest()}")
+
+
+def averaged(paths: list[Path]) -> dict[str, torch.Tensor]:
+    """The mean of the states' weights (a soup: Wortsman et al. 2022, arXiv 2203.05482)."""
+    states = [torch.load(path, weights_only=True, map_location="cpu") for path in paths]
+    return {
+        name: torch.stack([state[name].double() for state in states]).mean(0).to(value.dtype)
+        for name, value in states[0].items()
+    }
+
+
+def export(net: Ecapa, path: Path) -> None:
+    names = {"features": {0: "batch", 1: "frames"}, "embedding": {0: "batch"}}
+    torch.onnx.export(
+        net,
+        (torch.zeros(2, 150, NUM_BINS),),
+        str(path),
+        input_names=["features"],
+        output_names=["embedding"],
+        dynamic_axes=names,
+        opset_version=17,
+        dynamo=False,
+    )
+
+
+class CalibrationCrops(quantization.CalibrationDataReader):  # type: ignore[misc]
+    """Crops of the training speech, one at a time, as ONNX Runtime's calibration wants them."""
+
+    def __init__(self, cache: Path) -> None:
+        self.crops = self._crops(cache)
+
+    @staticmethod
+    def _crops(cache: Path) -> Iterator[dict[str, Array]]:
+        bank, random = open_bank("train", cache), np.random.default_rng(0)
+        for clip in random.choice(len(bank), CALIBRATION_CROPS, replace=False):
+            crop = bank.crop(int(clip), CALIBRATION_SAMPLES, random)
+            yield {"features": centred(log_mel(crop))[None]}
+
+    def get_next(self) -> dict[str, Array] | None:
+        return next(self.crops, None)
+
+
+def quantise(plain: Path, path: Path, cache: Path) -> None:
+    """Static int8, weights per channel; the attention's softmax and the statistics stay in float."""
+    prepared = plain.with_name("prepared.onnx")
+    quantization.quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
+    quantization.quantize_static(
+        str(prepared),
+        str(path),
+        CalibrationCrops(cache),
+        quant_format=quantization.QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=quantization.QuantType.QUInt8,
+        weight_type=quantization.QuantType.QInt8,
+        op_types_to_quantize=["Conv"],
+        calibrate_method=quantization.CalibrationMethod.MinMax,
+    )
+
+
+@torch.no_grad()
+def likeness(net: Ecapa, path: Path) -> float:
+    """The least cosine between the network's vectors and the file's, over lengths and batches."""
+    session = onnxruntime.InferenceSession(str(path))
+    torch.manual_seed(0)
+    least = 1.0
+    for batch, frames in ((1, 50), (3, 150), (2, 1_000)):
+        features = torch.randn(batch, frames, NUM_BINS).cumsum(dim=1) * 0.2
+        features = features - features.mean(dim=1, keepdim=True)
+        (vectors,) = session.run(None, {"features": features.numpy()})
+        cosines = torch.nn.functional.cosine_similarity(net(features), torch.from_numpy(vectors))
+        least = min(least, float(cosines.min()))
+    return least
+
+
+if __name__ == "__main__":
+    main()
