@@ -45,11 +45,15 @@ def lines_of(document: Node) -> tuple[Line, ...]:
 
 
 def _line(start: float, end: float, text: str, speaker: Node | None, words: tuple[Word, ...] = ()) -> Line:
-    name = None if speaker is None else clean(_name(speaker)) or None
+    return spelled_line(start, end, text, None if speaker is None else clean(_name(speaker)) or None, words)
+
+
+def spelled_line(start: float, end: float, text: str, speaker: str | None, words: tuple[Word, ...]) -> Line:
+    """A line whose words spell its text; words that do not are left out, as the text is what people have read."""
     text = clean(text)
     if "".join(word.text for word in words).replace(" ", "") != text.replace(" ", ""):
-        words = ()  # somebody edited the text, or tokens hold halves of a character: the text is right
-    return Line(start, max(start, end), text, name, words)
+        words = ()
+    return Line(start, max(start, end), text, speaker, words)
 
 
 def _name(speaker: Node) -> str:
