@@ -74,7 +74,8 @@ class Voiceprints:
     def only(self, names: Sequence[str]) -> Voiceprints:
         """The voiceprints of these profiles alone."""
         wanted = set(names)
-        keep = np.array([idx for idx, profile in enumerate(self.profiles) if profile in wanted], dtype=np.int64)
+        columns = [column for column, name in enumerate(self.names) if name in wanted]
+        keep = np.flatnonzero(np.isin(self._column_of_row, columns))
         return Voiceprints(tuple(self.profiles[idx] for idx in keep), self.vectors[keep], self.seconds[keep])
 
     @cached_property
