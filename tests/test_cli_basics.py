@@ -68,6 +68,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ["identify", "a.mp3", "--speakers", "many"],
         ["identify", "a.mp3", "--speakers", "5-2"],
         ["identify", "a.mp3", "b.mp3", "--transcript", "a.srt"],
+        ["identify", "a.mp3", "--transcript", "a.srt", "--transcribe"],
         ["identify", "a.mp3", "-o", "-"],
         ["enroll", "Ada", "a.wav"],
         ["enroll", "Ada", "a.wav", "--consent", "permission", "--from", "noon"],

@@ -23,6 +23,7 @@ LAYERS = (
         "enrollment",
         "transcript",
         "align",
+        "mentions",
         "formats",
         "library",
         "evaluate",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import wave
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -153,7 +154,9 @@ def test_the_kept_clip_is_the_speech_that_was_enrolled(library: Library, tmp_pat
 
 def test_a_clip_need_not_be_kept(library: Library, tmp_path: Path) -> None:
     path = noise(tmp_path / "clip.wav", 20)
-    enroll("Ada", path, library=library, consent="self", keep_clip=False, engines=engines(Turn(0.0, 20.0, "SPEAKER_00")))
+    enroll(
+        "Ada", path, library=library, consent="self", keep_clip=False, engines=engines(Turn(0.0, 20.0, "SPEAKER_00"))
+    )
     assert list(library.clips("Ada")) == []
 
 
@@ -256,3 +259,26 @@ def test_another_embedder_is_refused(tmp_path: Path) -> None:
 def test_a_transcript_that_cannot_be_read_stops_before_the_work(library: Library, tmp_path: Path) -> None:
     with pytest.raises(errors.FormatError, match=r"gone\.srt"):
         identify(tmp_path / "gone.mp3", library=library, transcript_path=tmp_path / "gone.srt")
+
+
+def test_a_transcript_of_another_cut_is_moved(
+    library: Library, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rng = np.random.default_rng(3)
+    edges = np.cumsum(rng.uniform(2.0, 9.0, 81))
+    turns = tuple(Turn(float(a), float(b) - 0.4, f"SPEAKER_{i % 2:02d}") for i, (a, b) in enumerate(pairwise(edges)))
+    lines = tuple(Line(turn.start - 37.0, turn.end - 37.0, f"Sentence number {i}.") for i, turn in enumerate(turns))
+    path = noise(tmp_path / "episode.wav", float(edges[-1]) + 1)
+    kept = tuple(line for line in lines if line.start >= 0)
+    episode = identify(path, library=library, engines=engines(*turns), lines=kept)
+    assert [line.start for line in episode.lines] == pytest.approx([line.start + 37.0 for line in kept], abs=0.15)
+    assert [line.speaker for line in episode.lines] == [turn.speaker for turn in turns[-len(kept) :]]
+    assert "made for another cut of the audio; moved" in caplog.text
+
+
+def test_a_transcript_that_fits_nowhere_is_said_so(
+    library: Library, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = noise(tmp_path / "episode.wav", 50)
+    identify(path, library=library, engines=engines(*TWO), lines=(Line(300.0, 310.0, "Nothing here."),))
+    assert "hardly fits the audio" in caplog.text

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
-from . import formats, models, transcript
+from . import formats, models
+from .align import align
 from .audio import Audio, encode_clip
 from .diarize import BuiltinDiarizer, Diarizer
 from .embed import Embedder, OnnxEmbedder
@@ -17,7 +20,11 @@ from .errors import AudioError, EmbedderMismatch, EnrollmentError, LibraryError,
 from .library import CONSENT, Library
 from .match import match, merges
 from .score import Calibration, centroid
+from .transcribe import transcribe
+from .transcript import attribute
 from .types import Array, Diarization, Embedding, LabelledEpisode, Line, Match, Progress, Turn, Verdict
+
+log = logging.getLogger(__name__)
 
 KEPT_CLIP_SECONDS = 60.0  # enough to re-embed a voice with a later model; more would only fill the library
 VOICEPRINT_SECONDS = 30.0  # speech behind one voiceprint
@@ -71,6 +78,8 @@ def identify(
     library: Library,
     transcript_path: str | Path | None = None,
     lines: tuple[Line, ...] = (),
+    whisper: str | Path | None = None,
+    language: str | None = None,
     speakers: tuple[int, int] | None = None,
     title: str = "",
     date: str | None = None,
@@ -81,7 +90,9 @@ def identify(
     """The episode with a name on every voice the library knows, and "unknown" on every other.
 
     source : a file, an http(s) URL, or an ``Audio`` of one
-    transcript_path, lines : a transcript without names, as a file or already read; its lines get speakers
+    transcript_path, lines : a transcript without names, as a file or already read; its lines get speakers. One that
+        was made for another cut of the audio is moved to where it fits, with a warning that says by how much
+    whisper, language : without a transcript, the Whisper model that writes one, and the language spoken
     speakers : (fewest, most) voices in the episode; None finds the number
     store : remember the episode, so that naming a voice later relabels it without the audio
 
@@ -91,6 +102,8 @@ def identify(
         lines = formats.read_file(transcript_path)
     audio = source if isinstance(source, Audio) else Audio(source)
     diarizer, embedder = engines.resolve(library)
+    if whisper is not None and not lines:
+        lines = transcribe(audio, whisper, language, progress)
     diarization = diarizer.diarize(audio, embedder, speakers=speakers, progress=progress)
     voiceprints, calibration = library.voiceprints(), calibration_of(library)
     matches = match(diarization.embeddings, voiceprints, calibration=calibration)
@@ -106,7 +119,7 @@ def identify(
         duration=audio.duration,
         turns=turns,
         matches=matches,
-        lines=transcript.attribute(lines, turns) if lines else (),
+        lines=_attribute(lines, turns, audio),
         title=title,
         date=date,
         embedder=embedder.name,
@@ -278,6 +291,24 @@ def _join_speakers(diarization: Diarization, matches: Mapping[str, Match]) -> Di
         embeddings[into] = tuple(sorted(together, key=lambda e: e.start))
     turns = join_turns(replace(turn, speaker=joined.get(turn.speaker, turn.speaker)) for turn in diarization.turns)
     return replace(diarization, turns=turns, embeddings=embeddings)
+
+
+def _attribute(lines: tuple[Line, ...], turns: tuple[Turn, ...], audio: Audio) -> tuple[Line, ...]:
+    """The lines where they are said in this audio, with speakers; those whose place is in doubt get none."""
+    unsure: frozenset[int] = frozenset()
+    if lines and turns:
+        aligned = align(lines, [(turn.start, turn.end) for turn in turns], audio.duration)
+        if aligned is None:
+            log.warning("%s: the transcript hardly fits the audio; is it of this episode?", audio.source)
+        elif aligned.moved:
+            moves = "; ".join(f"{s.start:.0f}-{s.end:.0f} s by {s.seconds:+.1f} s" for s in aligned.shifts)
+            log.warning("%s: the transcript was made for another cut of the audio; moved %s", audio.source, moves)
+            lines, unsure = aligned.lines, aligned.unsure
+    attributed: list[Line] = []
+    for in_doubt, group in groupby(range(len(lines)), lambda idx: idx in unsure):
+        some = [lines[idx] for idx in group]
+        attributed += [replace(line, speaker=None) for line in some] if in_doubt else attribute(some, turns)
+    return tuple(attributed)
 
 
 def join_turns(turns: Iterable[Turn]) -> tuple[Turn, ...]:

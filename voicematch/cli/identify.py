@@ -53,6 +53,15 @@ class FormatName(click.ParamType[str]):
     help="A transcript to put the names on: SRT, WebVTT, Podcasting 2.0 or Whisper JSON, text, HTML.",
 )
 @click.option(
+    "--transcribe",
+    is_flag=True,
+    help="Write the transcript too, with faster-whisper (pip install 'voicematch[transcribe]').",
+)
+@click.option(
+    "--whisper", metavar="MODEL", default="small", show_default=True, help="Its model: a size, a folder, or a hub name."
+)
+@click.option("--language", metavar="CODE", help="The language spoken (en, de …); else it is found out.")
+@click.option(
     "-f",
     "--format",
     "formats",
@@ -80,6 +89,9 @@ def identify(
     engines: Engines | None,
     sources: tuple[str, ...],
     transcript: str | None,
+    transcribe: bool,
+    whisper: str,
+    language: str | None,
     formats: tuple[str, ...],
     out: str | None,
     speakers: tuple[int, int] | None,
@@ -99,6 +111,8 @@ def identify(
     """
     from .. import pipeline
 
+    if transcript and transcribe:
+        raise click.UsageError("give --transcript or --transcribe, not both")
     if transcript and len(sources) > 1:
         raise click.UsageError("--transcript goes with one FILE")
     if out == "-" and (len(formats) != 1 or as_json):
@@ -114,6 +128,8 @@ def identify(
                         source,
                         library=library,
                         transcript_path=transcript,
+                        whisper=whisper if transcribe else None,
+                        language=language,
                         speakers=speakers,
                         store=not no_store,
                         engines=engines or pipeline.BUILT_IN,

@@ -84,7 +84,13 @@ def show(name: str, as_json: bool, location: str | None) -> None:
     )
     if appearances:
         rows = [
-            (a.title or Path(a.source).name, a.date or "", clock(a.talk_seconds), str(a.num_turns), ", ".join(a.co_speakers))
+            (
+                a.title or Path(a.source).name,
+                a.date or "",
+                clock(a.talk_seconds),
+                str(a.num_turns),
+                ", ".join(a.co_speakers),
+            )
             for a in appearances
         ]
         print_table(("episode", "date", "talk", "turns", "with"), rows, right=("talk", "turns"))
