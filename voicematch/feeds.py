@@ -139,9 +139,12 @@ class _Tags:
     chapters: str = ""
 
 
-def read_feed(source: str | Path) -> Feed:
-    """The feed at an address or in a file, with all its pages. Raises FormatError."""
-    feed = parse_feed(load(source), source)
+def read_feed(source: str | Path, document: Document | None = None) -> Feed:
+    """The feed at an address or in a file, with all its pages. Raises FormatError.
+
+    document : what is there, if it was loaded already
+    """
+    feed = parse_feed(document or load(source), source)
     entries, left_out, seen = list(feed.entries), list(feed.left_out), {feed.url}
     page = feed
     while page.next_page and page.next_page not in seen and len(seen) < MOST_PAGES:

@@ -112,6 +112,7 @@ class Job:
     show: str
     date: str | None
     duration: float | None
+    fingerprint: str
     about: Mapping[str, Any]
     state: State
     attempts: int
@@ -368,6 +369,7 @@ def _job(row: Any) -> Job:
         show=row.show,
         date=row.date,
         duration=row.duration,
+        fingerprint=row.fingerprint,
         about=json.loads(row.about),
         state=State(row.state),
         attempts=row.attempts,

@@ -1,0 +1,544 @@
+"""A backlog from its discovery to its report, with workers that fail, die and come back."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from voicematch.batch import AudioCache, Event, Settings, as_json, as_markdown, find, run
+from voicematch.batch.work import Tally, Worker, is_dead, machine, output_stem, worker_name
+from voicematch.errors import AudioError, FormatError, VoicematchError
+from voicematch.library import Job, Library, NewJob, State, open_library
+from voicematch.pipeline import Engines
+
+from .fakes import FakeEmbedder
+from .loopback import Page, Site, serve
+from .test_feeds import SRT, rss
+from .test_pipeline import CALIBRATION
+from .tones import ENGINES, SLOW_ENGINES, write_episode
+
+
+@pytest.fixture(name="site")
+def _site() -> Iterator[Site]:
+    with serve() as running:
+        yield running
+
+
+@pytest.fixture(name="settings")
+def _settings(tmp_path: Path) -> Settings:
+    with open_library(tmp_path / "library.db", embedder="fake", dimension=8) as library:
+        library.set_setting("calibration", CALIBRATION.to_json())
+        return Settings(str(tmp_path / "library.db"), cache=tmp_path / "cache", engines=ENGINES)
+
+
+@pytest.fixture(name="backlog")
+def _backlog(settings: Settings) -> Iterator[Library]:
+    with open_library(settings.library) as library:
+        yield library
+
+
+def queue(library: Library, *paths: Path | str) -> None:
+    library.jobs.add(find(paths).jobs)
+
+
+def states(library: Library) -> dict[str, str]:
+    return {job.title: str(job.state) for job in library.jobs.find()}
+
+
+# -- finding
+
+
+def test_a_folder_with_all_below_it(tmp_path: Path) -> None:
+    for name in ("show/b.mp3", "show/more/a.M4A", "show/notes.txt", "show/.hidden.mp3", "show/.trash/c.mp3"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "show" / "again").symlink_to(tmp_path / "show")
+    jobs = find([tmp_path / "show", tmp_path / "show" / "b.mp3"]).jobs
+    assert {(job.title, job.show, job.source) for job in jobs} == {
+        ("b", "show", str(tmp_path / "show/b.mp3")),
+        ("a", "show", str(tmp_path / "show/more/a.M4A")),
+    }
+
+
+def test_the_newest_that_match(tmp_path: Path) -> None:
+    for day, name in enumerate(["Old.mp3", "Middle.mp3", "New.mp3", "Newest.mp3"], start=1):
+        (tmp_path / name).write_bytes(b"x")
+        os.utime(tmp_path / name, (day * 86_400, day * 86_400))
+
+    def titles(**wanted: str | int) -> list[str]:
+        return [job.title for job in find([tmp_path], **wanted).jobs]  # type: ignore[arg-type]
+
+    assert titles(limit=2) == ["Newest", "New"]
+    assert titles(since="1970-01-03") == ["Newest", "New", "Middle"]
+    assert titles(match="^(new|old)$") == ["New", "Old"]
+    assert titles(match="ne", since="1970-01-04", limit=1) == ["Newest"]
+
+
+def test_a_list_of_everything(tmp_path: Path, site: Site) -> None:
+    (tmp_path / "a.mp3").write_bytes(b"x")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "b.mp3").write_bytes(b"x")
+    entry = f"<item><guid>g</guid><title>E</title><enclosure url='{site.url}/e.mp3'/></item>"
+    site.pages["/feed"] = Page(rss(entry, entry.replace(f"{site.url}/e.mp3", "file:///etc/passwd")))
+    lines = ["# mine", "", "a.mp3", str(tmp_path / "more"), f"{site.url}/single.mp3?x=1", f"{site.url}/feed",
+             "absent.mp3", f"{site.url}/absent"]  # fmt: skip
+    (tmp_path / "list.txt").write_text("\n".join(lines))
+    found = find([tmp_path / "list.txt"])
+    assert {job.title for job in found.jobs} == {"a", "b", "single", "E"}
+    reasons = [reason.rpartition("/")[2] for reason in found.left_out]
+    assert reasons == [
+        "E: has no sound",
+        "absent.mp3: no such file, folder or http(s) address",
+        "absent: the server answers 404 Not Found; check the address",
+    ]
+
+
+def test_a_feed_becomes_jobs(site: Site) -> None:
+    entry = """<item><guid>g 1</guid><title>First</title><pubDate>Tue, 02 Jan 2024 03:04:05 GMT</pubDate>
+      <enclosure url="/1.mp3?signature=abc" length="5" type="audio/mpeg"/><itunes:duration>90</itunes:duration>
+      <itunes:season>3</itunes:season><podcast:person role="guest">Ada</podcast:person>
+      <podcast:transcript url="/1.srt" type="application/srt"/></item>"""
+    site.pages["/feed"] = Page(rss(entry, head="<podcast:guid>the-show</podcast:guid>"))
+    (job,) = find([f"{site.url}/feed"]).jobs
+    assert job == NewJob(
+        key="the-show#g 1",
+        source=f"{site.url}/1.mp3?signature=abc",
+        title="First",
+        show="The Show",
+        date="2024-01-02",
+        duration=90.0,
+        fingerprint=f"{site.url}/1.mp3 5",
+        about={
+            "feed": f"{site.url}/feed",
+            "guid": "g 1",
+            "season": 3,
+            "persons": [["Ada", "guest"]],
+            "transcripts": [[f"{site.url}/1.srt", "application/srt", ""]],
+        },
+    )
+    site.pages["/list"] = Page(f'<opml><body><outline xmlUrl="{site.url}/feed"/></body></opml>'.encode())
+    assert find([f"{site.url}/list"]).jobs == (job,)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("absent.mp3", None, "no such file"),
+        ("page.html", b"<html>", "neither sound, nor a feed"),
+        ("feed.xml", b'<!DOCTYPE r [<!ENTITY a "b">]><rss/>', "declares XML entities"),
+    ],
+)
+def test_a_source_that_cannot_be_read(tmp_path: Path, name: str, content: bytes | None, reason: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises((AudioError, FormatError), match=reason):
+        find([tmp_path / name])
+
+
+def test_what_is_no_regular_expression() -> None:
+    with pytest.raises(VoicematchError, match="not a regular expression"):
+        find([], match="(")
+
+
+# -- downloads
+
+
+def test_downloads_go_when_there_is_no_room(site: Site, tmp_path: Path) -> None:
+    cache = AudioCache(tmp_path / "cache", most_bytes=250)
+    urls = [f"{site.url}/{name}.mp3" for name in "abcd"]
+    for url in urls:
+        site.pages[url.removeprefix(site.url)] = Page(b"x" * 100)
+    paths = [cache.get(url) for url in urls[:2]]
+    for age, path in enumerate(paths):
+        os.utime(path, (1_000 + age, 1_000 + age))
+    cache.get(urls[0])  # used again, so the other one goes
+    third = cache.get(urls[2])
+    assert [path.exists() for path in (*paths, third)] == [True, False, True]
+    os.utime(paths[0], (1_000, 1_000))
+    fourth = cache.get(urls[3], in_use=lambda: {paths[0]})
+    assert [path.exists() for path in (paths[0], third, fourth)] == [True, False, True]
+    assert [path for path, _, _ in site.asked] == ["/a.mp3", "/b.mp3", "/c.mp3", "/d.mp3"]
+
+
+def test_another_version_is_another_file(site: Site, tmp_path: Path) -> None:
+    cache = AudioCache(tmp_path)
+    site.pages["/a.mp3"] = Page(b"one")
+    first = cache.get(f"{site.url}/a.mp3", "1")
+    site.pages["/a.mp3"] = Page(b"two")
+    assert cache.get(f"{site.url}/a.mp3", "2").read_bytes() == b"two"
+    assert first.read_bytes() == b"one"
+    with pytest.raises(AudioError, match="MiB"):
+        AudioCache(tmp_path, most_bytes=2).get(f"{site.url}/a.mp3", "3")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://h/../../etc/passwd", "http://h/a.mp3/..", "http://h/a.%2e%2e%2fx", "http://h/a.sh;x"]
+)
+def test_no_address_chooses_its_file(tmp_path: Path, url: str) -> None:
+    path = AudioCache(tmp_path).path(url)
+    assert path.parent == tmp_path
+    assert path.name.isalnum()
+
+
+# -- where files go
+
+
+def job(**values: object) -> Job:
+    about: dict[str, object] = {"season": 2}
+    basis = Job(1, "k", "https://e.org/a.mp3", "T: 1/2", "The Show", "2024-01-02", None, "", about, State.QUEUED, 0,
+                None, None, False, None, None, None, None)  # fmt: skip
+    return replace(basis, **values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("out", "from_feed", "from_file"),
+    [
+        (None, "{cwd}/The Show/2024-01-02-T 1-2", "/audio/ep 1"),
+        ("/out", "/out/The Show/2024-01-02-T 1-2", "/out/ep 1"),
+        ("/o}ut", "/o}ut/The Show/2024-01-02-T 1-2", "/o}ut/ep 1"),
+        ("/out/{year}/{season}-{name}", "/out/2024/2-T 1-2", "/out/2024/2-ep 1"),
+        ("{show}", "{cwd}/The Show", "{cwd}/The Show"),
+    ],
+)
+def test_where_files_go(out: str | None, from_feed: str, from_file: str) -> None:
+    cwd = os.getcwd()
+    assert output_stem(job(), out) == from_feed.replace("{cwd}", cwd)
+    assert output_stem(job(source="/audio/ep 1.mp3"), out) == from_file.replace("{cwd}", cwd)
+
+
+# -- one worker
+
+
+def work(worker: Worker) -> str:
+    """What came of the next job, in a word."""
+    claimed = worker.claim()
+    if claimed is None:
+        return "nothing to do"
+    outcome = worker.work(claimed)
+    return "given up" if outcome is None else str(outcome.state) + (" unexpectedly" if outcome.unexpected else "")
+
+
+def test_an_episode_is_labelled_and_written(settings: Settings, backlog: Library, tmp_path: Path) -> None:
+    queue(backlog, write_episode(tmp_path / "show" / "one.wav", "ABA"))
+    worker = Worker(replace(settings, formats=("json", "rttm")))
+    assert [work(worker), work(worker)] == ["done", "nothing to do"]
+    worker.close()
+    (done,) = backlog.jobs.find(State.DONE)
+    assert [voice.talk_seconds for voice in backlog.jobs.voices()[done.id]] == pytest.approx([2, 1], abs=0.01)
+    assert json.loads((tmp_path / "show" / "one.json").read_text())["duration"] == pytest.approx(3)
+    assert (tmp_path / "show" / "one.rttm").read_text().count("SPEAKER one 1") == 3
+    assert done.audio_sha256 is not None
+    assert [path.name for path, _ in backlog.jobs.outputs_of(done.audio_sha256)] == ["one.json", "one.rttm"]
+
+
+def test_an_entry_is_fetched_with_its_transcript(
+    settings: Settings, backlog: Library, site: Site, tmp_path: Path
+) -> None:
+    site.pages["/1.wav"] = Page(write_episode(tmp_path / "1.wav", "AB"))
+    site.pages["/1.srt"] = Page(SRT.encode())
+    entry = """<item><guid>1</guid><title>../One</title><enclosure url="/1.wav"/>
+      <podcast:transcript url="/1.srt" type="application/srt"/></item>"""
+    site.pages["/feed"] = Page(rss(entry))
+    queue(backlog, f"{site.url}/feed")
+    worker = Worker(replace(settings, formats=("srt",), out=str(tmp_path / "out")))
+    assert work(worker) == "done"
+    worker.close()
+    assert "Hello" in (tmp_path / "out" / "The Show" / "undated-One.srt").read_text()
+    (done,) = backlog.jobs.find(State.DONE)
+    episode = backlog.episode(done.audio_sha256 or "")
+    assert (episode.source, episode.title) == (f"{site.url}/1.wav", "../One")
+
+
+def test_an_entry_whose_sound_has_changed_is_labelled_again(
+    settings: Settings, backlog: Library, site: Site, tmp_path: Path
+) -> None:
+    worker = Worker(settings)
+    for voices in ("AB", "ABC"):
+        path = write_episode(tmp_path / f"{voices}.wav", voices)
+        site.pages["/1.wav"] = Page(path)
+        entry = f'<item><guid>1</guid><title>One</title><enclosure url="/1.wav" length="{path.stat().st_size}"/></item>'
+        site.pages["/feed"] = Page(rss(entry))
+        added = backlog.jobs.add(find([f"{site.url}/feed"]).jobs)
+        assert (added.num_new, added.num_changed) == ((1, 0) if voices == "AB" else (0, 1))
+        assert backlog.jobs.retry(changed=True) == added.num_changed
+        assert work(worker) == "done"
+    worker.close()
+    (done,) = backlog.jobs.find(State.DONE)
+    assert len(backlog.jobs.voices()[done.id]) == 3
+
+
+def test_failures_are_told_apart(settings: Settings, backlog: Library, tmp_path: Path) -> None:
+    (tmp_path / "broken.wav").write_bytes(b"not sound")
+    queue(backlog, tmp_path / "broken.wav", write_episode(tmp_path / "bug.wav", "A"))
+    worker = Worker(settings)
+    assert [work(worker), work(worker)] == ["failed", "failed unexpectedly"]
+    worker.close()
+    broken, bug = backlog.jobs.find(State.FAILED)
+    assert "is not a sound file" in str(broken.error)
+    assert (bug.error, bug.unexpected) == ("ZeroDivisionError: in bug", True)
+
+
+def test_a_file_of_someone_elses_is_not_overwritten(settings: Settings, backlog: Library, tmp_path: Path) -> None:
+    queue(backlog, write_episode(tmp_path / "one.wav", "A"))
+    (tmp_path / "one.json").write_text("mine")
+    worker = Worker(replace(settings, formats=("json",)))
+    assert work(worker) == "failed"
+    worker.close()
+    assert (tmp_path / "one.json").read_text() == "mine"
+    assert "--force overwrites it" in str(backlog.jobs.find()[0].error)
+    backlog.jobs.retry()
+    for force in (True, False):  # once written by this job, it is its own
+        worker = Worker(replace(settings, formats=("json",), force=force))
+        assert work(worker) == "done"
+        worker.close()
+        with backlog._database.write() as connection:
+            connection.exec_driver_sql("UPDATE jobs SET state = 'queued'")
+
+
+def test_two_episodes_of_one_name(settings: Settings, backlog: Library, tmp_path: Path) -> None:
+    queue(backlog, write_episode(tmp_path / "a" / "ep.wav", "A"), write_episode(tmp_path / "b" / "ep.wav", "B"))
+    worker = Worker(replace(settings, formats=("json",), out=str(tmp_path / "out")))
+    assert [work(worker), work(worker)] == ["done", "done"]
+    worker.close()
+    written = {json.loads(path.read_text())["source"] for path in (tmp_path / "out").iterdir()}
+    assert written == {str(tmp_path / "a" / "ep.wav"), str(tmp_path / "b" / "ep.wav")}
+
+
+def test_a_worker_that_lost_its_job_writes_nothing(settings: Settings, backlog: Library, tmp_path: Path) -> None:
+    queue(backlog, write_episode(tmp_path / "one.wav", "AAAAAAAA"))
+    worker = Worker(replace(settings, formats=("json",), engines=SLOW_ENGINES, beat_seconds=0.05))
+    claimed = worker.claim()
+    assert claimed is not None
+
+    def lose(step: str, done: float, _total: float) -> None:
+        if step == "listen" and done == 1:
+            backlog.jobs.take_back(lambda _: True)
+
+    assert worker.work(claimed, lose) is None
+    worker.close()
+    assert states(backlog) == {"one": "queued"}
+    assert not (tmp_path / "one.json").exists()
+
+
+def test_a_worker_that_is_asked_to_stop_gives_its_job_back(
+    settings: Settings, backlog: Library, tmp_path: Path
+) -> None:
+    queue(backlog, write_episode(tmp_path / "one.wav", "AAA"))
+    worker = Worker(settings)
+    claimed = worker.claim()
+    assert claimed is not None
+    assert worker.work(claimed, lambda *_: worker.stop.set()) is None
+    assert worker.claim() is None
+    worker.close()
+    assert [(found.state, found.attempts) for found in backlog.jobs.find()] == [(State.QUEUED, 0)]
+
+
+def test_who_is_dead() -> None:
+    assert not is_dead(worker_name())
+    host, pid, begun, word = worker_name().split(":")
+    assert not is_dead(f"elsewhere:{pid}:{begun}:{word}")
+    assert not is_dead("")
+    assert is_dead(f"{host}:{pid}:another time:{word}")
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    assert is_dead(f"{machine()}:{gone.pid}:{begun}:{word}")
+
+
+# -- runs
+
+
+class OtherEmbedder(FakeEmbedder):
+    name = "other"
+
+
+def test_a_run_to_its_end(settings: Settings, backlog: Library, tmp_path: Path) -> None:
+    (tmp_path / "audio").mkdir()
+    (tmp_path / "audio" / "broken.mp3").write_bytes(b"ID3 not sound")
+    for n, voices in enumerate(["AB", "AC", "AD", "BA"]):
+        write_episode(tmp_path / "audio" / f"{n}.wav", voices)
+    queue(backlog, tmp_path / "audio")
+    events: list[Event] = []
+    tally = run(replace(settings, formats=("json",)), num_workers=2, watch=events.append)
+    assert (tally.num_done, tally.num_failed, tally.stop) == (4, 1, "")
+    assert states(backlog) == {"0": "done", "1": "done", "2": "done", "3": "done", "broken": "failed"}
+    assert all(job.attempts == 1 for job in backlog.jobs.find())
+    assert {event.worker for event in events} == {0, 1}
+    begun = [event.job.title for event in events if not event.step and event.outcome is None]
+    ended = [event.job.title for event in events if event.outcome is not None]
+    assert sorted(begun) == sorted(ended) == ["0", "1", "2", "3", "broken"]
+    assert {event.step for event in events} >= {"begin", "listen", "write"}
+    assert len(list((tmp_path / "audio").glob("*.json"))) == 4
+    assert run(settings).num_done == 0
+
+
+def test_three_unexpected_failures_in_a_row_stop_a_run(settings: Settings, backlog: Library, tmp_path: Path) -> None:
+    names = ["bug1", "broken", "bug2", "bug3", "fine", "bug4", "bug5", "bug6", "never"]
+    for name in names:
+        path = write_episode(tmp_path / f"{name}.wav", "A", seconds=0.3)
+        if name == "broken":
+            path.write_bytes(b"not sound")
+        queue(backlog, path)
+    tally = run(settings)
+    assert tally.stop.startswith(
+        "3 failures in a row that are not the episodes' own, the last: ZeroDivisionError: in bug6"
+    )
+    assert (tally.num_done, tally.num_failed) == (1, 7)
+    assert states(backlog)["never"] == "queued"
+
+
+def test_a_job_that_kills_its_workers(
+    settings: Settings, backlog: Library, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue(backlog, write_episode(tmp_path / "deadly.wav", "A"), write_episode(tmp_path / "fine.wav", "A"))
+    with caplog.at_level(logging.WARNING):
+        tally = run(settings)
+    assert "its worker died 3 times (signal 9)" in tally.stop
+    assert states(backlog) == {"deadly": "failed", "fine": "queued"}
+    assert run(settings).num_done == 1
+    assert caplog.messages[-1].endswith("deadly.wav: its worker died 3 times (signal 9); is there enough memory?")
+
+
+def test_a_run_whose_workers_cannot_begin(settings: Settings, backlog: Library, tmp_path: Path) -> None:
+    queue(backlog, write_episode(tmp_path / "one.wav", "A"))
+    with pytest.raises(VoicematchError, match="holds vectors of fake, not of other"):
+        run(replace(settings, engines=Engines(ENGINES.diarizer, OtherEmbedder())))
+    assert states(backlog) == {"one": "queued"}
+
+
+def test_a_run_takes_up_what_a_dead_one_left(settings: Settings, backlog: Library, tmp_path: Path) -> None:
+    queue(backlog, write_episode(tmp_path / "one.wav", "A"))
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    assert backlog.jobs.claim(f"{machine()}:{gone.pid}:1:x") is not None
+    assert run(settings).num_done == 1
+    assert backlog.jobs.find()[0].attempts == 2
+
+
+RUN = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from voicematch.batch import Settings, run
+from tests.tones import SLOW_ENGINES
+
+if __name__ == "__main__":
+    settings = Settings(sys.argv[1], cache=Path(sys.argv[2]), engines=SLOW_ENGINES, formats=("json",))
+    tally = run(settings, num_workers=2)
+    print(tally.num_done, tally.stop)
+"""
+
+
+def start(settings: Settings, tmp_path: Path) -> subprocess.Popen[str]:
+    """A run in a process group of its own."""
+    script = tmp_path / "run.py"
+    script.write_text(RUN)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    command = [sys.executable, str(script), settings.library, str(settings.cache)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True)
+
+
+def wait_for(condition: object, seconds: float = 120.0) -> None:
+    assert callable(condition)
+    give_up = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up, "never happened"
+        time.sleep(0.02)
+
+
+def num_running(library: Library) -> int:
+    return library.jobs.counts()[State.RUNNING]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_an_interrupt_stops_after_the_stage_in_hand(settings: Settings, backlog: Library, tmp_path: Path) -> None:
+    for n in range(3):
+        queue(backlog, write_episode(tmp_path / f"{n}.wav", "AB" * 30))
+    process = start(settings, tmp_path)
+    wait_for(lambda: num_running(backlog) == 2)
+    os.killpg(process.pid, signal.SIGINT)
+    out, _ = process.communicate(timeout=120)
+    assert out == "0 interrupted\n"
+    assert process.returncode == 0
+    assert {(found.state, found.attempts) for found in backlog.jobs.find()} == {(State.QUEUED, 0)}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_workers_whose_run_was_killed_give_their_jobs_back(
+    settings: Settings, backlog: Library, tmp_path: Path
+) -> None:
+    queue(backlog, write_episode(tmp_path / "0.wav", "AB" * 30))
+    process = start(settings, tmp_path)
+    wait_for(lambda: num_running(backlog) == 1)
+    process.kill()
+    process.communicate()
+    wait_for(lambda: num_running(backlog) == 0)
+    assert states(backlog) == {"0": "queued"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_run_that_is_killed_again_and_again_does_each_episode_once(
+    settings: Settings, backlog: Library, tmp_path: Path
+) -> None:
+    for n in range(6):
+        queue(backlog, write_episode(tmp_path / "audio" / f"{n}.wav", "ABCD" * 2, seconds=0.9 + n / 100))
+    for _ in range(3):
+        process = start(settings, tmp_path)
+        num_done = backlog.jobs.counts()[State.DONE]
+        wait_for(lambda done=num_done: num_running(backlog) or backlog.jobs.counts()[State.DONE] > done)
+        time.sleep(0.3)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    process = start(settings, tmp_path)
+    process.communicate(timeout=300)
+    assert set(states(backlog).values()) == {"done"}
+    assert len(backlog.episodes()) == 6
+    assert backlog.check() == ()
+    written = sorted(path.name for path in (tmp_path / "audio").glob("*.json"))
+    assert written == [f"{n}.json" for n in range(6)]
+
+
+def test_a_run_beside_the_main_thread(settings: Settings, backlog: Library, tmp_path: Path) -> None:
+    queue(backlog, write_episode(tmp_path / "one.wav", "A"))
+    tallies: list[Tally] = []
+    thread = threading.Thread(target=lambda: tallies.append(run(settings)))
+    thread.start()
+    thread.join()
+    assert tallies[0].num_done == 1
+
+
+# -- the report
+
+
+def test_a_report(settings: Settings, backlog: Library, tmp_path: Path) -> None:
+    from voicematch.pipeline import name
+
+    queue(backlog, write_episode(tmp_path / "A|B.wav", "AB" * 20), write_episode(tmp_path / "C.wav", "AAAC" * 10))
+    (tmp_path / "broken.wav").write_bytes(b"not sound")
+    queue(backlog, tmp_path / "broken.wav")
+    worker = Worker(settings)
+    assert [work(worker) for _ in range(3)] == ["done", "done", "failed"]
+    worker.close()
+    name("C", "SPEAKER_00", "Ann", library=backlog, consent="public")
+    report = as_json(backlog)
+    assert report["counts"] == {"queued": 0, "running": 0, "done": 2, "failed": 1}
+    assert report["talk_seconds"] == pytest.approx(80)
+    assert [(p["name"], p["num_episodes"], p["talk_seconds"]) for p in report["people"]] == [
+        ("Ann", 2, pytest.approx(50))
+    ]
+    text = as_markdown(backlog)
+    assert "2 done, 1 failed, 0 to do. 1:20 of talk, 62% of it by people with a name." in text
+    assert "| Ann | 2 | 0:50 |" in text
+    assert "|  | " in text
+    assert "A\\|B | Ann 0:20 | SPEAKER_01 0:20 |" in text
+    assert "| broken | " in text

@@ -1,0 +1,64 @@
+"""Templates that cannot be made to write elsewhere, and files that are never half there."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicematch.errors import VoicematchError
+from voicematch.outputs import LONGEST_NAME, file_name, fill, write_atomically
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Grüße", "Grüße"),
+        ("Gru\u0308ße", "Grüße"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("a\x00b\nc\u202ed", "a b c d"),
+        ("C:\\x", "C-x"),
+        ("-rf ", "rf"),
+        (" .hidden.", "hidden"),
+        ("NUL", "_NUL"),
+        ("/", ""),
+        ("é" * 100, "é" * 60),
+    ],
+)
+def test_names_of_files(text: str, name: str) -> None:
+    assert file_name(text) == name
+
+
+@given(st.text(), st.text())
+def test_no_value_leaves_its_place(show: str, title: str) -> None:
+    path = PurePosixPath(fill("/out/{show}/{title}.srt", {"show": show, "title": title}))
+    assert path.parts[:2] == ("/", "out")
+    assert len(path.parts) == 4
+    assert ".." not in path.parts
+    assert all(len(part.encode()) <= LONGEST_NAME + 5 for part in path.parts)
+
+
+def test_a_value_that_is_not_there() -> None:
+    assert fill("{show}/{date}-{title}", {"title": "A"}) == "no show/no date-A"
+
+
+@pytest.mark.parametrize("template", ["{guid}", "{title.__class__}", "{title!r}", "{title:>9}", "{", "{}", "{0}"])
+def test_templates_with_something_else_in_braces(template: str) -> None:
+    with pytest.raises(VoicematchError, match=r"there are {show}|write a field as {title}"):
+        fill(template, {})
+
+
+def test_a_file_is_whole(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "new" / "a.srt", "one\r\ntwo\n")
+    write_atomically(tmp_path / "new" / "a.srt", "three\n")
+    assert (tmp_path / "new" / "a.srt").read_bytes() == b"three\n"
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.srt"]
+
+
+def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "a.srt").mkdir()
+    with pytest.raises(VoicematchError, match=r"a\.srt: cannot write: Is a directory"):
+        write_atomically(tmp_path / "a.srt", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.srt"]

@@ -1,0 +1,78 @@
+"""Downloaded episodes, kept as long as there is room."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Collection
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+import platformdirs
+
+from ..download import download
+from ..types import Progress
+
+MOST_EPISODE_BYTES = 2 << 30  # five hours of CD sound; a feed cannot ask for more
+MOST_BYTES = 10 << 30  # of everything kept
+
+
+def default_cache() -> Path:
+    """Where downloads are kept when nobody says: the platform's cache directory."""
+    return Path(platformdirs.user_cache_dir("voicematch", appauthor=False)) / "audio"
+
+
+class AudioCache:
+    """A folder of downloads. Over ``most_bytes``, those that were not used for longest go."""
+
+    def __init__(self, folder: Path, most_bytes: int = MOST_BYTES) -> None:
+        self.folder = folder
+        self.most_bytes = most_bytes
+
+    def path(self, url: str, version: str = "") -> Path:
+        """Where the content of an address is or would be. No part of the name comes from the address but its ending.
+
+        version : changes when the address holds something else than before
+        """
+        digest = hashlib.sha256(f"{url}\n{version}".encode(errors="surrogatepass")).hexdigest()[:32]
+        suffix = PurePosixPath(unquote(urlsplit(url).path)).suffix.lower()
+        return self.folder / (
+            digest + suffix if suffix[1:].isalnum() and suffix.isascii() and len(suffix) < 6 else digest
+        )
+
+    def get(
+        self,
+        url: str,
+        version: str = "",
+        *,
+        in_use: Callable[[], Collection[Path]] = frozenset,
+        progress: Progress | None = None,
+    ) -> Path:
+        """The file with the content of an address, downloaded unless it is there.
+
+        in_use : files that must stay, asked when something has to go
+
+        Raises AudioError.
+        """
+        path = self.path(url, version)
+        if path.exists():
+            os.utime(path)
+        else:
+            download(url, path, most_bytes=min(MOST_EPISODE_BYTES, self.most_bytes), progress=progress)
+            self._shrink({path, *in_use()})
+        return path
+
+    def _shrink(self, keep: Collection[Path]) -> None:
+        kept = {path.name for path in keep}
+        files = []
+        for entry in os.scandir(self.folder):
+            if entry.is_file(follow_symlinks=False):
+                found = entry.stat()
+                files.append((found.st_mtime, found.st_size, entry.name))
+        total = sum(size for _, size, _ in files)
+        for _, size, name in sorted(files):
+            if total <= self.most_bytes:
+                return
+            if name.partition(".part")[0] not in kept:
+                (self.folder / name).unlink(missing_ok=True)
+                total -= size

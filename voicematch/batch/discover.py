@@ -1,0 +1,201 @@
+"""Which episodes there are: in folders, files, lists, feeds and lists of feeds."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from .. import feeds
+from ..download import Document
+from ..errors import AudioError, FormatError, VoicematchError
+from ..formats import decode
+from ..library import NewJob
+
+log = logging.getLogger(__name__)
+
+LISTS = (".txt", ".lst", ".list", ".m3u", ".m3u8")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search came to. ``left_out`` says why entries of feeds and lists cannot be had, a sentence each."""
+
+    jobs: tuple[NewJob, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Filter:
+    """What is wanted of each folder, list or feed: the newest ``limit`` that match, not older than ``since``."""
+
+    since: str | None
+    limit: int | None
+    match: re.Pattern[str] | None
+
+    def newest(self, dated: Iterable[tuple[str, NewJob]]) -> Iterator[NewJob]:
+        """dated : (ISO 8601 day, or "" where nobody knows; the job)"""
+        wanted = [
+            (day, job)
+            for day, job in dated
+            if (self.since is None or not day or day >= self.since)
+            and (self.match is None or self.match.search(job.title) or self.match.search(job.source))
+        ]
+        newest_first = sorted(wanted, key=lambda pair: pair[0], reverse=True)
+        yield from (job for _, job in newest_first[: self.limit])
+
+
+@dataclass
+class _Search:
+    wanted: _Filter
+    jobs: dict[str, NewJob] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+    def keep(self, dated: Iterable[tuple[str, NewJob]]) -> None:
+        for job in self.wanted.newest(dated):
+            self.jobs.setdefault(job.key, job)
+
+
+def find(
+    sources: Sequence[str | Path],
+    *,
+    since: str | None = None,
+    limit: int | None = None,
+    match: str | None = None,
+) -> Found:
+    """The episodes in folders, sound files, text files that list sources, RSS feeds and OPML lists.
+
+    since : ISO 8601 day; of a file, the day it was last changed counts, and what has no date is taken
+    limit : at most so many of each folder, list and feed, the newest
+    match : a regular expression looked for in titles, paths and addresses, in upper or lower case
+
+    Raises VoicematchError when a source itself cannot be read. What is wrong inside one is said in ``left_out``.
+    """
+    try:
+        pattern = re.compile(match, re.IGNORECASE) if match else None
+    except re.error as error:
+        raise VoicematchError(f"{match}: not a regular expression: {error}") from error
+    search = _Search(_Filter(since, limit, pattern))
+    for source in sources:
+        _look(search, source)
+    return Found(tuple(search.jobs.values()), tuple(search.left_out))
+
+
+def _look(search: _Search, source: str | Path) -> None:
+    if feeds.is_address(source):
+        _look_at_address(search, str(source))
+        return
+    path = Path(source)
+    if path.is_dir():
+        search.keep(_file_job(file, path.name) for file in _sound_files(path))
+    elif not path.exists():
+        raise AudioError(source, "no such file, folder or http(s) address")
+    elif feeds.SOUND.search(path.name):
+        search.keep([_file_job(path, path.absolute().parent.name)])
+    elif path.suffix.lower() in LISTS:
+        _look_through(search, _listed(path), path)
+    else:
+        _look_at_document(search, feeds.load(path), source)
+
+
+def _look_at_address(search: _Search, url: str) -> None:
+    if feeds.SOUND.search(urlsplit(url).path):
+        search.keep([_url_job(url)])
+    else:
+        _look_at_document(search, feeds.load(url), url)
+
+
+def _look_at_document(search: _Search, document: Document, source: str | Path) -> None:
+    kind = feeds.kind(document.raw)
+    if kind == "opml":
+        _look_through(search, feeds.read_opml(document, source), source)
+    elif kind == "feed":
+        feed = feeds.read_feed(source, document)
+        search.left_out += feed.left_out
+        search.keep(_entry_job(feed, entry) for entry in feed.entries)
+    else:
+        raise FormatError(source, "neither sound, nor a feed, nor a list of them; name lists of paths .txt")
+
+
+def _look_through(search: _Search, sources: Iterable[str | Path], where: object) -> None:
+    """Looks at each source of a list. One that cannot be had is left out; ``limit`` counts single files together."""
+    single: list[tuple[str, NewJob]] = []
+    for source in sources:
+        try:
+            if not feeds.is_address(source) and Path(source).is_file() and feeds.SOUND.search(str(source)):
+                single.append(_file_job(Path(source), Path(source).absolute().parent.name))
+            elif feeds.is_address(source) and feeds.SOUND.search(urlsplit(str(source)).path):
+                single.append(_url_job(str(source)))
+            else:
+                _look(search, source)
+        except (VoicematchError, ValueError) as error:
+            search.left_out.append(f"{where}: {error}")
+    search.keep(single)
+
+
+def _listed(path: Path) -> Iterator[str | Path]:
+    """A line a source; paths count from the list's folder, and a hash begins a comment."""
+    for line in decode(feeds.load(path).raw, path).splitlines():
+        entry = line.strip()
+        if entry and not entry.startswith("#"):
+            yield entry if feeds.is_address(entry) else path.parent / Path(entry).expanduser()
+
+
+def _sound_files(folder: Path) -> Iterator[Path]:
+    """The sound files in a folder and those below it, in order of their names; hidden ones and links to folders not."""
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if feeds.SOUND.search(name) and not name.startswith("."):
+                yield Path(parent, name)
+
+
+def _file_job(path: Path, show: str) -> tuple[str, NewJob]:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise AudioError(path, f"cannot be opened: {error.strerror}") from error
+    day = datetime.fromtimestamp(found.st_mtime, UTC).date().isoformat()
+    source = str(path.absolute())
+    return day, NewJob(
+        key=str(path.resolve()),
+        source=source,
+        title=path.stem,
+        show=show,
+        fingerprint=f"{found.st_size}:{found.st_mtime_ns}",
+    )
+
+
+def _url_job(url: str) -> tuple[str, NewJob]:
+    title = PurePosixPath(unquote(urlsplit(url).path)).stem or "untitled"
+    return "", NewJob(key=url, source=url, title=title, show=urlsplit(url).hostname or "")
+
+
+def _entry_job(feed: feeds.Feed, entry: feeds.Entry) -> tuple[str, NewJob]:
+    persons = entry.persons or feed.persons
+    about = {
+        "feed": feed.url,
+        "guid": entry.guid,
+        "season": entry.season,
+        "episode": entry.episode,
+        "persons": [[person.name, person.role] for person in persons],
+        "transcripts": [[t.url, t.media_type, t.language] for t in entry.transcripts],
+        "chapters": entry.chapters,
+    }
+    # What follows the question mark is often a signature that differs every time the feed is asked for.
+    fingerprint = f"{entry.enclosure.url.partition('?')[0]} {entry.enclosure.num_bytes}"
+    return entry.date or "", NewJob(
+        key=f"{feed.guid}#{entry.guid}",
+        source=entry.enclosure.url,
+        title=entry.title,
+        show=feed.title,
+        date=entry.date,
+        duration=entry.duration,
+        fingerprint=fingerprint,
+        about={key: value for key, value in about.items() if value},
+    )

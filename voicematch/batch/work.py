@@ -1,0 +1,315 @@
+"""What a worker does: claim a job, label its episode, write the files, say what came of it."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .. import feeds, formats, outputs, pipeline
+from ..audio import Audio
+from ..errors import AudioError, FormatError, LibraryError, OutputExists, VoicematchError
+from ..library import Job, State, open_library
+from ..pipeline import Engines
+from ..types import LabelledEpisode, Line, Progress, Verdict
+from .cache import MOST_BYTES, AudioCache, default_cache
+
+log = logging.getLogger(__name__)
+
+BEAT_SECONDS = 10.0
+MOST_UNEXPECTED = 3  # failures in a row that are not a file's own before a run stops
+TEMPLATE = "{show}/{date}-{title}"  # of episodes from feeds, which have no folder of their own
+OWN_FAULT = (AudioError, FormatError, OutputExists)  # errors that say something of the episode, not of the machine
+
+
+class Stopped(Exception):  # control flow: whoever asked for it knows
+    """The work in hand was given up, because its user or its loss of the job said so."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run does its work; travels to its workers.
+
+    library : path or URL, with its password
+    formats : which files to write of each episode
+    out : folder, or template with {fields}; None is beside the audio, and for feeds the folder worked in
+    force : overwrite files that no job of this library wrote
+    engines : each worker loads them once
+    """
+
+    library: str
+    formats: tuple[str, ...] = ()
+    out: str | None = None
+    force: bool = False
+    cache: Path = field(default_factory=default_cache)
+    cache_bytes: int = MOST_BYTES
+    engines: Engines = pipeline.BUILT_IN
+    beat_seconds: float = BEAT_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one job. ``named`` are the profiles accepted, most talk time first; ``seconds`` it took."""
+
+    job: Job
+    state: State
+    seconds: float
+    error: str = ""
+    unexpected: bool = False
+    named: tuple[str, ...] = ()
+    num_unknown: int = 0
+    duration: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something a worker did, for whoever watches: it began a job, came a step further, or ended it."""
+
+    worker: int
+    job: Job
+    step: str = ""
+    done: float = 0.0
+    total: float = 0.0
+    outcome: Outcome | None = None
+
+
+@dataclass
+class Tally:
+    """How a run stands. ``stop`` is why it ends early, "" while it does not."""
+
+    num_done: int = 0
+    num_failed: int = 0
+    stop: str = ""
+    interrupted: bool = False
+    _in_a_row: int = 0
+
+    def count(self, outcome: Outcome) -> None:
+        if outcome.state is State.DONE:
+            self.num_done += 1
+        elif outcome.state is State.FAILED:
+            self.num_failed += 1
+        if outcome.unexpected:
+            self.count_unexpected(outcome.error)
+        else:
+            self._in_a_row = 0
+
+    def count_unexpected(self, error: str) -> None:
+        self._in_a_row += 1
+        if self._in_a_row >= MOST_UNEXPECTED and not self.stop:
+            self.stop = (
+                f"{self._in_a_row} failures in a row that are not the episodes' own, the last: {error}; "
+                "voicematch batch retry queues them again when that is mended"
+            )
+
+
+class Worker:
+    """Works jobs off, one after the other, with the models loaded once. Belongs to one process."""
+
+    def __init__(self, settings: Settings, name: str | None = None) -> None:
+        self.settings = settings
+        self.name = name or worker_name()
+        self.stop = threading.Event()
+        self._library = open_library(settings.library)
+        try:
+            self._engines = Engines(*settings.engines.resolve(self._library))
+        except BaseException:
+            self._library.close()
+            raise
+        self._jobs = self._library.jobs
+        self._cache = AudioCache(settings.cache, settings.cache_bytes)
+
+    def close(self) -> None:
+        self._library.close()
+
+    def claim(self) -> Job | None:
+        """The next job, this worker's from now on."""
+        return None if self.stop.is_set() else self._jobs.claim(self.name)
+
+    def work(self, job: Job, progress: Progress | None = None) -> Outcome | None:
+        """What came of a claimed job; None when it was given up, and is queued again or another's.
+
+        What the episode is to blame for is in the outcome, and so is everything unexpected.
+        """
+        started = time.monotonic()
+
+        with self._beating(job) as lost:
+
+            def checked(step: str, done: float, total: float) -> None:
+                if self.stop.is_set() or lost.is_set():
+                    raise Stopped
+                if progress is not None:
+                    progress(step, done, total)
+
+            try:
+                episode = self._label(job, checked)
+            except Stopped:
+                self._jobs.release(job)
+                return None
+            except OWN_FAULT as error:
+                return self._failed(job, str(error), started, unexpected=False)
+            except VoicematchError as error:
+                return self._failed(job, str(error), started, unexpected=True)
+            except Exception as error:
+                log.exception("%s", job.source)
+                return self._failed(job, f"{type(error).__name__}: {error}", started, unexpected=True)
+        if not self._jobs.finish(job, episode.audio_sha256):
+            return None
+        return _done(job, episode, time.monotonic() - started)
+
+    def _failed(self, job: Job, error: str, started: float, *, unexpected: bool) -> Outcome | None:
+        line = " ".join(error.split())
+        if not self._jobs.fail(job, line, unexpected=unexpected):
+            return None
+        return Outcome(job, State.FAILED, time.monotonic() - started, error=line, unexpected=unexpected)
+
+    def _label(self, job: Job, progress: Progress) -> LabelledEpisode:
+        progress("begin", 0, 0)
+        paths = self._jobs.reserve(job, self._wanted(job), self._refuse_others)
+        audio, lines = self._sound(job, progress), self._lines(job)
+        episode = pipeline.identify(
+            audio,
+            library=self._library,
+            lines=lines,
+            title=job.title,
+            date=job.date,
+            engines=self._engines,
+            progress=progress,
+        )
+        progress("write", 0, 0)
+        if not self._jobs.beat(job):
+            raise Stopped
+        for name, path in paths.items():
+            outputs.write_atomically(Path(path), formats.FORMATS[name](episode))
+        return episode
+
+    def _sound(self, job: Job, progress: Progress) -> Audio:
+        if not feeds.is_address(job.source):
+            return Audio(job.source)
+
+        def in_use() -> set[Path]:
+            return {self._cache.path(running.source, running.fingerprint) for running in self._jobs.find(State.RUNNING)}
+
+        path = self._cache.get(job.source, job.fingerprint, in_use=in_use, progress=progress)
+        return Audio(job.source, fetched=path)
+
+    def _lines(self, job: Job) -> tuple[Line, ...]:
+        listed = job.about.get("transcripts", ())
+        return feeds.fetch_transcript([feeds.Transcript(*transcript) for transcript in listed]) if listed else ()
+
+    def _wanted(self, job: Job) -> dict[str, tuple[str, str]]:
+        """By format, where to write, and where to if another job writes there."""
+        stem = output_stem(job, self.settings.out)
+        own = hashlib.sha256(job.key.encode(errors="surrogatepass")).hexdigest()[:8]
+        suffixes = {name: formats.SUFFIXES.get(name, name) for name in self.settings.formats}
+        return {name: (f"{stem}.{suffix}", f"{stem}-{own}.{suffix}") for name, suffix in suffixes.items()}
+
+    def _refuse_others(self, path: str) -> None:
+        if not self.settings.force and Path(path).exists():
+            raise OutputExists(f"{path} exists; --force overwrites it, --out writes elsewhere")
+
+    @contextmanager
+    def _beating(self, job: Job) -> Iterator[threading.Event]:
+        """While the block runs the job's heart beats. The event is set when the job has become another's."""
+        lost, over = threading.Event(), threading.Event()
+
+        def beat() -> None:
+            while not over.wait(self.settings.beat_seconds):
+                with suppress(LibraryError):  # busy; the next beat comes in time
+                    if not self._jobs.beat(job):
+                        lost.set()
+                        return
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield lost
+        finally:
+            over.set()
+            thread.join()
+
+
+def output_stem(job: Job, out: str | None) -> str:
+    """The absolute path of a job's files, without ending: beside the audio, or by a folder or template.
+
+    Episodes of feeds have no folder, so they go to ``TEMPLATE`` in the folder given, or in the one worked in.
+    """
+    from_web = feeds.is_address(job.source)
+    name = job.title if from_web else Path(job.source).stem
+    if out is None and not from_web:
+        return str(Path(job.source).with_suffix(""))
+    template = out or ""
+    if "{" not in template:
+        folder = template.replace("}", "}}")
+        template = os.path.join(folder, TEMPLATE if from_web else "{name}")
+    values = {
+        "show": job.show,
+        "date": job.date or "undated",
+        "year": (job.date or "undated").partition("-")[0],
+        "title": job.title,
+        "season": str(job.about.get("season", "")),
+        "episode": str(job.about.get("episode", "")),
+        "name": name,
+    }
+    return os.path.abspath(outputs.fill(template, values))
+
+
+def worker_name() -> str:
+    """What this process is called in the library: its machine, its number, when it began, and a word of its own."""
+    pid = os.getpid()
+    return f"{machine()}:{pid}:{_begun(pid)}:{secrets.token_hex(4)}"
+
+
+def machine() -> str:
+    """This machine, as processes that can see each other call it; containers are machines of their own."""
+    import platform
+
+    parts = [platform.node()]
+    for path in ("/proc/sys/kernel/random/boot_id",):
+        with suppress(OSError):
+            parts.append(Path(path).read_text(encoding="ascii").strip()[:8])
+    with suppress(OSError):
+        parts.append(os.readlink("/proc/self/ns/pid").strip("pid:[]"))
+    return "-".join(parts).replace(":", "")
+
+
+def is_dead(worker: str) -> bool:
+    """Whether a worker of this machine is surely gone; of another machine nobody knows."""
+    parts = worker.split(":")
+    if len(parts) != 4 or parts[0] != machine() or sys.platform == "win32":
+        return False  # on Windows there is no harmless way to ask
+    pid = int(parts[1])
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return _begun(pid) != parts[2]
+
+
+def _begun(pid: int) -> str:
+    """When a process began, as Linux counts it; "" for a dead one, and "-" where that cannot be known."""
+    if not sys.platform.startswith("linux"):
+        return "-"
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] == "Z" else fields[19]
+
+
+def _done(job: Job, episode: LabelledEpisode, seconds: float) -> Outcome:
+    talk = episode.talk_seconds()
+    by_talk = sorted(talk, key=lambda speaker: -talk[speaker])
+    accepted = {s: m.profile for s, m in episode.matches.items() if m.verdict is Verdict.ACCEPT and m.profile}
+    named = tuple(dict.fromkeys(accepted[speaker] for speaker in by_talk if speaker in accepted))
+    num_unknown = sum(speaker not in accepted for speaker in talk)
+    return Outcome(job, State.DONE, seconds, named=named, num_unknown=num_unknown, duration=episode.duration)
