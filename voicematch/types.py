@@ -105,6 +105,7 @@ class Match:
 
     profile : the name given (accept) or suggested (review); None when unknown
     candidates : best first; kept also when the verdict is unknown, so that the answer explains itself
+    unknown : the remembered voice (U-0001) that a speaker without a name is; None for one who says too little
     """
 
     speaker: str
@@ -113,6 +114,7 @@ class Match:
     probability: float
     candidates: tuple[Candidate, ...] = ()
     reasons: tuple[str, ...] = ()
+    unknown: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@
        "verdict": "accept",           # accept, review, unknown
        "profile": "Maya Lindqvist",   # given (accept) or suggested (review), else null
        "probability": 0.98,
+       "unknown": null,               # U-0001 …: the remembered voice that a speaker without a name is
        "talk_seconds": 1800.2, "turns": 120,
        "candidates": [{"profile": "…", "score": 0.7, "probability": 0.98, "agreement": 1.0}],
        "reasons": ["…"]}],
@@ -71,6 +72,7 @@ def _speaker(episode: LabelledEpisode, match: Match) -> dict[str, Any]:
         "verdict": match.verdict.value,
         "profile": match.profile,
         "probability": match.probability,
+        "unknown": match.unknown,
         "talk_seconds": round(sum(talk), 3),
         "turns": len(talk),
         "candidates": [
@@ -136,6 +138,7 @@ def _match_of(node: Node) -> Match:
             for c in node["candidates"].each()
         ),
         reasons=tuple(reason.text() for reason in node["reasons"].each()),
+        unknown=_optional(node, "unknown"),
     )
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,7 +19,7 @@ import sqlalchemy as sa
 from ..errors import ProfileNotFound
 from ..score import Voiceprints
 from ..types import Embedding, LabelledEpisode, Match
-from . import episodes, erasure, matches, migrations, pins, profiles, schema, search, upkeep
+from . import episodes, erasure, matches, migrations, pins, profiles, schema, search, unknowns, upkeep
 from .database import BUSY_SECONDS, Database, open_database
 from .episodes import Appearance, EpisodeSummary
 from .erasure import Forgotten
@@ -25,6 +27,7 @@ from .jobs import Added, Job, Jobs, NewJob, State, Voice
 from .matches import SpeakerEmbeddings, StoredSpeakers
 from .profiles import CONSENT, Profile, VoiceprintRow
 from .search import Hit
+from .unknowns import Recognise, Unknown, Unknowns, UnknownSpeaker
 from .upkeep import Stats
 
 __all__ = [
@@ -43,6 +46,9 @@ __all__ = [
     "State",
     "Stats",
     "StoredSpeakers",
+    "Unknown",
+    "UnknownSpeaker",
+    "Unknowns",
     "Voice",
     "VoiceprintRow",
     "default_location",
@@ -141,6 +147,18 @@ class Library:
     def jobs(self) -> Jobs:
         """The backlog."""
         return Jobs(self._database)
+
+    @property
+    def unknowns(self) -> Unknowns:
+        """The remembered voices without a name."""
+        return Unknowns(self._database, self._embedder, self._dimension)
+
+    def together(self, *, keep: bool = True) -> AbstractContextManager[None]:
+        """All that this thread does with the library until the end is one transaction: all of it happens, or nothing.
+
+        keep : False undoes it at the end, so that the caller has seen what would change
+        """
+        return self._database.together(keep=keep)
 
     def _admit(self, connection: sa.Connection, embedder: str, embeddings: Sequence[Embedding]) -> int | None:
         dimension = int(embeddings[0].vector.shape[-1]) if embeddings else None
@@ -255,16 +273,30 @@ class Library:
 
     # -- episodes
 
-    def store_episode(self, episode: LabelledEpisode, embeddings: Mapping[str, Sequence[Embedding]]) -> None:
-        """Keeps an episode by its audio's sha256, in place of an earlier answer on the same audio.
+    def store_episode(
+        self,
+        episode: LabelledEpisode,
+        embeddings: Mapping[str, Sequence[Embedding]],
+        *,
+        recognise: Recognise | None = None,
+    ) -> LabelledEpisode:
+        """The episode as it is kept by its audio's sha256, in place of an earlier answer on the same audio.
 
         What a person confirmed in the earlier answer is carried over to whoever now holds those turns.
+
+        recognise : which remembered voices the unnamed speakers are; every other who says enough is remembered as a
+            new one. None remembers nobody. A match that says its unknown already keeps it.
         """
         every = [embedding for of_speaker in embeddings.values() for embedding in of_speaker]
         with self._database.write() as connection:
             dimension = self._admit(connection, episode.embedder, every)
-            episodes.store(connection, episode, embeddings, dimension)
+            stored = episodes.store(connection, episode, embeddings, dimension)
+            if recognise is not None:
+                known = {label: match.unknown for label, match in episode.matches.items() if match.unknown}
+                unknowns.remember(connection, stored, known, recognise, episode.embedder, dimension or 0)
+            of_episode = matches.of_episode(connection, stored)
         self._dimension = dimension
+        return replace(episode, matches={label: of_episode[label] for label in episode.matches})
 
     def episode(self, key: str) -> LabelledEpisode:
         """The one episode meant by the first six or more digits of its sha256, its source, file name or title."""
@@ -310,6 +342,17 @@ class Library:
         """Replaces the verdicts given, {audio_sha256: {label: Match}}, and says how many; confirmed ones stay."""
         with self._database.write() as connection:
             return matches.set_matches(connection, by_episode)
+
+    def ruled_out(self) -> dict[str, dict[str, frozenset[str]]]:
+        """Whom a person said a speaker is not: {audio_sha256: {label: profiles}}."""
+        with self._database.read() as connection:
+            return unknowns.all_ruled_out(connection)
+
+    def rule_out(self, episode: str, speaker: str, profile: str) -> None:
+        """Records that a person said a speaker is not this profile."""
+        with self._database.write() as connection:
+            not_this = profiles.profile_id(connection, profile)
+            unknowns.rule_out(connection, episodes.find(connection, episode), speaker, not_this)
 
     def confirm(self, episode: str, speaker: str, profile: str | None) -> None:
         """Records what a person said about a speaker: the profile it is, or None for none of them."""

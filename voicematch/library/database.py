@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -40,16 +41,50 @@ class Database:
         self.location = str(path) if path else engine.url.render_as_string(hide_password=True)
         self.engine = engine
         self._writer = engine.execution_options(writer=True)
+        self._of_thread = threading.local()
+
+    @property
+    def _joint(self) -> sa.Connection | None:
+        connection: sa.Connection | None = getattr(self._of_thread, "connection", None)
+        return connection
+
+    @contextmanager
+    def together(self, *, keep: bool = True) -> Iterator[None]:
+        """All that this thread reads and writes until the end is one write transaction: all of it happens, or nothing.
+
+        keep : False undoes it at the end, when the caller has seen what would have happened
+        """
+        if self._joint is not None:
+            if not keep:
+                raise ValueError("what is part of a larger transaction cannot be undone alone")
+            yield
+            return
+        with one_line_errors(self.location), self._writer.connect() as connection:
+            self._of_thread.connection = connection
+            try:
+                with connection.begin() as transaction:
+                    yield
+                    if not keep:
+                        transaction.rollback()
+            finally:
+                self._of_thread.connection = None
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A transaction that sees one state of the library throughout."""
+        if self._joint is not None:
+            yield self._joint
+            return
         with one_line_errors(self.location), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """A transaction that holds the library's write lock from its start: all of it happens, or nothing."""
+        if self._joint is not None:
+            with self._joint.begin_nested():
+                yield self._joint
+            return
         with one_line_errors(self.location), self._writer.begin() as connection:
             yield connection
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from ..errors import LibraryError
 from ..types import Embedding, LabelledEpisode, Line, Turn, Verdict, Word
-from . import matches, vectors
+from . import matches, unknowns, vectors
 from .database import insert, now
 from .schema import candidates, episodes, lines, profiles, speaker_embeddings, speakers, turns
 
@@ -69,8 +69,11 @@ def store(
     episode: LabelledEpisode,
     embeddings: Mapping[str, Sequence[Embedding]],
     dimension: int | None,
-) -> None:
-    """Stores an episode in place of what was known of the same audio. What a person confirmed is carried over."""
+) -> int:
+    """The id of an episode, now stored in place of what was known of the same audio.
+
+    What a person said of a speaker, and the unknown a speaker was taken for, is carried over.
+    """
     talk_seconds = episode.talk_seconds()
     labels = list(dict.fromkeys([*episode.matches, *talk_seconds, *embeddings]))
     blobs = {
@@ -78,7 +81,7 @@ def store(
         for label, of_label in embeddings.items()
         if of_label and dimension is not None
     }
-    confirmed = _confirmed_anew(connection, episode)
+    confirmed, marks = _carried_over(connection, episode)
     episode_id = _replace_episode(connection, episode)
     names = matches.Names(connection)
     num_turns = dict.fromkeys(labels, 0)
@@ -107,6 +110,9 @@ def store(
     )
     _insert_all(connection, turns, _turn_rows(episode_id, episode.turns, ids))
     _insert_all(connection, lines, _line_rows(episode_id, episode.lines))
+    for label, own in marks.items():
+        unknowns.put_marks(connection, ids[label], own, embeddings.get(label, ()) if label in blobs else ())
+    return episode_id
 
 
 def _insert_all(connection: sa.Connection, table: sa.Table, rows: Iterable[dict[str, Any]]) -> None:
@@ -138,33 +144,43 @@ def _replace_episode(connection: sa.Connection, episode: LabelledEpisode) -> int
     return int(known)
 
 
-def _confirmed_anew(connection: sa.Connection, episode: LabelledEpisode) -> dict[str, dict[str, Any]]:
-    """By new label, the match a person confirmed for whoever spoke there before.
+def _carried_over(
+    connection: sa.Connection, episode: LabelledEpisode
+) -> tuple[dict[str, dict[str, Any]], dict[str, unknowns.Marks]]:
+    """By new label, the match a person confirmed, and the marks, of whoever spoke there before.
 
-    Labels are only local: another diarization may number the same voices otherwise, so a confirmation follows the
+    Labels are only local: another diarization may number the same voices otherwise, so what is known follows the
     talk time, to the new speaker who holds at least half of it.
     """
+    marks = unknowns.marks(connection, episode.audio_sha256)
     rows = connection.execute(
         sa.select(speakers)
         .join(episodes)
-        .where(episodes.c.audio_sha256 == episode.audio_sha256, speakers.c.confirmed.is_not(None))
-        .order_by(speakers.c.confirmed)
+        .where(episodes.c.audio_sha256 == episode.audio_sha256)
+        .where(speakers.c.confirmed.is_not(None) | speakers.c.id.in_(list(marks)))
+        .order_by(speakers.c.confirmed.is_not(None), speakers.c.confirmed, speakers.c.talk_seconds)  # the last holds
     ).all()
     spans_by_label: dict[str, list[tuple[float, float]]] = {}
     for turn in episode.turns if rows else ():
         spans_by_label.setdefault(turn.speaker, []).append((turn.start, turn.end))
-    carried: dict[str, dict[str, Any]] = {}
+    confirmed: dict[str, dict[str, Any]] = {}
+    carried: dict[str, unknowns.Marks] = {}
     for row in rows:
         spans = sa.select(turns.c.start, turns.c.stop).where(turns.c.speaker_id == row.id)
         before = [(start, stop) for start, stop in connection.execute(spans)]
         shared = {label: overlap(before, spans) for label, spans in spans_by_label.items()}
         label = max(shared, key=lambda label: shared[label], default=None)
         if label is None or shared[label] < 0.5 * row.talk_seconds or not shared[label]:
-            log.warning("episode %s: no speaker holds the turns of confirmed %s", episode.audio_sha256[:12], row.label)
+            if row.confirmed is not None:
+                sha256 = episode.audio_sha256[:12]
+                log.warning("episode %s: no speaker holds the turns of confirmed %s", sha256, row.label)
             continue
-        columns = ("verdict", "profile_id", "probability", "reasons", "confirmed")
-        carried[label] = {column: row._mapping[column] for column in columns}
-    return carried
+        if row.confirmed is not None:
+            columns = ("verdict", "profile_id", "probability", "reasons", "confirmed")
+            confirmed[label] = {column: row._mapping[column] for column in columns}
+        if row.id in marks:
+            carried[label] = marks[row.id]
+    return confirmed, carried
 
 
 def overlap(one: Sequence[tuple[float, float]], other: Sequence[tuple[float, float]]) -> float:

@@ -16,6 +16,7 @@ from . import profiles
 from .database import Database
 from .schema import candidates, clips, lines, speaker_embeddings, speakers, voiceprints
 from .schema import profiles as profiles_table
+from .unknowns import unknown_speakers
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ def forget(connection: sa.Connection, name: str) -> Forgotten:
         speakers.c.profile_id == profile, speakers.c.verdict == Verdict.ACCEPT.value
     )
     voices = connection.execute(speaker_embeddings.delete().where(speaker_embeddings.c.speaker_id.in_(accepted)))
+    connection.execute(unknown_speakers.delete().where(unknown_speakers.c.speaker_id.in_(accepted)))
     unnamed = connection.execute(
         speakers.update()
         .where(speakers.c.profile_id == profile)
@@ -149,7 +151,7 @@ def compact(database: Database, forgotten: Forgotten) -> Forgotten:
 
 
 def _vacuum_postgresql(database: Database) -> None:
-    tables = (voiceprints, clips, profiles_table, speakers, candidates, speaker_embeddings, lines)
+    tables = (voiceprints, clips, profiles_table, speakers, candidates, speaker_embeddings, unknown_speakers, lines)
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for table in tables:
             connection.exec_driver_sql(f"VACUUM (FULL) {table.name}")

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from ..errors import LibraryError
 from ..types import Array, Candidate, Embedding, Match, Verdict
-from . import profiles, vectors
+from . import profiles, unknowns, vectors
 from .database import now
 from .erasure import FORGOTTEN
 from .schema import candidates, episodes, speaker_embeddings, speakers
@@ -155,6 +155,7 @@ def of_episode(connection: sa.Connection, episode_id: int) -> dict[str, Match]:
         by_speaker.setdefault(row.speaker_id, []).append(
             Candidate(names.by_id[row.profile_id], row.score, row.probability, row.agreement)
         )
+    unknown_by_label = unknowns.of_episode(connection, episode_id)
     of_episode = sa.select(speakers).where(speakers.c.episode_id == episode_id, speakers.c.verdict.is_not(None))
     return {
         row.label: Match(
@@ -164,6 +165,7 @@ def of_episode(connection: sa.Connection, episode_id: int) -> dict[str, Match]:
             probability=row.probability,
             candidates=tuple(by_speaker.get(row.id, ())),
             reasons=names.show(row.reasons),
+            unknown=unknown_by_label.get(row.label),
         )
         for row in connection.execute(of_episode.order_by(speakers.c.position))
     }
@@ -209,6 +211,8 @@ def confirm(connection: sa.Connection, episode_id: int, label: str, profile: str
     found = connection.execute(
         speakers.update().where(speakers.c.episode_id == episode_id, speakers.c.label == label).values(values)
     )
+    if values["profile_id"] is not None:
+        unknowns.take_back(connection, episode_id, label, values["profile_id"])
     if not found.rowcount:
         labels = connection.scalars(
             sa.select(speakers.c.label).where(speakers.c.episode_id == episode_id).order_by(speakers.c.position)

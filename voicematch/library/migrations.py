@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from ..errors import LibraryError
-from . import jobs, schema
+from . import jobs, schema, unknowns
 from .database import Database, now
 from .upkeep import copy_sqlite
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 Step = tuple[str, Callable[[sa.Connection], None]]
 
 FIRST = "0001_first"
-STEPS: tuple[Step, ...] = (("0002_jobs", jobs.create_tables),)
+STEPS: tuple[Step, ...] = (("0002_jobs", jobs.create_tables), ("0003_unknowns", unknowns.create_tables))
 """What was changed after the first schema, oldest first. Released steps are never edited."""
 
 

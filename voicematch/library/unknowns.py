@@ -1,0 +1,401 @@
+"""Voices that nobody has named, remembered across episodes under numbers that stay: U-0001, U-0002 …
+
+A speaker without a name who talks long enough belongs to one unknown. When the speaker is named, the link stays but
+counts no more: an unknown is heard where its speakers are unnamed. What a person has ruled out ("this is not Ada") is
+kept here too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy import Column, ForeignKey, Table, Text
+
+from ..errors import LibraryError
+from ..score import Voiceprints, centroid
+from ..types import Embedding, Verdict
+from . import schema, vectors
+from .database import Database, insert, now
+from .jobs import jobs
+from .schema import episodes, profiles, speaker_embeddings, speakers
+
+MIN_SECONDS = 20.0  # net speech in an episode below which a voice is a cameo, and not remembered
+
+unknowns = Table(
+    "unknowns",
+    schema.metadata,
+    Column("id", schema.ID, primary_key=True),
+    Column("created", Text, nullable=False),
+    Column("ignored_as", Text),
+    sqlite_autoincrement=True,  # a number must never come to mean another voice
+)
+
+# vector : (dimension,) float32, all of the speaker's embeddings pooled
+unknown_speakers = Table(
+    "unknown_speakers",
+    schema.metadata,
+    Column("speaker_id", schema.ID, ForeignKey("speakers.id", ondelete="CASCADE"), primary_key=True),
+    Column("unknown_id", schema.ID, ForeignKey("unknowns.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("vector", sa.LargeBinary, nullable=False),
+    Column("seconds", sa.Double, nullable=False),
+)
+
+ruled_out = Table(
+    "ruled_out",
+    schema.metadata,
+    Column("speaker_id", schema.ID, ForeignKey("speakers.id", ondelete="CASCADE"), primary_key=True),
+    Column("profile_id", schema.ID, ForeignKey("profiles.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+Recognise = Callable[[Mapping[str, Sequence[Embedding]], Voiceprints], Mapping[str, str]]
+"""Says which remembered voice each of an episode's unnamed speakers is; one who is none of them is absent."""
+
+UNNAMED = sa.func.coalesce(speakers.c.verdict, "") != Verdict.ACCEPT.value
+
+
+def create_tables(connection: sa.Connection) -> None:
+    """The step from a library without unknowns. Before these tables change, it gets a copy of them as they are."""
+    schema.metadata.create_all(connection, tables=[unknowns, unknown_speakers, ruled_out])
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownSpeaker:
+    """Where an unknown is heard. ``show`` is the feed's, else the folder the audio is in."""
+
+    audio_sha256: str
+    speaker: str
+    source: str
+    title: str
+    date: str | None
+    show: str
+    talk_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A voice without a name.
+
+    id : U-0001 …
+    ignored_as : why a person wants to hear no more of it ("ad", "jingle" …), or None
+    speakers : where it is heard, oldest episode first
+    num_in_show : by show, how many of its stored episodes there are
+    """
+
+    id: str
+    created: str
+    ignored_as: str | None
+    speakers: tuple[UnknownSpeaker, ...]
+    num_in_show: Mapping[str, int]
+
+    @property
+    def num_episodes(self) -> int:
+        return len({speaker.audio_sha256 for speaker in self.speakers})
+
+    @property
+    def talk_seconds(self) -> float:
+        return sum(speaker.talk_seconds for speaker in self.speakers)
+
+
+def name_of(number: int) -> str:
+    """
+    >>> name_of(7)
+    'U-0007'
+    """
+    return f"U-{number:04d}"
+
+
+def number_of(name: str) -> int | None:
+    """The number in an unknown's name, or None when it is no such name.
+
+    >>> number_of("u-7"), number_of("Ada")
+    (7, None)
+    """
+    found = re.fullmatch(r"u-(\d{1,18})", name.strip(), re.IGNORECASE)
+    return int(found[1]) if found else None
+
+
+class Unknowns:
+    """The unnamed voices of an open library. Each method is one transaction."""
+
+    def __init__(self, database: Database, embedder: str, dimension: int | None) -> None:
+        self._database = database
+        self._embedder = embedder
+        self._dimension = dimension or 0
+
+    def all(self) -> tuple[Unknown, ...]:
+        """Every unknown that is heard somewhere, also the ignored: most episodes first, then most talk."""
+        with self._database.read() as connection:
+            found = _unknowns(connection, None)
+        return tuple(sorted(found, key=lambda u: (-u.num_episodes, -u.talk_seconds, u.id)))
+
+    def get(self, name: str) -> Unknown:
+        """The unknown of that name. Raises LibraryError when there is none, or nothing of it is left."""
+        with self._database.read() as connection:
+            found = _unknowns(connection, _existing(connection, name))
+        if not found:
+            raise LibraryError(f"{name}: heard nowhere any more; it was named, or its episodes were removed")
+        return found[0]
+
+    def num_episodes(self) -> dict[str, int]:
+        """In how many episodes each unknown is heard."""
+        counted = (
+            sa.select(unknown_speakers.c.unknown_id, sa.func.count(sa.distinct(speakers.c.episode_id)))
+            .join(speakers)
+            .where(UNNAMED)
+            .group_by(unknown_speakers.c.unknown_id)
+        )
+        with self._database.read() as connection:
+            return {name_of(unknown): int(num) for unknown, num in connection.execute(counted)}
+
+    def voiceprints(self, *, ignored: bool) -> Voiceprints:
+        """One row for each speaker of every ignored unknown, or of every other; ``profiles`` holds U-0001 …"""
+        with self._database.read() as connection:
+            return _voiceprints(connection, self._embedder, self._dimension, ignored=ignored)
+
+    def ignore(self, name: str, ignored_as: str | None) -> None:
+        """Keeps an unknown out of the lists and away from names; with None, takes it back."""
+        with self._database.write() as connection:
+            number = _existing(connection, name)
+            connection.execute(unknowns.update().where(unknowns.c.id == number).values(ignored_as=ignored_as))
+
+    def split(self, name: str, parts: Iterable[Iterable[tuple[str, str]]]) -> tuple[str, ...]:
+        """The new unknowns made of parts of one: each part is (audio_sha256, label) of some of its speakers."""
+        made = []
+        with self._database.write() as connection:
+            number = _existing(connection, name)
+            ids = {
+                (row.audio_sha256, row.label): row.id
+                for row in connection.execute(
+                    sa.select(speakers.c.id, speakers.c.label, episodes.c.audio_sha256)
+                    .join(episodes)
+                    .join(unknown_speakers, unknown_speakers.c.speaker_id == speakers.c.id)
+                    .where(unknown_speakers.c.unknown_id == number)
+                )
+            }
+            for part in parts:
+                new = insert(connection, unknowns, created=now())
+                for speaker in part:
+                    if speaker not in ids:
+                        raise LibraryError(f"{name} is not heard as {speaker[1]} in episode {speaker[0][:12]}")
+                    moved = unknown_speakers.c.speaker_id == ids[speaker]
+                    connection.execute(unknown_speakers.update().where(moved).values(unknown_id=new))
+                made.append(name_of(new))
+        return tuple(made)
+
+    def remember(self, recognise: Recognise) -> int:
+        """Gives a number to every unnamed voice that has none yet, in the order stored, and says to how many."""
+        with self._database.write() as connection:
+            without = (
+                sa.select(sa.distinct(speakers.c.episode_id))
+                .join(speaker_embeddings, speaker_embeddings.c.speaker_id == speakers.c.id)
+                .join(episodes, episodes.c.id == speakers.c.episode_id)
+                .where(_has_no_number(), episodes.c.embedder == self._embedder)
+                .where(speakers.c.talk_seconds >= MIN_SECONDS)  # never less than the net speech in it
+                .order_by(speakers.c.episode_id)
+            )
+            return sum(
+                remember(connection, episode, {}, recognise, self._embedder, self._dimension)
+                for episode in connection.scalars(without).all()
+            )
+
+
+def remember(
+    connection: sa.Connection,
+    episode_id: int,
+    known: Mapping[str, str],
+    recognise: Recognise,
+    embedder: str,
+    dimension: int,
+) -> int:
+    """Gives every unnamed voice of an episode that has no number yet its number, and says to how many.
+
+    known : by label, those who are decided already
+    """
+    voices = _voices_without_number(connection, episode_id, dimension)
+    undecided = {label: embeddings for label, (_, embeddings) in voices.items() if label not in known}
+    found = dict(known)
+    if undecided:
+        found |= recognise(undecided, _voiceprints(connection, embedder, dimension, ignored=False))
+    for label, (speaker, embeddings) in voices.items():
+        number = number_of(found.get(label, ""))
+        link(connection, speaker, number or insert(connection, unknowns, created=now()), embeddings)
+    return len(voices)
+
+
+def link(connection: sa.Connection, speaker: int, unknown: int, embeddings: Sequence[Embedding]) -> None:
+    pooled = centroid(embeddings)
+    row = {"speaker_id": speaker, "unknown_id": unknown, "seconds": pooled.seconds}
+    connection.execute(unknown_speakers.insert().values(**row, vector=vectors.to_bytes(pooled.vector)))
+
+
+def of_episode(connection: sa.Connection, episode_id: int) -> dict[str, str]:
+    """By label, the unknown that each unnamed speaker is."""
+    rows = (
+        sa.select(speakers.c.label, unknown_speakers.c.unknown_id)
+        .join(unknown_speakers, unknown_speakers.c.speaker_id == speakers.c.id)
+        .where(speakers.c.episode_id == episode_id, UNNAMED)
+    )
+    return {label: name_of(number) for label, number in connection.execute(rows)}
+
+
+def _voices_without_number(
+    connection: sa.Connection, episode_id: int, dimension: int
+) -> dict[str, tuple[int, tuple[Embedding, ...]]]:
+    """(speaker id, embeddings) of the unnamed speakers of an episode who say enough and have no number yet."""
+    rows = connection.execute(
+        sa.select(speakers.c.id, speakers.c.label, speaker_embeddings.c.vectors, speaker_embeddings.c.spans)
+        .select_from(speakers)
+        .join(speaker_embeddings)
+        .where(speakers.c.episode_id == episode_id, _has_no_number())
+        .order_by(speakers.c.position)
+    )
+    voices = {}
+    for row in rows:
+        spans = vectors.spans_from_bytes(row.spans)
+        if spans[:, 0].sum() >= MIN_SECONDS:
+            voices[row.label] = (int(row.id), vectors.embeddings(vectors.from_bytes(row.vectors, dimension), spans))
+    return voices
+
+
+def _has_no_number() -> sa.ColumnElement[bool]:
+    return sa.and_(UNNAMED, sa.not_(sa.exists().where(unknown_speakers.c.speaker_id == speakers.c.id)))
+
+
+def _voiceprints(connection: sa.Connection, embedder: str, dimension: int, *, ignored: bool) -> Voiceprints:
+    wanted = unknowns.c.ignored_as.is_not(None) if ignored else unknowns.c.ignored_as.is_(None)
+    rows = connection.execute(
+        sa.select(unknown_speakers.c.unknown_id, unknown_speakers.c.vector, unknown_speakers.c.seconds)
+        .join(unknowns)
+        .join(speakers, speakers.c.id == unknown_speakers.c.speaker_id)
+        .join(episodes, episodes.c.id == speakers.c.episode_id)
+        .where(wanted, UNNAMED, episodes.c.embedder == embedder)
+        .order_by(unknown_speakers.c.unknown_id, unknown_speakers.c.speaker_id)
+    ).all()
+    return Voiceprints(
+        profiles=tuple(name_of(row.unknown_id) for row in rows),
+        vectors=vectors.from_bytes(b"".join([row.vector for row in rows]), dimension or 1),
+        seconds=np.array([row.seconds for row in rows], np.float32),
+    )
+
+
+def _existing(connection: sa.Connection, name: str) -> int:
+    number = number_of(name)
+    if number is None or connection.scalar(sa.select(unknowns.c.id).where(unknowns.c.id == number)) is None:
+        raise LibraryError(f"no unknown voice {name!r}; voicematch unknowns list shows them")
+    return number
+
+
+def _unknowns(connection: sa.Connection, only: int | None) -> list[Unknown]:
+    labelled = sa.select(jobs.c.audio_sha256, jobs.c.show).where(jobs.c.audio_sha256.is_not(None))
+    show_by_job = {row.audio_sha256: row.show for row in connection.execute(labelled)}
+    show_of: dict[str, str] = {}
+    num_in_show: dict[str, int] = {}
+    for sha256, source in connection.execute(sa.select(episodes.c.audio_sha256, episodes.c.source)):
+        show = show_by_job.get(sha256) or _folder(source)
+        show_of[sha256] = show
+        num_in_show[show] = num_in_show.get(show, 0) + 1
+    rows = (
+        sa.select(unknowns, episodes.c.audio_sha256, episodes.c.source, episodes.c.title, episodes.c.date)
+        .add_columns(speakers.c.label, speakers.c.talk_seconds)
+        .select_from(unknowns)
+        .join(unknown_speakers)
+        .join(speakers, speakers.c.id == unknown_speakers.c.speaker_id)
+        .join(episodes, episodes.c.id == speakers.c.episode_id)
+        .where(UNNAMED, unknowns.c.id == only if only is not None else sa.true())
+        .order_by(sa.func.coalesce(episodes.c.date, episodes.c.stored), episodes.c.id, speakers.c.position)
+    )
+    first: dict[int, Any] = {}
+    heard: dict[int, list[UnknownSpeaker]] = {}
+    for row in connection.execute(rows):
+        first.setdefault(row.id, row)
+        show = show_of[row.audio_sha256]
+        heard.setdefault(row.id, []).append(
+            UnknownSpeaker(row.audio_sha256, row.label, row.source, row.title, row.date, show, float(row.talk_seconds))
+        )
+    return [
+        Unknown(
+            id=name_of(number),
+            created=row.created,
+            ignored_as=row.ignored_as,
+            speakers=tuple(heard[number]),
+            num_in_show={speaker.show: num_in_show[speaker.show] for speaker in heard[number]},
+        )
+        for number, row in first.items()
+    ]
+
+
+def _folder(source: str) -> str:
+    return str(PurePath(source.partition("?")[0]).parent)
+
+
+# -- what is known of a speaker, for when its episode is diarized again
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What belongs to one speaker and outlives another diarization of its episode."""
+
+    unknown_id: int | None
+    ruled_out: frozenset[int]
+
+
+def marks(connection: sa.Connection, audio_sha256: str) -> dict[int, Marks]:
+    """By speaker id, the marks of an episode's speakers, of those who have any."""
+    of_episode = sa.select(speakers.c.id).join(episodes).where(episodes.c.audio_sha256 == audio_sha256)
+    links = sa.select(unknown_speakers).where(unknown_speakers.c.speaker_id.in_(of_episode))
+    numbers = {row.speaker_id: row.unknown_id for row in connection.execute(links)}
+    excluded: dict[int, set[int]] = {}
+    for row in connection.execute(sa.select(ruled_out).where(ruled_out.c.speaker_id.in_(of_episode))):
+        excluded.setdefault(row.speaker_id, set()).add(row.profile_id)
+    return {
+        speaker: Marks(numbers.get(speaker), frozenset(excluded.get(speaker, ()))) for speaker in {*numbers, *excluded}
+    }
+
+
+def put_marks(connection: sa.Connection, speaker: int, own: Marks, embeddings: Sequence[Embedding]) -> None:
+    if own.unknown_id is not None and embeddings:
+        link(connection, speaker, own.unknown_id, embeddings)
+    for profile in own.ruled_out:
+        connection.execute(ruled_out.insert().values(speaker_id=speaker, profile_id=profile))
+
+
+def rule_out(connection: sa.Connection, episode_id: int, label: str, profile_id: int) -> None:
+    """Records that a speaker is not a profile."""
+    speaker = connection.scalar(
+        sa.select(speakers.c.id).where(speakers.c.episode_id == episode_id, speakers.c.label == label)
+    )
+    if speaker is None:
+        raise LibraryError(f"the episode has no speaker {label}")
+    same = {"speaker_id": speaker, "profile_id": profile_id}
+    connection.execute(ruled_out.delete().where(*(ruled_out.c[column] == value for column, value in same.items())))
+    connection.execute(ruled_out.insert().values(**same))
+
+
+def take_back(connection: sa.Connection, episode_id: int, label: str, profile_id: int) -> None:
+    """Forgets that a speaker was said not to be a profile."""
+    of_speaker = sa.select(speakers.c.id).where(speakers.c.episode_id == episode_id, speakers.c.label == label)
+    connection.execute(
+        ruled_out.delete().where(ruled_out.c.speaker_id.in_(of_speaker), ruled_out.c.profile_id == profile_id)
+    )
+
+
+def all_ruled_out(connection: sa.Connection) -> dict[str, dict[str, frozenset[str]]]:
+    """{audio_sha256: {label: profiles that a person said this speaker is not}}"""
+    rows = (
+        sa.select(episodes.c.audio_sha256, speakers.c.label, profiles.c.name)
+        .select_from(ruled_out)
+        .join(speakers)
+        .join(episodes)
+        .join(profiles, profiles.c.id == ruled_out.c.profile_id)
+    )
+    found: dict[str, dict[str, frozenset[str]]] = {}
+    for sha256, label, name in connection.execute(rows):
+        of_episode = found.setdefault(sha256, {})
+        of_episode[label] = of_episode.get(label, frozenset()) | {name}
+    return found
