@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -210,6 +211,17 @@ def test_the_same_span_is_replaced(filled: Library) -> None:
     assert filled.profile("Ann Lee").num_voiceprints == 3
     assert [clip for _, clip in filled.clips("Ann Lee")] == [b"new clip"]
     np.testing.assert_array_equal(filled.voiceprints().only(["Ann Lee"]).vectors, np.eye(DIMENSION)[[2, 2, 2]])
+
+
+def test_one_span_makes_one_voiceprint(filled: Library) -> None:
+    twice = [embedding(0), embedding(1)]
+    add_to_bob = partial(
+        filled.add_voiceprints, "Bob", embedder=EMBEDDER, consent="self", source="b.wav", audio_sha256="cc" * 32
+    )
+    with pytest.raises(LibraryError, match="two embeddings of one span"):
+        add_to_bob(twice)
+    assert add_to_bob([]) == 0
+    assert filled.profile("Bob").num_voiceprints == 1
 
 
 def bad(**changes: object) -> Embedding:

@@ -530,7 +530,9 @@ def test_a_migration_that_fails_changes_nothing(path: Path) -> None:
     database = open_database(path, create=False)
     for _ in range(2):
         with pytest.raises(LibraryError, match="no more"):
-            migrations.migrate(database, steps=(*migrations.STEPS, ("0098_colour", add_colour), ("0099_fail", add_and_fail)))
+            migrations.migrate(
+                database, steps=(*migrations.STEPS, ("0098_colour", add_colour), ("0099_fail", add_and_fail))
+            )
     database.close()
     assert shape(path) == before
     backups = tuple(path.with_name(f"library.db.{NEWEST}{n}.backup") for n in ("", "-2"))

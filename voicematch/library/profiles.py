@@ -255,30 +255,36 @@ def add_voiceprints(
         raise LibraryError(f"{consent!r}: consent is one of {', '.join(CONSENT)}")
     profile = profile_id(connection, name)
     rows = vectors.stack(embeddings, dimension, name)
+    if not embeddings:
+        return 0
+    spans = [{"at": float(embedding.start), "until": float(embedding.end)} for embedding in embeddings]
+    if len({(span["at"], span["until"]) for span in spans}) < len(spans):
+        raise LibraryError(f"{name}: two embeddings of one span of audio; keep one")
     clip_id = None
-    if clip is not None and len(embeddings):
+    if clip is not None:
         clip_id = insert(connection, clips, profile_id=profile, audio=clip, created=now())
-    num_replaced = 0
-    for embedding, row in zip(embeddings, rows, strict=True):
-        same = {"profile_id": profile, "embedder": embedder, "audio_sha256": audio_sha256}
-        same |= {"start": float(embedding.start), "stop": float(embedding.end)}
-        replaced = connection.execute(
-            voiceprints.delete().where(*(voiceprints.c[column] == value for column, value in same.items()))
-        )
-        num_replaced += replaced.rowcount
-        connection.execute(
-            voiceprints.insert().values(
-                **same,
-                clip_id=clip_id,
-                vector=vectors.to_bytes(row),
-                seconds=float(embedding.seconds),
-                source=source,
-                consent=consent,
-                created=now(),
-            )
-        )
+    same = {"profile_id": profile, "embedder": embedder, "audio_sha256": audio_sha256}
+    replaced = connection.execute(
+        voiceprints.delete().where(
+            *(voiceprints.c[column] == value for column, value in same.items()),
+            voiceprints.c.start == sa.bindparam("at"),
+            voiceprints.c.stop == sa.bindparam("until"),
+        ),
+        spans,
+    )
+    rest = {"clip_id": clip_id, "source": source, "consent": consent, "created": now()}
+    connection.execute(
+        voiceprints.insert(),
+        [
+            same
+            | rest
+            | {"start": span["at"], "stop": span["until"], "seconds": float(embedding.seconds)}
+            | {"vector": vectors.to_bytes(row)}
+            for embedding, row, span in zip(embeddings, rows, spans, strict=True)
+        ],
+    )
     remove_unused_clips(connection, profile)
-    return len(embeddings) - num_replaced
+    return len(embeddings) - replaced.rowcount
 
 
 def remove_unused_clips(connection: sa.Connection, profile: int) -> None:
