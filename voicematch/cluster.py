@@ -1,66 +1,296 @@
-"""Vectors of windows to speakers. Pure numpy and scipy; memory and time are bounded for an episode of many hours."""
+"""Vectors of windows to speakers. Pure numpy and scipy; memory and time are bounded for an episode of many hours.
+
+Agglomerative clustering over-divides; a Bayesian hidden Markov model over the sequence of windows then drops the
+speakers that the vectors do not need (VBx: Landini et al., "Bayesian HMM clustering of x-vector sequences", 2022, whose
+equations are cited below). What is usual for one voice and between voices comes from a ``Backend``.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.linalg import eigh
 
 from voicematch.types import Array
 
 Labels = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.float64]
 
-MOST_AT_ONCE = 3000  # vectors; their distances take 36 MB and the linkage 0.2 s
-FINE = 0.6  # share of the threshold at which blocks of a long episode are first clustered
+MOST_AT_ONCE = 2000  # vectors in one linkage: their distances take 16 MB
+MOST_SPEAKERS = 80  # that the model begins with; the smallest groups beyond are left to find their place
+
+# Tuned on the development episodes with models/train/tune_clustering.py; wide plateaus around each.
+SHRINKAGE = 0.5  # how far the centre of all voices moves from the training set's to the episode's own
+THRESHOLD = (
+    0.7  # cosine distance below which groups are joined at the start; too low costs time, too high merges people
+)
+EVIDENCE = 0.2  # F_A: windows overlap and resemble their neighbours, so each counts for less than an independent one
+PARSIMONY = 10.0  # F_B: the larger, the fewer speakers
+STAY = 0.9  # probability that the next window is the same speaker's, before anything is heard
+
+
+@dataclass(frozen=True, eq=False)
+class Backend:
+    """What an embedder's vectors look like: two-covariance PLDA, diagonal after projection.
+
+    mean : (dimension,) array, of all voices
+    projection : (dimension, num_axes) array; along each axis the spread within one voice is 1
+    between : (num_axes,) array, the variance between voices along each axis, largest first
+    """
+
+    mean: Numbers
+    projection: Numbers
+    between: Numbers
+
+    @classmethod
+    def estimate(cls, vectors: Array, speakers: npt.NDArray[np.int64], num_axes: int = 100) -> Backend:
+        """The backend of labelled vectors: the generalised eigenvectors of between against within (LDA).
+
+        vectors : (num_vectors, dimension) array
+        speakers : (num_vectors,) array; speakers with one vector tell nothing and are left out
+        """
+        mean = vectors.mean(axis=0, dtype=np.float64)
+        centred = vectors - mean
+        own = [centred[speakers == speaker] for speaker in np.unique(speakers)]
+        own = [rows for rows in own if len(rows) > 1]
+        if len(own) < 2:
+            raise ValueError("needs two speakers of two vectors each")
+        means = np.stack([rows.mean(axis=0) for rows in own])
+        apart = np.concatenate([rows - rows.mean(axis=0) for rows in own])
+        within = apart.T @ apart / (len(apart) - len(own))
+        spread = np.cov(means.T) - within * np.mean([1 / len(rows) for rows in own])
+        within += 1e-3 * np.trace(within) / len(within) * np.eye(len(within))
+        values, axes = eigh(spread, within)
+        order = np.argsort(-values)[: min(num_axes, len(values))]
+        return cls(mean, axes[:, order], np.maximum(values[order], 1e-3))
+
+    @classmethod
+    def of_episode(cls, vectors: Array, pairs: npt.NDArray[np.int64], num_axes: int = 20) -> Backend:
+        """A backend for an embedder that has none: windows that touch are mostly of one voice.
+
+        vectors : (num_vectors, dimension) array
+        pairs : (num_pairs, 2) array, indices of windows that touch and do not overlap
+        """
+        centred = vectors - vectors.mean(axis=0, dtype=np.float64)
+        total = centred.T @ centred / max(1, len(centred) - 1)
+        apart = centred[pairs[:, 1]] - centred[pairs[:, 0]]
+        lengths = np.linalg.norm(apart, axis=1)
+        apart = apart[lengths <= np.quantile(lengths, 0.8)] if len(apart) else apart  # without changes of speaker
+        within = apart.T @ apart / max(1, 2 * len(apart))
+        floor = max(np.trace(within), 0.1 * np.trace(total), 1e-6) / len(within)
+        within = 0.8 * within + 0.2 * floor * np.eye(len(within))
+        values, axes = eigh(total - within, within)
+        order = np.argsort(-values)[: min(num_axes, len(values))]
+        return cls(vectors.mean(axis=0, dtype=np.float64), axes[:, order], np.maximum(values[order], 0.05))
+
+    def save(self, file: Path) -> None:
+        """Write it, as float32, beside the model it belongs to."""
+        arrays = {"mean": self.mean, "projection": self.projection, "between": self.between}
+        np.savez(file, **{name: array.astype(np.float32) for name, array in arrays.items()})  # type: ignore[arg-type]
+
+    @classmethod
+    def load(cls, file: Path) -> Backend:
+        with np.load(file) as kept:
+            return cls(*(kept[name].astype(np.float64) for name in ("mean", "projection", "between")))
+
+    def project(self, vectors: Array) -> Numbers:
+        """The vectors of one episode on the axes, scaled to the length that the model expects of them."""
+        centre = self.mean + SHRINKAGE * (vectors.mean(axis=0, dtype=np.float64) - self.mean)
+        rows = _unit((vectors - centre) @ self.projection)
+        scaled: Numbers = rows * np.sqrt((1 + self.between).sum())
+        return scaled
 
 
 def cluster(
     vectors: Array,
     *,
-    threshold: float,
+    backend: Backend,
+    joined: npt.NDArray[np.bool_] | None = None,
     min_speakers: int = 1,
     max_speakers: int | None = None,
 ) -> Labels:
     """The speaker of each vector, (num_vectors,) from 0 in order of first appearance.
 
     vectors : (num_vectors, dimension) array of unit rows, in order of time
-    threshold : cosine distance (0 … 2) at which two groups are two speakers
+    joined : (num_vectors - 1,) bool array, whether a vector's sound goes on into the next one's; None for all
     min_speakers, max_speakers : honoured as long as there are that many vectors
-
-    Agglomerative clustering, average linkage. More vectors than ``MOST_AT_ONCE`` are first joined into small pure
-    groups within blocks of time, and the groups' means are clustered.
     """
     if not 1 <= min_speakers <= (max_speakers or min_speakers):
         raise ValueError(f"no such number of speakers: {min_speakers} to {max_speakers}")
-    groups = _groups(vectors, threshold)
-    means = np.stack([vectors[groups == group].mean(axis=0) for group in range(groups.max(initial=-1) + 1)])
-    labels = _cut(means, threshold, min_speakers, max_speakers)[groups] if len(vectors) else groups
+    if len(vectors) == 0:
+        return np.zeros(0, np.int64)
+    rows = backend.project(vectors)
+    links = np.ones(len(rows) - 1, dtype=bool) if joined is None else joined
+    start = _start(_smoothed(rows, links))
+    labels = _settle(rows, start, backend.between)
+    for parsimony in (0.7 * PARSIMONY, 0.5 * PARSIMONY, 0.25 * PARSIMONY):
+        if labels.max() + 1 >= min_speakers:
+            break
+        labels = _settle(rows, start, backend.between, parsimony=parsimony)
+        max_speakers = max_speakers or min_speakers
+    return renumbered(_bounded(rows, labels, backend.between, min_speakers, max_speakers))
+
+
+def _smoothed(rows: Numbers, joined: npt.NDArray[np.bool_]) -> Numbers:
+    """Each row with half of its neighbours: less noise for the linkage, which cannot see time."""
+    mixed = rows.copy()
+    mixed[1:] += 0.5 * rows[:-1] * joined[:, None]
+    mixed[:-1] += 0.5 * rows[1:] * joined[:, None]
+    return _unit(mixed)
+
+
+def _start(rows: Numbers) -> Labels:
+    """Too many speakers rather than too few; block by block, then across blocks, when there are many rows."""
+    labels = np.empty(len(rows), np.int64)
+    num_groups = 0
+    for first in range(0, len(rows), MOST_AT_ONCE):
+        block = _linked(rows[first : first + MOST_AT_ONCE])
+        labels[first : first + MOST_AT_ONCE] = block + num_groups
+        num_groups += int(block.max()) + 1
+    if len(rows) > MOST_AT_ONCE:
+        labels = _linked(_unit(_means(rows, labels)))[labels]
+    sizes = np.bincount(labels)
+    kept = np.sort(np.argsort(-sizes, kind="stable")[:MOST_SPEAKERS])
+    if len(kept) < len(sizes):
+        lost = ~np.isin(labels, kept)
+        labels[lost] = kept[(rows[lost] @ _unit(_means(rows, labels)[kept]).T).argmax(axis=1)]
     return renumbered(labels)
 
 
-def _groups(vectors: Array, threshold: float) -> Labels:
-    """Small groups of one voice: each vector its own, unless there are too many for one linkage."""
-    if len(vectors) <= MOST_AT_ONCE:
-        return np.arange(len(vectors))
-    labels = np.empty(len(vectors), np.int64)
-    num_groups = 0
-    for first in range(0, len(vectors), MOST_AT_ONCE):
-        block = _cut(vectors[first : first + MOST_AT_ONCE], FINE * threshold, 1, MOST_AT_ONCE // 10)
-        labels[first : first + MOST_AT_ONCE] = block + num_groups
-        num_groups += block.max() + 1
+def _linked(rows: Numbers) -> Labels:
+    if len(rows) < 2:
+        return np.zeros(len(rows), np.int64)
+    return np.asarray(fcluster(linkage(rows, "average", metric="cosine"), THRESHOLD, "distance"), np.int64) - 1
+
+
+def _settle(
+    rows: Numbers,
+    labels: Labels,
+    between: Numbers,
+    *,
+    parsimony: float = PARSIMONY,
+    keep_all: bool = False,
+    iterations: int = 20,
+) -> Labels:
+    """Variational Bayes from a first guess; a speaker whose share of the windows vanishes is dropped.
+
+    keep_all : the number of speakers is given: their shares stay equal, so that none vanishes
+    """
+    num_speakers = int(labels.max()) + 1
+    shares = np.full(num_speakers, 1 / num_speakers)
+    weights = np.where(np.eye(num_speakers)[labels] > 0, 1.0, np.exp(-7.0))
+    weights /= weights.sum(axis=1, keepdims=True)
+    scaled = rows * np.sqrt(between)
+    last = -np.inf
+    for _ in range(iterations):
+        # Eqs. (16), (17): precision and mean of each speaker's vector, given who speaks when
+        precision = 1 + EVIDENCE / parsimony * weights.sum(axis=0)[:, None] * between
+        means = EVIDENCE / parsimony * (weights.T @ scaled) / precision
+        # Eq. (23), without what is the same for all speakers
+        likelihood = EVIDENCE * (scaled @ means.T - 0.5 * (1 / precision + means**2) @ between)
+        weights, expected, evidence = _forward_backward(likelihood, shares)
+        bound = evidence + parsimony * 0.5 * (1 - np.log(precision) - 1 / precision - means**2).sum()
+        if not keep_all:
+            shares = expected / expected.sum()
+            kept = shares > 1e-4
+            if not kept.all():
+                shares, weights = shares[kept] / shares[kept].sum(), weights[:, kept]
+                last = -np.inf
+                continue
+        if bound - last < 1e-3 * abs(bound) / len(rows):
+            break
+        last = bound
+    return renumbered(weights.argmax(axis=1))
+
+
+def _forward_backward(likelihood: Numbers, shares: Numbers) -> tuple[Numbers, Numbers, float]:
+    """Probability of each speaker in each window, expected entries into each speaker, and the log evidence.
+
+    likelihood : (num_windows, num_speakers) array of logarithms
+    shares : (num_speakers,) array, where a change of speaker leads
+
+    With one and the same chance to stay, a step costs no more than the number of speakers (eqs. 18 to 20).
+    """
+    largest = likelihood.max(axis=1, keepdims=True)
+    seen = np.exp(likelihood - largest)
+    forward, backward = np.empty_like(seen), np.ones_like(seen)
+    scale = np.empty(len(seen))
+    state = shares
+    for at, row in enumerate(seen):
+        state = row * (STAY * state + (1 - STAY) * shares)
+        scale[at] = state.sum()
+        state = state / scale[at]
+        forward[at] = state
+    for at in range(len(seen) - 2, -1, -1):
+        after = seen[at + 1] * backward[at + 1]
+        backward[at] = (STAY * after + (1 - STAY) * (shares @ after)) / scale[at + 1]
+    weights = forward * backward
+    weights /= weights.sum(axis=1, keepdims=True)
+    entries = (1 - STAY) * shares * (seen[1:] * backward[1:] / scale[1:, None]).sum(axis=0)
+    return weights, weights[0] + entries, float(np.log(scale).sum() + largest.sum())
+
+
+def _bounded(rows: Numbers, labels: Labels, between: Numbers, fewest: int, most: int | None) -> Labels:
+    """The labels with speakers merged or split, the least loss first, until their number is in the range."""
+    num_found = num_speakers = int(labels.max()) + 1
+    fewest = min(fewest, len(rows))
+    while most is not None and num_speakers > most:
+        sizes, means = np.bincount(labels), _means(rows, labels)
+        costs = _ward(sizes[:, None], sizes[None, :], means[:, None], means[None, :])
+        np.fill_diagonal(costs, np.inf)
+        into, gone = sorted(np.unravel_index(int(costs.argmin()), costs.shape))
+        labels = renumbered(np.where(labels == gone, into, labels))
+        num_speakers -= 1
+    while num_speakers < fewest:
+        halves = [_halved(rows[labels == speaker]) for speaker in range(num_speakers)]
+        split = int(np.argmax([gain for gain, _ in halves]))
+        labels[np.flatnonzero(labels == split)[halves[split][1]]] = num_speakers
+        num_speakers += 1
+    if num_speakers != num_found:
+        settled = _settle(rows, labels, between, keep_all=True)
+        if len(np.unique(settled)) == num_speakers:
+            return settled
     return labels
 
 
-def _cut(vectors: Array, threshold: float, min_speakers: int, max_speakers: int | None) -> Labels:
-    if len(vectors) < 2:
-        return np.zeros(len(vectors), np.int64)
-    tree = linkage(np.asarray(vectors, np.float64), "average", metric="cosine")
-    labels = fcluster(tree, threshold, "distance")
-    if labels.max() < min_speakers:
-        labels = fcluster(tree, min(min_speakers, len(vectors)), "maxclust")
-    elif max_speakers is not None and labels.max() > max_speakers:
-        labels = fcluster(tree, max_speakers, "maxclust")
-    return np.asarray(labels, np.int64) - 1
+def _halved(rows: Numbers) -> tuple[float, npt.NDArray[np.bool_]]:
+    """What splitting these rows in two would gain, and which of them go; two-means from the widest axis."""
+    if len(rows) < 2:
+        return -1.0, np.zeros(len(rows), dtype=bool)
+    centred = rows - rows.mean(axis=0)
+    side = centred @ np.linalg.svd(centred, full_matrices=False)[2][0]
+    goes = side > np.median(side)
+    for _ in range(10):
+        if goes.all() or not goes.any():
+            return 0.0, np.arange(len(rows)) == len(rows) - 1
+        here, there = rows[~goes].mean(axis=0), rows[goes].mean(axis=0)
+        goes = ((rows - there) ** 2).sum(axis=1) < ((rows - here) ** 2).sum(axis=1)
+    if goes.all() or not goes.any():
+        return 0.0, np.arange(len(rows)) == len(rows) - 1
+    gain = _ward(np.array((~goes).sum()), np.array(goes.sum()), rows[~goes].mean(axis=0), rows[goes].mean(axis=0))
+    return float(gain), goes
+
+
+def _ward(num_a: npt.NDArray[np.int64], num_b: npt.NDArray[np.int64], a: Numbers, b: Numbers) -> Numbers:
+    """Growth of the squared error when two groups become one (Ward 1963)."""
+    cost: Numbers = num_a * num_b / (num_a + num_b) * ((a - b) ** 2).sum(axis=-1)
+    return cost
+
+
+def _means(rows: Numbers, labels: Labels) -> Numbers:
+    sums = np.zeros((int(labels.max()) + 1, rows.shape[1]))
+    np.add.at(sums, labels, rows)
+    means: Numbers = sums / np.maximum(np.bincount(labels), 1)[:, None]
+    return means
+
+
+def _unit(rows: Numbers) -> Numbers:
+    scaled: Numbers = rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
+    return scaled
 
 
 def renumbered(labels: Labels) -> Labels:

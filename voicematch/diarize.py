@@ -15,9 +15,11 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import uniform_filter1d
 
+from voicematch import models
 from voicematch.audio import SAMPLE_RATE
-from voicematch.cluster import Labels, cluster
+from voicematch.cluster import Backend, Labels, cluster
 from voicematch.embed import Embedder, unit
 from voicematch.features import FRAMES_PER_SECOND, HOP, log_mel
 from voicematch.speech import FRAME, SileroDetector, SpeechDetector, regions
@@ -27,8 +29,11 @@ WINDOW = 1.5  # s of speech in one vector: long enough to tell voices apart, sho
 STEP = 0.75  # s between windows
 STRETCH = 10.0  # s of one speaker's speech in one embedding of the answer
 SHORTEST_TURN = 0.2  # s
+LONGEST_GAP = 0.5  # s; a shorter silence between two stretches of one speaker is part of their turn
+REACH = 0.7  # s; how far a change of speaker is moved to a pause
+FAR = 0.3  # probability of speech that a pause must gain for each second it is farther away
+BACKEND = ".backend.npz"  # instead of the model's own ending: its Backend, made by models/train/tune_clustering.py
 LONGEST_WAIT = 60.0  # s of speech without a pause after which it is cut all the same
-THRESHOLD = 0.95  # cosine distance between centred vectors at which two groups are two speakers
 
 
 class Diarizer(Protocol):
@@ -65,23 +70,43 @@ class BuiltinDiarizer:
         speakers: tuple[int, int] | None = None,
         progress: Progress | None = None,
     ) -> Diarization:
-        clock = _Clock()
-        heard = _listen(audio, embedder, clock, progress)
+        clock = Clock()
+        heard = listen(audio, embedder, clock, progress)
         if progress:
             progress("cluster", 0.0, 1.0)
-        fewest, most = speakers or (1, None)
-        with clock("clustering"):
-            centred = unit(heard.vectors - heard.vectors.mean(axis=0)) if len(heard.vectors) else heard.vectors
-            labels = cluster(centred, threshold=THRESHOLD, min_speakers=fewest, max_speakers=most)
-        with clock("boundaries"):
-            turns = _turns(heard, labels)
-            embeddings = _embeddings(heard, labels, turns, embedder.min_speech)
+        diarization = conclude(heard, embedder, clock, speakers=speakers)
         if progress:
             progress("cluster", 1.0, 1.0)
-        return Diarization(turns, embeddings, heard.duration, clock.seconds)
+        return diarization
 
 
-class _Clock:
+def conclude(heard: Heard, embedder: Embedder, clock: Clock, *, speakers: tuple[int, int] | None = None) -> Diarization:
+    """Who speaks when, from what was heard; ``embedder`` says which vectors these are."""
+    if not len(heard.vectors):
+        return Diarization((), {}, heard.duration, clock.seconds)
+    fewest, most = speakers or (1, None)
+    with clock("clustering"):
+        backend = _backend(embedder, heard)
+        joined = heard.windows[1:, 0] <= heard.windows[:-1, 1]
+        labels = cluster(heard.vectors, backend=backend, joined=joined, min_speakers=fewest, max_speakers=most)
+    with clock("boundaries"):
+        turns = _turns(heard, labels)
+        embeddings = _embeddings(heard, labels, turns, embedder.min_speech)
+    return Diarization(turns, embeddings, heard.duration, clock.seconds)
+
+
+def _backend(embedder: Embedder, heard: Heard) -> Backend:
+    """What is known of the embedder's vectors: the file beside its model, else what the episode itself shows."""
+    if embedder.name in models.MODELS:
+        file = models.path(embedder.name).with_suffix(BACKEND)
+        if file.is_file():
+            return Backend.load(file)
+    apart = heard.windows[2:, 0] - heard.windows[:-2, 1]
+    first = np.flatnonzero(np.abs(apart) < STEP / 2)
+    return Backend.of_episode(heard.vectors, np.stack([first, first + 2], axis=1))
+
+
+class Clock:
     """Wall time by stage."""
 
     def __init__(self) -> None:
@@ -96,10 +121,11 @@ class _Clock:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
 
 
-class _Heard:
+class Heard:
     """What is left of an episode once its sound has gone by.
 
     spans : stretches of speech, in seconds
+    probabilities : of speech, one for every 20 ms
     windows : (num_windows, 2) array, seconds
     vectors : (num_windows, dimension) unit rows
     """
@@ -108,6 +134,7 @@ class _Heard:
         self.spans: list[tuple[float, float]] = []
         self.windows: npt.NDArray[np.float64] = np.empty((0, 2))
         self.vectors: Array = np.empty((0, dimension), np.float32)
+        self.probabilities: list[Array] = []
         self.duration = 0.0
 
 
@@ -134,10 +161,10 @@ class _Features:
         return rows[start:end]
 
 
-def _listen(audio: Sound, embedder: Embedder, clock: _Clock, progress: Progress | None) -> _Heard:
+def listen(audio: Sound, embedder: Embedder, clock: Clock, progress: Progress | None = None) -> Heard:
     """One pass over the sound: what is said, where, and the vectors of it."""
     detector, features = SileroDetector(), _Features()
-    heard = _Heard(embedder.dimension)
+    heard = Heard(embedder.dimension)
     pending = _Pending()
     total = audio.estimate() or 0.0
     num_samples = 0
@@ -183,7 +210,7 @@ class _Pending:
         self.probabilities = self.probabilities[num_frames:]
 
 
-def _hear(block: Array, detector: SpeechDetector, features: _Features, pending: _Pending, clock: _Clock) -> None:
+def _hear(block: Array, detector: SpeechDetector, features: _Features, pending: _Pending, clock: Clock) -> None:
     with clock("features"):
         rows = features.process(block)
     with clock("speech"):
@@ -192,7 +219,7 @@ def _hear(block: Array, detector: SpeechDetector, features: _Features, pending: 
     pending.probabilities = np.concatenate([pending.probabilities, probabilities])
 
 
-def _embed(pending: _Pending, embedder: Embedder, heard: _Heard, clock: _Clock, last: bool = False) -> None:
+def _embed(pending: _Pending, embedder: Embedder, heard: Heard, clock: Clock, last: bool = False) -> None:
     """Embed the speech up to the last pause and forget its sound."""
     ready = min(len(pending.probabilities), len(pending.rows) // 2)
     with clock("speech"):
@@ -215,6 +242,7 @@ def _embed(pending: _Pending, embedder: Embedder, heard: _Heard, clock: _Clock, 
         heard.windows = np.concatenate([heard.windows, np.array(windows)[long_enough] + offset])
         heard.vectors = np.concatenate([heard.vectors, vectors])
     heard.spans += [(start + offset, end + offset) for start, end in found]
+    heard.probabilities.append(pending.probabilities[:ready])
     pending.drop(ready)
 
 
@@ -234,14 +262,14 @@ def place(span: tuple[float, float], limit: float) -> list[tuple[float, float]]:
     return [(float(s), float(s) + WINDOW) for s in np.linspace(start, end - WINDOW, num_steps + 1)]
 
 
-def _turns(heard: _Heard, labels: Labels) -> tuple[Turn, ...]:
+def _turns(heard: Heard, labels: Labels) -> tuple[Turn, ...]:
     """Each moment of speech goes to the window whose centre is nearest."""
     if not len(labels):
         return ()
     centres = heard.windows.mean(axis=1)
     order = np.argsort(centres, kind="stable")
     centres, labels = centres[order], labels[order]
-    cuts = (centres[1:] + centres[:-1])[labels[1:] != labels[:-1]] / 2
+    cuts = _snapped((centres[1:] + centres[:-1])[labels[1:] != labels[:-1]] / 2, heard.probabilities)
     pieces: list[tuple[float, float, int]] = []
     for start, end in heard.spans:
         inner = cuts[(cuts > start + SHORTEST_TURN) & (cuts < end - SHORTEST_TURN)]
@@ -249,14 +277,30 @@ def _turns(heard: _Heard, labels: Labels) -> tuple[Turn, ...]:
             if last - first >= SHORTEST_TURN:
                 nearest = int(np.argmin(np.abs(centres - (first + last) / 2)))
                 pieces.append((first, last, int(labels[nearest])))
-    names: dict[int, str] = {}
-    for _, _, label in pieces:
-        names.setdefault(label, f"SPEAKER_{len(names):02d}")
-    return tuple(sorted(Turn(start, end, names[label]) for start, end, label in pieces))
+    joined: list[tuple[float, float, int]] = []
+    for start, end, label in pieces:
+        if joined and joined[-1][2] == label and start - joined[-1][1] <= LONGEST_GAP:
+            joined[-1] = (joined[-1][0], end, label)
+        else:
+            joined.append((start, end, label))
+    names = {label: f"SPEAKER_{idx:02d}" for idx, label in enumerate(dict.fromkeys(label for _, _, label in joined))}
+    return tuple(Turn(start, end, names[label]) for start, end, label in joined)
+
+
+def _snapped(cuts: npt.NDArray[np.float64], probabilities: list[Array]) -> npt.NDArray[np.float64]:
+    """Changes of speaker moved to the likeliest pause nearby: a window tells only roughly where a voice begins."""
+    heard = uniform_filter1d(np.concatenate(probabilities), 5)
+    snapped = []
+    for cut in cuts:
+        first = max(0, round((cut - REACH) / FRAME))
+        near = heard[first : round((cut + REACH) / FRAME) + 1]
+        away = np.abs((np.arange(first, first + len(near)) + 0.5) * FRAME - cut)
+        snapped.append((first + int(np.argmin(near + FAR * away)) + 0.5) * FRAME if len(near) else cut)
+    return np.maximum.accumulate(np.array(snapped, dtype=np.float64))
 
 
 def _embeddings(
-    heard: _Heard, labels: Labels, turns: tuple[Turn, ...], min_speech: float
+    heard: Heard, labels: Labels, turns: tuple[Turn, ...], min_speech: float
 ) -> dict[str, tuple[Embedding, ...]]:
     """For each speaker an embedding per ``STRETCH`` of speech: the mean of its windows in their turns."""
     windows_by_speaker: dict[str, list[int]] = {turn.speaker: [] for turn in turns}
