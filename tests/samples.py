@@ -29,7 +29,7 @@ EPISODE = LabelledEpisode(
             ("98 % likely, and nobody else is near",),
         ),
         "SPEAKER_01": Match("SPEAKER_01", Verdict.REVIEW, "Liam", 0.6, (Candidate("Liam", 0.4, 0.6, 0.7),)),
-        "SPEAKER_02": Match("SPEAKER_02", Verdict.UNKNOWN, None, 0.01),
+        "SPEAKER_02": Match("SPEAKER_02", Verdict.UNKNOWN, None, 0.01, unknown="U-0001"),
     },
     lines=(
         Line(

@@ -111,6 +111,7 @@ def test_own_json_holds_no_vectors_and_says_what_the_reader_needs() -> None:
         "verdict": "accept",
         "profile": "Maya & Co",
         "probability": 0.98,
+        "unknown": None,
         "talk_seconds": 9.25,
         "turns": 2,
         "candidates": [

@@ -175,7 +175,7 @@ def some_lines(draw: st.DrawFn) -> list[Line]:
 
 
 @given(lines=some_lines(), turns=some_turns(), speech=st.none() | st.lists(st.tuples(times, times), max_size=3))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 def test_no_word_is_lost_repeated_or_moved(
     lines: list[Line], turns: list[Turn], speech: list[tuple[float, float]] | None
 ) -> None:

@@ -21,8 +21,8 @@ def seconds(text: str) -> float | None:
     hours, minutes, whole, fraction = match.groups()
     if int(whole) > 59 or (hours is not None and int(minutes) > 59):
         return None
-    milliseconds = round(float(f"0.{fraction}") * 1000) if fraction else 0
-    return (int(hours or 0) * 3600 + int(minutes) * 60 + int(whole)) + milliseconds / 1000
+    thousandths = round(float(f"0.{fraction}") * 1000) if fraction else 0
+    return ((int(hours or 0) * 3600 + int(minutes) * 60 + int(whole)) * 1000 + thousandths) / 1000
 
 
 def milliseconds(time: float) -> int:
