@@ -58,14 +58,14 @@ def run(settings: Settings, *, num_workers: int = 1, watch: Watch | None = None)
     """
     tally = Tally()
     children: list[_Child] = []
-    with open_library(settings.library) as library, _interrupts() as interrupts:
+    with open_library(settings.library) as library, interrupts() as came:
         try:
             looked = -LOOK_SECONDS
-            while len(interrupts) < 2:
+            while len(came) < 2:
                 if time.monotonic() - looked >= LOOK_SECONDS:
                     library.jobs.take_back(is_dead)
                     looked = time.monotonic()
-                if interrupts:
+                if came:
                     tally.interrupted, tally.stop = True, tally.stop or "interrupted"
                 if tally.stop:
                     _ask_to_stop(children)
@@ -180,7 +180,7 @@ def _tell(watch: Watch | None, event: Event) -> None:
 
 
 @contextmanager
-def _interrupts() -> Iterator[list[int]]:
+def interrupts() -> Iterator[list[int]]:
     """The signals to stop that came since, in place of a KeyboardInterrupt in the middle of something."""
     came: list[int] = []
     if threading.current_thread() is not threading.main_thread():

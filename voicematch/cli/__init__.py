@@ -29,6 +29,7 @@ COMMANDS = {
     "enroll": ("enroll", "Teach the library a voice."),
     "name": ("enroll", "Name a voice of a stored episode."),
     "profiles": ("profiles", "List, show, rename, merge or forget the people the library knows."),
+    "batch": ("batch", "Label a backlog: folders, feeds, hundreds of episodes."),
     "episodes": ("episodes", "List, show, match again or export stored episodes."),
     "search": ("episodes", "Find what was said, and by whom."),
     "library": ("library", "Where the library is, what is in it, check it, back it up."),

@@ -1,0 +1,316 @@
+"""``voicematch batch``: hundreds of episodes, overnight."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from . import EXIT_ERROR, EXIT_PARTIAL, EXIT_STOPPED
+from .identify import FormatName
+from .options import clock, json_option, library_option, quiet_option
+from .terminal import print_json, print_table
+
+if TYPE_CHECKING:
+    from ..batch import Event, Outcome, Tally
+    from ..batch.local import Watch
+    from ..pipeline import Engines
+
+GIB = 1 << 30
+
+
+class Day(click.ParamType[str]):
+    """A day, as 2024-01-31, 2024-01 or 2024."""
+
+    name = "day"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", value, re.ASCII):
+            self.fail(f"{value!r} is not a day; write 2024-01-31, 2024-01 or 2024", param, ctx)
+        return value
+
+
+@click.group()
+def batch() -> None:
+    """Label a backlog: add episodes, run, look, retry, report."""
+
+
+@batch.command()
+@click.argument("sources", nargs=-1, required=True, metavar="DIR|FILE|LIST|FEED|OPML...")
+@click.option(
+    "--since", type=Day(), metavar="DAY", help="Only episodes published (files: changed) on this day or later."
+)
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Of each folder, list or feed only the newest N."
+)
+@click.option("--match", metavar="REGEX", help="Only episodes whose title, path or address has this in it.")
+@json_option
+@library_option
+def add(
+    sources: tuple[str, ...],
+    since: str | None,
+    limit: int | None,
+    match: str | None,
+    as_json: bool,
+    location: str | None,
+) -> None:
+    """Queue what is in folders, files, lists (a line a path or address), RSS feeds and OPML.
+
+    What is queued or done already is not added again, so the same command can follow a feed.
+
+    \b
+    voicematch batch add https://example.org/feed.xml --since 2024 --limit 50
+    voicematch batch add recordings/ --match interview
+    """
+    from .. import batch as backlog
+    from ..library import open_library
+
+    found = backlog.find(sources, since=since, limit=limit, match=match)
+    for reason in found.left_out:
+        click.echo(f"left out: {reason}", err=True)
+    with open_library(location) as library:
+        added = library.jobs.add(found.jobs)
+    if as_json:
+        figures = {"new": added.num_new, "known": added.num_known, "changed": added.num_changed}
+        print_json(figures | {"left_out": list(found.left_out)})
+        return
+    click.echo(f"{added.num_new} new, {added.num_known} known already; voicematch batch run labels them")
+    if added.num_changed:
+        click.echo(f"{added.num_changed} offer another sound than was labelled; voicematch batch retry --changed")
+
+
+@batch.command()
+@click.option(
+    "--jobs",
+    "num_workers",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    help="Episodes at once (default: one for every two cores).",
+)
+@click.option(
+    "--out",
+    metavar="DIR|TEMPLATE",
+    help="Where to write: a folder, or a path with {show} {date} {year} {title} {season} {episode} {name} "
+    "(default: beside the audio; for feeds ./{show}/{date}-{title}).",
+)
+@click.option(
+    "-f",
+    "--format",
+    "formats",
+    multiple=True,
+    type=FormatName(),
+    metavar="FORMAT",
+    help="Write a file in this format for each episode (repeatable); else only the library knows.",
+)
+@click.option("--force", is_flag=True, help="Overwrite files that this library's backlog has not written.")
+@click.option(
+    "--cache",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where to keep downloads (default: the platform's cache folder).",
+)
+@click.option(
+    "--cache-size",
+    type=click.FloatRange(min=0.01),
+    default=10.0,
+    show_default=True,
+    metavar="GIB",
+    help="How much of them.",
+)
+@click.option(
+    "--ray",
+    "ray_address",
+    metavar="ADDRESS",
+    help="Work on a Ray cluster ('local' for one on this machine); pip install 'voicematch[ray]'.",
+)
+@quiet_option
+@library_option
+@click.pass_obj
+def run(
+    engines: Engines | None,
+    num_workers: int | None,
+    out: str | None,
+    formats: tuple[str, ...],
+    force: bool,
+    cache: Path | None,
+    cache_size: float,
+    ray_address: str | None,
+    quiet: bool,
+    location: str | None,
+) -> int:
+    """Label what is queued. May be stopped, or killed, at any time: the next run goes on.
+
+    ^C stops after the stage in hand. A bad episode fails alone, and the exit code is 3; `batch report` says why.
+
+    \b
+    voicematch batch run -f vtt -f json --out "labelled/{show}/{date}-{title}"
+    """
+    from .. import batch as backlog
+    from .. import outputs, pipeline
+    from ..library import State, default_location, open_library
+
+    if out is not None and "{" in out:
+        outputs.check(out)
+    settings = backlog.Settings(
+        library=location or default_location(),
+        formats=tuple(dict.fromkeys(formats)),
+        out=out,
+        force=force,
+        cache=cache or backlog.default_cache(),
+        cache_bytes=round(cache_size * GIB),
+        engines=engines or pipeline.BUILT_IN,
+    )
+    with open_library(location) as library:
+        counts = library.jobs.counts()
+    num_queued = counts[State.QUEUED] + counts[State.RUNNING]
+    workers = num_workers or max(1, (os.cpu_count() or 1) // 2)
+    with _watch(num_queued, quiet=quiet) as watch:
+        if ray_address is not None:
+            from ..batch import ray_cluster
+
+            tally = ray_cluster.run(settings, ray_address, num_workers=workers, watch=watch)
+        else:
+            tally = backlog.run(settings, num_workers=workers, watch=watch)
+    return _closing(tally)
+
+
+def _closing(tally: Tally) -> int:
+    """Says how the run ended; its exit code."""
+    click.echo(f"{tally.num_done} done, {tally.num_failed} failed", err=True)
+    if tally.interrupted:
+        click.echo("stopped; what is not done stays queued: voicematch batch run goes on", err=True)
+        return EXIT_STOPPED
+    if tally.stop:
+        click.echo(f"error: stopped after {tally.stop}", err=True)
+        return EXIT_ERROR
+    return EXIT_PARTIAL if tally.num_failed else 0
+
+
+@batch.command()
+@click.option("--failed", is_flag=True, help="List the failed episodes, each with its reason.")
+@json_option
+@library_option
+def status(failed: bool, as_json: bool, location: str | None) -> None:
+    """How far the backlog is, and what is being worked on."""
+    from ..library import State, open_library
+
+    with open_library(location) as library:
+        counts = library.jobs.counts()
+        listed = library.jobs.find(State.FAILED if failed else State.RUNNING)
+    if as_json:
+        shown = [{"title": j.title, "source": j.source, "started": j.started, "error": j.error} for j in listed]
+        print_json(
+            {"counts": {str(state): num for state, num in counts.items()}, "failed" if failed else "running": shown}
+        )
+        return
+    print_table(tuple(counts), [tuple(str(num) for num in counts.values())], right=tuple(counts))
+    if failed:
+        print_table(("failed", "why"), [(job.title, job.error or "") for job in listed])
+    elif listed:
+        print_table(("running", "since", "attempt"), [(j.title, j.started or "", str(j.attempts)) for j in listed])
+
+
+@batch.command()
+@click.argument("titles", nargs=-1, metavar="[TITLE]...")
+@click.option("--changed", is_flag=True, help="Also episodes whose sound has changed since they were labelled.")
+@library_option
+def retry(titles: tuple[str, ...], changed: bool, location: str | None) -> None:
+    """Queue failed episodes again: all, or those with TITLE in their title, path or address."""
+    from ..library import open_library
+
+    with open_library(location) as library:
+        num_queued = library.jobs.retry(titles, changed=changed)
+    click.echo(f"{num_queued} queued again")
+
+
+@batch.command()
+@json_option
+@library_option
+def report(as_json: bool, location: str | None) -> None:
+    """Who was named, who is unknown, what failed, how long they talk: Markdown on stdout."""
+    from .. import batch as backlog
+    from ..library import open_library
+
+    with open_library(location) as library:
+        if as_json:
+            print_json(backlog.as_json(library))
+        else:
+            click.echo(backlog.as_markdown(library), nl=False)
+
+
+@contextmanager
+def _watch(num_queued: int, *, quiet: bool) -> Iterator[Watch | None]:
+    """Shows a run on stderr: bars on a terminal, else a line an episode, nothing when quiet."""
+    if quiet:
+        yield None
+    elif sys.stderr.isatty():
+        with _bars(num_queued) as watch:
+            yield watch
+    else:
+        yield _Lines(num_queued)
+
+
+class _Lines:
+    """A line for each episode that ended, with the time left by the pace so far."""
+
+    def __init__(self, num_queued: int) -> None:
+        self._num_queued = num_queued
+        self._num_ended = 0
+        self._started = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        if event.outcome is None:
+            return
+        self._num_ended += event.outcome.state != "queued"
+        left = max(0, self._num_queued - self._num_ended)
+        pace = (time.monotonic() - self._started) / max(1, self._num_ended)
+        ahead = f"; about {clock(left * pace)} left" if left else ""
+        click.echo(f"[{self._num_ended}/{self._num_queued}] {_ended(event.outcome)}{ahead}", err=True)
+
+
+@contextmanager
+def _bars(num_queued: int) -> Iterator[Watch]:
+    """A bar for the whole, and one for each worker's episode."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    week = 7 * 86_400  # s; the pace is that of all episodes, not of the last seconds
+    with Progress(*columns, console=console, transient=True, speed_estimate_period=week) as progress:
+        whole = progress.add_task("all", total=num_queued)
+        by_worker: dict[int, TaskID] = {}
+
+        def watch(event: Event) -> None:
+            if event.worker not in by_worker:
+                by_worker[event.worker] = progress.add_task("", total=None)
+            task = by_worker[event.worker]
+            title = escape(event.job.title[:40])
+            if event.outcome is not None:
+                console.print(escape(_ended(event.outcome)), highlight=False)
+                progress.update(task, description="", completed=0, total=None)
+                progress.advance(whole, event.outcome.state != "queued")
+            else:
+                described = f"{title}: {event.step}" if event.step else title
+                progress.update(
+                    task, description=described, completed=round(event.done), total=round(event.total) or None
+                )
+
+        yield watch
+
+
+def _ended(outcome: Outcome) -> str:
+    """One line on what came of an episode."""
+    if outcome.error:
+        return f"{outcome.state}: {outcome.job.title}: {outcome.error}"
+    names = ", ".join(outcome.named) or "nobody named"
+    unknown = f", {outcome.num_unknown} unknown" if outcome.num_unknown else ""
+    return f"{outcome.state}: {outcome.job.title}: {names}{unknown} ({clock(outcome.seconds)})"
