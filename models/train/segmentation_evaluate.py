@@ -144,11 +144,7 @@ def segment(path: Path, rows: Samples) -> tuple[Samples, dict[int, Samples]]:
     options.intra_op_num_threads = 2
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     starts = list(range(0, max(1, len(rows) - WINDOW + HOP), HOP))
-    padded = (
-        np.pad(rows, ((0, starts[-1] + WINDOW - len(rows)), (0, 0)), constant_values=-16)
-        if (starts[-1] + WINDOW > len(rows))
-        else rows
-    )
+    padded = np.pad(rows, ((0, max(0, starts[-1] + WINDOW - len(rows))), (0, 0)), mode="symmetric")
     summed, count = np.zeros(len(padded)), np.zeros(len(padded))
     windows: dict[int, Samples] = {}
     for first in range(0, len(starts), 16):

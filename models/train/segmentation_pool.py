@@ -30,7 +30,7 @@ PAUSE = 50  # steps; shorter pauses belong to the speech around them, as in the 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One clip of the pool: samples start to end of the array of its kind."""
+    """One clip: samples start to end of the array. ``kind``: noise, music or rir, or the corpus of a speaker."""
 
     speaker: str
     kind: str
@@ -47,7 +47,8 @@ def build(manifest: Path, folder: Path, name: str) -> None:
         samples = decode(str(manifest.parent / row["path"]))
         samples = samples[: len(samples) // STEP * STEP]
         who = row.get("speaker") or row["corpus"]
-        clips.append(Clip(who, row.get("kind") or "speech", position, position + len(samples)))
+        kind = row.get("kind") or row.get("corpus") or "speech"
+        clips.append(Clip(who, kind, position, position + len(samples)))
         blocks.append(samples)
         position += len(samples)
         if number % 1_000 == 0:

@@ -26,6 +26,8 @@ from segmentation_scenes import Scenes, generate
 
 log = logging.getLogger(__name__)
 
+AVERAGE = 0.996  # share of the old average that stays at each step: a memory of 250 steps
+
 
 def main() -> None:
     options = _options()
@@ -84,7 +86,7 @@ def train(options: argparse.Namespace) -> None:
     torch.manual_seed(options.seed)
     network = Segmentation().to(device)
     average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True
+        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE), use_buffers=True
     )
     optimizer = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=0.01)
     step, spent = 0, 0.0

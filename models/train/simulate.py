@@ -31,6 +31,7 @@ class Pool:
     noise_samples: NDArray[np.int16]
     noise: dict[str, list[Clip]]
     speakers: list[str] = field(init=False)
+    corpora: list[list[str]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.clips = {
@@ -39,6 +40,10 @@ class Pool:
             if (kept := [clip for clip in clips if self.active[clip.start // STEP : clip.end // STEP].sum() > 40])
         }
         self.speakers = sorted(self.clips)
+        by_corpus: dict[str, list[str]] = {}
+        for speaker in self.speakers:
+            by_corpus.setdefault(self.clips[speaker][0].kind, []).append(speaker)
+        self.corpora = [by_corpus[corpus] for corpus in sorted(by_corpus)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,15 +68,19 @@ class Voice:
 def simulate(pool: Pool, rng: Generator, seconds: float = 30.0) -> Scene:
     """One scene of that length."""
     total = int(seconds * SAMPLE_RATE) // LABEL_STEP * LABEL_STEP
-    voices = _cast(pool, rng)
+    studio = rng.random() < 0.35  # one level, one channel: nothing but the voice tells speakers apart
+    voices = _cast(pool, rng, studio)
     tracks = np.zeros((len(voices), total), np.float32)
     spoken = np.zeros((len(voices), total // STEP), bool)
     if len(voices) > 1 and rng.random() < 0.2:
         _meeting(pool, rng, voices, tracks, spoken)
     elif voices:
         _interview(pool, rng, voices, tracks, spoken)
-    mixed = _mix(pool, rng, tracks)
     levels = [float(np.sqrt(np.mean(np.square(track[track != 0])))) for track in tracks if np.any(track)]
+    mixed = tracks.sum(axis=0) if studio else _mix(pool, rng, tracks)
+    for start, end in runs(np.sum(spoken, axis=0) == 0):
+        if end - start > 200 and rng.random() < 0.6:
+            _jingle(pool, rng, mixed, start * STEP, end * STEP, float(np.median(levels)) if levels else 0.03)
     mixed = _beds(pool, rng, mixed, max(min(levels, default=0.03), 1e-4))
     mixed = _damage(rng, mixed)
     return Scene(mixed, _labels(spoken))
@@ -85,14 +94,20 @@ def _labels(spoken: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return labels
 
 
-def _cast(pool: Pool, rng: Generator) -> list[Voice]:
+def _cast(pool: Pool, rng: Generator, studio: bool) -> list[Voice]:
+    """Up to four speakers; in half of the scenes from one corpus, so that only the voices tell them apart."""
     count = int(rng.choice([0, 1, 2, 3, 4], p=[0.06, 0.14, 0.4, 0.28, 0.12]))
-    names = rng.permutation(len(pool.speakers))[:count]
+    choice = pool.speakers
+    if pool.corpora and rng.random() < 0.5:
+        sizes = np.sqrt([len(corpus) for corpus in pool.corpora])
+        choice = pool.corpora[int(rng.choice(len(sizes), p=sizes / sizes.sum()))]
     voices = []
-    for name in names:
+    for name in rng.permutation(len(choice))[:count]:
         speed = 1.0 if rng.random() < 0.4 else float(rng.uniform(0.85, 1.18))
-        gain = float(rng.normal(0, 4)) - (float(rng.uniform(10, 32)) if rng.random() < 0.22 else 0.0)
-        voices.append(Voice(pool.speakers[name], speed, gain))
+        gain = float(rng.normal(0, 1.5 if studio else 4))
+        if not studio and rng.random() < 0.22:
+            gain -= float(rng.uniform(10, 32))
+        voices.append(Voice(choice[name], speed, gain))
     return voices
 
 
@@ -130,7 +145,7 @@ def _say(
         track[position * STEP : (position + length) * STEP] += piece
         spoken[position : position + length] |= voice.active[:length]
         voice.samples, voice.active = voice.samples[length * STEP :], voice.active[length:]
-        position += length + (int(rng.integers(0, 35)) if rng.random() < 0.7 else 0)
+        position += length + _breath(rng)
     return position
 
 
@@ -138,7 +153,7 @@ def _interview(pool: Pool, rng: Generator, voices: list[Voice], tracks: Samples,
     """Turns that alternate between the first voice and the others, with backchannels and interruptions."""
     end = spoken.shape[1]
     lively = rng.random() < 0.35  # short turns, quick changes
-    position = int(rng.integers(0, 250)) if rng.random() < 0.5 else 0
+    position = _opening(rng)
     speaker = int(rng.integers(len(voices)))
     while position < end:
         steps = int(np.clip(rng.lognormal(0.3 if lively else 1.5, 0.8), 0.3, 20) * 100)
@@ -151,13 +166,31 @@ def _interview(pool: Pool, rng: Generator, voices: list[Voice], tracks: Samples,
         speaker = _another(rng, len(voices), speaker) if rng.random() < 0.85 else speaker
 
 
+def _opening(rng: Generator) -> int:
+    """Steps before anybody speaks."""
+    kind = rng.random()
+    if kind < 0.4:
+        return 0
+    return int(rng.integers(0, 250) if kind < 0.75 else rng.integers(200, 1_100))
+
+
+def _breath(rng: Generator) -> int:
+    """Steps between two sentences of one turn; from half a second on they are no longer speech."""
+    kind = rng.random()
+    if kind < 0.2:
+        return 0
+    return int(rng.integers(0, 35) if kind < 0.7 else rng.integers(30, 130))
+
+
 def _pause(rng: Generator) -> int:
     """Steps between two turns: mostly short, at times long, at times negative, which is an interruption."""
     kind = rng.random()
     if kind < 0.12:
         return -int(rng.integers(10, 150))
-    if kind < 0.24:
+    if kind < 0.22:
         return int(rng.integers(100, 500))
+    if kind < 0.27:
+        return int(rng.integers(300, 1_200))
     return int(rng.integers(0, 80))
 
 
@@ -242,6 +275,19 @@ def _tilt(rng: Generator, track: Samples) -> Samples:
     return np.asarray(signal.lfilter([1 - abs(pole)], [1, -pole], track), np.float32)
 
 
+def _jingle(pool: Pool, rng: Generator, mixed: Samples, start: int, end: int, level: float) -> None:
+    """Add music or a noise in the open where nobody speaks, at times running on under the speech that follows."""
+    start += int(rng.integers(0, (end - start) // 3))
+    under = int(rng.integers(0, 3 * SAMPLE_RATE)) if rng.random() < 0.3 else 0
+    bed = (_music if rng.random() < 0.7 else _noise)(pool, rng, min(len(mixed), end + under) - start)
+    gain = np.ones(len(bed), np.float32)
+    gain[end - start :] = rng.uniform(0.03, 0.3)
+    rise, fall = (np.linspace(0, 1, int(rng.integers(100, SAMPLE_RATE)), dtype=np.float32) for _ in range(2))
+    gain[: len(rise)] *= rise[: len(gain)]
+    gain[max(0, len(gain) - len(fall)) :] *= fall[::-1][-len(gain) :]
+    mixed[start : start + len(bed)] += bed * gain * np.float32(level * 10 ** (rng.uniform(-12, 8) / 20))
+
+
 def _beds(pool: Pool, rng: Generator, mixed: Samples, level: float) -> Samples:
     """Music, noise and a noise floor under (or instead of) the speech.
 
@@ -281,6 +327,9 @@ def _looped(pool: Pool, rng: Generator, clips: list[Clip], total: int) -> Sample
         clip = clips[int(rng.integers(len(clips)))]
         start = clip.start + int(rng.integers(max(1, (clip.end - clip.start) // 2)))
         piece = _unit(pool.noise_samples[start : clip.end].astype(np.float32))
+        if rng.random() < 0.6:  # another speed is another piece of music, at another pitch
+            places = np.arange(0, len(piece) - 1, rng.uniform(0.7, 1.5))
+            piece = np.interp(places, np.arange(len(piece)), piece).astype(np.float32)
         pieces.append(piece)
         length += len(piece)
     return _unit(np.concatenate(pieces)[:total])
@@ -304,19 +353,24 @@ def _music(pool: Pool, rng: Generator, total: int) -> Samples:
     if clips and rng.random() < 0.6:
         return _looped(pool, rng, clips, total)
     mixed = np.zeros(total, np.float32)
-    beat = int(SAMPLE_RATE * rng.uniform(0.2, 0.7))
-    scale = 110 * 2 ** (rng.uniform(0, 1) + np.array([0, 3, 5, 7, 10, 12, 15, 17, 19, 24]) / 12)
-    decay, slope = float(rng.uniform(0.3, 3)), float(rng.uniform(0.6, 2))
+    beat = int(SAMPLE_RATE * rng.uniform(0.12, 0.8))
+    scale = 65 * 2 ** (rng.uniform(0, 2.5) + np.array([0, 3, 5, 7, 10, 12, 15, 17, 19, 24]) / 12)
+    decay, slope, attack = float(rng.uniform(0.1, 3)), float(rng.uniform(0.4, 2)), float(rng.uniform(2, 100))
+    voices, harmonics = int(rng.integers(2, 6)), int(rng.integers(3, 14))
+    drum, held = rng.random(), float(rng.uniform(1, 4))
+    wobble, rate = float(rng.choice([0, rng.uniform(0, 8)])), float(rng.uniform(3, 7))
     for start in range(0, total, beat):
-        length = min(total - start, 3 * beat)
+        length = min(total - start, int(held * beat))
         time = np.arange(length, dtype=np.float32) / SAMPLE_RATE
-        for pitch in rng.choice(scale, int(rng.integers(1, 4))):
-            for harmonic in range(1, 7):
-                envelope = np.exp(-time / decay) * np.minimum(time * 100, 1) * harmonic**-slope
-                mixed[start : start + length] += envelope * np.sin(2 * np.pi * pitch * harmonic * time)
-        if rng.random() < 0.5:
-            hit = min(length, 1_600)
-            mixed[start : start + hit] += rng.standard_normal(hit) * np.exp(-np.arange(hit) / 300) * 2
+        envelope = np.exp(-time / decay) * np.minimum(time * attack, 1) * np.minimum((time[-1] - time) * 100, 1)
+        vibrato = wobble * np.sin(2 * np.pi * rate * time)
+        for pitch in rng.choice(scale, int(rng.integers(1, voices))):
+            phase = 2 * np.pi * pitch * time + vibrato
+            for harmonic in range(1, harmonics):
+                mixed[start : start + length] += envelope * harmonic**-slope * np.sin(harmonic * phase)
+        if rng.random() < drum:
+            hit = min(length, int(rng.integers(400, 3_200)))
+            mixed[start : start + hit] += rng.standard_normal(hit) * np.exp(-np.arange(hit) / (hit / 5)) * 2
     return _unit(mixed)
 
 
