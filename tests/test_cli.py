@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from voicematch import cli, open_library
+from voicematch.embed import Embedder
 from voicematch.pipeline import Engines
-from voicematch.types import LabelledEpisode, Progress, Sound, Turn
+from voicematch.types import Diarization, Progress, Sound, Turn
 
 from .fakes import FakeDiarizer, FakeEmbedder
 from .test_pipeline import CALIBRATION, TWO, engines, noise
@@ -39,11 +39,11 @@ class Shell:
 
 
 @pytest.fixture
-def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
     monkeypatch.chdir(tmp_path)
     made = Shell(tmp_path, capsys)
     monkeypatch.setenv("VOICEMATCH_LIBRARY", str(made.library))
-    yield made
+    return made
 
 
 def cells(table: str) -> list[list[str]]:
@@ -169,11 +169,11 @@ def test_interrupting_leaves_what_was_there(shell: Shell, capsys: pytest.Capture
         def diarize(
             self,
             audio: Sound,
-            embedder: object,
+            embedder: Embedder,
             *,
             speakers: tuple[int, int] | None = None,
             progress: Progress | None = None,
-        ) -> LabelledEpisode:  # type: ignore[override]
+        ) -> Diarization:
             raise KeyboardInterrupt
 
     path = noise(shell.folder / "episode.wav", 50)

@@ -12,6 +12,7 @@ import pytest
 
 from voicematch import enroll, errors, identify, name, open_library, pipeline, relabel
 from voicematch.audio import decode_clip
+from voicematch.embed import Embedder
 from voicematch.library import Library
 from voicematch.pipeline import Engines
 from voicematch.score import Calibration
@@ -106,7 +107,7 @@ def test_two_speakers_that_are_one_profile_become_one(library: Library, tmp_path
         def diarize(
             self,
             audio: Sound,
-            embedder: object,
+            embedder: Embedder,
             *,
             speakers: tuple[int, int] | None = None,
             progress: Progress | None = None,
