@@ -16,17 +16,19 @@ from segmentation_pool import Clip, activity, close_gaps, load, runs  # noqa: E4
 from segmentation_scenes import Scenes, augment, three_speakers  # noqa: E402
 from simulate import Pool, simulate, transcoded  # noqa: E402
 
+from voicematch.types import Array  # noqa: E402
+
 SECOND = 16_000
 
 
-def tone(seconds: float, hertz: float = 440.0) -> np.ndarray:
-    return np.sin(2 * np.pi * hertz * np.arange(int(seconds * SECOND)) / SECOND).astype(np.float32)
+def tone(seconds: float, hertz: float = 440.0) -> Array:
+    return np.asarray(np.sin(2 * np.pi * hertz * np.arange(int(seconds * SECOND)) / SECOND), np.float32)
 
 
 @pytest.fixture
 def pool() -> Pool:
     """Two speakers who hum for 2 s each, one pitch each, and no noise."""
-    samples = np.concatenate([tone(2, 300), tone(2, 1_000)]) * 8_000
+    samples = 8_000 * np.concatenate([tone(2, 300), tone(2, 1_000)])
     clips = {"low": [Clip("low", "speech", 0, 32_000)], "high": [Clip("high", "speech", 32_000, 64_000)]}
     return Pool(samples.astype(np.int16), np.ones(400, bool), clips, np.zeros(0, np.int16), {})
 
