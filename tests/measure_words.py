@@ -1,6 +1,6 @@
 """Words given to their speakers, measured on the TTS development episodes: prints the table for the README.
 
-    python tests/measure_words.py ../shared/data/dev [--diarizer built-in]
+    python -m tests.measure_words ../shared/data/dev [--diarizer built-in]
 
 Each episode has its exact text with speakers. The text is offered without speakers in four forms: ``lines`` as they
 are; ``merged``, where each line holds two or three of them; ``captions`` of at most 12 words and 5 s that pay no

@@ -218,5 +218,5 @@ def test_an_episode_needs_its_own_format() -> None:
 
 
 def test_mutated_transcripts() -> None:
-    """A slice of ``python tests/fuzz_readers.py 100000``."""
-    fuzz(100)
+    """A slice of ``python -m tests.fuzz_readers 100000``."""
+    fuzz(range(100))

@@ -167,9 +167,10 @@ def some_lines(draw: st.DrawFn) -> list[Line]:
         start, end = sorted((draw(times), draw(times)))
         tokens = draw(texts)
         words: tuple[Word, ...] = ()
-        if tokens and draw(st.booleans()):
+        has_times = draw(st.booleans())
+        if tokens and has_times:
             marks = sorted(draw(st.lists(times, min_size=2 * len(tokens), max_size=2 * len(tokens))))
-            words = tuple(Word(*marks[2 * n : 2 * n + 2], token) for n, token in enumerate(tokens))
+            words = tuple(Word(marks[2 * n], marks[2 * n + 1], token) for n, token in enumerate(tokens))
         lines.append(Line(start, end, draw(st.sampled_from([" ", "  "])).join(tokens), None, words))
     return lines
 
