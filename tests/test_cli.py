@@ -74,7 +74,7 @@ def test_identify_prints_a_table(shell: Shell) -> None:
     assert cells(out)[-3:] == [
         ["speaker", "probability", "talk", "share", "turns"],
         ["Ada", "100%", "0:30", "60%", "2"],
-        ["SPEAKER_01", "(unknown)", "0:20", "40%", "1"],
+        ["SPEAKER_01", "(unknown,", "U-0001)", "0:20", "40%", "1"],
     ]
 
 
@@ -88,7 +88,7 @@ def test_identify_explains(shell: Shell) -> None:
 def test_without_profiles_it_says_how_to_enroll(shell: Shell) -> None:
     code, out, err = shell("identify", noise(shell.folder / "episode.wav", 50))
     assert code == 0
-    assert "SPEAKER_00 (unknown)" in out
+    assert "SPEAKER_00 (unknown, U-0001)" in out
     assert "voicematch enroll" in err
 
 

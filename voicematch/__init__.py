@@ -29,14 +29,18 @@ if TYPE_CHECKING:
         ProfileNotFound,
         VoicematchError,
     )
+    from .learning import Enrollment
     from .library import Library, open_library
-    from .pipeline import Enrollment, enroll, identify, name, relabel
+    from .naming import Change, correct, name, name_unknown, relabel
+    from .pipeline import enroll, identify
     from .types import Candidate, Embedding, LabelledEpisode, Line, Match, Turn, Verdict, Word
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    **dict.fromkeys(("identify", "enroll", "name", "relabel", "Enrollment"), "pipeline"),
+    **dict.fromkeys(("identify", "enroll"), "pipeline"),
+    **dict.fromkeys(("Change", "correct", "name", "name_unknown", "relabel"), "naming"),
+    "Enrollment": "learning",
     **dict.fromkeys(("open_library", "Library"), "library"),
     **dict.fromkeys(("Candidate", "Embedding", "LabelledEpisode", "Line", "Match", "Turn", "Verdict", "Word"), "types"),
     **dict.fromkeys(
@@ -60,8 +64,9 @@ _HOMES = {
 __all__ = [
     "AudioError",
     "Candidate",
-    "Embedding",
+    "Change",
     "EmbedderMismatch",
+    "Embedding",
     "Enrollment",
     "EnrollmentError",
     "EvaluationError",
@@ -79,9 +84,11 @@ __all__ = [
     "Verdict",
     "VoicematchError",
     "Word",
+    "correct",
     "enroll",
     "identify",
     "name",
+    "name_unknown",
     "open_library",
     "relabel",
 ]

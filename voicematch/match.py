@@ -7,7 +7,7 @@ profile as a suggestion (review); one who is not even probable stays unknown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from .score import Calibration, Numbers, Voiceprints, centroid, scores, steadine
 from .types import Array, Candidate, Embedding, Match, Verdict
 
 NUM_CANDIDATES = 5  # kept with an answer
+RULED_OUT = -1.0  # the score of a profile that a person said it is not: less than any voice has
 SHORTLIST = 50  # profiles nearest to a speaker among which its segments choose; all of them would cost a pass each
 
 
@@ -44,12 +45,14 @@ def match(
     accept: float | None = None,
     review: float | None = None,
     talk_seconds: Mapping[str, float] | None = None,
+    ruled_out: Mapping[str, Collection[str]] | None = None,
 ) -> dict[str, Match]:
     """The verdict on every speaker of one episode, by local label.
 
     embeddings : of each speaker with enough speech to embed
     accept, review : probabilities from which a name is given, or suggested; the calibration's own if None
     talk_seconds : talk time of every speaker; one who is absent from `embeddings` comes out unknown, with the reason
+    ruled_out : by speaker, the profiles that a person said it is not: it never gets one, and is no rival for it
 
     The answer does not depend on the order of the speakers or the profiles: ties go to the first name.
     """
@@ -61,7 +64,7 @@ def match(
     if not voiceprints.names or not heard:
         reason = "" if voiceprints.names else "the library has no profiles yet: enroll a voice first"
         return {label: _unheard(label, talk.get(label), reason) for label in labels}
-    fit = _fit(heard, embeddings, voiceprints, calibration)
+    fit = _fit(heard, embeddings, voiceprints, calibration, ruled_out or {})
     verdicts = {
         label: _judge(idx, fit, embeddings[label], voiceprints, calibration, accept, review)
         for idx, label in enumerate(heard)
@@ -88,12 +91,16 @@ def _fit(
     embeddings: Mapping[str, Sequence[Embedding]],
     voiceprints: Voiceprints,
     calibration: Calibration,
+    ruled_out: Mapping[str, Collection[str]],
 ) -> _Fit:
     pooled = [centroid(embeddings[label]) for label in labels]
     vectors = np.stack([embedding.vector for embedding in pooled])
     steady = tuple(steadiness(embeddings[label]) for label in labels)
     score = scores(vectors, voiceprints)
     probability = np.stack([calibration.probability(row, h) for row, h in zip(score, steady, strict=True)])
+    for idx, label in enumerate(labels):
+        columns = [column for column, name in enumerate(voiceprints.names) if name in ruled_out.get(label, ())]
+        score[idx, columns], probability[idx, columns] = RULED_OUT, 0.0
     seconds = tuple(embedding.seconds for embedding in pooled)
     return _Fit(tuple(labels), seconds, steady, vectors, voiceprints.names, score, probability)
 

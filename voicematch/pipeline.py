@@ -1,4 +1,4 @@
-"""The use cases, each readable as the algorithm: identify, enroll, name, relabel."""
+"""The use cases that listen, each readable as the algorithm: identify, enroll. Those that only name are in `naming`."""
 
 from __future__ import annotations
 
@@ -15,19 +15,39 @@ from .align import align
 from .audio import Audio, encode_clip
 from .diarize import BuiltinDiarizer, Diarizer
 from .embed import Embedder, OnnxEmbedder
-from .enrollment import check, check_embeddings, quality
-from .errors import AudioError, EmbedderMismatch, EnrollmentError, LibraryError, ProfileNotFound
-from .library import CONSENT, Library
-from .match import match, merges
-from .score import Calibration, centroid
+from .enrollment import check, quality
+from .errors import AudioError, EmbedderMismatch
+from .learning import Enrollment, calibration_of, check_consent, ensure_profile, voiceprints_of
+from .library import Library
+from .match import merges
+from .naming import Change, correct, known_voices, match_voices, name, name_unknown, relabel
+from .naming import store as store_matched
+from .score import centroid
 from .transcribe import transcribe
 from .transcript import attribute
-from .types import Array, Diarization, Embedding, LabelledEpisode, Line, Match, Progress, Turn, Verdict
+from .types import Array, Diarization, Embedding, LabelledEpisode, Line, Match, Progress, Turn
+from .unnamed import clearest
+
+__all__ = [
+    "BUILT_IN",
+    "Change",
+    "Engines",
+    "Enrollment",
+    "calibration_of",
+    "correct",
+    "enroll",
+    "identify",
+    "join_turns",
+    "name",
+    "name_unknown",
+    "relabel",
+    "voiceprints_of",
+]
 
 log = logging.getLogger(__name__)
 
+MOST_LISTENED = 10  # episodes searched for the clearest clip of a voice; those in which it talks most
 KEPT_CLIP_SECONDS = 60.0  # enough to re-embed a voice with a later model; more would only fill the library
-VOICEPRINT_SECONDS = 30.0  # speech behind one voiceprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +69,6 @@ class Engines:
 
 
 BUILT_IN = Engines()
-
-
-@dataclass(frozen=True, slots=True)
-class Enrollment:
-    """What an enrollment added. ``warnings`` are sentences for the person who enrolled."""
-
-    profile: str
-    created: bool
-    num_voiceprints: int
-    speech_seconds: float
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One speaker whose name changes when stored episodes are matched again. None is no name."""
-
-    audio_sha256: str
-    speaker: str
-    before: str | None
-    after: str | None
 
 
 def identify(
@@ -105,14 +104,14 @@ def identify(
     if whisper is not None and not lines:
         lines = transcribe(audio, whisper, language, progress)
     diarization = diarizer.diarize(audio, embedder, speakers=speakers, progress=progress)
-    voiceprints, calibration = library.voiceprints(), calibration_of(library)
-    matches = match(diarization.embeddings, voiceprints, calibration=calibration)
+    voiceprints, calibration = known_voices(library), calibration_of(library)
+    matches = match_voices(diarization.embeddings, voiceprints, calibration=calibration)
     diarization = _join_speakers(diarization, matches)
     turns = diarization.turns
     talk_seconds = {
         label: sum(t.duration for t in turns if t.speaker == label) for label in sorted({t.speaker for t in turns})
     }
-    matches = match(diarization.embeddings, voiceprints, calibration=calibration, talk_seconds=talk_seconds)
+    matches = match_voices(diarization.embeddings, voiceprints, calibration=calibration, talk_seconds=talk_seconds)
     episode = LabelledEpisode(
         source=audio.source,
         audio_sha256=audio.sha256,
@@ -126,9 +125,7 @@ def identify(
         diarizer=diarizer.name,
         lost_seconds=audio.lost_seconds,
     )
-    if store:
-        library.store_episode(episode, diarization.embeddings)
-    return episode
+    return store_matched(library, episode, diarization.embeddings) if store else episode
 
 
 def enroll(
@@ -155,7 +152,7 @@ def enroll(
     Raises EnrollmentError when the clip will not make a usable voiceprint, with the reason and the remedy;
     AudioError, ModelError, LibraryError.
     """
-    _check_consent(consent)
+    check_consent(consent)
     diarizer, embedder = engines.resolve(library)
     audio = Audio(source)
     excerpt = _excerpt(audio, start, end)
@@ -170,7 +167,7 @@ def enroll(
     )
     embeddings = [replace(e, start=e.start + start, end=e.end + start) for e in voiceprints_of(voice.embeddings)]
     clip = encode_clip(_sound_of(voice.turns, audio, start)) if keep_clip else None
-    created = _ensure_profile(library, name, role=role)
+    created = ensure_profile(library, name, role=role)
     num_voiceprints = library.add_voiceprints(
         name,
         embeddings,
@@ -183,100 +180,38 @@ def enroll(
     return Enrollment(name, created, num_voiceprints, sum(e.seconds for e in embeddings), voice.warnings)
 
 
-def name(
-    episode_key: str, speaker: str, name: str, *, library: Library, consent: str
-) -> tuple[Enrollment, tuple[Change, ...]]:
-    """What naming one voice of a stored episode added, and every label it changed in all stored episodes.
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    """A stretch of a recording. samples : (num_samples,) float32 array, 16 kHz"""
 
-    episode_key : the episode's file name, path, URL or the start of its hash
-    No audio is opened: the voice is enrolled from the embeddings stored with the episode.
+    source: str
+    start: float
+    end: float
+    samples: Array
 
-    Raises LibraryError when the episode or the speaker is not there, EnrollmentError when the voice is too short.
+
+def clearest_clip(unknown: str, *, library: Library) -> Clip:
+    """Up to ten seconds in which a remembered voice (U-0001) is heard best, out of an episode whose audio is there.
+
+    Raises LibraryError when there is no such voice, AudioError when none of its episodes can be read any more.
     """
-    _check_consent(consent)
-    episode = library.episode(episode_key)
-    embeddings = library.speaker_embeddings(episode.audio_sha256).get(speaker, ())
-    if speaker not in episode.matches:
-        voices = ", ".join(episode.matches) or "none"
-        raise LibraryError(f"{episode_key}: no voice {speaker}; the episode has {voices}")
-    if not embeddings:
-        raise EnrollmentError(f"{speaker} of {episode_key} says too little to be recognised again; name another voice")
-    warnings = check_embeddings(
-        embeddings, name=name, voiceprints=library.voiceprints(), calibration=calibration_of(library)
-    )
-    created = _ensure_profile(library, name, role=None)
-    num_voiceprints = library.add_voiceprints(
-        name,
-        voiceprints_of(embeddings),
-        embedder=episode.embedder,
-        consent=consent,
-        source=episode.source,
-        audio_sha256=episode.audio_sha256,
-    )
-    library.confirm(episode.audio_sha256, speaker, name)
-    added = Enrollment(name, created, num_voiceprints, sum(e.seconds for e in embeddings), warnings)
-    before = episode.name(speaker)
-    own = Change(episode.audio_sha256, speaker, None if before == speaker else before, library.profile(name).name)
-    return added, ((own,) if own.before != own.after else ()) + relabel(library=library)
-
-
-def relabel(*, library: Library, dry_run: bool = False) -> tuple[Change, ...]:
-    """Every label that changes when all stored episodes are matched with the voices known now.
-
-    No audio is opened, and what a person confirmed stays.
-    """
-    voiceprints, calibration = library.voiceprints(), calibration_of(library)
-    changes: list[Change] = []
-    updates: dict[str, dict[str, Match]] = {}
-    for stored in library.all_speaker_embeddings().episodes():
-        matches = match(stored.embeddings, voiceprints, calibration=calibration, talk_seconds=stored.talk_seconds)
-        updates[stored.audio_sha256] = matches
-        for speaker, found in matches.items():
-            before = stored.names.get(speaker)
-            after = found.profile if found.verdict is Verdict.ACCEPT else None
-            if before != after and speaker not in stored.confirmed:
-                changes.append(Change(stored.audio_sha256, speaker, before, after))
-    if not dry_run:
-        library.set_matches(updates)
-    return tuple(changes)
-
-
-def calibration_of(library: Library) -> Calibration:
-    """The library's own calibration, else the one that came with its embedder."""
-    own = library.setting("calibration")
-    if own is None:
-        return models.calibration(library.embedder or models.DEFAULT_EMBEDDER)
-    return Calibration.from_json(own)
-
-
-def voiceprints_of(embeddings: Sequence[Embedding]) -> tuple[Embedding, ...]:
-    """Voiceprints of one voice in one recording: its embeddings pooled, about half a minute of speech to each.
-
-    Several, because a voice changes within a recording too; few, because a short one is mostly noise.
-    """
-    groups: list[list[Embedding]] = [[]]
-    for embedding in embeddings:
-        if sum(e.seconds for e in groups[-1]) >= VOICEPRINT_SECONDS:
-            groups.append([])
-        groups[-1].append(embedding)
-    if len(groups) > 1 and sum(e.seconds for e in groups[-1]) < VOICEPRINT_SECONDS / 2:
-        groups[-2].extend(groups.pop())
-    return tuple(centroid(group) for group in groups)
-
-
-def _check_consent(consent: str) -> None:
-    if consent not in CONSENT:
-        raise EnrollmentError(f"consent must be one of {', '.join(CONSENT)}, not {consent!r}")
-
-
-def _ensure_profile(library: Library, name: str, *, role: str | None) -> bool:
-    """Whether the profile had to be made."""
-    try:
-        library.profile(name)
-    except ProfileNotFound:
-        library.create_profile(name, role=role)
-        return True
-    return False
+    heard = library.unknowns.get(unknown).speakers
+    found: list[tuple[float, str, float, float]] = []
+    for voice in sorted(heard, key=lambda voice: -voice.talk_seconds)[:MOST_LISTENED]:
+        embeddings = library.speaker_embeddings(voice.audio_sha256).get(voice.speaker, ())
+        turns = library.episode(voice.audio_sha256).turns
+        best = clearest(turns, voice.speaker, embeddings, centroid(embeddings).vector) if embeddings else None
+        if best is not None:
+            found.append((best[2], voice.source, best[0], best[1]))
+    gone: list[str] = []
+    for _, source, start, end in sorted(found, key=lambda one: -one[0]):
+        try:
+            return Clip(source, start, end, Audio(source).read(start, end))
+        except AudioError as error:
+            gone.append(str(error))
+    if gone:
+        raise AudioError(unknown, f"none of its episodes can be read any more: {gone[0]}")
+    raise AudioError(unknown, "is never heard alone, so there is nothing to play")
 
 
 def _join_speakers(diarization: Diarization, matches: Mapping[str, Match]) -> Diarization:

@@ -27,8 +27,10 @@ EXIT_STOPPED = 130  # what a shell reports for ^C
 COMMANDS = {
     "identify": ("identify", "Say who speaks in episodes, by name."),
     "enroll": ("enroll", "Teach the library a voice."),
-    "name": ("enroll", "Name a voice of a stored episode."),
-    "profiles": ("profiles", "List, show, rename, merge or forget the people the library knows."),
+    "name": ("naming", "Name a voice of a stored episode, or one heard in several."),
+    "correct": ("naming", "Say who a wrongly named voice really is."),
+    "unknowns": ("unknowns", "List, play, split or ignore voices without a name."),
+    "profiles": ("profiles", "List, show, rename, merge, forget, export or import the people the library knows."),
     "batch": ("batch", "Label a backlog: folders, feeds, hundreds of episodes."),
     "episodes": ("episodes", "List, show, match again or export stored episodes."),
     "search": ("episodes", "Find what was said, and by whom."),

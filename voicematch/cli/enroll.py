@@ -1,4 +1,4 @@
-"""``voicematch enroll`` and ``voicematch name``: giving voices names."""
+"""``voicematch enroll``: a voice with a name, from a clip."""
 
 from __future__ import annotations
 
@@ -83,32 +83,3 @@ def enroll(
         f"{'Enrolled' if added.created else 'Added to'} {added.profile}: "
         f"{added.speech_seconds:.0f} s of speech, {added.num_voiceprints} voiceprint(s)"
     )
-
-
-@click.command()
-@click.argument("target", metavar="EPISODE:SPEAKER")
-@click.argument("name")
-@click.option("--consent", type=click.Choice(("self", "permission", "public")), required=True, help=CONSENT_HELP)
-@json_option
-@library_option
-def name(target: str, name: str, consent: str, as_json: bool, location: str | None) -> None:
-    """Name a voice of a stored episode; every stored episode is matched again at once, without its audio.
-
-    \b
-    voicematch name episode.mp3:SPEAKER_01 "Ada Byron" --consent public
-    """
-    from .. import pipeline
-    from ..library import open_library
-
-    episode, separator, speaker = target.rpartition(":")
-    if not separator:
-        raise click.UsageError(f"{target!r} is not EPISODE:SPEAKER; `voicematch episodes list` shows the episodes")
-    with open_library(location) as library:
-        added, changes = pipeline.name(episode, speaker, name, library=library, consent=consent)
-    for warning in added.warnings:
-        click.echo(f"warning: {warning}", err=True)
-    if as_json:
-        print_json({**dataclasses.asdict(added), "changes": [dataclasses.asdict(change) for change in changes]})
-        return
-    num_episodes = len({change.audio_sha256 for change in changes})
-    click.echo(f"Named {name}; {len(changes)} voice(s) in {num_episodes} episode(s) changed their label")

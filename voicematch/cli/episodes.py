@@ -57,10 +57,11 @@ def show_(episode: str, explain: bool, as_json: bool, location: str | None) -> N
 
     with open_library(location) as library:
         stored = library.episode(episode)
+        num_episodes = library.unknowns.num_episodes()
     if as_json:
         print_episode_json(stored)
     else:
-        show(stored, explain=explain)
+        show(stored, explain=explain, num_episodes=num_episodes)
 
 
 @episodes.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,7 +145,7 @@ def identify(
             if as_json:
                 print_episode_json(episode)
             elif out != "-":
-                show(episode, explain=explain)
+                show(episode, explain=explain, num_episodes=library.unknowns.num_episodes())
         if not library.profiles():
             click.echo(NO_VOICES, err=True)
     if failures:
@@ -233,8 +233,11 @@ def print_episode_json(episode: LabelledEpisode) -> None:
     print_json(json.loads(FORMATS["json"](episode)))
 
 
-def show(episode: LabelledEpisode, *, explain: bool) -> None:
-    """The table: one row a voice, most talk first."""
+def show(episode: LabelledEpisode, *, explain: bool, num_episodes: Mapping[str, int]) -> None:
+    """The table: one row a voice, most talk first.
+
+    num_episodes : in how many episodes each unknown is heard
+    """
     talk = episode.talk_seconds()
     total = sum(talk.values())
     rows = []
@@ -242,7 +245,7 @@ def show(episode: LabelledEpisode, *, explain: bool) -> None:
         match = episode.matches[speaker]
         num_turns = sum(turn.speaker == speaker for turn in episode.turns)
         rows.append(
-            (_label(speaker, match), _probability(match), clock(seconds), f"{seconds / total:.0%}", str(num_turns))
+            (_label(match, num_episodes), _probability(match), clock(seconds), f"{seconds / total:.0%}", str(num_turns))
         )
     print_table(
         ("speaker", "probability", "talk", "share", "turns"),
@@ -258,10 +261,15 @@ def show(episode: LabelledEpisode, *, explain: bool) -> None:
                 click.echo(f"{episode.name(speaker)}: {reason}")
 
 
-def _label(speaker: str, match: Match) -> str:
+def _label(match: Match, num_episodes: Mapping[str, int]) -> str:
     if match.verdict == "accept" and match.profile:
         return match.profile
-    return f"{speaker} (maybe {match.profile})" if match.verdict == "review" else f"{speaker} (unknown)"
+    known = [f"maybe {match.profile}" if match.verdict == "review" else "unknown"]
+    if match.unknown is not None:
+        known.append(match.unknown)
+        if num_episodes.get(match.unknown, 0) > 1:
+            known.append(f"{num_episodes[match.unknown]} episodes")
+    return f"{match.speaker} ({', '.join(known)})"
 
 
 def _probability(match: Match) -> str:

@@ -26,7 +26,7 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title) if title else None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", no_wrap=column in right)
     for row in rows:
@@ -34,6 +34,8 @@ def print_table(
     console = Console(file=sys.stdout)
     if not console.is_terminal:
         console.width = max(console.width, 160)
+    if title:
+        console.print(Text(title, style="bold"), soft_wrap=True)  # a table would fold its own title to its width
     console.print(table)
 
 

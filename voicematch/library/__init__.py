@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from ..errors import ProfileNotFound
 from ..score import Voiceprints
 from ..types import Embedding, LabelledEpisode, Match
-from . import episodes, erasure, matches, migrations, pins, profiles, schema, search, unknowns, upkeep
+from . import episodes, erasure, matches, migrations, pins, profiles, schema, search, unknowns, upkeep, voiceprints
 from .database import BUSY_SECONDS, Database, open_database
 from .episodes import Appearance, EpisodeSummary
 from .erasure import Forgotten
@@ -29,6 +29,7 @@ from .profiles import CONSENT, Profile, VoiceprintRow
 from .search import Hit
 from .unknowns import Recognise, Unknown, Unknowns, UnknownSpeaker
 from .upkeep import Stats
+from .voiceprints import StoredVoiceprint
 
 __all__ = [
     "CONSENT",
@@ -46,6 +47,7 @@ __all__ = [
     "State",
     "Stats",
     "StoredSpeakers",
+    "StoredVoiceprint",
     "Unknown",
     "UnknownSpeaker",
     "Unknowns",
@@ -205,6 +207,9 @@ class Library:
     def merge_profiles(self, source: str, into: str) -> Profile:
         """``into`` with the voiceprints, matches and appearances of ``source``, which is gone."""
         with self._database.write() as connection:
+            unknowns.merge_ruled_out(
+                connection, profiles.profile_id(connection, source), profiles.profile_id(connection, into)
+            )
             merged = profiles.merge(connection, source, into)
             return profiles.summaries(connection, merged, self._embedder)[0]
 
@@ -255,6 +260,17 @@ class Library:
         with self._database.read() as connection:
             return tuple(profiles.voiceprint_rows(connection, profile))
 
+    def voiceprints_of(self, profile: str) -> tuple[StoredVoiceprint, ...]:
+        """The voiceprints of one profile with their vectors, oldest first."""
+        with self._database.read() as connection:
+            number = profiles.profile_id(connection, profile)
+            return tuple(voiceprints.of_profile(connection, number, self._embedder, self._dimension or 0))
+
+    def remove_voiceprints(self, profile: str, ids: Collection[int]) -> int:
+        """Removes some voiceprints of a profile, and says how many."""
+        with self._database.write() as connection:
+            return voiceprints.remove(connection, profiles.profile_id(connection, profile), ids)
+
     def voiceprints(self) -> Voiceprints:
         """Every voiceprint, as ``score.scores`` takes them; the rows of one profile follow each other."""
         with self._database.read() as connection:
@@ -285,15 +301,14 @@ class Library:
         What a person confirmed in the earlier answer is carried over to whoever now holds those turns.
 
         recognise : which remembered voices the unnamed speakers are; every other who says enough is remembered as a
-            new one. None remembers nobody. A match that says its unknown already keeps it.
+            new one. None remembers nobody.
         """
         every = [embedding for of_speaker in embeddings.values() for embedding in of_speaker]
         with self._database.write() as connection:
             dimension = self._admit(connection, episode.embedder, every)
             stored = episodes.store(connection, episode, embeddings, dimension)
             if recognise is not None:
-                known = {label: match.unknown for label, match in episode.matches.items() if match.unknown}
-                unknowns.remember(connection, stored, known, recognise, episode.embedder, dimension or 0)
+                unknowns.remember(connection, stored, recognise, episode.embedder, dimension or 0)
             of_episode = matches.of_episode(connection, stored)
         self._dimension = dimension
         return replace(episode, matches={label: of_episode[label] for label in episode.matches})
@@ -337,6 +352,11 @@ class Library:
     def stored_speakers(self) -> Iterator[StoredSpeakers]:
         """The same voices, one episode after the other."""
         return self.all_speaker_embeddings().episodes()
+
+    def names(self) -> dict[tuple[str, str], str | None]:
+        """{(audio_sha256, label): profile} of every speaker, None without a name, in the order stored."""
+        with self._database.read() as connection:
+            return matches.names(connection)
 
     def set_matches(self, by_episode: Mapping[str, Mapping[str, Match]]) -> int:
         """Replaces the verdicts given, {audio_sha256: {label: Match}}, and says how many; confirmed ones stay."""

@@ -7,7 +7,7 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from ..errors import LibraryError
-from ..types import Embedding, LabelledEpisode, Line, Turn, Verdict, Word
+from ..types import Embedding, LabelledEpisode, Line, Match, Turn, Verdict, Word
 from . import matches, unknowns, vectors
 from .database import insert, now
 from .schema import candidates, episodes, lines, profiles, speaker_embeddings, speakers, turns
@@ -89,7 +89,7 @@ def store(
         num_turns[turn.speaker] += 1
     ids = {}
     for position, label in enumerate(labels):
-        match = episode.matches.get(label)
+        match = _heed(episode.matches.get(label), marks.get(label), names)
         values = {"label": label, "position": position, "num_turns": num_turns[label]}
         values |= {"episode_id": episode_id, "talk_seconds": talk_seconds.get(label, 0.0)}
         values |= matches.to_row(match, names) | confirmed.get(label, {})
@@ -113,6 +113,14 @@ def store(
     for label, own in marks.items():
         unknowns.put_marks(connection, ids[label], own, embeddings.get(label, ()) if label in blobs else ())
     return episode_id
+
+
+def _heed(match: Match | None, marks: unknowns.Marks | None, names: matches.Names) -> Match | None:
+    """The match without a name that a person has ruled out for this speaker."""
+    if match is None or match.profile is None or marks is None or names.id(match.profile) not in marks.ruled_out:
+        return match
+    reasons = (f"a person said that this is not {match.profile}",)
+    return replace(match, verdict=Verdict.UNKNOWN, profile=None, reasons=reasons)
 
 
 def _insert_all(connection: sa.Connection, table: sa.Table, rows: Iterable[dict[str, Any]]) -> None:

@@ -171,6 +171,19 @@ def of_episode(connection: sa.Connection, episode_id: int) -> dict[str, Match]:
     }
 
 
+def names(connection: sa.Connection) -> dict[tuple[str, str], str | None]:
+    """{(audio_sha256, label): profile} of every speaker, None without a name."""
+    accepted = sa.and_(profiles_table.c.id == speakers.c.profile_id, speakers.c.verdict == Verdict.ACCEPT.value)
+    rows = connection.execute(
+        sa.select(episodes.c.audio_sha256, speakers.c.label, profiles_table.c.name)
+        .select_from(speakers)
+        .join(episodes)
+        .outerjoin(profiles_table, accepted)
+        .order_by(speakers.c.episode_id, speakers.c.position)
+    )
+    return {(sha256, label): name for sha256, label, name in rows}
+
+
 def set_matches(connection: sa.Connection, matches: Mapping[str, Mapping[str, Match]]) -> int:
     """Replaces the verdicts on the speakers given, and says on how many; confirmed ones stay."""
     names = Names(connection)
@@ -201,9 +214,10 @@ def set_matches(connection: sa.Connection, matches: Mapping[str, Mapping[str, Ma
 
 def confirm(connection: sa.Connection, episode_id: int, label: str, profile: str | None) -> None:
     """Records what a person said: who this speaker is, or with None that it is none of the profiles."""
+    number = None if profile is None else profiles.profile_id(connection, profile)
     values = {
         "verdict": (Verdict.UNKNOWN if profile is None else Verdict.ACCEPT).value,
-        "profile_id": None if profile is None else profiles.profile_id(connection, profile),
+        "profile_id": number,
         "probability": 0.0 if profile is None else 1.0,
         "reasons": json.dumps(["confirmed by a person"]),
         "confirmed": now(),
@@ -211,8 +225,8 @@ def confirm(connection: sa.Connection, episode_id: int, label: str, profile: str
     found = connection.execute(
         speakers.update().where(speakers.c.episode_id == episode_id, speakers.c.label == label).values(values)
     )
-    if values["profile_id"] is not None:
-        unknowns.take_back(connection, episode_id, label, values["profile_id"])
+    if number is not None:
+        unknowns.take_back(connection, episode_id, label, number)
     if not found.rowcount:
         labels = connection.scalars(
             sa.select(speakers.c.label).where(speakers.c.episode_id == episode_id).order_by(speakers.c.position)

@@ -153,10 +153,10 @@ class Unknowns:
         with self._database.read() as connection:
             return {name_of(unknown): int(num) for unknown, num in connection.execute(counted)}
 
-    def voiceprints(self, *, ignored: bool) -> Voiceprints:
-        """One row for each speaker of every ignored unknown, or of every other; ``profiles`` holds U-0001 …"""
+    def ignored_voiceprints(self) -> Voiceprints:
+        """One row for each speaker of every ignored unknown; ``profiles`` holds U-0001 …"""
         with self._database.read() as connection:
-            return _voiceprints(connection, self._embedder, self._dimension, ignored=ignored)
+            return _voiceprints(connection, self._embedder, self._dimension, unknowns.c.ignored_as.is_not(None))
 
     def ignore(self, name: str, ignored_as: str | None) -> None:
         """Keeps an unknown out of the lists and away from names; with None, takes it back."""
@@ -192,7 +192,8 @@ class Unknowns:
         """Gives a number to every unnamed voice that has none yet, in the order stored, and says to how many."""
         with self._database.write() as connection:
             without = (
-                sa.select(sa.distinct(speakers.c.episode_id))
+                sa.select(speakers.c.episode_id)
+                .distinct()
                 .join(speaker_embeddings, speaker_embeddings.c.speaker_id == speakers.c.id)
                 .join(episodes, episodes.c.id == speakers.c.episode_id)
                 .where(_has_no_number(), episodes.c.embedder == self._embedder)
@@ -200,7 +201,7 @@ class Unknowns:
                 .order_by(speakers.c.episode_id)
             )
             return sum(
-                remember(connection, episode, {}, recognise, self._embedder, self._dimension)
+                remember(connection, episode, recognise, self._embedder, self._dimension)
                 for episode in connection.scalars(without).all()
             )
 
@@ -208,20 +209,16 @@ class Unknowns:
 def remember(
     connection: sa.Connection,
     episode_id: int,
-    known: Mapping[str, str],
     recognise: Recognise,
     embedder: str,
     dimension: int,
 ) -> int:
-    """Gives every unnamed voice of an episode that has no number yet its number, and says to how many.
-
-    known : by label, those who are decided already
-    """
+    """Gives every unnamed voice of an episode that has no number yet its number, and says to how many."""
     voices = _voices_without_number(connection, episode_id, dimension)
-    undecided = {label: embeddings for label, (_, embeddings) in voices.items() if label not in known}
-    found = dict(known)
-    if undecided:
-        found |= recognise(undecided, _voiceprints(connection, embedder, dimension, ignored=False))
+    if not voices:
+        return 0
+    embeddings_by_label = {label: embeddings for label, (_, embeddings) in voices.items()}
+    found = recognise(embeddings_by_label, _voiceprints(connection, embedder, dimension, sa.true()))
     for label, (speaker, embeddings) in voices.items():
         number = number_of(found.get(label, ""))
         link(connection, speaker, number or insert(connection, unknowns, created=now()), embeddings)
@@ -267,8 +264,9 @@ def _has_no_number() -> sa.ColumnElement[bool]:
     return sa.and_(UNNAMED, sa.not_(sa.exists().where(unknown_speakers.c.speaker_id == speakers.c.id)))
 
 
-def _voiceprints(connection: sa.Connection, embedder: str, dimension: int, *, ignored: bool) -> Voiceprints:
-    wanted = unknowns.c.ignored_as.is_not(None) if ignored else unknowns.c.ignored_as.is_(None)
+def _voiceprints(
+    connection: sa.Connection, embedder: str, dimension: int, wanted: sa.ColumnElement[bool]
+) -> Voiceprints:
     rows = connection.execute(
         sa.select(unknown_speakers.c.unknown_id, unknown_speakers.c.vector, unknown_speakers.c.seconds)
         .join(unknowns)
@@ -375,6 +373,18 @@ def rule_out(connection: sa.Connection, episode_id: int, label: str, profile_id:
     same = {"speaker_id": speaker, "profile_id": profile_id}
     connection.execute(ruled_out.delete().where(*(ruled_out.c[column] == value for column, value in same.items())))
     connection.execute(ruled_out.insert().values(**same))
+
+
+def merge_ruled_out(connection: sa.Connection, from_id: int, into_id: int) -> None:
+    """What was said of one profile is said of the one it becomes part of, but where a person says otherwise."""
+    said_so = sa.select(ruled_out.c.speaker_id).where(ruled_out.c.profile_id == into_id)
+    is_it = sa.select(speakers.c.id).where(speakers.c.profile_id == into_id, speakers.c.confirmed.is_not(None))
+    connection.execute(
+        ruled_out.update()
+        .where(ruled_out.c.profile_id == from_id)
+        .where(ruled_out.c.speaker_id.not_in(said_so), ruled_out.c.speaker_id.not_in(is_it))
+        .values(profile_id=into_id)
+    )
 
 
 def take_back(connection: sa.Connection, episode_id: int, label: str, profile_id: int) -> None:

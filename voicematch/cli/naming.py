@@ -1,0 +1,132 @@
+"""``voicematch name`` and ``voicematch correct``: what a person says of a stored voice; every episode follows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from .enroll import CONSENT_HELP
+from .options import Command, json_option, library_option
+from .terminal import print_json, print_table
+
+if TYPE_CHECKING:
+    from ..learning import Enrollment
+    from ..library import Library
+    from ..naming import Change
+
+
+def consent_option(command: Command) -> Command:
+    default = " Without it, what the profile's voiceprints have already."
+    return click.option("--consent", type=click.Choice(("self", "permission", "public")), help=CONSENT_HELP + default)(
+        command
+    )
+
+
+def dry_run_option(command: Command) -> Command:
+    return click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")(command)
+
+
+@click.command()
+@click.argument("target", metavar="U-0001|EPISODE:SPEAKER")
+@click.argument("name")
+@consent_option
+@dry_run_option
+@json_option
+@library_option
+def name(target: str, name: str, consent: str | None, dry_run: bool, as_json: bool, location: str | None) -> None:
+    """Name a voice; every stored episode is matched again at once, without its audio.
+
+    \b
+    voicematch name U-0001 "Ada Byron" --consent public
+    voicematch name episode.mp3:SPEAKER_01 "Ada Byron" --consent public
+    """
+    from .. import naming
+    from ..library import open_library
+    from ..library.unknowns import number_of
+
+    with open_library(location) as library:
+        if number_of(target) is not None:
+            added, changes = naming.name_unknown(target, name, library=library, consent=consent, dry_run=dry_run)
+        else:
+            episode, speaker = split_target(target)
+            added, changes = naming.name(episode, speaker, name, library=library, consent=consent, dry_run=dry_run)
+        _report(f"{'Would name' if dry_run else 'Named'} {name}", added, changes, library, as_json, dry_run)
+
+
+@click.command()
+@click.argument("target", metavar="EPISODE:SPEAKER")
+@click.argument("name", required=False)
+@click.option("--nobody", is_flag=True, help="Instead of NAME: it is nobody whom the library should name.")
+@consent_option
+@dry_run_option
+@json_option
+@library_option
+def correct(
+    target: str,
+    name: str | None,
+    nobody: bool,
+    consent: str | None,
+    dry_run: bool,
+    as_json: bool,
+    location: str | None,
+) -> None:
+    """Say who a wrongly named voice really is. The library learns: the wrong person is never given to it again.
+
+    \b
+    voicematch correct episode.mp3:SPEAKER_01 "Ada Byron" --consent public
+    voicematch correct episode.mp3:SPEAKER_01 --nobody
+    """
+    from .. import naming
+    from ..library import open_library
+
+    if (name is None) is not nobody:
+        raise click.UsageError("give the right NAME, or --nobody")
+    episode, speaker = split_target(target)
+    with open_library(location) as library:
+        added, changes = naming.correct(episode, speaker, name, library=library, consent=consent, dry_run=dry_run)
+        done = f"{'Would correct' if dry_run else 'Corrected'} {target}"
+        _report(f"{done}: {name or 'nobody known'}", added, changes, library, as_json, dry_run)
+
+
+def split_target(target: str) -> tuple[str, str]:
+    """(episode, speaker) of EPISODE:SPEAKER."""
+    episode, separator, speaker = target.rpartition(":")
+    if not separator or not episode or not speaker:
+        raise click.UsageError(f"{target!r} is not EPISODE:SPEAKER; `voicematch episodes list` shows the episodes")
+    return episode, speaker
+
+
+def _report(
+    done: str,
+    added: Enrollment | None,
+    changes: Sequence[Change],
+    library: Library,
+    as_json: bool,
+    dry_run: bool,
+) -> None:
+    for warning in added.warnings if added else ():
+        click.echo(f"warning: {warning}", err=True)
+    if as_json:
+        learned = dataclasses.asdict(added) if added else {}
+        print_json({**learned, "dry_run": dry_run, "changes": [dataclasses.asdict(change) for change in changes]})
+        return
+    if dry_run:
+        print_changes(changes, library)
+    num_episodes = len({change.audio_sha256 for change in changes})
+    would = "would change" if dry_run else "changed"
+    click.echo(f"{done}; {len(changes)} voice(s) in {num_episodes} episode(s) {would} their label")
+
+
+def print_changes(changes: Sequence[Change], library: Library) -> None:
+    """A table of them, by the episodes' titles."""
+    if not changes:
+        return
+    titles = {episode.audio_sha256: episode.title or episode.source for episode in library.episodes()}
+    rows = [
+        (titles.get(c.audio_sha256, ""), c.audio_sha256[:12], c.speaker, c.before or "unknown", c.after or "unknown")
+        for c in changes
+    ]
+    print_table(("episode", "hash", "speaker", "before", "after"), rows)

@@ -1,0 +1,176 @@
+"""``voicematch unknowns``: the voices that are heard again and again and have no name yet."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import wave
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import OutputExists, VoicematchError
+from .naming import split_target
+from .options import clock, json_option, library_option
+from .terminal import print_json, print_table
+
+if TYPE_CHECKING:
+    from ..types import Array
+
+PLAYERS = (  # the first that is there; each with what makes it play once, without a window
+    ("ffplay", "-nodisp", "-autoexit", "-loglevel", "error"),
+    ("afplay",),
+    ("pw-play",),
+    ("paplay",),
+    ("aplay", "-q"),
+)
+AS_HELP = "What it is: ad, jingle, trailer … (shown with it)."
+
+
+@click.group()
+def unknowns() -> None:
+    """List, play, split or ignore the voices that have no name yet. Name one: voicematch name U-0001 NAME."""
+
+
+@unknowns.command("list")
+@click.option("--all", "with_ignored", is_flag=True, help="Also those that are ignored.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="How many, from the top.")
+@json_option
+@library_option
+def list_(with_ignored: bool, limit: int, as_json: bool, location: str | None) -> None:
+    """Voices without a name: most episodes first, then most talk; what they may be, and who, if the text says so."""
+    from .. import naming
+    from ..library import open_library
+
+    with open_library(location) as library:
+        found = [unknown for unknown in library.unknowns.all() if with_ignored or unknown.ignored_as is None]
+        described = [naming.describe(unknown, library=library) for unknown in found[:limit]]
+    if as_json:
+        print_json([dataclasses.asdict(one) for one in described])
+        return
+    if not described:
+        click.echo("No voices without a name.", err=True)
+        return
+    rows = [
+        (
+            one.id,
+            f"ignored ({one.ignored_as})" if one.ignored_as else one.role,
+            str(one.num_episodes),
+            clock(one.talk_seconds),
+            ", ".join(one.shows),
+            f"{one.speakers[-1].title or one.speakers[-1].source}:{one.speakers[-1].speaker}",
+            "; ".join(f"{guess.name}? “{guess.quote}”" for guess in one.suggestions),
+        )
+        for one in described
+    ]
+    columns = ("voice", "seems", "episodes", "talk", "show", "last heard", "perhaps")
+    print_table(columns, rows, right=("episodes", "talk"))
+    if len(found) > len(described):
+        click.echo(f"and {len(found) - len(described)} more: --limit {len(found)}", err=True)
+
+
+@unknowns.command()
+@click.argument("unknown", metavar="U-0001")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write it (.wav, .ogg, .opus) instead of playing.")
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+@library_option
+def play(unknown: str, out: Path | None, force: bool, location: str | None) -> None:
+    """Hear a voice: its clearest ten seconds, from the episode's audio file, which has to be there still."""
+    from .. import pipeline
+    from ..library import open_library
+
+    if out is not None and out.suffix.lower() not in (".wav", ".ogg", ".opus"):
+        raise click.UsageError(f"{out}: write a .wav, .ogg or .opus file")
+    if out is not None and out.exists() and not force:
+        raise OutputExists(f"{out} exists; --force overwrites it")
+    with open_library(location) as library:
+        clip = pipeline.clearest_clip(unknown, library=library)
+    click.echo(f"{clip.source} at {clock(clip.start)}-{clock(clip.end)}", err=True)
+    if out is not None:
+        _write(out, clip.samples)
+        click.echo(f"wrote {out}", err=True)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{unknown}.wav"
+        _write(path, clip.samples)
+        _play(path)
+
+
+def _write(path: Path, samples: Array) -> None:
+    import numpy as np
+
+    from ..audio import SAMPLE_RATE, encode_clip
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix.lower() != ".wav":
+            path.write_bytes(encode_clip(samples))
+            return
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(SAMPLE_RATE)
+            file.writeframes((np.clip(samples, -1.0, 1.0) * 32_767).astype("<i2").tobytes())
+    except OSError as error:
+        raise VoicematchError(f"{path}: cannot write: {error.strerror}") from error
+
+
+def _play(path: Path) -> None:
+    if sys.platform == "win32":
+        os.startfile(path)
+        click.pause("press a key when you have heard it")
+        return
+    for player, *options in PLAYERS:
+        if shutil.which(player):
+            if subprocess.run([player, *options, str(path)], check=False).returncode:
+                raise VoicematchError(f"{player} cannot play here; -o FILE.wav writes the clip instead")
+            return
+    raise VoicematchError("nothing here plays sound (ffplay, afplay, aplay …); -o FILE.wav writes the clip instead")
+
+
+@unknowns.command()
+@click.argument("unknown", metavar="U-0001")
+@click.argument("speakers", nargs=-1, metavar="[EPISODE:SPEAKER...]")
+@json_option
+@library_option
+def split(unknown: str, speakers: tuple[str, ...], as_json: bool, location: str | None) -> None:
+    """Take apart a voice that is several people: the speakers given, or those that sound apart.
+
+    \b
+    voicematch unknowns split U-0001
+    voicematch unknowns split U-0001 episode.mp3:SPEAKER_01
+    """
+    from .. import naming
+    from ..library import open_library
+
+    with open_library(location) as library:
+        made = naming.split(unknown, [split_target(target) for target in speakers], library=library)
+    if as_json:
+        print_json({"unknown": unknown, "made": list(made)})
+        return
+    click.echo(f"{unknown} is now {', '.join((unknown, *made))}")
+
+
+@unknowns.command()
+@click.argument("unknown", metavar="U-0001")
+@click.option("--as", "ignored_as", default="ad", show_default=True, metavar="WHAT", help=AS_HELP)
+@click.option("--undo", is_flag=True, help="Do not ignore it any more.")
+@json_option
+@library_option
+def ignore(unknown: str, ignored_as: str, undo: bool, as_json: bool, location: str | None) -> None:
+    """Keep a voice out of the list and away from names: an advertisement, a jingle. It is still recognised."""
+    from .. import naming
+    from ..library import open_library
+
+    with open_library(location) as library:
+        changes = naming.ignore(unknown, None if undo else ignored_as, library=library)
+    if as_json:
+        ignored = None if undo else ignored_as
+        print_json({"unknown": unknown, "ignored_as": ignored, "changes": [dataclasses.asdict(c) for c in changes]})
+        return
+    click.echo(f"{unknown} is listed again" if undo else f"{unknown} is ignored ({ignored_as})")
