@@ -2,6 +2,16 @@
 
 ``FORMATS`` writes a :class:`~voicematch.types.LabelledEpisode`, ``READERS`` gives the lines of a transcript, ``read``
 finds out which format a text is in. Everything here is pure but :func:`read_file`.
+
+The standard library does JSON, CSV and escaping. The readers and writers of the caption formats are our own, because
+what people hand in is often broken and sometimes hostile, and the libraries for it, as of November 2026, were not made
+for that; the tests use them as independent readers of what is written here:
+
+- ``srt`` 3.5.3 takes 58 s for 32 kB of blank lines, and its errors have no line numbers;
+- ``webvtt-py`` 0.6.0 drops malformed cues without a word, knows one voice a cue, and leaves ``&amp;`` as it is;
+- ``pysubs2`` 1.8.1 drops voices, and repairs malformed times without a word;
+- ``praatio`` 6.2.2 reads TextGrids well; writing one takes forty lines and no dependency;
+- ``html.parser`` takes 7 s for 40 kB of ``<a b="`` and raises AssertionError on ``<![<![``.
 """
 
 from __future__ import annotations
