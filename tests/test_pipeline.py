@@ -282,4 +282,4 @@ def test_a_transcript_that_fits_nowhere_is_said_so(
 ) -> None:
     path = noise(tmp_path / "episode.wav", 50)
     identify(path, library=library, engines=engines(*TWO), lines=(Line(300.0, 310.0, "Nothing here."),))
-    assert "hardly fits the audio" in caplog.text
+    assert "its times are taken as they are" in caplog.text

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -234,16 +233,12 @@ def _attribute(lines: tuple[Line, ...], turns: tuple[Turn, ...], audio: Audio) -
     if lines and turns:
         aligned = align(lines, [(turn.start, turn.end) for turn in turns], audio.duration)
         if aligned is None:
-            log.warning("%s: the transcript hardly fits the audio; is it of this episode?", audio.source)
+            log.warning("%s: cannot tell whether the transcript fits this very audio; its times are taken as they are", audio.source)
         elif aligned.moved:
             moves = "; ".join(f"{s.start:.0f}-{s.end:.0f} s by {s.seconds:+.1f} s" for s in aligned.shifts)
             log.warning("%s: the transcript was made for another cut of the audio; moved %s", audio.source, moves)
             lines, unsure = aligned.lines, aligned.unsure
-    attributed: list[Line] = []
-    for in_doubt, group in groupby(range(len(lines)), lambda idx: idx in unsure):
-        some = [lines[idx] for idx in group]
-        attributed += [replace(line, speaker=None) for line in some] if in_doubt else attribute(some, turns)
-    return tuple(attributed)
+    return attribute(lines, turns, unsure=unsure)
 
 
 def join_turns(turns: Iterable[Turn]) -> tuple[Turn, ...]:
