@@ -21,15 +21,16 @@ Labels = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]
 
 MOST_AT_ONCE = 2000  # vectors in one linkage: their distances take 16 MB
-MOST_SPEAKERS = 80  # that the model begins with; the smallest groups beyond are left to find their place
+MOST_GROUPS = 80  # of one linkage that are kept; the smallest beyond are left to find their place
 
 # Tuned on the development episodes with models/train/tune_clustering.py; wide plateaus around each.
-SHRINKAGE = 0.5  # how far the centre of all voices moves from the training set's to the episode's own
+SHRINKAGE = 0.6  # how far the centre of all voices moves from the training set's to the episode's own
 THRESHOLD = (
     0.7  # cosine distance below which groups are joined at the start; too low costs time, too high merges people
 )
 EVIDENCE = 0.2  # F_A: windows overlap and resemble their neighbours, so each counts for less than an independent one
 PARSIMONY = 10.0  # F_B: the larger, the fewer speakers
+CAUTION = 1.0  # F_B at the start, where only what is surely one voice is made one
 STAY = 0.9  # probability that the next window is the same speaker's, before anything is heard
 
 
@@ -125,12 +126,11 @@ def cluster(
         return np.zeros(0, np.int64)
     rows = backend.project(vectors)
     links = np.ones(len(rows) - 1, dtype=bool) if joined is None else joined
-    start = _start(_smoothed(rows, links))
-    labels = _settle(rows, start, backend.between)
-    for parsimony in (0.7 * PARSIMONY, 0.5 * PARSIMONY, 0.25 * PARSIMONY):
+    start = _merged(rows, _start(_smoothed(rows, links)), backend.between, CAUTION)
+    for parsimony in (PARSIMONY, 0.7 * PARSIMONY, 0.5 * PARSIMONY, 0.25 * PARSIMONY):
+        labels = _settle(rows, start, backend.between, parsimony=parsimony)
         if labels.max() + 1 >= min_speakers:
             break
-        labels = _settle(rows, start, backend.between, parsimony=parsimony)
         max_speakers = max_speakers or min_speakers
     return renumbered(_bounded(rows, labels, backend.between, min_speakers, max_speakers))
 
@@ -144,21 +144,56 @@ def _smoothed(rows: Numbers, joined: npt.NDArray[np.bool_]) -> Numbers:
 
 
 def _start(rows: Numbers) -> Labels:
-    """Too many speakers rather than too few; block by block, then across blocks, when there are many rows."""
+    """Too many speakers rather than too few, block by block; a block's smallest groups beyond ``MOST_GROUPS`` go."""
     labels = np.empty(len(rows), np.int64)
     num_groups = 0
     for first in range(0, len(rows), MOST_AT_ONCE):
-        block = _linked(rows[first : first + MOST_AT_ONCE])
-        labels[first : first + MOST_AT_ONCE] = block + num_groups
-        num_groups += int(block.max()) + 1
-    if len(rows) > MOST_AT_ONCE:
-        labels = _linked(_unit(_means(rows, labels)))[labels]
-    sizes = np.bincount(labels)
-    kept = np.sort(np.argsort(-sizes, kind="stable")[:MOST_SPEAKERS])
-    if len(kept) < len(sizes):
-        lost = ~np.isin(labels, kept)
-        labels[lost] = kept[(rows[lost] @ _unit(_means(rows, labels)[kept]).T).argmax(axis=1)]
-    return renumbered(labels)
+        block = rows[first : first + MOST_AT_ONCE]
+        found = _linked(block)
+        sizes = np.bincount(found)
+        kept = np.sort(np.argsort(-sizes, kind="stable")[:MOST_GROUPS])
+        lost = ~np.isin(found, kept)
+        found[lost] = kept[(block[lost] @ _unit(_means(block, found)[kept]).T).argmax(axis=1)]
+        labels[first : first + MOST_AT_ONCE] = renumbered(found) + num_groups
+        num_groups += len(kept)
+    return labels
+
+
+def _merged(rows: Numbers, labels: Labels, between: Numbers, parsimony: float) -> Labels:
+    """The labels with those speakers made one, pair by pair, of whom the evidence says that they are.
+
+    The evidence of one speaker, in the model of ``_settle`` with its means integrated out, is
+    F_B / 2 (precision mean² - log precision), summed over the axes; a pair is merged when one has more than two.
+    """
+    ratio = EVIDENCE / parsimony
+    sizes = np.bincount(labels).astype(np.float64)
+    sums = _means(rows, labels) * sizes[:, None] * np.sqrt(between)
+
+    def evidence(size: Numbers, total: Numbers) -> Numbers:
+        precision = 1 + ratio * size[..., None] * between
+        found: Numbers = ((ratio * total) ** 2 / precision - np.log(precision)).sum(axis=-1)
+        return found
+
+    alone = evidence(sizes, sums)
+
+    def gains_of(idx: int) -> Numbers:
+        gains: Numbers = evidence(sizes + sizes[idx], sums + sums[idx]) - alone - alone[idx]
+        gains[idx] = -np.inf
+        return gains
+
+    gains = np.stack([gains_of(idx) for idx in range(len(sizes))])
+    into_by_label = np.arange(len(sizes))
+    while (best := float(gains.max())) > 0:
+        into, gone = np.unravel_index(int(gains.argmax()), gains.shape)
+        into_by_label[into_by_label == gone] = into
+        sizes[into] += sizes[gone]
+        sums[into] += sums[gone]
+        alone[into] += alone[gone] + best
+        gains[gone, :] = gains[:, gone] = -np.inf
+        gone_already = np.isneginf(gains[into]) & (np.arange(len(sizes)) != into)
+        gains[into] = np.where(gone_already, -np.inf, gains_of(int(into)))
+        gains[:, into] = gains[into]
+    return renumbered(into_by_label[labels])
 
 
 def _linked(rows: Numbers) -> Labels:

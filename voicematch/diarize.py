@@ -9,7 +9,7 @@ Only vectors and probabilities outlive their block, so memory hardly grows with 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -22,7 +22,7 @@ from voicematch.audio import SAMPLE_RATE
 from voicematch.cluster import Backend, Labels, cluster
 from voicematch.embed import Embedder, unit
 from voicematch.features import FRAMES_PER_SECOND, HOP, log_mel
-from voicematch.speech import FRAME, SileroDetector, SpeechDetector, regions
+from voicematch.speech import CHANGE, FRAME, SPEECH, SileroDetector, SpeechDetector, regions
 from voicematch.types import Array, Diarization, Embedding, Progress, Sound, Turn
 
 WINDOW = 1.5  # s of speech in one vector: long enough to tell voices apart, short enough to hold one
@@ -62,6 +62,9 @@ class BuiltinDiarizer:
 
     name = "built-in"
 
+    def __init__(self, detector: Callable[[], SpeechDetector] = SileroDetector) -> None:
+        self._detector = detector
+
     def diarize(
         self,
         audio: Sound,
@@ -71,7 +74,7 @@ class BuiltinDiarizer:
         progress: Progress | None = None,
     ) -> Diarization:
         clock = Clock()
-        heard = listen(audio, embedder, clock, progress)
+        heard = listen(audio, embedder, clock, progress, self._detector)
         if progress:
             progress("cluster", 0.0, 1.0)
         diarization = conclude(heard, embedder, clock, speakers=speakers)
@@ -125,7 +128,7 @@ class Heard:
     """What is left of an episode once its sound has gone by.
 
     spans : stretches of speech, in seconds
-    probabilities : of speech, one for every 20 ms
+    probabilities : what the speech detector said, in pieces of (num_frames, 3)
     windows : (num_windows, 2) array, seconds
     vectors : (num_windows, dimension) unit rows
     """
@@ -134,7 +137,7 @@ class Heard:
         self.spans: list[tuple[float, float]] = []
         self.windows: npt.NDArray[np.float64] = np.empty((0, 2))
         self.vectors: Array = np.empty((0, dimension), np.float32)
-        self.probabilities: list[Array] = []
+        self.probabilities: list[npt.NDArray[np.float16]] = []
         self.duration = 0.0
 
 
@@ -161,9 +164,15 @@ class _Features:
         return rows[start:end]
 
 
-def listen(audio: Sound, embedder: Embedder, clock: Clock, progress: Progress | None = None) -> Heard:
+def listen(
+    audio: Sound,
+    embedder: Embedder,
+    clock: Clock,
+    progress: Progress | None = None,
+    detector_of: Callable[[], SpeechDetector] = SileroDetector,
+) -> Heard:
     """One pass over the sound: what is said, where, and the vectors of it."""
-    detector, features = SileroDetector(), _Features()
+    detector, features = detector_of(), _Features()
     heard = Heard(embedder.dimension)
     pending = _Pending()
     total = audio.estimate() or 0.0
@@ -197,7 +206,7 @@ class _Pending:
         self.frame = 0
         self.samples = np.empty(0, np.float32)
         self.rows = np.empty((0, 80), np.float32)
-        self.probabilities = np.empty(0, np.float32)
+        self.probabilities = np.empty((0, 3), np.float32)
 
     def add(self, samples: Array, rows: Array) -> None:
         self.samples = np.concatenate([self.samples, samples])
@@ -223,7 +232,7 @@ def _embed(pending: _Pending, embedder: Embedder, heard: Heard, clock: Clock, la
     """Embed the speech up to the last pause and forget its sound."""
     ready = min(len(pending.probabilities), len(pending.rows) // 2)
     with clock("speech"):
-        found = regions(pending.probabilities[:ready])
+        found = regions(pending.probabilities[:ready, SPEECH])
     if not last:
         margin = 2.0  # s; what follows may still belong to the last stretch
         long = ready * FRAME > LONGEST_WAIT
@@ -242,7 +251,7 @@ def _embed(pending: _Pending, embedder: Embedder, heard: Heard, clock: Clock, la
         heard.windows = np.concatenate([heard.windows, np.array(windows)[long_enough] + offset])
         heard.vectors = np.concatenate([heard.vectors, vectors])
     heard.spans += [(start + offset, end + offset) for start, end in found]
-    heard.probabilities.append(pending.probabilities[:ready])
+    heard.probabilities.append(pending.probabilities[:ready].astype(np.float16))
     pending.drop(ready)
 
 
@@ -287,9 +296,10 @@ def _turns(heard: Heard, labels: Labels) -> tuple[Turn, ...]:
     return tuple(Turn(start, end, names[label]) for start, end, label in joined)
 
 
-def _snapped(cuts: npt.NDArray[np.float64], probabilities: list[Array]) -> npt.NDArray[np.float64]:
+def _snapped(cuts: npt.NDArray[np.float64], probabilities: list[npt.NDArray[np.float16]]) -> npt.NDArray[np.float64]:
     """Changes of speaker moved to the likeliest pause nearby: a window tells only roughly where a voice begins."""
-    heard = uniform_filter1d(np.concatenate(probabilities), 5)
+    heard = uniform_filter1d(np.concatenate(probabilities).astype(np.float32), 5, axis=0)
+    heard = heard[:, SPEECH] - heard[:, CHANGE]
     snapped = []
     for cut in cuts:
         first = max(0, round((cut - REACH) / FRAME))

@@ -1,6 +1,6 @@
-"""Where somebody speaks: a probability for every 20 ms, and the stretches of speech that follow from it.
+"""Where somebody speaks, where two do, and where the voice changes: probabilities for every 20 ms.
 
-The detector hears the episode block by block and forgets the sound as it goes; what it returns is small.
+A detector hears the episode block by block and forgets the sound as it goes; what it returns is small.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
+from voicematch import models
 from voicematch.errors import ModelError
 from voicematch.types import Array
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 SAMPLE_RATE = 16_000
 FRAME = 0.02  # s; one probability for each
 FRAME_SAMPLES = 320
+SPEECH, OVERLAP, CHANGE = 0, 1, 2  # columns of what a detector returns: somebody speaks, two do, the voice changes
 
 ONSET, OFFSET = 0.25, 0.18  # speech begins above the one and ends below the other
 LONGEST_PAUSE = 0.35  # s; a shorter silence inside speech is a breath, not an end
@@ -32,7 +34,7 @@ class SpeechDetector(Protocol):
     """Hears an episode from its first block to its last; made anew for each."""
 
     def process(self, samples: Array, features: Array) -> Array:
-        """Probabilities of speech in the frames that are now decided, (num_frames,); they may lag behind the samples.
+        """Probabilities in the frames that are now decided, (num_frames, 3); they may lag behind the samples.
 
         samples : (num_samples,) float32 array, the next block
         features : (num_rows, 80) log mel rows of the same stretch of sound
@@ -148,12 +150,75 @@ class SileroDetector:
         """Probabilities of the frames up to sample ``until``: each takes its centre's chunk."""
         last = until // FRAME_SAMPLES
         centres = (np.arange(self._num_frames, last) * FRAME_SAMPLES + FRAME_SAMPLES // 2) // self.CHUNK
-        frames: Array = self._chunks[centres - self._num_chunks_gone]
+        frames = np.zeros((last - self._num_frames, 3), np.float32)  # it knows of no voices, only of speech
+        frames[:, SPEECH] = self._chunks[centres - self._num_chunks_gone]
         self._num_frames = last
         used = last * FRAME_SAMPLES // self.CHUNK
         self._chunks = self._chunks[used - self._num_chunks_gone :]
         self._num_chunks_gone = used
         return frames
+
+
+class SegmentationDetector:
+    """The project's segmentation model: who of up to three local speakers is active, in windows of 10 s.
+
+    Its classes are sets of speakers (Plaquet and Bredin, "Powerset multi-class cross entropy loss for neural speaker
+    diarization", 2023): nobody, A, B, C, A+B, A+C, B+C. Who A is changes from window to window, so windows are averaged
+    only over what does not depend on it.
+    """
+
+    WINDOW, HOP = 1000, 750  # rows of 10 ms
+    FADE = 62  # frames over which a window's edges count little: there it has heard only one side
+    SPAN = 25  # frames on either side that a change of voice is judged from
+    SILENCE = float(np.log(2.0**-23))  # rows of digital silence
+    MEMBERS = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1]], np.float32)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._rows = np.empty((0, 80), np.float32)
+        self._sums = np.zeros((self.WINDOW // 2, 3), np.float32)
+        self._weights = np.zeros((self.WINDOW // 2, 1), np.float32)
+        ramp = np.arange(1, self.WINDOW // 2 + 1)
+        self._fade = np.minimum(ramp, ramp[::-1]).clip(max=self.FADE).astype(np.float32)[:, None]
+
+    def process(self, samples: Array, features: Array) -> Array:
+        self._rows = np.concatenate([self._rows, features])
+        starts = range(0, len(self._rows) - self.WINDOW + 1, self.HOP)
+        if not starts:
+            return np.empty((0, 3), np.float32)
+        decided = self._heard(np.stack([self._rows[start : start + self.WINDOW] for start in starts]))
+        self._rows = self._rows[len(starts) * self.HOP :]
+        return decided
+
+    def finish(self) -> Array:
+        num_frames = len(self._rows) // 2
+        missing = self.WINDOW - len(self._rows)
+        padded = np.pad(self._rows, ((0, missing), (0, 0)), constant_values=self.SILENCE)
+        decided = self._heard(padded[None])
+        return np.concatenate([decided, self._sums / np.maximum(self._weights, 1)])[:num_frames]
+
+    def _heard(self, windows: Array) -> Array:
+        """Run the model and return the frames that no later window reaches."""
+        session = models.session(self._name)
+        (posteriors,) = session.run(None, {session.get_inputs()[0].name: windows})
+        decided, hop = [], self.HOP // 2
+        for classes in np.asarray(posteriors, np.float32):
+            self._sums += self._fade * self._columns(classes)
+            self._weights += self._fade
+            decided.append(self._sums[:hop] / self._weights[:hop])
+            self._sums = np.pad(self._sums[hop:], ((0, hop), (0, 0)))
+            self._weights = np.pad(self._weights[hop:], ((0, hop), (0, 0)))
+        return np.concatenate(decided)
+
+    def _columns(self, classes: Array) -> Array:
+        voices = classes @ self.MEMBERS
+        sums = np.concatenate([np.zeros((1, 3), np.float32), np.cumsum(voices, axis=0)])
+        means = (sums[self.SPAN :] - sums[: -self.SPAN]) / self.SPAN
+        change = np.zeros(len(voices), np.float32)
+        change[self.SPAN : len(voices) - self.SPAN + 1] = (
+            np.abs(means[self.SPAN :] - means[: -self.SPAN]).sum(axis=1) / 2
+        )
+        return np.stack([1 - classes[:, 0], classes[:, 4:].sum(axis=1), np.minimum(change, 1)], axis=1)
 
 
 def _silero() -> onnxruntime.InferenceSession:
