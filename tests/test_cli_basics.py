@@ -102,4 +102,4 @@ def test_the_face_names_what_it_exports() -> None:
     for name in voicematch.__all__:
         assert getattr(voicematch, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
-        voicematch.nonsense
+        assert voicematch.nonsense

@@ -42,8 +42,8 @@ def log_mel(samples: Array) -> Array:
     samples : (num_samples,) float32 array, -1 … 1, 16 kHz
     returns : (num_frames, 80) float32 array, natural logarithm of the energy, not below log(2 ** -23)
 
-    The edges are mirrored, so a slice cut out of a recording (at a multiple of 160 samples) differs from the rows of the
-    recording in its first and last frame only.
+    The edges are mirrored, so a slice cut out of a recording (at a multiple of 160 samples) differs from the rows of
+    the recording in its first and last frame only.
     """
     total = num_frames(len(samples))
     rows = np.empty((total, NUM_BINS), np.float32)

@@ -233,7 +233,10 @@ def _attribute(lines: tuple[Line, ...], turns: tuple[Turn, ...], audio: Audio) -
     if lines and turns:
         aligned = align(lines, [(turn.start, turn.end) for turn in turns], audio.duration)
         if aligned is None:
-            log.warning("%s: cannot tell whether the transcript fits this very audio; its times are taken as they are", audio.source)
+            log.warning(
+                "%s: cannot tell whether the transcript fits this very audio; its times are taken as they are",
+                audio.source,
+            )
         elif aligned.moved:
             moves = "; ".join(f"{s.start:.0f}-{s.end:.0f} s by {s.seconds:+.1f} s" for s in aligned.shifts)
             log.warning("%s: the transcript was made for another cut of the audio; moved %s", audio.source, moves)

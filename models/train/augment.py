@@ -156,6 +156,7 @@ def coded(samples: npt.NDArray[np.int16], random: np.random.Generator) -> npt.ND
     file = io.BytesIO()
     with av.open(file, "w", format=container) as output:
         stream = output.add_stream(codec, rate=rate)
+        assert isinstance(stream, av.AudioStream)
         stream.bit_rate = bit_rate
         stream.layout = "mono"
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples)[None], format="s16", layout="mono")
@@ -173,7 +174,7 @@ def coded(samples: npt.NDArray[np.int16], random: np.random.Generator) -> npt.ND
 def decode(file: str | io.BytesIO) -> npt.NDArray[np.int16]:
     """(num_samples,) int16 array at 16 kHz, mono."""
     resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
-    with av.open(file) as source:
+    with av.open(file, "r") as source:
         pieces = [piece.to_ndarray()[0] for frame in source.decode(audio=0) for piece in resampler.resample(frame)]
         pieces += [piece.to_ndarray()[0] for piece in resampler.resample(None)]
     return np.concatenate(pieces)

@@ -151,10 +151,8 @@ class Crops(IterableDataset[Batch]):
                     bank = self.speech.coded
                 crop = self.speech.augmenter(bank.crop(int(clip), num_samples, random), random)
                 rows.append((masked(centred(log_mel(crop)), random), speaker * len(SPEEDS) + speed, clip, speed))
-        features, voices, clips, speeds = zip(*rows, strict=True)
-        return Batch(
-            torch.from_numpy(np.stack(features)), *(torch.tensor(np.array(x)) for x in (voices, clips, speeds))
-        )
+        features, *numbers = zip(*rows, strict=True)
+        return Batch(torch.from_numpy(np.stack(features)), *(torch.tensor(np.array(column)) for column in numbers))
 
     def _speakers(self, num_voices: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
         corpora, counts = np.unique(self.corpora, return_counts=True)
