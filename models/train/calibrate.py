@@ -2,17 +2,18 @@
 
     python models/train/calibrate.py ../shared/data/dev [--embedder ecapa-small] [--cache FOLDER] [--dry-run]
 
-The folder holds episodes with truth (``manifest.json``, ``ref.rttm``) and enrollment clips. The true turns of every
-speaker and the speech of every clip become embeddings as the built-in diarizer makes them; every speaker, whole and in
-excerpts, is compared with every profile, and a logistic model is fitted by maximum likelihood, targets and nontargets
-weighing the same. Judged by leaving out each show in turn. Writes ``models/NAME.calibration.json``.
-Embeddings are kept in the cache under the model's sha256, so a second run takes seconds.
+The folder holds episodes with truth (``manifest.json``, ``ref.rttm``, ``ref.uem``) and enrollment clips. The built-in
+diarizer's vectors of every episode, given to speakers by the truth, are compared with every profile, in excerpts and
+whole, and a logistic model is fitted by maximum likelihood, targets and nontargets weighing the same. It is judged by
+leaving out each show in turn, on the turns that the diarizer itself finds. Writes ``models/NAME.calibration.json``.
+What the diarizer heard is kept in the cache under the model's sha256, so a second run takes seconds.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import pickle
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
@@ -24,16 +25,14 @@ import numpy.typing as npt
 import scipy.optimize
 
 from voicematch import models
-from voicematch.audio import SAMPLE_RATE, Audio
-from voicematch.diarize import STEP, STRETCH, place
+from voicematch.audio import Audio
+from voicematch.diarize import STEP, STRETCH, Clock, Heard, conclude, listen
 from voicematch.embed import Embedder, OnnxEmbedder
-from voicematch.evaluate import cllr, read_rttm
-from voicematch.features import log_mel
+from voicematch.evaluate import NamingScore, cllr, naming, pieces, read_rttm, read_uem, total
 from voicematch.match import match
 from voicematch.pipeline import voiceprints_of
 from voicematch.score import Calibration, Voiceprints, centroid, scores, steadiness, unit, unity
-from voicematch.speech import SileroDetector, regions
-from voicematch.types import Array, Embedding, Turn, Verdict
+from voicematch.types import Array, Diarization, Embedding, Turn, Verdict
 
 Numbers = npt.NDArray[np.float64]
 
@@ -43,11 +42,26 @@ RIDGE = 2e-5  # keeps the slope finite when targets and nontargets do not overla
 ACCEPT, REVIEW = 0.95, 0.5
 MARGIN = 0.05  # cosine
 AGREEMENT = 0.5
+ACCEPTS = (0.8, 0.9, 0.95, 0.98)  # thresholds to report
+OWN_SECONDS = 1.2  # of a window of 1.5 s that must be one speaker's alone
+
+
+@dataclass(frozen=True, eq=False)
+class Episode:
+    """One episode: the truth, and what the diarizer makes of it."""
+
+    name: str
+    show: str
+    enrolled: frozenset[str]
+    truth: tuple[Turn, ...]
+    uem: tuple[tuple[float, float], ...]
+    heard: Heard
+    diarization: Diarization
 
 
 @dataclass(frozen=True, eq=False)
 class Voice:
-    """One speaker of one episode.
+    """One true speaker of one episode.
 
     stretches : all that the speaker says, about 10 s to each
     own : profiles that are this speaker; empty for a stranger
@@ -56,7 +70,6 @@ class Voice:
 
     episode: str
     show: str
-    speaker: str
     stretches: tuple[Embedding, ...]
     own: frozenset[str]
     barred: frozenset[str]
@@ -97,14 +110,14 @@ def main() -> None:
         key: clip_stretches(arguments.folder / clip, embedder, cache) for key, clip in manifest["profiles"].items()
     }
     profiles = {key: stretches for key, stretches in profiles.items() if stretches}
-    voices = [
-        voice
-        for episode in manifest["episodes"]
-        if episode["label_quality"].startswith("A")  # exact truth
-        for voice in episode_voices(episode, arguments.folder, profiles, embedder, cache)
+    episodes = [
+        read_episode(entry, arguments.folder, embedder, cache)
+        for entry in manifest["episodes"]
+        if entry["label_quality"].startswith("A")  # exact truth
     ]
+    voices = [voice for episode in episodes for voice in voices_of(episode, profiles)]
     calibration = fit_all(voices, profiles, embedder.name)
-    report(voices, profiles, calibration)
+    report(episodes, voices, profiles, calibration)
     if not arguments.dry_run:
         path = Path(__file__).parent.parent / f"{Path(models.card(embedder.name).file).stem}.calibration.json"
         path.write_text(calibration.to_json(), encoding="utf-8")
@@ -200,68 +213,70 @@ def unity_between(voices: Sequence[Voice]) -> float:
     return round(float(np.clip((np.min(one) + np.max(two)) / 2, 0.8, 0.9)), 3)
 
 
-def report(voices: Sequence[Voice], profiles: dict[str, tuple[Embedding, ...]], final: Calibration) -> None:
+def report(
+    episodes: Sequence[Episode],
+    voices: Sequence[Voice],
+    profiles: dict[str, tuple[Embedding, ...]],
+    final: Calibration,
+) -> None:
     """Print what names would be given, with each show judged by a calibration that has not seen it."""
     table = trials(voices, profiles)
-    shows = sorted({voice.show for voice in voices})
+    shows = sorted({episode.show for episode in episodes})
     judges = {show: fit(table.only(table.show != show), final) for show in shows}
     print(final)
-    for accept in (0.8, 0.9, final.accept, 0.98):
+    for accept in ACCEPTS:
         for kept in ("show", "all"):
             for first in sorted({show.split("_")[0] for show in shows}):
-                sums = dict.fromkeys(("enrolled", "right", "wrong", "all"), 0.0)
-                mistakes: list[str] = []
-                for show in (show for show in shows if show.startswith(first)):
-                    library = {k: v for k, v in profiles.items() if kept == "all" or k.split("/")[0] == show}
-                    judge = replace(judges[show], accept=accept)
-                    for episode in sorted({voice.episode for voice in voices if voice.show == show}):
-                        inside = [voice for voice in voices if voice.episode == episode]
-                        mistakes += name_episode(inside, library, judge, sums)
+                parts, mistakes = [], []
+                for episode in episodes:
+                    if episode.show.startswith(first):
+                        library = {
+                            k: v for k, v in profiles.items() if kept == "all" or k.split("/")[0] == episode.show
+                        }
+                        part, wrong = name_episode(episode, library, replace(judges[episode.show], accept=accept))
+                        parts.append(part)
+                        mistakes += wrong
+                summed = total(parts)
                 print(
-                    f"accept {accept}, {first}, profiles of {kept}: {sums['right'] / sums['enrolled']:.1%} of enrolled "
-                    f"talk time right, {sums['wrong'] / sums['all']:.2%} of all wrong; {'; '.join(mistakes)}"
+                    f"accept {accept}, {first}, profiles of {kept}: {summed.right_rate:.1%} of enrolled talk right, "
+                    f"{summed.wrong_rate:.2%} of all wrong, strangers named {summed.num_strangers_named} of "
+                    f"{summed.num_strangers}; {'; '.join(mistakes)}"
                 )
 
 
 def name_episode(
-    voices: Sequence[Voice],
-    profiles: dict[str, tuple[Embedding, ...]],
-    calibration: Calibration,
-    sums: dict[str, float],
-) -> list[str]:
-    """Add up the naming of one episode; returns what went wrong, in words."""
-    by_name: dict[str, list[Embedding]] = {}
-    for key, stretches in profiles.items():
-        by_name.setdefault(key.split("/")[1], []).extend(voiceprints_of(stretches))
-    rows = [(name, e) for name, prints in by_name.items() for e in prints]
-    library = Voiceprints(
-        tuple(name for name, _ in rows),
-        np.stack([e.vector for _, e in rows]),
-        np.array([e.seconds for _, e in rows], dtype=np.float32),
-    )
-    matches = match({v.speaker: v.stretches for v in voices}, library, calibration=calibration)
+    episode: Episode, profiles: dict[str, tuple[Embedding, ...]], calibration: Calibration
+) -> tuple[NamingScore, list[str]]:
+    """The naming of the diarizer's own turns, and what went wrong in words."""
+    library = voiceprints(profiles, by_name=True)
+    found = match(episode.diarization.embeddings, library, calibration=calibration)
+    names = {label: m.profile for label, m in found.items() if m.verdict is Verdict.ACCEPT and m.profile is not None}
+    turns = [replace(turn, speaker=names.get(turn.speaker, turn.speaker)) for turn in episode.diarization.turns]
+    known = set(library.names)
+    enrolled = known.intersection(episode.enrolled)
+    own_clip = known.intersection(turn.speaker for turn in episode.truth) - enrolled
+    part = naming(episode.truth, turns, episode.uem, enrolled=enrolled, known=known, ignored=own_clip)
     mistakes = []
-    for voice in voices:
-        own = {key.split("/")[1] for key in voice.own & set(profiles)}
-        if not own and {key.split("/")[1] for key in voice.barred & set(profiles)}:
-            continue
-        seconds = sum(e.seconds for e in voice.stretches)
-        found = matches[voice.speaker]
-        name = found.profile if found.verdict is Verdict.ACCEPT else None
-        sums["all"] += seconds
-        sums["enrolled"] += seconds if own else 0.0
-        sums["right"] += seconds if name in own else 0.0
-        sums["wrong"] += seconds if name is not None and name not in own else 0.0
-        if (own and name not in own) or (name is not None and name not in own):
-            best = found.candidates[0]
-            mistakes.append(
-                f"{voice.speaker} {found.verdict.value} {best.profile} {best.score:.2f} {best.probability:.2f}"
-            )
-    return mistakes
+    for label, m in sorted(found.items()):
+        speaker = main_speaker(episode, label)
+        if (names.get(label) not in (None, speaker)) or (speaker in enrolled and names.get(label) is None):
+            mistakes.append(f"{speaker} {m.verdict.value} {m.candidates[0].profile}: {', '.join(m.reasons)}")
+    return part, mistakes
 
 
-def voiceprints(profiles: dict[str, tuple[Embedding, ...]]) -> Voiceprints:
-    rows = [(key, e) for key, stretches in profiles.items() for e in voiceprints_of(stretches)]
+def main_speaker(episode: Episode, label: str) -> str:
+    """Whose speech most of a label's turns are."""
+    own = [turn for turn in episode.diarization.turns if turn.speaker == label]
+    seconds: dict[str, float] = {}
+    for duration, speakers, labels in pieces(episode.truth, own):
+        for speaker in speakers if labels else ():
+            seconds[speaker] = seconds.get(speaker, 0.0) + duration
+    return max(sorted(seconds), key=lambda speaker: seconds[speaker]) if seconds else ""
+
+
+def voiceprints(profiles: dict[str, tuple[Embedding, ...]], by_name: bool = False) -> Voiceprints:
+    """The profiles as a library; by name, a person of two shows is one profile."""
+    rows = [(key.split("/")[1] if by_name else key, e) for key, own in profiles.items() for e in voiceprints_of(own)]
     return Voiceprints(
         tuple(key for key, _ in rows),
         np.stack([e.vector for _, e in rows]),
@@ -269,72 +284,66 @@ def voiceprints(profiles: dict[str, tuple[Embedding, ...]]) -> Voiceprints:
     )
 
 
-def episode_voices(
-    episode: dict[str, Any],
-    folder: Path,
-    profiles: dict[str, tuple[Embedding, ...]],
-    embedder: Embedder,
-    cache: Path,
-) -> list[Voice]:
-    place_of = folder / episode["id"]
-    spans: dict[str, list[tuple[float, float]]] = {}
-    turns = read_rttm(place_of / "ref.rttm")
-    for start, end, speaker in alone(turns):
-        spans.setdefault(speaker, []).append((start, end))
+def read_episode(entry: dict[str, Any], folder: Path, embedder: Embedder, cache: Path) -> Episode:
+    heard = listened(folder / entry["id"] / entry["audio"], embedder, cache / f"{entry['id']}.pickle")
+    return Episode(
+        name=entry["id"],
+        show=entry["show"],
+        enrolled=frozenset(entry["enrolled"]),
+        truth=read_rttm(folder / entry["id"] / "ref.rttm"),
+        uem=read_uem(folder / entry["id"] / "ref.uem"),
+        heard=heard,
+        diarization=conclude(heard, embedder, Clock()),
+    )
+
+
+def voices_of(episode: Episode, profiles: dict[str, tuple[Embedding, ...]]) -> list[Voice]:
+    """The episode's true speakers, each with the windows that lie in their speech alone."""
+    windows: dict[str, list[int]] = {}
+    solo = alone(episode.truth)
+    starts = np.array([start for start, _, _ in solo])
+    for idx, (first, last) in enumerate(episode.heard.windows):
+        seconds: dict[str, float] = {}
+        for start, end, speaker in solo[
+            max(0, int(np.searchsorted(starts, first)) - 1) : int(np.searchsorted(starts, last))
+        ]:
+            seconds[speaker] = seconds.get(speaker, 0.0) + max(0.0, min(last, end) - max(first, start))
+        if len(seconds) == 1 and max(seconds.values()) >= OWN_SECONDS:
+            windows.setdefault(next(iter(seconds)), []).append(idx)
     found = []
-    for speaker, stretches in embedded(
-        place_of / episode["audio"], spans, embedder, cache / f"{episode['id']}.npz"
-    ).items():
+    for speaker, own in sorted(windows.items()):
         same = frozenset(key for key in profiles if key.split("/")[1] == speaker)
-        barred = frozenset(
-            key for key in same if key.split("/")[0] == episode["show"] and speaker not in episode["enrolled"]
-        )
-        found.append(Voice(episode["id"], episode["show"], speaker, stretches, same - barred, barred))
+        barred = frozenset(key for key in same if key.split("/")[0] == episode.show and speaker not in episode.enrolled)
+        stretches = stretches_of(episode.heard.windows[own], episode.heard.vectors[own])
+        found.append(Voice(episode.name, episode.show, stretches, same - barred, barred))
     return found
 
 
 def alone(turns: Sequence[Turn]) -> list[tuple[float, float, str]]:
-    """Stretches in which one person speaks and nobody else, (start, end, speaker)."""
-    edges = sorted({time for turn in turns for time in (turn.start, turn.end)})
+    """Stretches in which one person speaks and nobody else, (start, end, speaker), in order."""
     found: list[tuple[float, float, str]] = []
-    for start, end in pairwise(edges):
+    for start, end in pairwise(sorted({time for turn in turns for time in (turn.start, turn.end)})):
         speakers = {turn.speaker for turn in turns if turn.start <= start and turn.end >= end}
         if len(speakers) == 1:
-            (speaker,) = speakers
-            found.append((start, end, speaker))
+            found.append((start, end, next(iter(speakers))))
     return found
 
 
 def clip_stretches(clip: Path, embedder: Embedder, cache: Path) -> tuple[Embedding, ...]:
     """The speech of an enrollment clip, taken to be one voice."""
-    file = cache / f"{clip.parent.name}_{clip.stem}.npz"
-    if file.exists():
-        return load(file).get("", ())
-    samples = np.concatenate(list(Audio(clip).blocks()))
-    detector = SileroDetector()
-    probabilities = np.concatenate([detector.process(samples, log_mel(samples)), detector.finish()])
-    return embedded(clip, {"": regions(probabilities)}, embedder, file).get("", ())
+    heard = listened(clip, embedder, cache / f"{clip.parent.name}_{clip.stem}.pickle")
+    return stretches_of(heard.windows, heard.vectors) if len(heard.windows) else ()
 
 
-def embedded(
-    audio: Path, spans: dict[str, list[tuple[float, float]]], embedder: Embedder, file: Path
-) -> dict[str, tuple[Embedding, ...]]:
-    """The stretches of each speaker, from the cache or from the sound."""
+def listened(audio: Path, embedder: Embedder, file: Path) -> Heard:
+    """What the diarizer hears, from the cache or from the sound."""
     if file.exists():
-        return load(file)
-    samples = np.concatenate(list(Audio(audio).blocks()))
-    features = log_mel(samples)
-    found = {}
-    for speaker, own in spans.items():
-        windows = [w for span in own if span[1] - span[0] >= 0.8 for w in place(span, len(samples) / SAMPLE_RATE)]
-        if not windows:
-            continue
-        bounds = np.minimum((np.array(windows) * SAMPLE_RATE).astype(np.int64) // 160 * 160, len(samples))
-        found[speaker] = stretches_of(np.array(windows), embedder.embed(samples, bounds, features))
+        kept: Heard = pickle.loads(file.read_bytes())
+        return kept
+    heard = listen(Audio(audio), embedder, Clock())
     file.parent.mkdir(parents=True, exist_ok=True)
-    packed: dict[str, Any] = {speaker: pack(stretches) for speaker, stretches in found.items()}
-    np.savez(file, **packed)
-    return found
+    file.write_bytes(pickle.dumps(heard))
+    return heard
 
 
 def stretches_of(windows: Numbers, vectors: Array) -> tuple[Embedding, ...]:
@@ -349,18 +358,6 @@ def stretches_of(windows: Numbers, vectors: Array) -> tuple[Embedding, ...]:
         )
         for part in np.array_split(np.arange(len(windows)), num_stretches)
     )
-
-
-def pack(stretches: Sequence[Embedding]) -> Array:
-    return np.stack([np.r_[e.seconds, e.start, e.end, e.vector].astype(np.float32) for e in stretches])
-
-
-def load(file: Path) -> dict[str, tuple[Embedding, ...]]:
-    with np.load(file) as kept:
-        return {
-            key: tuple(Embedding(row[3:], float(row[0]), float(row[1]), float(row[2])) for row in kept[key])
-            for key in kept.files
-        }
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ class NamingScore:
     right, wrong, unknown, missed : seconds of enrolled people under their own name, another's, none, or not heard
     stranger, stranger_named : seconds of everybody else, and how much of them carries a name
     num_enrolled, num_right : enrolled people, and those of them whose own name got the larger part of their talk
-    num_strangers, num_strangers_named : the same for strangers, named if any name got over 1 s
+    num_strangers, num_strangers_named : the same for strangers, named if names got the larger part of their talk
     """
 
     enrolled: float
@@ -194,18 +194,19 @@ def naming(
     inside = [heard for speaker, heard in sorted(seconds.items()) if speaker in enrolled]
     outside = [heard for speaker, heard in sorted(seconds.items()) if speaker not in enrolled]
     named = [heard["right"] + heard["wrong"] for heard in outside]
+    lengths = [sum(heard.values()) for heard in outside]
     return NamingScore(
         enrolled=sum(sum(heard.values()) for heard in inside),
         right=sum(heard["right"] for heard in inside),
         wrong=sum(heard["wrong"] for heard in inside),
         unknown=sum(heard["unknown"] for heard in inside),
         missed=sum(heard["missed"] for heard in inside),
-        stranger=sum(sum(heard.values()) for heard in outside),
+        stranger=sum(lengths),
         stranger_named=sum(named),
         num_enrolled=len(inside),
         num_right=sum(heard["right"] > sum(heard.values()) / 2 for heard in inside),
         num_strangers=len(outside),
-        num_strangers_named=sum(seconds > 1.0 for seconds in named),
+        num_strangers_named=sum(part > length / 2 for part, length in zip(named, lengths, strict=True)),
     )
 
 
