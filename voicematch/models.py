@@ -59,6 +59,18 @@ MODELS: dict[str, ModelCard] = {
             hub=None,
             description="ECAPA-TDNN, 256 channels, 192 dimensions, on Kaldi log-mel filterbanks",
         ),
+        ModelCard(
+            name="segmentation-small",
+            file="segmentation-small.onnx",
+            sha256="12bc616fa523f0d1116860c44f1103a4f06aa721e476f3a4099bc16f945c7fb9",
+            kind="speech",
+            dimension=0,
+            min_speech=0.0,
+            licence="Apache-2.0",
+            num_parameters=1_047_431,
+            hub=None,
+            description="convolutions and an LSTM, who of three local speakers is active in 10 s, on the same filterbanks",
+        ),
     )
 }
 DEFAULT_EMBEDDER = "ecapa-small"

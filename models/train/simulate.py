@@ -219,10 +219,11 @@ def _mix(pool: Pool, rng: Generator, tracks: Samples) -> Samples:
     """The tracks through their rooms and channels, added up."""
     total = tracks.shape[1]
     mixed = np.zeros(total, np.float32)
-    shared_room = _room(pool, rng) if rng.random() < 0.35 else None
+    shared_room = _room(pool, rng) if rng.random() < 0.4 else None
+    distant = rng.random() < 0.5  # one microphone on the table: the room is louder than the mouth
     for track in tracks:
         if shared_room is not None:
-            direct = np.float32(rng.uniform(0.3, 2.0))
+            direct = np.float32(rng.uniform(0.1, 0.5) if distant else rng.uniform(0.3, 2.0))
             room = shared_room.copy()
             room[:40] *= direct
             track = signal.oaconvolve(track, room)[:total].astype(np.float32)
