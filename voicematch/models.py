@@ -69,7 +69,7 @@ MODELS: dict[str, ModelCard] = {
             licence="Apache-2.0",
             num_parameters=1_047_431,
             hub=None,
-            description="convolutions and an LSTM, who of three local speakers is active in 10 s, on the same filterbanks",
+            description="who of three local speakers is active in 10 s; convolutions and LSTM, the same filterbanks",
         ),
     )
 }
