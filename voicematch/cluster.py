@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.linalg import eigh
+from scipy.spatial.distance import squareform
 
 from voicematch.types import Array
 
@@ -199,7 +200,9 @@ def _merged(rows: Numbers, labels: Labels, between: Numbers, parsimony: float) -
 def _linked(rows: Numbers) -> Labels:
     if len(rows) < 2:
         return np.zeros(len(rows), np.int64)
-    return np.asarray(fcluster(linkage(rows, "average", metric="cosine"), THRESHOLD, "distance"), np.int64) - 1
+    unit = _unit(rows)
+    distances = squareform(np.clip(1 - unit @ unit.T, 0, 2), checks=False)  # a row of zeros is far from all
+    return np.asarray(fcluster(linkage(distances, "average"), THRESHOLD, "distance"), np.int64) - 1
 
 
 def _settle(

@@ -22,7 +22,7 @@ from voicematch.audio import SAMPLE_RATE
 from voicematch.cluster import Backend, Labels, cluster
 from voicematch.embed import Embedder, unit
 from voicematch.features import FRAMES_PER_SECOND, HOP, log_mel
-from voicematch.speech import CHANGE, FRAME, SPEECH, SileroDetector, SpeechDetector, regions
+from voicematch.speech import CHANGE, FRAME, SPEECH, SpeechDetector, default_detector, regions
 from voicematch.types import Array, Diarization, Embedding, Progress, Sound, Turn
 
 WINDOW = 1.5  # s of speech in one vector: long enough to tell voices apart, short enough to hold one
@@ -30,7 +30,7 @@ STEP = 0.75  # s between windows
 STRETCH = 10.0  # s of one speaker's speech in one embedding of the answer
 SHORTEST_TURN = 0.2  # s
 LONGEST_GAP = 0.5  # s; a shorter silence between two stretches of one speaker is part of their turn
-REACH = 0.7  # s; how far a change of speaker is moved to a pause
+REACH = 0.5  # s; how far a change of speaker is moved to a pause
 FAR = 0.3  # probability of speech that a pause must gain for each second it is farther away
 BACKEND = ".backend.npz"  # instead of the model's own ending: its Backend, made by models/train/tune_clustering.py
 LONGEST_WAIT = 60.0  # s of speech without a pause after which it is cut all the same
@@ -62,7 +62,7 @@ class BuiltinDiarizer:
 
     name = "built-in"
 
-    def __init__(self, detector: Callable[[], SpeechDetector] = SileroDetector) -> None:
+    def __init__(self, detector: Callable[[], SpeechDetector] = default_detector) -> None:
         self._detector = detector
 
     def diarize(
@@ -169,7 +169,7 @@ def listen(
     embedder: Embedder,
     clock: Clock,
     progress: Progress | None = None,
-    detector_of: Callable[[], SpeechDetector] = SileroDetector,
+    detector_of: Callable[[], SpeechDetector] = default_detector,
 ) -> Heard:
     """One pass over the sound: what is said, where, and the vectors of it."""
     detector, features = detector_of(), _Features()
@@ -185,7 +185,7 @@ def listen(
             break
         num_samples += len(block)
         _hear(block, detector, features, pending, clock)
-        _embed(pending, embedder, heard, clock)
+        _embed(pending, detector, embedder, heard, clock)
         if progress:
             done = num_samples / SAMPLE_RATE
             progress("listen", done, max(total, done))
@@ -193,7 +193,7 @@ def listen(
         pending.add(np.empty(0, np.float32), features.process(np.empty(0, np.float32), last=True))
     with clock("speech"):
         pending.probabilities = np.concatenate([pending.probabilities, detector.finish()])
-    _embed(pending, embedder, heard, clock, last=True)
+    _embed(pending, detector, embedder, heard, clock, last=True)
     heard.duration = num_samples / SAMPLE_RATE
     heard.spans = [(start, min(end, heard.duration)) for start, end in heard.spans]
     return heard
@@ -228,11 +228,18 @@ def _hear(block: Array, detector: SpeechDetector, features: _Features, pending: 
     pending.probabilities = np.concatenate([pending.probabilities, probabilities])
 
 
-def _embed(pending: _Pending, embedder: Embedder, heard: Heard, clock: Clock, last: bool = False) -> None:
+def _embed(
+    pending: _Pending,
+    detector: SpeechDetector,
+    embedder: Embedder,
+    heard: Heard,
+    clock: Clock,
+    last: bool = False,
+) -> None:
     """Embed the speech up to the last pause and forget its sound."""
     ready = min(len(pending.probabilities), len(pending.rows) // 2)
     with clock("speech"):
-        found = regions(pending.probabilities[:ready, SPEECH])
+        found = regions(pending.probabilities[:ready, SPEECH], onset=detector.onset, offset=detector.offset)
     if not last:
         margin = 2.0  # s; what follows may still belong to the last stretch
         long = ready * FRAME > LONGEST_WAIT

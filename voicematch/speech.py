@@ -24,14 +24,19 @@ FRAME = 0.02  # s; one probability for each
 FRAME_SAMPLES = 320
 SPEECH, OVERLAP, CHANGE = 0, 1, 2  # columns of what a detector returns: somebody speaks, two do, the voice changes
 
-ONSET, OFFSET = 0.25, 0.18  # speech begins above the one and ends below the other
-LONGEST_PAUSE = 0.35  # s; a shorter silence inside speech is a breath, not an end
+LONGEST_PAUSE = 0.3  # s; a shorter silence inside speech is a breath, not an end
 SHORTEST_SPEECH = 0.1  # s; less is a click
-PADDING = 0.03  # s; consonants at the edges are softer than what the detector hears first
+PADDING = 0.02  # s; consonants at the edges are softer than what the detector hears first
 
 
 class SpeechDetector(Protocol):
-    """Hears an episode from its first block to its last; made anew for each."""
+    """Hears an episode from its first block to its last; made anew for each.
+
+    onset, offset : probabilities above which speech begins and below which it ends, for ``regions``
+    """
+
+    onset: float
+    offset: float
 
     def process(self, samples: Array, features: Array) -> Array:
         """Probabilities in the frames that are now decided, (num_frames, 3); they may lag behind the samples.
@@ -47,8 +52,8 @@ class SpeechDetector(Protocol):
 def regions(
     probabilities: Array,
     *,
-    onset: float = ONSET,
-    offset: float = OFFSET,
+    onset: float = 0.5,
+    offset: float = 0.4,
     longest_pause: float = LONGEST_PAUSE,
     shortest: float = SHORTEST_SPEECH,
     padding: float = PADDING,
@@ -114,6 +119,7 @@ def levelled(samples: Array, *, target: float = 0.1, reach: float = 1.5, most: f
 class SileroDetector:
     """Silero VAD v6 (MIT), run as one long sequence over the levelled sound."""
 
+    onset, offset = 0.25, 0.18  # it hesitates on quiet voices and through telephones
     CHUNK, CONTEXT = 512, 64  # samples that it takes at once, and that it sees of the chunk before
 
     def __init__(self) -> None:
@@ -167,6 +173,7 @@ class SegmentationDetector:
     only over what does not depend on it.
     """
 
+    onset, offset = 0.5, 0.4
     WINDOW, HOP = 1000, 750  # rows of 10 ms
     FADE = 62  # frames over which a window's edges count little: there it has heard only one side
     SPAN = 25  # frames on either side that a change of voice is judged from
@@ -219,6 +226,12 @@ class SegmentationDetector:
             np.abs(means[self.SPAN :] - means[: -self.SPAN]).sum(axis=1) / 2
         )
         return np.stack([1 - classes[:, 0], classes[:, 4:].sum(axis=1), np.minimum(change, 1)], axis=1)
+
+
+def default_detector() -> SpeechDetector:
+    """The project's own model if the table of models has one, else Silero's."""
+    own = [card.name for card in models.MODELS.values() if card.kind == "speech"]
+    return SegmentationDetector(own[0]) if own else SileroDetector()
 
 
 def _silero() -> onnxruntime.InferenceSession:

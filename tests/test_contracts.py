@@ -1,0 +1,105 @@
+"""What every embedder, detector and diarizer promises, for the fakes as for the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from voicematch.audio import Audio
+from voicematch.diarize import BuiltinDiarizer, Diarizer
+from voicematch.embed import Embedder, OnnxEmbedder
+from voicematch.features import log_mel
+from voicematch.speech import SpeechDetector, default_detector
+from voicematch.types import Turn
+
+from .fakes import FakeDetector, FakeDiarizer, FakeEmbedder
+from .tones import write_episode
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "episode.mp3"
+
+
+@pytest.fixture(params=[OnnxEmbedder, FakeEmbedder])
+def embedder(request: pytest.FixtureRequest) -> Embedder:
+    made: Embedder = request.param()
+    return made
+
+
+@pytest.fixture(params=[default_detector, FakeDetector])
+def detector(request: pytest.FixtureRequest) -> SpeechDetector:
+    made: SpeechDetector = request.param()
+    return made
+
+
+@pytest.fixture(scope="module")
+def example() -> Audio:
+    return Audio(EXAMPLE)
+
+
+@pytest.fixture(scope="module")
+def samples(example: Audio) -> np.ndarray:
+    return example.read(0.0, 20.0)
+
+
+WINDOWS = np.array([[0, 24_000], [16_000, 40_000], [100_160, 124_160]])
+
+
+def test_an_embedder_gives_one_unit_row_per_window(embedder: Embedder, samples: np.ndarray) -> None:
+    vectors = embedder.embed(samples, WINDOWS)
+    assert vectors.shape == (3, embedder.dimension)
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_an_embedder_takes_no_windows(embedder: Embedder, samples: np.ndarray) -> None:
+    assert embedder.embed(samples, np.empty((0, 2), np.int64)).shape == (0, embedder.dimension)
+
+
+def test_an_embedder_repeats_itself(embedder: Embedder, samples: np.ndarray) -> None:
+    assert embedder.embed(samples, WINDOWS).tobytes() == embedder.embed(samples, WINDOWS).tobytes()
+
+
+def test_an_embedder_says_what_it_is(embedder: Embedder) -> None:
+    assert embedder.name
+    assert embedder.dimension > 0
+    assert 0 < embedder.min_speech <= 1.5
+
+
+def test_a_detector_answers_for_every_frame(detector: SpeechDetector, samples: np.ndarray) -> None:
+    """20 s in unequal blocks: 50 frames a second, each decided once, all of them probabilities."""
+    blocks = np.split(samples, [112_000, 113_600, 240_000])
+    found = np.concatenate([*(detector.process(block, log_mel(block)) for block in blocks), detector.finish()])
+    assert found.shape == (1000, 3)
+    assert found.min() >= 0
+    assert found.max() <= 1
+    assert 0 < detector.offset <= detector.onset < 1
+
+
+def builtin(path: Path) -> Diarizer:
+    return BuiltinDiarizer(FakeDetector)
+
+
+def fake(path: Path) -> Diarizer:
+    return FakeDiarizer(Turn(0.0, 4.0, "SPEAKER_00"), Turn(3.5, 8.0, "SPEAKER_01"))
+
+
+@pytest.mark.parametrize("make", [builtin, fake])
+def test_a_diarizer_keeps_its_promises(make: Callable[[Path], Diarizer], tmp_path: Path) -> None:
+    path = write_episode(tmp_path / "two.wav", "AABB", seconds=4.0)
+    embedder = FakeEmbedder()
+    diarizer = make(path)
+    found = diarizer.diarize(Audio(path), embedder)
+    assert diarizer.name
+    assert found.duration == 16.0
+    assert list(found.turns) == sorted(found.turns)
+    assert all(0 <= turn.start < turn.end <= found.duration for turn in found.turns)
+    first_seen = list(dict.fromkeys(turn.speaker for turn in found.turns))
+    assert first_seen == [f"SPEAKER_{idx:02d}" for idx in range(len(first_seen))] == ["SPEAKER_00", "SPEAKER_01"]
+    assert set(found.embeddings) <= set(first_seen)
+    for embedding in (one for own in found.embeddings.values() for one in own):
+        assert embedding.vector.shape == (embedder.dimension,)
+        assert np.linalg.norm(embedding.vector) == pytest.approx(1, abs=1e-5)
+        assert embedding.seconds > 0
+        assert 0 <= embedding.start < embedding.end <= found.duration
