@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicematch.match import match, merges
+from voicematch.match import Heard, match, match_all, merges
 from voicematch.score import Calibration, Voiceprints, unit
 from voicematch.types import Embedding, Match, Verdict
 
@@ -174,3 +174,68 @@ def test_the_order_of_speakers_and_profiles_changes_nothing(seed: int, num_speak
     assert {k: verdict(m) for k, m in one.items()} == {k: verdict(m) for k, m in other.items()}
     named = [m.profile for m in one.values() if m.verdict is Verdict.ACCEPT]
     assert len(named) - len(merges(one)) == len(set(named))
+
+
+def test_who_was_ruled_out_gets_another_name_or_none_and_is_no_rival() -> None:
+    voices = {"SPEAKER_00": speech(toward(ADA, 0.9)), "SPEAKER_01": speech(toward(ADA, 0.88, ZOE))}
+    known = library(Ada=ADA, Maya=MAYA)
+    found = match(voices, known, calibration=CALIBRATION, ruled_out={"SPEAKER_00": {"Ada", "Nobody"}})
+    assert verdict(found["SPEAKER_00"]) == (Verdict.UNKNOWN, None)
+    assert [candidate.profile for candidate in found["SPEAKER_00"].candidates] == ["Maya", "Ada"]
+    assert verdict(found["SPEAKER_01"]) == (Verdict.ACCEPT, "Ada")
+
+
+shares = st.lists(st.floats(-1, 1, width=16), min_size=4, max_size=4)
+stretches = st.lists(st.tuples(shares, st.floats(1, 20)), max_size=6)
+library_rows = st.lists(st.tuples(st.sampled_from(["Ada", "Maya", "Zoe", "Liam"]), shares), max_size=14)
+
+
+def nonzero(values: list[float]) -> list[float]:
+    return [value + 0.1 for value in values] if sum(v * v for v in values) < 0.01 else values
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("ABCD"), stretches), max_size=4), library_rows)
+def test_many_episodes_at_once_are_matched_as_one_by_one(
+    episodes: list[dict[str, list[tuple[list[float], float]]]], rows: list[tuple[str, list[float]]]
+) -> None:
+    vectors = unit(np.array([nonzero(row) for _, row in rows], dtype=np.float32).reshape(-1, 4))
+    known = Voiceprints(tuple(name for name, _ in rows), vectors, np.full(len(rows), 30.0, dtype=np.float32))
+    heard = [
+        Heard(
+            {
+                label: tuple(Embedding(unit(nonzero(row)), seconds, 0.0, seconds) for row, seconds in own)
+                for label, own in episode.items()
+            },
+            dict.fromkeys((*episode, "E"), 12.0),
+            {"A": ["Ada"]},
+        )
+        for episode in episodes
+    ]
+    together = list(match_all(heard, known, calibration=CALIBRATION))
+    for one, found in zip(heard, together, strict=True):
+        alone = match(
+            one.embeddings, known, calibration=CALIBRATION, talk_seconds=one.talk_seconds, ruled_out=one.ruled_out
+        )
+        assert list(found) == list(alone)
+        for label, own in alone.items():
+            assert [c.probability for c in found[label].candidates] == pytest.approx(
+                [c.probability for c in own.candidates], abs=1e-5
+            )
+
+
+def test_a_shortlist_of_a_large_library_agrees_with_comparing_all() -> None:
+    generator = np.random.default_rng(5)
+    people = unit(generator.standard_normal((3_000, 16)))
+    known = Voiceprints(
+        tuple(f"P{idx % 1_500:04d}" for idx in range(3_000)), people, np.full(3_000, 30.0, dtype=np.float32)
+    )
+    large = Voiceprints(
+        (*known.profiles, *(f"Q{idx}" for idx in range(3_000))),
+        np.concatenate([known.vectors, np.full((3_000, 16), -0.25, dtype=np.float32)]),
+        np.full(6_000, 30.0, dtype=np.float32),
+    )
+    heard = {"A": speech(*(people[3] + 0.1 * generator.standard_normal(16) for _ in range(5)))}
+    few = match(heard, known, calibration=CALIBRATION)["A"]
+    many = match(heard, large, calibration=CALIBRATION)["A"]
+    assert [c.profile for c in many.candidates] == [c.profile for c in few.candidates]
+    assert [c.agreement for c in many.candidates] == pytest.approx([c.agreement for c in few.candidates])

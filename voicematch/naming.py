@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,12 +21,13 @@ from .learning import Enrollment, calibration_of, contributed, ensure_profile, l
 from .library import Forgotten, Library, Unknown, UnknownSpeaker
 from .library.profiles import key
 from .library.unknowns import number_of
-from .match import match
+from .match import Heard, match, match_all
 from .score import Calibration, Voiceprints, centroid
 from .types import Embedding, LabelledEpisode, Match, Verdict
 
 log = logging.getLogger(__name__)
 
+UNKNOWN_PREFIX = "U-"  # with which the name of every unknown begins
 NUM_READ = 5  # latest episodes of a voice whose text is searched for its name
 NUM_SUGGESTIONS = 2
 
@@ -292,22 +293,24 @@ def match_voices(
     *,
     calibration: Calibration,
     talk_seconds: Mapping[str, float] | None = None,
-    ruled_out: Mapping[str, Collection[str]] | None = None,
 ) -> dict[str, Match]:
     """The verdict on every speaker of one episode, where a voice that is ignored gets no name.
 
     voiceprints : as `known_voices` gives them; other arguments as for ``match.match``
     """
-    found = match(embeddings, voiceprints, calibration=calibration, talk_seconds=talk_seconds, ruled_out=ruled_out)
+    found = match(embeddings, voiceprints, calibration=calibration, talk_seconds=talk_seconds)
     return {label: _without_ignored(verdict) for label, verdict in found.items()}
 
 
 def _without_ignored(verdict: Match) -> Match:
-    candidates = tuple(candidate for candidate in verdict.candidates if number_of(candidate.profile) is None)
+    candidates = verdict.candidates
+    if any(candidate.profile.startswith(UNKNOWN_PREFIX) for candidate in candidates):
+        candidates = tuple(candidate for candidate in candidates if number_of(candidate.profile) is None)
+        verdict = replace(verdict, candidates=candidates)
     if verdict.profile is not None and number_of(verdict.profile) is not None:
         reasons = (f"sounds like {verdict.profile}, which is ignored",)
         return Match(verdict.speaker, Verdict.UNKNOWN, None, 0.0, candidates, reasons)
-    return replace(verdict, candidates=candidates) if len(candidates) < len(verdict.candidates) else verdict
+    return verdict
 
 
 def store(
@@ -330,17 +333,14 @@ def store(
 
 
 def _match_again(library: Library) -> None:
-    voiceprints, calibration = known_voices(library), calibration_of(library)
-    ruled_out = library.ruled_out()
-    updates = {
-        stored.audio_sha256: match_voices(
-            stored.embeddings,
-            voiceprints,
-            calibration=calibration,
-            talk_seconds=stored.talk_seconds,
-            ruled_out=ruled_out.get(stored.audio_sha256),
-        )
-        for stored in library.all_speaker_embeddings().episodes()
-    }
-    library.set_matches(updates)
+    calibration, ruled_out = calibration_of(library), library.ruled_out()
+    stored = list(library.all_speaker_embeddings().episodes())
+    heard = (Heard(one.embeddings, one.talk_seconds, ruled_out.get(one.audio_sha256, {})) for one in stored)
+    found = match_all(heard, known_voices(library), calibration=calibration)
+    library.set_matches(
+        {
+            one.audio_sha256: {label: _without_ignored(verdict) for label, verdict in verdicts.items()}
+            for one, verdicts in zip(stored, found, strict=True)
+        }
+    )
     library.unknowns.remember(partial(unnamed.recognise, calibration=calibration))

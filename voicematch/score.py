@@ -8,6 +8,7 @@ one thing for a voice that varies and another for one that hardly does (`steadin
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
@@ -20,11 +21,10 @@ from .errors import ModelError
 from .types import Array, Embedding
 
 Numbers = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
 
 TOP_K = 3  # voiceprints of a profile that count: the conditions nearest to this recording, not all it was ever heard in
-BLOCK_ROWS = (
-    65_536  # voiceprints multiplied at once: 50 MB of 192 floats, so memory stays flat beyond the library itself
-)
+MOST_COSINES = 8_000_000  # held at once, 32 MB, so that memory stays flat beyond the library itself
 SMALLEST_GROUP = 2  # stretches; one alone may be laughter or a jingle
 SMALLEST_SHARE = 0.1  # of a speaker's stretches that make a second voice
 MOST_ROUNDS = 20
@@ -71,11 +71,29 @@ class Voiceprints:
         """(num_profiles,) array: net speech enrolled for each profile."""
         return np.bincount(self._column_of_row, weights=self.seconds, minlength=len(self.names)).astype(np.float32)
 
+    @cached_property
+    def groups(self) -> tuple[tuple[Rows, Rows], ...]:
+        """(columns, rows) of the profiles with equally many voiceprints, for every such number.
+
+        columns : (num_members,) array, places in `names`
+        rows : (count, num_members) array: the first voiceprint of each member, then the second of each, and so on
+        """
+        first = np.cumsum(self.counts) - self.counts
+        groups = []
+        for count in np.unique(self.counts):
+            columns = np.flatnonzero(self.counts == count)
+            groups.append((columns, self.rows[first[columns] + np.arange(count)[:, None]]))
+        return tuple(groups)
+
     def only(self, names: Sequence[str]) -> Voiceprints:
         """The voiceprints of these profiles alone."""
-        wanted = set(names)
-        columns = [column for column, name in enumerate(self.names) if name in wanted]
-        keep = np.flatnonzero(np.isin(self._column_of_row, columns))
+        ends = np.cumsum(self.counts)
+        keep = np.zeros(0, dtype=np.int64)
+        for name in set(names):
+            column = bisect_left(self.names, name)
+            if column < len(self.names) and self.names[column] == name:
+                keep = np.append(keep, self.rows[ends[column] - self.counts[column] : ends[column]])
+        keep.sort()
         return Voiceprints(tuple(self.profiles[idx] for idx in keep), self.vectors[keep], self.seconds[keep])
 
     @cached_property
@@ -133,25 +151,35 @@ def unity(embeddings: Sequence[Embedding]) -> float | None:
     if len(vectors) < 2 * SMALLEST_GROUP:
         return None
     table = np.stack(vectors).astype(np.float64)
-    second = _part(table)
+    cosines = table @ table.T
+    second = _part(table, cosines)
     sizes = np.array([np.count_nonzero(~second), np.count_nonzero(second)])
     if sizes.min() < max(SMALLEST_GROUP, SMALLEST_SHARE * len(table)):
         return 1.0
-    cosines = table @ table.T
-    apart = second[:, None] != second[None, :]
-    together = ~apart & ~np.eye(len(table), dtype=bool)
-    return float(cosines[apart].mean() / max(cosines[together].mean(), 1e-6))
+    groups = np.array([~second, second], dtype=np.float64)
+    within = (groups @ cosines * groups).sum(axis=1)
+    across = (cosines.sum() - within.sum()) / (2 * sizes.prod())
+    together = (within.sum() - np.trace(cosines)) / (sizes * (sizes - 1)).sum()
+    return float(across / max(together, 1e-6))
 
 
-def _part(vectors: Numbers) -> npt.NDArray[np.bool_]:
-    """Two groups by 2-means over cosines, begun at the sign of the first principal component: no chance in it."""
-    _, _, axes = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
-    second = np.asarray((vectors - vectors.mean(axis=0)) @ axes[0] > 0)
+def _part(vectors: Numbers, cosines: Numbers) -> npt.NDArray[np.bool_]:
+    """Two groups by 2-means over cosines, begun at the sign of the first principal component: no chance in it.
+
+    cosines : (num_vectors, num_vectors) array, of the vectors with one another: all that 2-means has to know
+    """
+    centred = vectors - vectors.mean(axis=0)
+    if len(centred) < centred.shape[1]:
+        second = np.asarray(np.linalg.eigh(centred @ centred.T)[1][:, -1] > 0)  # the same signs, from the smaller side
+    else:
+        second = np.asarray(centred @ np.linalg.eigh(centred.T @ centred)[1][:, -1] > 0)
     for _ in range(MOST_ROUNDS):
         if second.all() or not second.any():
             break
-        means = unit(np.stack([vectors[~second].mean(axis=0), vectors[second].mean(axis=0)]))
-        nearer = np.asarray(np.argmax(vectors @ means.T, axis=1) == 1)
+        groups = np.array([~second, second], dtype=np.float64)
+        toward = groups @ cosines  # (2, num_vectors): cosines to the sum of each group, but for that sum's length
+        lengths = np.sqrt((toward * groups).sum(axis=1))
+        nearer = np.asarray(toward[1] * lengths[0] > toward[0] * lengths[1])
         if np.array_equal(nearer, second):
             break
         second = nearer
@@ -176,27 +204,32 @@ def scores(speaker_vectors: Array, voiceprints: Voiceprints, *, top_k: int = TOP
             f"speakers of dimension {speaker_vectors.shape[1]} cannot be compared with voiceprints of dimension"
             f" {voiceprints.vectors.shape[1]}"
         )
-    counts, rows = voiceprints.counts, voiceprints.rows
-    first = np.cumsum(counts) - counts
-    distinct_counts = np.unique(counts)
-    for speaker, vector in enumerate(np.asarray(speaker_vectors, dtype=np.float32)):
-        cosines = _cosines(voiceprints.vectors, vector)
-        # Profiles with equally many voiceprints make a matrix, so the best of each are found without a Python loop.
-        for count in distinct_counts:
-            columns = np.flatnonzero(counts == count)
-            table = cosines[rows[first[columns, None] + np.arange(count)]]
-            if count > top_k:
-                table = np.partition(table, count - top_k, axis=1)[:, count - top_k :]
-            result[speaker, columns] = table.mean(axis=1)
+    at_once = max(1, MOST_COSINES // len(voiceprints.vectors))
+    for start in range(0, num_speakers, at_once):
+        block = np.asarray(speaker_vectors[start : start + at_once], dtype=np.float32)
+        cosines = voiceprints.vectors @ block.T
+        # Profiles with equally many voiceprints make a table, so the best of each are found without a Python loop.
+        for columns, rows in voiceprints.groups:
+            result[start : start + len(block), columns] = _mean_of_best(cosines, rows, top_k).T
     return result
 
 
-def _cosines(vectors: Array, vector: Array) -> Array:
-    cosines = np.empty(len(vectors), dtype=np.float32)
-    for start in range(0, len(vectors), BLOCK_ROWS):
-        block = vectors[start : start + BLOCK_ROWS]
-        np.dot(block, vector, out=cosines[start : start + len(block)])
-    return cosines
+def _mean_of_best(cosines: Array, rows: Rows, top_k: int) -> Array:
+    """(num_members, num_speakers) array: for each profile the mean of its best cosines.
+
+    cosines : (num_voiceprints, num_speakers) array
+    rows : (count, num_members) array, the voiceprints of each profile
+    """
+    best: list[Array] = []  # the best cosine of each profile, then the second best, and so on
+    for row in rows:
+        new = cosines[row]
+        for rank in best:
+            lower = np.minimum(rank, new)
+            np.maximum(rank, new, out=rank)
+            new = lower
+        if len(best) < top_k:
+            best.append(new)
+    return np.asarray(sum(best[1:], start=best[0]) / np.float32(len(best)), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,18 +259,18 @@ class Calibration:
     agreement: float
     unity: float = 0.86
 
-    def logit(self, score: npt.ArrayLike, steadiness: float | None = None) -> Numbers:
+    def logit(self, score: npt.ArrayLike, steadiness: npt.ArrayLike | None = None) -> Numbers:
         """The natural log of the odds that the voices are one person.
 
         score : (...) array of cosines
-        steadiness : of the speaker; None when there is too little speech to tell
+        steadiness : of the speaker, or an array of those; None when there is too little speech to tell
         """
-        steady = self.unknown_steadiness if steadiness is None else max(steadiness, 0.0)
+        steady = np.maximum(self.unknown_steadiness if steadiness is None else steadiness, 0.0)
         return np.asarray(
             self.bias + self.score * np.asarray(score, dtype=np.float64) + self.steadiness * steady**self.power
         )
 
-    def probability(self, score: npt.ArrayLike, steadiness: float | None = None) -> Numbers:
+    def probability(self, score: npt.ArrayLike, steadiness: npt.ArrayLike | None = None) -> Numbers:
         """The probability that the voices are one person; arguments as for `logit`."""
         return np.asarray(scipy.special.expit(self.logit(score, steadiness)))
 

@@ -179,13 +179,15 @@ def forget(name: str, yes: bool, location: str | None) -> None:
 
 
 @profiles.command()
-@click.argument("name", required=False)
+@click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--all", "everybody", is_flag=True, help="Everybody, instead of NAME.")
+@click.option("--all", "everybody", is_flag=True, help="Everybody, instead of NAMEs.")
 @click.option("--clips", "with_clips", is_flag=True, help="With the sound that was kept, for a later model.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 @library_option
-def export(name: str | None, path: Path, everybody: bool, with_clips: bool, force: bool, location: str | None) -> None:
+def export(
+    names: tuple[str, ...], path: Path, everybody: bool, with_clips: bool, force: bool, location: str | None
+) -> None:
     """Write voices to FILE, for another library. Voiceprints are biometric: whoever has the file knows the voice.
 
     \b
@@ -195,10 +197,10 @@ def export(name: str | None, path: Path, everybody: bool, with_clips: bool, forc
     from .. import exchange
     from ..library import open_library
 
-    if (name is None) is not everybody:
-        raise click.UsageError("give a NAME and a FILE, or --all and a FILE")
+    if bool(names) is everybody:
+        raise click.UsageError("give NAMEs and a FILE, or --all and a FILE")
     with open_library(location) as library:
-        names = [profile.name for profile in library.profiles()] if name is None else [name]
+        names = names or tuple(profile.name for profile in library.profiles())
         text = exchange.write_profiles(library, names, with_clips=with_clips)
     _write_private(path, text, force=force)
     click.echo(f"wrote {path}: {len(names)} voice(s); keep it as you would keep a fingerprint", err=True)

@@ -85,6 +85,7 @@ class Names:
         rows = connection.execute(sa.select(profiles_table.c.id, profiles_table.c.name, profiles_table.c.name_key))
         self.by_id: dict[int, str] = {}
         self._ids: dict[str, int] = {}
+        self._whole: dict[str, re.Pattern[str]] = {}
         for row in rows:
             self.by_id[row.id] = row.name
             self._ids[row.name] = self._ids[row.name_key] = row.id
@@ -95,12 +96,14 @@ class Names:
 
     def hide(self, reasons: Sequence[str], mentioned: Iterable[str]) -> str:
         """Reasons as JSON, with a token for every name, so that renaming and forgetting reach them."""
-        hidden = list(reasons)
-        for name in sorted({name for name in mentioned if name}, key=len, reverse=True):
+        hidden, every = list(reasons), "\n".join(reasons)
+        for name in sorted({name for name in mentioned if name and name in every}, key=len, reverse=True):
             if any(name in reason for reason in hidden):
                 profile = self.id(name)
                 stand_in = FORGOTTEN if profile is None else profiles.token(profile)
-                whole = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
+                whole = self._whole.get(name)
+                if whole is None:
+                    whole = self._whole[name] = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
                 hidden = [whole.sub(stand_in, reason) for reason in hidden]
         return json.dumps(hidden, ensure_ascii=False)
 
@@ -187,29 +190,47 @@ def names(connection: sa.Connection) -> dict[tuple[str, str], str | None]:
 def set_matches(connection: sa.Connection, matches: Mapping[str, Mapping[str, Match]]) -> int:
     """Replaces the verdicts on the speakers given, and says on how many; confirmed ones stay."""
     names = Names(connection)
-    rows = sa.select(speakers.c.id, episodes.c.audio_sha256, speakers.c.label, speakers.c.confirmed).join(episodes)
+    of_episodes = sa.true()
     if len(matches) < 500:  # a longer list is cheaper to look up here than to send
-        rows = rows.where(episodes.c.audio_sha256.in_(list(matches)))
-    ids: dict[tuple[str, str], tuple[int, bool]] = {
-        (sha256, label): (speaker, confirmed is not None)
-        for speaker, sha256, label, confirmed in connection.execute(rows)
+        of_episodes = episodes.c.audio_sha256.in_(list(matches))
+    stored = {
+        (row.audio_sha256, row.label): row
+        for row in connection.execute(
+            sa.select(speakers, episodes.c.audio_sha256).join(episodes).where(of_episodes)
+        ).all()
     }
+    offers = (
+        sa.select(candidates)
+        .join(speakers, speakers.c.id == candidates.c.speaker_id)
+        .join(episodes, episodes.c.id == speakers.c.episode_id)
+        .where(of_episodes)
+        .order_by(candidates.c.speaker_id, candidates.c.position)
+    )
+    before: dict[int, list[tuple[Any, ...]]] = {}
+    for row in connection.execute(offers).all():
+        before.setdefault(row[0], []).append(tuple(row))
     updated: list[dict[str, Any]] = []
     offered: list[dict[str, Any]] = []
+    num_set = 0
     for sha256, by_label in matches.items():
         for label, match in by_label.items():
-            if (sha256, label) not in ids:
+            if (sha256, label) not in stored:
                 raise LibraryError(f"episode {sha256[:12]} has no speaker {label}")
-            speaker, confirmed = ids[sha256, label]
-            if not confirmed:
-                updated.append({"speaker": speaker} | to_row(match, names))
-                offered.extend(candidate_rows(speaker, match, names))
+            speaker = stored[sha256, label]
+            if speaker.confirmed is not None:
+                continue
+            num_set += 1
+            values, rows = to_row(match, names), list(candidate_rows(speaker.id, match, names))
+            is_same = all(speaker._mapping[column] == value for column, value in values.items())
+            if not is_same or before.get(speaker.id, []) != [tuple(row.values()) for row in rows]:
+                updated.append({"speaker": speaker.id} | values)
+                offered.extend(rows)
     if updated:
         connection.execute(speakers.update().where(speakers.c.id == sa.bindparam("speaker")), updated)
         connection.execute(candidates.delete().where(candidates.c.speaker_id == sa.bindparam("speaker")), updated)
     if offered:
         connection.execute(candidates.insert(), offered)
-    return len(updated)
+    return num_set
 
 
 def confirm(connection: sa.Connection, episode_id: int, label: str, profile: str | None) -> None:
