@@ -5,23 +5,15 @@ A detector hears the episode block by block and forgets the sound as it goes; wh
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
-from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from voicematch import models
-from voicematch.errors import ModelError
 from voicematch.types import Array
 
-if TYPE_CHECKING:
-    import onnxruntime
-
-SAMPLE_RATE = 16_000
+DEFAULT_SPEECH = "segmentation-small"
 FRAME = 0.02  # s; one probability for each
-FRAME_SAMPLES = 320
 SPEECH, OVERLAP, CHANGE = 0, 1, 2  # columns of what a detector returns: somebody speaks, two do, the voice changes
 
 LONGEST_PAUSE = 0.3  # s; a shorter silence inside speech is a breath, not an end
@@ -98,79 +90,12 @@ def runs(flags: np.typing.NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
 
 
-def levelled(samples: Array, *, target: float = 0.1, reach: float = 1.5, most: float = 30.0) -> Array:
-    """The samples with soft passages brought up and loud ones down, so that a quiet voice is heard beside a loud one.
-
-    target : RMS that the loudest 0.1 s within ``reach`` seconds is brought to
-    most : largest gain; silence stays silent
-    """
-    if len(samples) < FRAME_SAMPLES:
-        return samples
-    padded = np.pad(samples, (0, -len(samples) % FRAME_SAMPLES)).reshape(-1, FRAME_SAMPLES)
-    rms = np.sqrt(np.mean(padded**2, axis=1) + 1e-12)
-    around = 2 * round(reach / FRAME) + 1
-    loudness = maximum_filter1d(uniform_filter1d(rms, 5), around)
-    gain = np.clip(target / uniform_filter1d(loudness, around), 1 / 3, most)
-    centres = (np.arange(len(gain)) + 0.5) * FRAME_SAMPLES
-    at = np.interp(np.arange(len(samples)), centres, gain)
-    return (samples * at).astype(np.float32)
-
-
-class SileroDetector:
-    """Silero VAD v6 (MIT), run as one long sequence over the levelled sound."""
-
-    onset, offset = 0.25, 0.18  # it hesitates on quiet voices and through telephones
-    CHUNK, CONTEXT = 512, 64  # samples that it takes at once, and that it sees of the chunk before
-
-    def __init__(self) -> None:
-        self._session = _silero()
-        self._state = [np.zeros((1, 1, 128), np.float32), np.zeros((1, 1, 128), np.float32)]
-        self._context = np.zeros(self.CONTEXT, np.float32)
-        self._rest = np.zeros(0, np.float32)
-        self._chunks = np.zeros(0, np.float32)  # probabilities of chunks that no frame has used up
-        self._num_samples = self._num_frames = self._num_chunks_gone = 0
-
-    def process(self, samples: Array, features: Array) -> Array:
-        self._num_samples += len(samples)
-        self._hear(np.concatenate([self._rest, levelled(samples)]))
-        return self._frames(self._num_chunks_gone * self.CHUNK + len(self._chunks) * self.CHUNK)
-
-    def finish(self) -> Array:
-        self._hear(np.pad(self._rest, (0, -len(self._rest) % self.CHUNK)))
-        return self._frames(self._num_samples)
-
-    def _hear(self, samples: Array) -> None:
-        whole = len(samples) // self.CHUNK * self.CHUNK
-        self._rest = samples[whole:]
-        if not whole:
-            return
-        chunks = samples[:whole].reshape(-1, self.CHUNK)
-        before = np.vstack([self._context, chunks[:-1, -self.CONTEXT :]])
-        self._context = chunks[-1, -self.CONTEXT :]
-        h, c = self._state
-        out, h, c = self._session.run(None, {"input": np.hstack([before, chunks]), "h": h, "c": c})
-        self._state = [h, c]
-        self._chunks = np.concatenate([self._chunks, np.asarray(out, np.float32).reshape(-1)])
-
-    def _frames(self, until: int) -> Array:
-        """Probabilities of the frames up to sample ``until``: each takes its centre's chunk."""
-        last = until // FRAME_SAMPLES
-        centres = (np.arange(self._num_frames, last) * FRAME_SAMPLES + FRAME_SAMPLES // 2) // self.CHUNK
-        frames = np.zeros((last - self._num_frames, 3), np.float32)  # it knows of no voices, only of speech
-        frames[:, SPEECH] = self._chunks[centres - self._num_chunks_gone]
-        self._num_frames = last
-        used = last * FRAME_SAMPLES // self.CHUNK
-        self._chunks = self._chunks[used - self._num_chunks_gone :]
-        self._num_chunks_gone = used
-        return frames
-
-
 class SegmentationDetector:
     """The project's segmentation model: who of up to three local speakers is active, in windows of 10 s.
 
     Its classes are sets of speakers (Plaquet and Bredin, "Powerset multi-class cross entropy loss for neural speaker
     diarization", 2023): nobody, A, B, C, A+B, A+C, B+C. Who A is changes from window to window, so windows are averaged
-    only over what does not depend on it.
+    only over what does not depend on it. The level of a window does not matter to it: quiet voices are heard.
     """
 
     onset, offset = 0.5, 0.4
@@ -229,19 +154,5 @@ class SegmentationDetector:
 
 
 def default_detector() -> SpeechDetector:
-    """The project's own model if the table of models has one, else Silero's."""
-    own = [card.name for card in models.MODELS.values() if card.kind == "speech"]
-    return SegmentationDetector(own[0]) if own else SileroDetector()
-
-
-def _silero() -> onnxruntime.InferenceSession:
-    import onnxruntime
-
-    package = find_spec("faster_whisper")
-    if package is None or package.origin is None:
-        raise ModelError("the speech detector is missing; pip install faster-whisper")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # one sequence: more threads do not help
-    options.log_severity_level = 3
-    file = Path(package.origin).parent / "assets" / "silero_vad_v6.onnx"
-    return onnxruntime.InferenceSession(str(file), sess_options=options, providers=["CPUExecutionProvider"])
+    """A detector for one episode, with the model that comes with the package."""
+    return SegmentationDetector(DEFAULT_SPEECH)
