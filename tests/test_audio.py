@@ -501,6 +501,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         start = int(asked.removeprefix("bytes=").rstrip("-") or 0) if self.headers.get("If-Range") == site.etag else 0
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(site.content) - start))
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(site.content) - 1}/{len(site.content)}")
         if site.etag:
             self.send_header("ETag", site.etag)
         self.end_headers()

@@ -20,11 +20,11 @@ RATE = 16_000
 VOICES = {"A": 300, "B": 500, "C": 700, "D": 900}  # Hz; one axis of FakeEmbedder each
 
 
-def write_episode(path: Path, voices: str, seconds: float = 1.0) -> Path:
-    """A recording in which each letter of ``voices`` speaks for so long. Another length is another sound."""
+def write_episode(path: Path, voices: str, seconds: float = 1.0, level: float = 0.5) -> Path:
+    """A recording in which each letter of ``voices`` speaks for so long. Another length or level is another sound."""
     path.parent.mkdir(parents=True, exist_ok=True)
     times = np.arange(round(seconds * RATE)) / RATE
-    tones = [0.5 * np.sin(2 * np.pi * VOICES[voice] * times) for voice in voices]
+    tones = [level * np.sin(2 * np.pi * VOICES[voice] * times) for voice in voices]
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)

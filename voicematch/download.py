@@ -44,10 +44,13 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class _Version:
-    """Which of the versions of an address a partial file belongs to; ``validator`` is its ETag or date."""
+    """Which of the versions of an address a partial file belongs to: ``validator`` is its ETag or date, ``total`` its
+    length in bytes, as far as known.
+    """
 
     url: str
     validator: str
+    total: int
 
 
 def fetch(url: str, *, most_bytes: int, error: SourceError = FormatError, timeout: float = TIMEOUT) -> Document:
@@ -95,27 +98,36 @@ def download(
             try:
                 if _receive(url, file, part, most_bytes, error, progress, timeout, patience):
                     break
-                reason = "the connection broke"
+                reason = ""
             except urllib.error.HTTPError as problem:
                 problem.close()
                 if problem.code == 416:  # the part is not a beginning of what is there now
                     _start_over(file, part)
                     continue
                 if problem.code >= 500:
-                    reason = f"the server answers {problem.code} {problem.reason}"
+                    reason = problem
                     continue
                 answer = f"the server answers {problem.code} {problem.reason}; check the address"
                 raise error(shown(url), answer) from problem
             except (OSError, http.client.HTTPException, ValueError) as problem:
                 reason = getattr(problem, "reason", None) or problem
         else:
-            done = file.seek(0, 2)
-            where = f"{reason} after {done} bytes" if done else f"cannot be reached: {reason}"
+            where = _how_far(file, part, reason)
             raise error(shown(url), f"{where}; check the address and the network, then try again")
         if os.name == "nt":
             file.close()  # Windows renames no open file
         part.replace(path)
         _note(part).unlink(missing_ok=True)
+
+
+def _how_far(file: BinaryIO, part: Path, reason: object) -> str:
+    if isinstance(reason, urllib.error.HTTPError):
+        return f"the server answers {reason.code} {reason.reason}"
+    done, known = file.seek(0, 2), _read_note(part)
+    if done:
+        why = f" ({reason})" if isinstance(reason, TimeoutError) else ""
+        return f"the connection broke after {done} of {known.total if known else 0} bytes{why}"
+    return f"cannot be reached ({getattr(reason, 'strerror', None) or reason or 'it gives nothing'})"
 
 
 def shown(url: str) -> str:
@@ -150,8 +162,8 @@ def _receive(
                 raise ValueError("the server gives another part of the file than was asked for")
             _start_over(file, part)  # the whole again: the first part may have been of another version
             done = 0
-        _note(part).write_text(json.dumps({"url": url, "validator": validator}), encoding="utf-8")
         total = done + int(response.headers.get("Content-Length") or 0)
+        _note(part).write_text(json.dumps({"url": url, "validator": validator, "total": total}), encoding="utf-8")
         if total > most_bytes:
             raise error(shown(url), f"{total >> 20} MiB are more than the {most_bytes >> 20} MiB allowed")
         started, begun_at = time.monotonic(), done
@@ -259,6 +271,6 @@ def _note(part: Path) -> Path:
 def _read_note(part: Path) -> _Version | None:
     try:
         kept = json.loads(_note(part).read_text(encoding="utf-8"))
-        return _Version(str(kept["url"]), str(kept["validator"]))
+        return _Version(str(kept["url"]), str(kept["validator"]), int(kept["total"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None

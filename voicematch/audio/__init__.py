@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator, Sequence
@@ -21,11 +22,13 @@ from voicematch.audio.decoding import (
     opened,
     reblocked,
 )
-from voicematch.audio.download import download
+from voicematch.download import download
 from voicematch.errors import AudioError
 from voicematch.types import Array, Progress
 
 __all__ = ["SAMPLE_RATE", "Audio", "decode_clip", "encode_clip"]
+
+MOST_BYTES = 8 << 30  # of a download; a live stream never ends, and a day of CD sound in FLAC is about this
 
 
 class Audio:
@@ -128,10 +131,9 @@ class Audio:
             return Path(self.source)
         if self._fetched is None:
             folder = tempfile.mkdtemp(prefix="voicematch-")
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             file = Path(folder, "audio")
-            weakref.finalize(self, _remove, file)
-            with file.open("wb") as stream:
-                download(self.source, stream, progress)
+            download(self.source, file, most_bytes=MOST_BYTES, progress=progress)
             self._fetched = file
         return self._fetched
 
@@ -159,8 +161,3 @@ def _bounds(start: float, end: float) -> tuple[int, int]:
     if not 0 <= first < last:
         raise ValueError(f"no stretch of sound: {start} … {end}")
     return first, last
-
-
-def _remove(file: Path) -> None:
-    file.unlink(missing_ok=True)
-    file.parent.rmdir()
