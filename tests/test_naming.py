@@ -440,8 +440,8 @@ def test_an_unknown_is_described(library: Library) -> None:
         Line(0.0, 5.0, "I'm Maya Lind, and my guest today is Liam Moss.", "SPEAKER_00"),
         Line(31.0, 33.0, "Thanks for having me.", "SPEAKER_01"),
     )
-    for number, guest in enumerate((ADA, ZOE, LIAM), start=1):
-        hear(library, number, MAYA, guest, lines=lines if number == 1 else ())
+    for number, voice in enumerate((ADA, ZOE, LIAM), start=1):
+        hear(library, number, MAYA, voice, lines=lines if number == 1 else ())
     described = {u.id: naming.describe(u, library=library) for u in library.unknowns.all()}
     host, guest = described["U-0001"], described["U-0002"]
     assert (host.role, host.num_episodes, host.talk_seconds, host.shows) == ("host", 3, 90.0, ("/show",))

@@ -70,8 +70,8 @@ def test_the_clearest_stretch_is_long_alone_and_like_the_voice() -> None:
         Turn(50.0, 70.0, "A"),
     )
     embeddings = (stretch(ADA, 0.0, 9.0), stretch(ADA, 20.0, 40.0), stretch(unit(ADA + MAYA), 50.0, 70.0))
-    assert clearest(turns, "A", embeddings, ADA) == (26.0, 36.0, pytest.approx(10.0))
-    assert clearest(turns, "A", embeddings, unit(ADA + MAYA)) == (50.0, 60.0, pytest.approx(10.0))
+    assert clearest(turns, "A", embeddings, ADA) == pytest.approx((26.0, 36.0, 10.0))
+    assert clearest(turns, "A", embeddings, unit(ADA + MAYA)) == pytest.approx((50.0, 60.0, 10.0))
 
 
 def test_a_speaker_never_heard_alone_has_no_clearest_stretch() -> None:
@@ -79,7 +79,7 @@ def test_a_speaker_never_heard_alone_has_no_clearest_stretch() -> None:
 
 
 def test_a_stretch_without_embeddings_will_do_when_there_is_no_other() -> None:
-    assert clearest((Turn(1.0, 5.0, "A"),), "A", (), ADA) == (1.0, 5.0, pytest.approx(0.04))
+    assert clearest((Turn(1.0, 5.0, "A"),), "A", (), ADA) == pytest.approx((1.0, 5.0, 0.04))
 
 
 def test_names_are_weighed_by_who_says_them_of_whom() -> None:

@@ -190,7 +190,7 @@ def names(connection: sa.Connection) -> dict[tuple[str, str], str | None]:
 def set_matches(connection: sa.Connection, matches: Mapping[str, Mapping[str, Match]]) -> int:
     """Replaces the verdicts on the speakers given, and says on how many; confirmed ones stay."""
     names = Names(connection)
-    of_episodes = sa.true()
+    of_episodes: sa.ColumnElement[bool] = sa.true()
     if len(matches) < 500:  # a longer list is cheaper to look up here than to send
         of_episodes = episodes.c.audio_sha256.in_(list(matches))
     stored = {
