@@ -120,7 +120,7 @@ def read_truth(folder: Path, show: str) -> list[Truth]:
 def tone_show(folder: Path) -> list[Truth]:
     found = []
     for title, voices in TONE_SHOW.items():
-        heard = voices * 12
+        heard = voices * 24  # s of each voice, enough to be remembered
         turns = tuple(Turn(float(n), n + 1.0, voice) for n, voice in enumerate(heard))
         path = write_episode(folder / f"{title}.wav", heard, level=0.5 - len(found) / 100)  # each its own sound
         found.append(Truth(title, "tones", path, turns))

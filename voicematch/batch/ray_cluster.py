@@ -7,6 +7,7 @@ machine does. The nodes need voicematch installed, the same library within reach
 from __future__ import annotations
 
 import os
+import socket
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from .work import Event, Outcome, Settings, Tally, Worker, is_dead
 
 LOCAL = "local"  # the address of a cluster that is made on this machine for the run
 STEP_SECONDS = 1.0  # between two looks at what the actors do
+CONNECT_SECONDS = 10.0
 LEAVE_SECONDS = 60.0  # for the stage in hand when a run is stopped
 
 
@@ -95,10 +97,16 @@ def _connected(address: str) -> Any:
         import ray
     except ModuleNotFoundError as error:
         raise VoicematchError("Ray is not installed: pip install 'voicematch[ray]'") from error
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        if host and port.isdigit():  # Ray itself would go on trying for many minutes
+            socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        raise VoicematchError(f"no Ray cluster at {address}: {error.strerror or error}") from error
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else a cluster made here would report to Ray's makers
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", include_dashboard=False)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise VoicematchError(f"no Ray cluster at {address}: {' '.join(str(error).split())[:200]}") from error
     return ray
 
