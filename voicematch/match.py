@@ -13,7 +13,7 @@ from itertools import islice
 
 import numpy as np
 
-from .score import STRETCH_SECONDS, Calibration, Numbers, Rows, Voiceprints, scores, unit, unity
+from .score import STRETCH_SECONDS, Calibration, Cohort, Numbers, Rows, Voiceprints, scores, unit, unity
 from .types import Array, Candidate, Embedding, Match, Verdict
 
 NUM_CANDIDATES = 5  # kept with an answer
@@ -130,6 +130,8 @@ def _fit(
     segments = tuple(episode.embeddings[label] for episode, label in speakers)
     pooled = _pool(segments)
     score = scores(pooled.vectors, voiceprints)
+    if calibration.cohort is not None:
+        score = _normalised(score, pooled.vectors, voiceprints, calibration.cohort)
     column_of = {name: idx for idx, name in enumerate(voiceprints.names)}
     out = [
         (idx, column_of[name])
@@ -158,6 +160,21 @@ def _fit(
         nearest=nearest,
         agreement=_agreement(pooled, nearest, voiceprints),
     )
+
+
+def _normalised(score: Array, vectors: Array, voiceprints: Voiceprints, cohort: Cohort) -> Array:
+    """The scores in proportion to what is usual, of every profile, or in a large library of those near to a speaker.
+
+    Whoever is near to nobody keeps a score below all others.
+    """
+    speakers = cohort.usual(vectors)
+    if score.shape[1] <= FEW_VOICEPRINTS:
+        return cohort.normalise(score, speakers, cohort.usual(voiceprints.means))
+    columns = np.unique(_nearest(score))
+    near = voiceprints.only([voiceprints.names[idx] for idx in columns])
+    result = np.full_like(score, RULED_OUT)
+    result[:, columns] = cohort.normalise(score[:, columns], speakers, cohort.usual(near.means))
+    return result
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -307,8 +324,13 @@ def _rival(speaker: int, fit: _Fit, profile: int, calibration: Calibration, acce
 
 
 def _same_person(speaker: int, other: int, fit: _Fit, profile: int, calibration: Calibration, accept: float) -> bool:
-    cosine = float(fit.vectors[speaker] @ fit.vectors[other])
-    alike = min(float(calibration.probability(cosine, fit.steadiness[idx])) for idx in (speaker, other))
+    pair = fit.vectors[[speaker, other]]
+    score = pair[:1] @ pair[1:].T
+    if calibration.cohort is not None:
+        score = calibration.cohort.normalise(
+            score, calibration.cohort.usual(pair[:1]), calibration.cohort.usual(pair[1:])
+        )
+    alike = min(float(calibration.probability(score[0, 0], fit.steadiness[idx])) for idx in (speaker, other))
     return bool(min(alike, fit.probability[speaker, profile], fit.probability[other, profile]) >= accept)
 
 

@@ -7,10 +7,11 @@ one thing for a voice that varies and another for one that hardly does (`steadin
 
 from __future__ import annotations
 
+import base64
 import json
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -28,6 +29,8 @@ MOST_COSINES = 8_000_000  # held at once, 32 MB, so that memory stays flat beyon
 SMALLEST_GROUP = 2  # stretches; one alone may be laughter or a jingle
 SMALLEST_SHARE = 0.1  # of a speaker's stretches that make a second voice
 MOST_ROUNDS = 20
+NEAREST = 50  # voices of a cohort that tell what is usual; the far ones tell nothing of mistaken identity
+LEAST_SPREAD = 0.01  # cosine; keeps a score finite when all of a cohort is equally near
 STRETCH_SECONDS = 5.0  # speech in an embedding from which on it tells how steady a voice is
 
 
@@ -84,6 +87,12 @@ class Voiceprints:
             columns = np.flatnonzero(self.counts == count)
             groups.append((columns, self.rows[first[columns] + np.arange(count)[:, None]]))
         return tuple(groups)
+
+    @cached_property
+    def means(self) -> Array:
+        """(num_profiles, dimension) array of unit rows: each profile's voiceprints pooled to one."""
+        first = np.cumsum(self.counts) - self.counts
+        return unit(np.add.reduceat(self.vectors[self.rows], first, axis=0))
 
     def only(self, names: Sequence[str]) -> Voiceprints:
         """The voiceprints of these profiles alone."""
@@ -232,19 +241,82 @@ def _mean_of_best(cosines: Array, rows: Rows, top_k: int) -> Array:
     return np.asarray(sum(best[1:], start=best[0]) / np.float32(len(best)), dtype=np.float32)
 
 
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """Voices of strangers, which tell what a score is worth: one of 0.5 is little for a voice that many are like.
+
+    vectors : (num_voices, dimension) array of unit rows
+    """
+
+    vectors: Array
+
+    def usual(self, vectors: Array) -> Usual:
+        """What is usual for these voices: mean and spread of their cosines with the voices of the cohort nearest them.
+
+        vectors : (num_voices, dimension) array of unit rows
+        """
+        means, spreads = np.empty(len(vectors)), np.empty(len(vectors))
+        at_once = max(1, MOST_COSINES // len(self.vectors))
+        for start in range(0, len(vectors), at_once):
+            cosines = vectors[start : start + at_once] @ self.vectors.T
+            nearest = -np.partition(-cosines, min(NEAREST, cosines.shape[1]) - 1, axis=1)[:, :NEAREST]
+            means[start : start + at_once] = nearest.mean(axis=1)
+            spreads[start : start + at_once] = nearest.std(axis=1)
+        return Usual(means, np.maximum(spreads, LEAST_SPREAD))
+
+    @cached_property
+    def typical(self) -> tuple[float, float]:
+        """What is usual for a voice of the cohort, (mean, spread): puts normalised scores on the cosine's scale."""
+        cosines = self.vectors @ self.vectors.T
+        np.fill_diagonal(cosines, -1.0)
+        nearest = np.sort(cosines, axis=1)[:, -NEAREST:]
+        return float(nearest.mean()), max(float(nearest.std(axis=1).mean()), LEAST_SPREAD)
+
+    def normalise(self, score: Array, speakers: Usual, profiles: Usual) -> Array:
+        """The scores in proportion to what is usual for speaker and profile, half and half with the scores as they are.
+
+        score : (num_speakers, num_profiles) array
+
+        Adaptive symmetric normalisation (Matějka et al., "Analysis of score normalization in multilingual speaker
+        recognition", 2017, equation 5). Half, because it overdoes it for voices unlike all of the cohort.
+        """
+        from_speaker = (score - speakers.mean[:, None]) / speakers.spread[:, None]
+        from_profile = (score - profiles.mean[None, :]) / profiles.spread[None, :]
+        mean, spread = self.typical
+        return np.asarray((score + mean + spread * (from_speaker + from_profile) / 2) / 2, dtype=np.float32)
+
+    def to_text(self) -> str:
+        """The vectors as base64 of little-endian float16, row after row."""
+        return base64.b64encode(self.vectors.astype("<f2").tobytes()).decode("ascii")
+
+    @classmethod
+    def from_text(cls, text: str, dimension: int) -> Cohort:
+        rows = np.frombuffer(base64.b64decode(text, validate=True), dtype="<f2").reshape(-1, dimension)
+        return cls(unit(rows))
+
+
+@dataclass(frozen=True, eq=False)
+class Usual:
+    """What is usual for some voices, each against a cohort: two (num_voices,) arrays."""
+
+    mean: Numbers
+    spread: Numbers
+
+
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """From a cosine to the probability that two voices are one person, for one embedder, with the thresholds to use.
 
-    The logistic model: logit = bias + score * cosine + steadiness * h ** power, where h is the speaker's `steadiness`.
-    A voice that hardly varies (synthetic speech, a studio) is near to itself everywhere, so it has to be nearer to a
-    profile than a voice that varies; the power keeps the term small where most natural speech lies.
+    The logistic model: logit = bias + score * s + steadiness * h ** power, where s is the score and h the speaker's
+    `steadiness`. A voice that hardly varies (synthetic speech, a studio) is near to itself everywhere, so it has to be
+    nearer to a profile than a voice that varies; the power keeps the term small where most natural speech lies.
 
     unknown_steadiness : the h assumed of a speaker with too little speech to tell; cautious, that is high
     accept, review : probabilities from which a name is given, or suggested
     margin : cosine by which the best profile must beat the next, and the best speaker the next for one profile
     agreement : share of a speaker's own speech that must fit the profile best
     unity : what `unity` must reach for a speaker to pass as one person
+    cohort : strangers against which scores are normalised before all this; None takes them as they are
     """
 
     embedder: str
@@ -258,6 +330,7 @@ class Calibration:
     margin: float
     agreement: float
     unity: float = 0.86
+    cohort: Cohort | None = None
 
     def logit(self, score: npt.ArrayLike, steadiness: npt.ArrayLike | None = None) -> Numbers:
         """The natural log of the odds that the voices are one person.
@@ -275,13 +348,23 @@ class Calibration:
         return np.asarray(scipy.special.expit(self.logit(score, steadiness)))
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=2) + "\n"
+        values: dict[str, object] = {"embedder": self.embedder}
+        values |= {name: getattr(self, name) for name in _NUMBERS}
+        if self.cohort is not None:
+            values["dimension"] = self.cohort.vectors.shape[1]
+            values["cohort"] = self.cohort.to_text()
+        return json.dumps(values, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Calibration:
         """The calibration written by `to_json`. Raises ModelError when it is not one."""
         try:
             values = json.loads(text)
-            return cls(embedder=str(values["embedder"]), **{f.name: float(values[f.name]) for f in fields(cls)[1:]})
-        except (KeyError, TypeError, ValueError) as error:
+            cohort = Cohort.from_text(values["cohort"], int(values["dimension"])) if values.get("cohort") else None
+            numbers = {name: float(values[name]) for name in _NUMBERS}
+            return cls(embedder=str(values["embedder"]), cohort=cohort, **numbers)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelError(f"not a calibration: {error!r}") from error
+
+
+_NUMBERS = tuple(part.name for part in fields(Calibration) if part.name not in ("embedder", "cohort"))

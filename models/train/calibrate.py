@@ -1,17 +1,19 @@
 """Fit an embedder's calibration: from cosines to probabilities, and the thresholds that go with them.
 
-    python models/train/calibrate.py ../shared/data/dev [--embedder ecapa-small] [--cache FOLDER] [--dry-run]
+    python models/train/calibrate.py ../shared/data/dev ../shared/data/train [--embedder ecapa-small] [--dry-run]
 
 The folder holds episodes with truth (``manifest.json``, ``ref.rttm``, ``ref.uem``) and enrollment clips. The built-in
 diarizer's vectors of every episode, given to speakers by the truth, are compared with every profile, in excerpts and
 whole, and a logistic model is fitted by maximum likelihood, targets and nontargets weighing the same. It is judged by
-leaving out each show in turn, on the turns that the diarizer itself finds. Writes ``models/NAME.calibration.json``.
+leaving out each show in turn, on the turns that the diarizer itself finds. Scores are normalised against a cohort of
+strangers, people of the training set (``train.tsv``). Writes ``models/NAME.calibration.json``.
 What the diarizer heard is kept in the cache under the model's sha256, so a second run takes seconds.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import pickle
 from collections.abc import Iterable, Sequence
@@ -31,7 +33,7 @@ from voicematch.embed import Embedder, OnnxEmbedder
 from voicematch.evaluate import NamingScore, cllr, naming, pieces, read_rttm, read_uem, total
 from voicematch.match import match
 from voicematch.pipeline import voiceprints_of
-from voicematch.score import Calibration, Voiceprints, centroid, scores, steadiness, unit, unity
+from voicematch.score import Calibration, Cohort, Voiceprints, centroid, scores, steadiness, unit, unity
 from voicematch.types import Array, Diarization, Embedding, Turn, Verdict
 
 Numbers = npt.NDArray[np.float64]
@@ -43,6 +45,9 @@ ACCEPT, REVIEW = 0.95, 0.5
 MARGIN = 0.05  # cosine
 AGREEMENT = 0.5
 ACCEPTS = (0.8, 0.9, 0.95, 0.98)  # thresholds to report
+COHORT = ("cv61", "mx384_cv", "libri", "so762", "cv_fa", "alnum_duke", "dspspeech20")  # CC0, CC BY and MIT alone
+COHORT_PEOPLE = 50  # of each corpus
+COHORT_SECONDS = 12.0  # of each person
 OWN_SECONDS = 1.2  # of a window of 1.5 s that must be one speaker's alone
 
 
@@ -99,6 +104,7 @@ class Trials:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("strangers", type=Path)
     parser.add_argument("--embedder", default=models.DEFAULT_EMBEDDER)
     parser.add_argument("--cache", type=Path, default=Path("build/calibrate"))
     parser.add_argument("--dry-run", action="store_true", help="print the figures, write nothing")
@@ -116,7 +122,8 @@ def main() -> None:
         if entry["label_quality"].startswith("A")  # exact truth
     ]
     voices = [voice for episode in episodes for voice in voices_of(episode, profiles)]
-    calibration = fit_all(voices, profiles, embedder.name)
+    cohort = cohort_of(arguments.strangers, embedder, cache / "cohort.npy")
+    calibration = fit_all(voices, profiles, embedder.name, cohort)
     report(episodes, voices, profiles, calibration)
     if not arguments.dry_run:
         path = Path(__file__).parent.parent / f"{Path(models.card(embedder.name).file).stem}.calibration.json"
@@ -124,9 +131,11 @@ def main() -> None:
         print(f"wrote {path}")
 
 
-def fit_all(voices: Sequence[Voice], profiles: dict[str, tuple[Embedding, ...]], embedder: str) -> Calibration:
+def fit_all(
+    voices: Sequence[Voice], profiles: dict[str, tuple[Embedding, ...]], embedder: str, cohort: Cohort
+) -> Calibration:
     """The calibration of all shows, with the power that does best when each show is left out in turn."""
-    table = trials(voices, profiles)
+    table = trials(voices, profiles, cohort)
     known = [h for h in (steadiness(voice.stretches) for voice in voices) if h is not None]
     start = Calibration(
         embedder=embedder,
@@ -140,6 +149,7 @@ def fit_all(voices: Sequence[Voice], profiles: dict[str, tuple[Embedding, ...]],
         margin=MARGIN,
         agreement=AGREEMENT,
         unity=unity_between(voices),
+        cohort=cohort,
     )
     costs = {power: left_out_cost(table, replace(start, power=power)) for power in POWERS}
     best = min(POWERS, key=lambda power: costs[power])
@@ -169,15 +179,17 @@ def left_out_cost(table: Trials, start: Calibration) -> float:
     return cllr(logits[table.target], logits[~table.target])
 
 
-def trials(voices: Iterable[Voice], profiles: dict[str, tuple[Embedding, ...]]) -> Trials:
+def trials(voices: Iterable[Voice], profiles: dict[str, tuple[Embedding, ...]], cohort: Cohort) -> Trials:
     library = voiceprints(profiles)
+    usual = cohort.usual(library.means)
     rows: list[tuple[float, float, bool, str]] = []
     for voice in voices:
         for excerpt in excerpts(voice.stretches):
             steady = steadiness(excerpt)
             if steady is None:
                 continue
-            row = scores(centroid(excerpt).vector[None], library)[0]
+            vector = centroid(excerpt).vector[None]
+            row = cohort.normalise(scores(vector, library), cohort.usual(vector), usual)[0]
             rows += [
                 (float(value), max(steady, 0.0), key in voice.own, voice.show)
                 for key, value in zip(library.names, row, strict=True)
@@ -220,10 +232,11 @@ def report(
     final: Calibration,
 ) -> None:
     """Print what names would be given, with each show judged by a calibration that has not seen it."""
-    table = trials(voices, profiles)
+    assert final.cohort is not None
+    table = trials(voices, profiles, final.cohort)
     shows = sorted({episode.show for episode in episodes})
     judges = {show: fit(table.only(table.show != show), final) for show in shows}
-    print(final)
+    print(replace(final, cohort=None))
     for accept in ACCEPTS:
         for kept in ("show", "all"):
             for first in sorted({show.split("_")[0] for show in shows}):
@@ -333,6 +346,30 @@ def clip_stretches(clip: Path, embedder: Embedder, cache: Path) -> tuple[Embeddi
     """The speech of an enrollment clip, taken to be one voice."""
     heard = listened(clip, embedder, cache / f"{clip.parent.name}_{clip.stem}.pickle")
     return stretches_of(heard.windows, heard.vectors) if len(heard.windows) else ()
+
+
+def cohort_of(folder: Path, embedder: Embedder, file: Path) -> Cohort:
+    """One vector for each of some hundred people of many languages and recordings, in the order of the list."""
+    if file.exists():
+        return Cohort(np.load(file))
+    with (folder / "train.tsv").open(encoding="utf-8", newline="") as stream:
+        rows = [row for row in csv.DictReader(stream, delimiter="\t") if row["corpus"] in COHORT]
+    clips: dict[tuple[str, str], list[Path]] = {}
+    seconds: dict[tuple[str, str], float] = {}
+    for row in rows:
+        who = row["corpus"], row["speaker"]
+        if seconds.get(who, 0.0) < COHORT_SECONDS:
+            clips.setdefault(who, []).append(folder / row["path"])
+            seconds[who] = seconds.get(who, 0.0) + float(row["seconds"])
+    vectors = []
+    for corpus in COHORT:
+        people = [who for who in clips if who[0] == corpus and seconds[who] >= COHORT_SECONDS / 2]
+        for who in people[:: max(1, len(people) // COHORT_PEOPLE)][:COHORT_PEOPLE]:
+            heard = [listen(Audio(clip), embedder, Clock()).vectors for clip in clips[who]]
+            windows = np.concatenate([part for part in heard if len(part)])
+            vectors.append(unit(windows.mean(axis=0)))
+    np.save(file, np.stack(vectors))
+    return Cohort(np.stack(vectors))
 
 
 def listened(audio: Path, embedder: Embedder, file: Path) -> Heard:
