@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicematch.match import Heard, match, match_all, merges
-from voicematch.score import Calibration, Voiceprints, unit
+from voicematch.score import Calibration, Cohort, Voiceprints, unit
 from voicematch.types import Embedding, Match, Verdict
 
 # A cosine of 0.5 is even odds, 0.72 is 90 %, 0.76 is 93 %.
@@ -239,3 +239,15 @@ def test_a_shortlist_of_a_large_library_agrees_with_comparing_all() -> None:
     many = match(heard, large, calibration=CALIBRATION)["A"]
     assert [c.profile for c in many.candidates] == [c.profile for c in few.candidates]
     assert [c.agreement for c in many.candidates] == pytest.approx([c.agreement for c in few.candidates])
+
+
+def test_a_score_that_is_usual_for_a_voice_counts_for_less() -> None:
+    # The speaker is as near to a hundred strangers as to Ada.
+    rng = np.random.default_rng(0)
+    crowd = unit(np.array(toward(ADA, 0.8)) + 0.2 * rng.normal(size=(100, 4)))
+    heard = {"SPEAKER_00": speech(toward(ADA, 0.8), toward(ADA, 0.8))}
+    plain = match(heard, library(Ada=ADA), calibration=CALIBRATION)["SPEAKER_00"]
+    normalised = dataclasses.replace(CALIBRATION, cohort=Cohort(crowd))
+    among_alike = match(heard, library(Ada=ADA), calibration=normalised)["SPEAKER_00"]
+    assert among_alike.candidates[0].score < plain.candidates[0].score - 0.01
+    assert among_alike.probability < plain.probability

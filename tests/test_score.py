@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicematch.errors import ModelError
-from voicematch.score import Calibration, Voiceprints, centroid, scores, steadiness, unit, unity
+from voicematch.score import Calibration, Cohort, Usual, Voiceprints, centroid, scores, steadiness, unit, unity
 from voicematch.types import Embedding
 
 CALIBRATION = Calibration(
@@ -146,3 +146,39 @@ def test_calibration_survives_json() -> None:
 def test_what_is_no_calibration_is_refused(text: str) -> None:
     with pytest.raises(ModelError, match="not a calibration"):
         Calibration.from_json(text)
+
+
+def test_a_cohort_tells_what_is_usual() -> None:
+    cohort = Cohort(unit(np.array([[1, 0], [0.8, 0.6], [0, 1]])))
+    usual = cohort.usual(np.array([[1, 0]], dtype=np.float32))
+    # cosines 1, 0.8 and 0
+    assert usual.mean[0] == pytest.approx(0.6, abs=1e-3)
+    assert usual.spread[0] == pytest.approx(np.sqrt((0.16 + 0.04 + 0.36) / 3), abs=1e-3)
+
+
+def test_normalised_scores_by_hand() -> None:
+    # A cohort of two opposite pairs would do; what is usual is given instead. 0.6 is 2 spreads over the speaker's
+    # usual 0.4 and 1 over the profile's 0.5: 1.5 on average. A typical voice has 0.3 and 0.2, so 0.6 becomes 0.6.
+    cohort = Cohort(np.zeros((0, 2), dtype=np.float32))
+    cohort.__dict__["typical"] = (0.3, 0.2)
+    score = cohort.normalise(
+        np.array([[0.6, 0.2]], dtype=np.float32),
+        Usual(np.array([0.4]), np.array([0.1])),
+        Usual(np.array([0.5, 0.5]), np.array([0.1, 0.1])),
+    )
+    # 0.2 is -2 and -3 spreads off: 0.3 - 0.2 * 2.5 = -0.2, and half way to 0.2 is 0.
+    np.testing.assert_allclose(score, np.array([[0.6, 0.0]]), atol=1e-6)
+
+
+def test_calibration_with_a_cohort_survives_json() -> None:
+    vectors = unit(np.random.default_rng(0).normal(size=(5, 4)))
+    read = Calibration.from_json(dataclasses.replace(CALIBRATION, cohort=Cohort(vectors)).to_json())
+    assert read.cohort is not None
+    np.testing.assert_allclose(read.cohort.vectors, vectors, atol=1e-3)
+    assert dataclasses.replace(read, cohort=None) == CALIBRATION
+
+
+def test_a_cohort_of_another_dimension_is_refused() -> None:
+    values = json.loads(dataclasses.replace(CALIBRATION, cohort=Cohort(unit(np.eye(3)))).to_json())
+    with pytest.raises(ModelError, match="not a calibration"):
+        Calibration.from_json(json.dumps({**values, "dimension": 5}))
