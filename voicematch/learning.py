@@ -33,7 +33,9 @@ class Enrollment:
 class Voice:
     """One speaker of a stored episode, to learn from. ``embeddings`` is empty for one who says too little."""
 
-    episode: LabelledEpisode
+    audio_sha256: str
+    source: str
+    title: str
     speaker: str
     embeddings: tuple[Embedding, ...]
 
@@ -50,12 +52,27 @@ def calibration_of(library: Library) -> Calibration:
     return Calibration.from_json(own)
 
 
-def voice_of(library: Library, episode_key: str, speaker: str) -> Voice:
-    episode = library.episode(episode_key)
+def voice_of(library: Library, episode: LabelledEpisode, speaker: str) -> Voice:
+    """The voice of a speaker of a stored episode. Raises LibraryError when the episode has no such speaker."""
     if speaker not in episode.matches:
         voices = ", ".join(episode.matches) or "none"
-        raise LibraryError(f"{episode_key}: no voice {speaker}; the episode has {voices}")
-    return Voice(episode, speaker, library.speaker_embeddings(episode.audio_sha256).get(speaker, ()))
+        raise LibraryError(f"{episode.title or episode.source}: no voice {speaker}; the episode has {voices}")
+    embeddings = library.speaker_embeddings(episode.audio_sha256).get(speaker, ())
+    return Voice(episode.audio_sha256, episode.source, episode.title, speaker, embeddings)
+
+
+def voices_of(library: Library, unknown: str) -> list[Voice]:
+    """The voices of all speakers that a remembered voice (U-0001) is heard as. Raises LibraryError."""
+    return [
+        Voice(
+            heard.audio_sha256,
+            heard.source,
+            heard.title,
+            heard.speaker,
+            library.speaker_embeddings(heard.audio_sha256).get(heard.speaker, ()),
+        )
+        for heard in library.unknowns.get(unknown).speakers
+    ]
 
 
 def learn(library: Library, name: str, voices: Sequence[Voice], consent: str | None) -> tuple[Enrollment, list[Voice]]:
@@ -77,7 +94,7 @@ def learn(library: Library, name: str, voices: Sequence[Voice], consent: str | N
     )
     believed = [voice for idx, voice in enumerate(voices) if idx not in strange]
     for idx in strange:
-        of = voices[idx].episode.title or voices[idx].episode.source
+        of = voices[idx].title or voices[idx].source
         warnings += (f"{voices[idx].speaker} of {of} does not sound like {name}: not learned from",)
     pieces = [(voice, embedding) for voice in believed for embedding in voiceprints_of(voice.embeddings)]
     offered = np.array([embedding.vector for _, embedding in pieces], np.float32).reshape(-1, known.shape[1])
@@ -91,10 +108,10 @@ def learn(library: Library, name: str, voices: Sequence[Voice], consent: str | N
             num_voiceprints += library.add_voiceprints(
                 name,
                 own,
-                embedder=voice.episode.embedder,
+                embedder=library.embedder,
                 consent=consent,
-                source=voice.episode.source,
-                audio_sha256=voice.episode.audio_sha256,
+                source=voice.source,
+                audio_sha256=voice.audio_sha256,
             )
     seconds = sum(voice.seconds for voice in believed)
     return Enrollment(name, created, num_voiceprints, seconds, warnings), believed
@@ -102,7 +119,7 @@ def learn(library: Library, name: str, voices: Sequence[Voice], consent: str | N
 
 def contributed(library: Library, profile: str, voice: Voice) -> list[int]:
     """The voiceprints that a profile got from this speaker: of this audio, and more like it than the other speakers."""
-    every = library.speaker_embeddings(voice.episode.audio_sha256)
+    every = library.speaker_embeddings(voice.audio_sha256)
     labels = [label for label, embeddings in every.items() if embeddings]
     if voice.speaker not in labels:
         return []
@@ -110,7 +127,7 @@ def contributed(library: Library, profile: str, voice: Voice) -> list[int]:
     return [
         row.id
         for row in library.voiceprints_of(profile)
-        if row.audio_sha256 == voice.episode.audio_sha256
+        if row.audio_sha256 == voice.audio_sha256
         and labels[int(np.argmax(pooled @ row.embedding.vector))] == voice.speaker
     ]
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from . import formats, outputs, unnamed
 from .errors import EnrollmentError, LibraryError, VoicematchError
-from .learning import Enrollment, calibration_of, contributed, ensure_profile, learn, voice_of
+from .learning import Enrollment, calibration_of, contributed, ensure_profile, learn, voice_of, voices_of
 from .library import Forgotten, Library, Unknown, UnknownSpeaker
 from .library.profiles import key
 from .library.unknowns import number_of
@@ -54,12 +54,12 @@ def name(
     Raises LibraryError when the episode or the speaker is not there, EnrollmentError when the voice is too short.
     """
     with _changing(library, dry_run=dry_run) as changes:
-        voice = voice_of(library, episode_key, speaker)
+        voice = voice_of(library, library.episode(episode_key), speaker)
         if not voice.embeddings:
             reason = "says too little to be recognised again; name another voice"
             raise EnrollmentError(f"{speaker} of {episode_key} {reason}")
         added, _ = learn(library, name, [voice], consent)
-        library.confirm(voice.episode.audio_sha256, speaker, name)
+        library.confirm(voice.audio_sha256, speaker, name)
         _match_again(library)
     return added, tuple(changes)
 
@@ -72,11 +72,9 @@ def name_unknown(
     All its speakers become the profile, but those who do not sound like the others; arguments as for `name`.
     """
     with _changing(library, dry_run=dry_run) as changes:
-        heard = library.unknowns.get(unknown).speakers
-        voices = [voice_of(library, speaker.audio_sha256, speaker.speaker) for speaker in heard]
-        added, believed = learn(library, name, voices, consent)
+        added, believed = learn(library, name, voices_of(library, unknown), consent)
         for voice in believed:
-            library.confirm(voice.episode.audio_sha256, voice.speaker, name)
+            library.confirm(voice.audio_sha256, voice.speaker, name)
         _match_again(library)
     return added, tuple(changes)
 
@@ -96,9 +94,9 @@ def correct(
     got from this speaker. ``name`` None: it is nobody the library should name. Other arguments as for `name`.
     """
     with _changing(library, dry_run=dry_run) as changes:
-        voice = voice_of(library, episode_key, speaker)
-        sha256 = voice.episode.audio_sha256
-        wrong = voice.episode.matches[speaker].profile
+        episode = library.episode(episode_key)
+        voice, sha256 = voice_of(library, episode, speaker), episode.audio_sha256
+        wrong = episode.matches[speaker].profile
         if wrong is not None and (name is None or key(wrong) != key(name)):
             library.rule_out(sha256, speaker, wrong)
             library.remove_voiceprints(wrong, contributed(library, wrong, voice))
@@ -171,7 +169,7 @@ def split(unknown: str, speakers: Sequence[tuple[str, str]] = (), *, library: Li
             if len(set(parts[0])) >= len(heard):
                 raise LibraryError(f"these are all the speakers of {unknown}; leave one")
         else:
-            pooled = [centroid(voice_of(library, voice.audio_sha256, voice.speaker).embeddings) for voice in heard]
+            pooled = [centroid(voice.embeddings) for voice in voices_of(library, unknown)]
             groups = unnamed.parts(
                 np.stack([voice.vector for voice in pooled]),
                 np.array([voice.seconds for voice in pooled]),

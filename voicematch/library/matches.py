@@ -86,7 +86,7 @@ class Names:
         self.by_id: dict[int, str] = {}
         self._ids: dict[str, int] = {}
         self._whole: dict[str, re.Pattern[str]] = {}
-        for row in rows:
+        for row in rows.all():
             self.by_id[row.id] = row.name
             self._ids[row.name] = self._ids[row.name_key] = row.id
 
