@@ -118,7 +118,7 @@ def read_truth(folder: Path, show: str) -> list[Truth]:
 
 
 def tone_show(folder: Path) -> list[Truth]:
-    found = []
+    found: list[Truth] = []
     for title, voices in TONE_SHOW.items():
         heard = voices * 24  # s of each voice, enough to be remembered
         turns = tuple(Turn(float(n), n + 1.0, voice) for n, voice in enumerate(heard))

@@ -18,25 +18,27 @@ from .library_example import DIMENSION, EMBEDDER, fill
 POSTGRESQL = os.environ.get("VOICEMATCH_TEST_POSTGRESQL")  # a postgresql:// URL whose database may be written to
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def library(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Library]:
-    """A new library, empty."""
-    if request.param == "sqlite":
-        with open_library(tmp_path / "library.db", embedder=EMBEDDER, dimension=DIMENSION) as opened:
-            yield opened
-        return
+@pytest.fixture
+def postgresql() -> Iterator[str]:
+    """The URL of an empty library on PostgreSQL."""
     if not POSTGRESQL:
         pytest.skip("VOICEMATCH_TEST_POSTGRESQL names no database")
     own_schema = f"test_{uuid.uuid4().hex}"
     server = sa.create_engine(POSTGRESQL.replace("postgresql://", "postgresql+psycopg://"))
     with server.begin() as connection:
         connection.execute(sa.schema.CreateSchema(own_schema))
-    url = f"{POSTGRESQL}?options={quote(f'-csearch_path={own_schema}')}"
-    with open_library(url, embedder=EMBEDDER, dimension=DIMENSION) as opened:
-        yield opened
+    yield f"{POSTGRESQL}?options={quote(f'-csearch_path={own_schema}')}"
     with server.begin() as connection:
         connection.execute(sa.schema.DropSchema(own_schema, cascade=True))
     server.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def library(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Library]:
+    """A new library, empty."""
+    location = tmp_path / "library.db" if request.param == "sqlite" else request.getfixturevalue("postgresql")
+    with open_library(location, embedder=EMBEDDER, dimension=DIMENSION) as opened:
+        yield opened
 
 
 @pytest.fixture

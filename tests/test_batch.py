@@ -508,6 +508,22 @@ def test_a_run_that_is_killed_again_and_again_does_each_episode_once(
     assert written == [f"{n}.json" for n in range(6)]
 
 
+def test_a_run_on_postgresql(settings: Settings, postgresql: str, tmp_path: Path) -> None:
+    on_server = replace(settings, library=postgresql, formats=("json",))
+    with open_library(postgresql, embedder="fake", dimension=8) as library:
+        library.set_setting("calibration", CALIBRATION.to_json())
+        for n, voices in enumerate(["AB", "AC", "AD", "BA", "bad"]):
+            if voices == "bad":
+                (tmp_path / "bad.wav").write_bytes(b"not sound")
+                queue(library, tmp_path / "bad.wav")
+            else:
+                queue(library, write_episode(tmp_path / f"{n}.wav", voices))
+        tally = run(on_server, num_workers=2)
+        assert (tally.num_done, tally.num_failed, tally.stop) == (4, 1, "")
+        assert all(found.attempts == 1 for found in library.jobs.find())
+        assert len(library.episodes()) == 4
+
+
 def test_a_run_beside_the_main_thread(settings: Settings, backlog: Library, tmp_path: Path) -> None:
     queue(backlog, write_episode(tmp_path / "one.wav", "A"))
     tallies: list[Tally] = []

@@ -47,9 +47,7 @@ def test_a_broken_connection_goes_on_where_it_broke(site: Site, tmp_path: Path) 
 
 def test_another_process_goes_on_where_the_last_was_killed(site: Site, tmp_path: Path) -> None:
     site.pages["/a.mp3"] = Page(SOUND, breaks=[1000, 0, 0, 0])
-    with pytest.raises(
-        AudioError, match=r"a\.mp3: the connection broke after 1000 of 102400 bytes; check"
-    ):
+    with pytest.raises(AudioError, match=r"a\.mp3: the connection broke after 1000 of 102400 bytes; check"):
         get(site, tmp_path / "a.mp3")
     assert not (tmp_path / "a.mp3").exists()
     site.asked.clear()
