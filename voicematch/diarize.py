@@ -28,6 +28,7 @@ from voicematch.types import Array, Diarization, Embedding, Progress, Sound, Tur
 WINDOW = 1.5  # s of speech in one vector: long enough to tell voices apart, short enough to hold one
 STEP = 0.75  # s between windows
 STRETCH = 10.0  # s of one speaker's speech in one embedding of the answer
+FOREIGN = 0.2  # s of somebody else that a window of a speaker's embedding may hear
 SHORTEST_TURN = 0.2  # s
 LONGEST_GAP = 0.5  # s; a shorter silence between two stretches of one speaker is part of their turn
 REACH = 0.5  # s; how far a change of speaker is moved to a pause
@@ -94,7 +95,7 @@ def conclude(heard: Heard, embedder: Embedder, clock: Clock, *, speakers: tuple[
         labels = cluster(heard.vectors, backend=backend, joined=joined, min_speakers=fewest, max_speakers=most)
     with clock("boundaries"):
         turns = _turns(heard, labels)
-        embeddings = _embeddings(heard, labels, turns, embedder.min_speech)
+        embeddings = _embeddings(heard, turns, embedder.min_speech)
     return Diarization(turns, embeddings, heard.duration, clock.seconds)
 
 
@@ -316,31 +317,63 @@ def _snapped(cuts: npt.NDArray[np.float64], probabilities: list[npt.NDArray[np.f
     return np.maximum.accumulate(np.array(snapped, dtype=np.float64))
 
 
-def _embeddings(
-    heard: Heard, labels: Labels, turns: tuple[Turn, ...], min_speech: float
-) -> dict[str, tuple[Embedding, ...]]:
-    """For each speaker an embedding per ``STRETCH`` of speech: the mean of its windows in their turns."""
-    windows_by_speaker: dict[str, list[int]] = {turn.speaker: [] for turn in turns}
-    turn_idx = 0
-    for window in np.argsort(heard.windows.mean(axis=1), kind="stable"):
-        centre = float(heard.windows[window].mean())
-        while turn_idx < len(turns) and turns[turn_idx].end <= centre:
-            turn_idx += 1
-        if turn_idx < len(turns) and turns[turn_idx].start <= centre:
-            windows_by_speaker[turns[turn_idx].speaker].append(int(window))
-    embeddings = {}
-    for speaker, windows in windows_by_speaker.items():
-        if len(windows) * STEP < min_speech:
-            continue
-        per_stretch = round(STRETCH / STEP)
-        num_stretches = max(1, round(len(windows) / per_stretch))
-        embeddings[speaker] = tuple(
-            Embedding(
-                unit(heard.vectors[part].mean(axis=0)),
-                len(part) * STEP,
-                float(heard.windows[part, 0].min()),
-                float(heard.windows[part, 1].max()),
-            )
-            for part in np.array_split(np.array(windows), num_stretches)
-        )
+def _embeddings(heard: Heard, turns: tuple[Turn, ...], min_speech: float) -> dict[str, tuple[Embedding, ...]]:
+    """For each speaker an embedding per stretch of about ``STRETCH``: the mean of the windows in their turns."""
+    embeddings: dict[str, tuple[Embedding, ...]] = {}
+    for speaker in dict.fromkeys(turn.speaker for turn in turns):
+        own = [turn for turn in turns if turn.speaker == speaker]
+        others = [turn for turn in turns if turn.speaker != speaker]
+        windows_by_turn = _within(heard.windows, own, others)
+        stretches = [_embedding(heard, stretch) for stretch in _stretches(windows_by_turn)]
+        if sum(stretch.seconds for stretch in stretches) >= min_speech:
+            embeddings[speaker] = tuple(stretches)
     return embeddings
+
+
+Spoken = tuple[int, float, float]
+"""A window's index, and the part of it, in seconds, that the turn covers and the window before does not."""
+
+
+def _within(windows: npt.NDArray[np.float64], own: list[Turn], others: list[Turn]) -> list[list[Spoken]]:
+    """The windows of each turn that hardly hear anybody else; if there is none in all turns, those that do."""
+    other_starts = np.array([turn.start for turn in others])
+    other_ends = np.array([turn.end for turn in others])
+    clean: list[list[Spoken]] = []
+    mixed: list[list[Spoken]] = []
+    centres = windows.mean(axis=1)
+    for turn in own:
+        inside = np.flatnonzero((centres >= turn.start) & (centres < turn.end))
+        ends = np.minimum(windows[inside, 1], turn.end)
+        starts = np.maximum(windows[inside, 0], np.concatenate([[turn.start], ends[:-1]])[: len(inside)])
+        heard = [(int(i), float(min(a, b)), float(b)) for i, a, b in zip(inside, starts, ends, strict=True)]
+        foreign = [
+            np.clip(np.minimum(other_ends, windows[i, 1]) - np.maximum(other_starts, windows[i, 0]), 0, None).sum()
+            for i in inside
+        ]
+        clean.append([one for one, seconds in zip(heard, foreign, strict=True) if seconds <= FOREIGN])
+        mixed.append(heard)
+    return clean if any(clean) else mixed
+
+
+def _stretches(windows_by_turn: list[list[Spoken]]) -> list[list[Spoken]]:
+    """Long turns in even parts, short ones together: a stretch mixes as few turns as it can."""
+    per_stretch = round(STRETCH / STEP)
+    stretches: list[list[Spoken]] = []
+    together: list[Spoken] = []
+    for windows in windows_by_turn:
+        if len(windows) >= per_stretch:
+            parts = np.array_split(np.arange(len(windows)), -(-len(windows) // per_stretch))
+            stretches += [[windows[i] for i in part] for part in parts]
+            continue
+        together += windows
+        if len(together) >= per_stretch:
+            stretches.append(together)
+            together = []
+    if together:
+        stretches.append(together)
+    return sorted(stretches)
+
+
+def _embedding(heard: Heard, stretch: list[Spoken]) -> Embedding:
+    vector = unit(heard.vectors[[idx for idx, _, _ in stretch]].mean(axis=0))
+    return Embedding(vector, sum(end - start for _, start, end in stretch), stretch[0][1], stretch[-1][2])
