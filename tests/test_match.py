@@ -134,6 +134,17 @@ def test_one_person_in_two_speakers_is_named_twice_and_merged() -> None:
     assert merges(found) == {"SPEAKER_03": "SPEAKER_00"}
 
 
+def test_a_stranger_who_sounds_like_a_guest_is_not_merged_with_them() -> None:
+    # Both are probable, and either alone would be named; together they are two people, and the better one is Ada.
+    heard = {
+        "SPEAKER_00": speech(toward(ADA, 0.95), toward(ADA, 0.95)),
+        "SPEAKER_01": speech(toward(ADA, 0.8, ZOE), toward(ADA, 0.8, ZOE)),
+    }
+    found = match(heard, library(Ada=ADA), calibration=CALIBRATION)
+    assert verdict(found["SPEAKER_00"]) == (Verdict.ACCEPT, "Ada")
+    assert verdict(found["SPEAKER_01"]) == (Verdict.REVIEW, "Ada")
+
+
 def test_suggestions_merge_nobody() -> None:
     found = [Match(label, Verdict.REVIEW, "Ada", 0.7) for label in ("SPEAKER_00", "SPEAKER_01")]
     assert merges({m.speaker: m for m in found}) == {}

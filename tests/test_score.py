@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicematch.errors import ModelError
-from voicematch.score import Calibration, Cohort, Usual, Voiceprints, centroid, scores, steadiness, unit, unity
+from voicematch.score import Calibration, Cohort, Usual, Voiceprints, centroid, scores, steadiness, union, unit, unity
 from voicematch.types import Embedding
 
 CALIBRATION = Calibration(
@@ -136,6 +136,15 @@ def test_unity_needs_stretches_and_forgives_an_odd_one() -> None:
     assert unity([embedding((1, 0), 10)] * 3) is None
     assert unity([embedding((1, 0), 10)] * 4 + [embedding((0, 1), 10)]) == 1
     assert unity([embedding((1, 0), 10)] * 4) == 1
+
+
+def test_union_of_two_speakers() -> None:
+    steady = [embedding((1, 0), 10), embedding((1, 0), 10)]
+    varied = [embedding((1, 0), 10), embedding((0.6, 0.8), 10)]
+    # across: cosines 1 and 0.6, twice each; within: 1 of the one, 0.6 of the other
+    assert union(steady, varied) == pytest.approx(0.8 / 0.8)
+    assert union(steady, [embedding((0.6, 0.8), 10)]) == pytest.approx(0.6)
+    assert union([embedding((1, 0), 2)], [embedding((0.6, 0.8), 2)]) == pytest.approx(0.6)
 
 
 def test_calibration_survives_json() -> None:

@@ -13,7 +13,7 @@ from itertools import islice
 
 import numpy as np
 
-from .score import STRETCH_SECONDS, Calibration, Cohort, Numbers, Rows, Voiceprints, scores, unit, unity
+from .score import STRETCH_SECONDS, Calibration, Cohort, Numbers, Rows, Voiceprints, scores, union, unit, unity
 from .types import Array, Candidate, Embedding, Match, Verdict
 
 NUM_CANDIDATES = 5  # kept with an answer
@@ -324,14 +324,10 @@ def _rival(speaker: int, fit: _Fit, profile: int, calibration: Calibration, acce
 
 
 def _same_person(speaker: int, other: int, fit: _Fit, profile: int, calibration: Calibration, accept: float) -> bool:
-    pair = fit.vectors[[speaker, other]]
-    score = pair[:1] @ pair[1:].T
-    if calibration.cohort is not None:
-        score = calibration.cohort.normalise(
-            score, calibration.cohort.usual(pair[:1]), calibration.cohort.usual(pair[1:])
-        )
-    alike = min(float(calibration.probability(score[0, 0], fit.steadiness[idx])) for idx in (speaker, other))
-    return bool(min(alike, fit.probability[speaker, profile], fit.probability[other, profile]) >= accept)
+    """Both are probable, and sound as alike as one voice does in one recording: far more than that over two."""
+    alike = union(fit.segments[speaker], fit.segments[other])
+    probable = min(fit.probability[speaker, profile], fit.probability[other, profile]) >= accept
+    return bool(probable and alike >= calibration.unity)
 
 
 def _grounds(candidates: Sequence[Candidate], seconds: float) -> tuple[str, ...]:

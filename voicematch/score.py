@@ -165,10 +165,27 @@ def unity(embeddings: Sequence[Embedding]) -> float | None:
     sizes = np.array([np.count_nonzero(~second), np.count_nonzero(second)])
     if sizes.min() < max(SMALLEST_GROUP, SMALLEST_SHARE * len(table)):
         return 1.0
+    return _across_to_within(cosines, second)
+
+
+def union(one: Sequence[Embedding], other: Sequence[Embedding]) -> float:
+    """How much two speakers of one recording sound like one person: `unity` with the two as the groups.
+
+    A voice is taken never to vary when neither has two stretches of speech, so that they have to be as good as equal.
+    """
+    long = [[e for e in group if e.seconds >= STRETCH_SECONDS] or list(group) for group in (one, other)]
+    table = np.stack([e.vector for group in long for e in group]).astype(np.float64)
+    return _across_to_within(table @ table.T, np.arange(len(table)) >= len(long[0]))
+
+
+def _across_to_within(cosines: Numbers, second: npt.NDArray[np.bool_]) -> float:
+    """The mean cosine between two groups over the mean cosine within them."""
+    sizes = np.array([np.count_nonzero(~second), np.count_nonzero(second)])
     groups = np.array([~second, second], dtype=np.float64)
     within = (groups @ cosines * groups).sum(axis=1)
     across = (cosines.sum() - within.sum()) / (2 * sizes.prod())
-    together = (within.sum() - np.trace(cosines)) / (sizes * (sizes - 1)).sum()
+    num_pairs = (sizes * (sizes - 1)).sum()
+    together = (within.sum() - np.trace(cosines)) / num_pairs if num_pairs else 1.0
     return float(across / max(together, 1e-6))
 
 
