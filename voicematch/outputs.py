@@ -7,6 +7,7 @@ import re
 import string
 import unicodedata
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from .errors import VoicematchError
@@ -67,5 +68,6 @@ def write_atomically(path: Path, text: str) -> None:
             os.fsync(file.fileno())  # else a power cut may leave the new name with nothing behind it
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it may not even be there; the reason above is the one to tell
+            temporary.unlink()
         raise VoicematchError(f"{path}: cannot write: {error.strerror}") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -204,6 +204,7 @@ class Outputs:
 
     def write(self, source: str, episode: LabelledEpisode) -> None:
         from ..formats import FORMATS
+        from ..outputs import write_atomically
 
         if self.folder == "-":
             click.echo(FORMATS[self.formats[0]](episode), nl=False)
@@ -211,19 +212,6 @@ class Outputs:
         for name, path in zip(self.formats, self.paths(source), strict=True):
             write_atomically(path, FORMATS[name](episode))
             click.echo(f"wrote {path}", err=True)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """The whole text under ``path``, or nothing: written beside it under another name, then renamed."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8", newline="")
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):  # it may not even be there; the reason above is the one to tell
-            temporary.unlink()
-        raise VoicematchError(f"{path}: cannot write: {error.strerror}") from error
 
 
 def print_episode_json(episode: LabelledEpisode) -> None:
