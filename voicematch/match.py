@@ -254,7 +254,8 @@ def _judge(speaker: int, fit: _Fit, calibration: Calibration, accept: float, rev
     """The verdict on one speaker."""
     score, probability = fit.score[speaker], fit.probability[speaker]
     candidates = tuple(
-        Candidate(fit.profiles[idx], float(score[idx]), float(probability[idx]), agreement)
+        # A score in proportion to what is usual may pass 1, which no cosine does.
+        Candidate(fit.profiles[idx], min(float(score[idx]), 1.0), float(probability[idx]), agreement)
         for idx, agreement in zip(
             fit.nearest[speaker, :NUM_CANDIDATES].tolist(),
             fit.agreement[speaker, :NUM_CANDIDATES].tolist(),
@@ -293,7 +294,8 @@ def _doubts(
     best, doubts = candidates[0], []
     if best.probability < accept:
         doubts.append(f"a name needs {accept:.0%}")
-    if len(candidates) > 1 and best.score - candidates[1].score < calibration.margin:
+    score = fit.score[speaker, fit.nearest[speaker]]
+    if len(candidates) > 1 and score[0] - score[1] < calibration.margin:
         doubts.append(f"{candidates[1].profile} is nearly as close ({best.score:.2f} and {candidates[1].score:.2f})")
     if best.agreement < calibration.agreement:
         doubts.append(
