@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import wave
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,8 +24,9 @@ from voicematch.evaluate import (
     read_trials,
     read_uem,
     total,
+    trials,
 )
-from voicematch.types import Turn
+from voicematch.types import Array, Turn
 
 REFERENCE = (Turn(0, 10, "Ada"), Turn(8, 20, "Bo"))
 HYPOTHESIS = (Turn(0, 12, "S0"), Turn(12, 20, "S1"))
@@ -204,3 +207,42 @@ def test_a_list_of_one_kind_is_refused(tmp_path: Path) -> None:
     path.write_text("a.wav\tb.wav\t1\n")
     with pytest.raises(EvaluationError, match="trials of both kinds"):
         read_trials(path)
+
+
+def write_tone(path: Path, seconds: float, level: float) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(np.full(int(16_000 * seconds), int(level * 32_767), dtype="<i2").tobytes())
+
+
+def by_level(samples: Array, windows: npt.NDArray[np.int64]) -> Array:
+    """An embedder to which a voice is the level of the sound: an angle between two axes."""
+    angles = [np.pi / 2 * float(samples[first:end].mean()) for first, end in windows]
+    return np.array([[np.cos(angle), np.sin(angle)] for angle in angles], dtype=np.float32)
+
+
+def test_trials_by_hand(tmp_path: Path) -> None:
+    for name, level in (("low", 0.1), ("low2", 0.2), ("high", 0.9), ("high2", 0.8)):
+        write_tone(tmp_path / f"{name}.wav", 25, level)
+    path = tmp_path / "levels.tsv"
+    path.write_text("low.wav\tlow2.wav\t1\nhigh.wav,high2.wav\thigh.wav\t1\nlow.wav\thigh.wav\t0\n")
+    seen: list[tuple[str, float, float]] = []
+    score = trials(path, by_level, progress=lambda *step: seen.append(step))
+    assert (score.name, score.seconds, score.num_target, score.num_nontarget) == ("levels", None, 2, 1)
+    assert (score.eer, score.min_dcf_01, score.min_dcf_05) == (0, 0, 0)
+    assert seen[-1] == ("trials", 3, 4)
+
+
+def test_trials_cut_the_test_clips_from_the_middle(tmp_path: Path) -> None:
+    heard: list[int] = []
+
+    def embed(samples: Array, windows: npt.NDArray[np.int64]) -> Array:
+        heard.extend((windows[:, 1] - windows[:, 0]).tolist())
+        return by_level(samples, windows)
+
+    for name, level in (("a", 0.1), ("b", 0.9)):
+        write_tone(tmp_path / f"{name}.wav", 3, level)
+    path = tmp_path / "list.tsv"
+    path.write_text("a.wav\ta.wav\t1\na.wav\tb.wav\t0\n")
+    trials(path, embed, seconds=1.5)
+    assert sorted(heard) == [24_000, 24_000, 48_000]

@@ -20,6 +20,7 @@ NUM_CANDIDATES = 5  # kept with an answer
 RULED_OUT = -1.0  # the score of a profile that a person said it is not: less than any voice has
 EPISODES_AT_ONCE = 100  # matched together; about 1,000 segments of speech, whose arrays take 10 MB
 FEW_VOICEPRINTS = 5_000  # up to which comparing all segments with all of them is quicker than picking a shortlist's
+SHORT_SECONDS = 15.0  # less speech than this is named as a reason for doubt
 SHORTLIST = 50  # profiles nearest to a speaker among which its segments choose; all of them would cost a pass each
 
 
@@ -278,9 +279,6 @@ def _judge(speaker: int, fit: _Fit, calibration: Calibration, accept: float, rev
     else:
         verdict, reasons = Verdict.ACCEPT, _grounds(candidates, seconds)
     return Match(fit.labels[speaker], verdict, best.profile, best.probability, candidates, reasons)
-
-
-SHORT_SECONDS = 15.0  # less speech than this is named as a reason for doubt
 
 
 def _shortness(seconds: float) -> str:
