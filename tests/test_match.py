@@ -112,6 +112,17 @@ def test_two_people_taken_for_one_get_no_name() -> None:
     assert found.candidates[0].agreement == 1
 
 
+def test_a_speaker_who_varies_more_than_one_voice_does_gets_no_name() -> None:
+    heard = speech(toward(ADA, 0.9, ZOE), toward(ADA, 0.9, (0, 0, -1, 0)), toward(ADA, 0.6, (0, -1, 0, 0)))
+    found = match({"SPEAKER_00": heard}, library(Ada=ADA), calibration=CALIBRATION)["SPEAKER_00"]
+    assert found.probability > 0.9
+    assert verdict(found) == (Verdict.ACCEPT, "Ada")
+    strict = dataclasses.replace(CALIBRATION, least_steadiness=0.6)
+    found = match({"SPEAKER_00": heard}, library(Ada=ADA), calibration=strict)["SPEAKER_00"]
+    assert verdict(found) == (Verdict.REVIEW, "Ada")
+    assert found.reasons[1] == "sounds like more than one person"
+
+
 def test_a_profile_names_the_better_of_two_speakers() -> None:
     heard = {"SPEAKER_00": speech(toward(ADA, 0.75)), "SPEAKER_01": speech(toward(ADA, 0.9, ZOE))}
     found = match(heard, library(Ada=ADA), calibration=CALIBRATION)

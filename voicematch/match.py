@@ -269,8 +269,8 @@ def _judge(speaker: int, fit: _Fit, calibration: Calibration, accept: float, rev
         reasons: tuple[str, ...] = (f"{reason}{_shortness(seconds)}",)
         return Match(fit.labels[speaker], Verdict.UNKNOWN, None, best.probability, candidates, reasons)
     doubts = _doubts(speaker, fit, candidates, calibration, accept)
-    one = unity(fit.segments[speaker])
-    if one is not None and one < calibration.unity:
+    one, steady = unity(fit.segments[speaker]), fit.steadiness[speaker]
+    if (one is not None and one < calibration.unity) or (steady is not None and steady < calibration.least_steadiness):
         doubts = (*doubts, "sounds like more than one person")
     if doubts:
         verdict, reasons = Verdict.REVIEW, (f"may be {best.profile}, at {best.probability:.0%}", *doubts)

@@ -333,6 +333,7 @@ class Calibration:
     margin : cosine by which the best profile must beat the next, and the best speaker the next for one profile
     agreement : share of a speaker's own speech that must fit the profile best
     unity : what `unity` must reach for a speaker to pass as one person
+    least_steadiness : an h no single voice is below; tells two voices where the stretches are too few for unity
     cohort : strangers against which scores are normalised before all this; None takes them as they are
     """
 
@@ -347,6 +348,7 @@ class Calibration:
     margin: float
     agreement: float
     unity: float = 0.86
+    least_steadiness: float = 0.5
     cohort: Cohort | None = None
 
     def logit(self, score: npt.ArrayLike, steadiness: npt.ArrayLike | None = None) -> Numbers:
