@@ -31,7 +31,7 @@ from voicematch.embed import OnnxEmbedder
 from voicematch.features import log_mel
 from voicematch.types import Array, Diarization
 
-NUM_SPEAKERS = 1600  # fewer make single decisions a matter of luck; five minutes on two cores
+NUM_SPEAKERS = 1600  # of fewer, single decisions become a matter of luck; five minutes on two free cores
 NUM_WINDOWS = 12  # of one speaker, from as many clips as there are
 
 
