@@ -2,7 +2,7 @@
 
 Agglomerative clustering over-divides; a Bayesian hidden Markov model over the sequence of windows then drops the
 speakers that the vectors do not need (VBx: Landini et al., "Bayesian HMM clustering of x-vector sequences", 2022, whose
-equations are cited below). What is usual for one voice and between voices comes from a ``Backend``.
+F_A and F_B are named below). What is usual for one voice and between voices comes from a ``Backend``.
 """
 
 from __future__ import annotations
@@ -225,10 +225,10 @@ def _settle(
     scaled = rows * np.sqrt(between)
     last = -np.inf
     for _ in range(iterations):
-        # Eqs. (16), (17): precision and mean of each speaker's vector, given who speaks when
+        # Precision and mean of each speaker's vector, given who speaks when
         precision = 1 + EVIDENCE / parsimony * weights.sum(axis=0)[:, None] * between
         means = EVIDENCE / parsimony * (weights.T @ scaled) / precision
-        # Eq. (23), without what is the same for all speakers
+        # Expected log likelihood, without what is the same for all speakers
         likelihood = EVIDENCE * (scaled @ means.T - 0.5 * (1 / precision + means**2) @ between)
         weights, expected, evidence = _forward_backward(likelihood, shares)
         bound = evidence + parsimony * 0.5 * (1 - np.log(precision) - 1 / precision - means**2).sum()
@@ -251,7 +251,7 @@ def _forward_backward(likelihood: Numbers, shares: Numbers) -> tuple[Numbers, Nu
     likelihood : (num_windows, num_speakers) array of logarithms
     shares : (num_speakers,) array, where a change of speaker leads
 
-    With one and the same chance to stay, a step costs no more than the number of speakers (eqs. 18 to 20).
+    With one and the same chance to stay, a step costs no more than the number of speakers.
     """
     largest = likelihood.max(axis=1, keepdims=True)
     seen = np.exp(likelihood - largest)

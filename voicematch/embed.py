@@ -11,7 +11,7 @@ from voicematch import models
 from voicematch.features import HOP, log_mel, num_frames
 from voicematch.types import Array
 
-BATCH = 32  # windows at once; more is not faster on a CPU and costs memory
+BATCH = 16  # windows at once; more is not faster on a CPU and costs memory
 
 
 class Embedder(Protocol):
