@@ -1,6 +1,6 @@
 """Shows a backlog at work: a feed on loopback, a run that is killed again and again, two names, and who was named.
 
-``python -m tests.backlog ../shared/data/dev --work /tmp/backlog --kills 20 --show tts`` takes the folder of episodes
+``python -m tests.backlog ../shared/data/dev --work build/backlog --kills 20 --show tts`` takes the folder of episodes
 with truth (``manifest.json``, and ``audio.*`` and ``ref.rttm`` for each). Without a folder, episodes are made of pure
 tones and the engines are those of ``tests.tones``: quick, and enough to see whether killing does harm.
 """
