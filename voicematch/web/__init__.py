@@ -1,0 +1,1 @@
+"""The pages: speakers, appearances over time, episodes, lines, review; JSON beside every page; static export."""
