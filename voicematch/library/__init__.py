@@ -24,7 +24,10 @@ from .database import BUSY_SECONDS, Database, open_database
 from .episodes import Appearance, EpisodeSummary
 from .erasure import Forgotten
 from .jobs import Added, Job, Jobs, NewJob, State, Voice
+from .judging import Judging
+from .listings import Listings
 from .matches import SpeakerEmbeddings, StoredSpeakers
+from .people import People
 from .profiles import CONSENT, Profile, VoiceprintRow
 from .search import Hit
 from .unknowns import Recognise, Unknown, Unknowns, UnknownSpeaker
@@ -40,8 +43,11 @@ __all__ = [
     "Hit",
     "Job",
     "Jobs",
+    "Judging",
     "Library",
+    "Listings",
     "NewJob",
+    "People",
     "Profile",
     "SpeakerEmbeddings",
     "State",
@@ -154,6 +160,21 @@ class Library:
     def unknowns(self) -> Unknowns:
         """The remembered voices without a name."""
         return Unknowns(self._database, self._embedder, self._dimension)
+
+    @property
+    def people(self) -> People:
+        """People as a page shows them, by id."""
+        return People(self._database)
+
+    @property
+    def listings(self) -> Listings:
+        """Episodes and jobs as a page lists them."""
+        return Listings(self._database)
+
+    @property
+    def judging(self) -> Judging:
+        """What waits for a person's judgement."""
+        return Judging(self._database)
 
     def together(self, *, keep: bool = True) -> AbstractContextManager[None]:
         """All that this thread does with the library until the end is one transaction: all of it happens, or nothing.
