@@ -298,7 +298,9 @@ def test_models(shell: Shell) -> None:
 def test_models_verify_tells_what_is_missing(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     from voicematch import models
 
-    absent = models.ModelCard("absent", "absent.onnx", "0" * 64, "embedder", 1, 0.0, "none", 0, None, "")
+    absent = models.ModelCard(
+        name="absent", kind="embedder", licence="none", description="", file="absent.onnx", dimension=1
+    )
     monkeypatch.setitem(models.MODELS, "absent", absent)
     code, out, _ = shell("models", "verify")
     assert code == 1

@@ -8,14 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicematch.features import FRAMES_AT_ONCE, HOP, NUM_BINS, log_mel, mel_weights, num_frames
+from voicematch.features import (
+    FRAMES_AT_ONCE,
+    HOP,
+    NUM_BINS,
+    log_mel,
+    log_mel_snipped,
+    mel_weights,
+    num_frames,
+    num_frames_snipped,
+)
 from voicematch.types import Array
 
 
-def kaldi(samples: Array) -> Array:
+def kaldi(samples: Array, *, snip_edges: bool = False) -> Array:
     options = knf.FbankOptions()
     options.frame_opts.dither = 0.0
-    options.frame_opts.snip_edges = False
+    options.frame_opts.snip_edges = snip_edges
     options.frame_opts.window_type = "hamming"
     options.mel_opts.num_bins = NUM_BINS
     fbank = knf.OnlineFbank(options)
@@ -41,6 +50,18 @@ def voice_like(num_samples: int, seed: int = 0) -> Array:
 def test_equals_kaldi(num_samples: int) -> None:
     samples = voice_like(num_samples)
     np.testing.assert_allclose(log_mel(samples), kaldi(samples), atol=1e-3)
+
+
+@pytest.mark.parametrize("num_samples", [399, 400, 559, 560, 16_000, 24_000, FRAMES_AT_ONCE * HOP + 481, 150_001])
+def test_snipped_equals_kaldi_with_the_settings_of_wespeaker(num_samples: int) -> None:
+    samples = voice_like(num_samples)
+    np.testing.assert_allclose(log_mel_snipped(samples), kaldi(samples, snip_edges=True), atol=1e-3)
+
+
+def test_snipped_rows_of_a_slice_are_those_of_the_whole() -> None:
+    samples = voice_like(32_000)
+    part = log_mel_snipped(samples[8_000:24_000])
+    np.testing.assert_array_equal(part, log_mel_snipped(samples)[50 : 50 + num_frames_snipped(16_000)])
 
 
 def test_equals_kaldi_on_a_quiet_signal_with_a_dc_offset() -> None:

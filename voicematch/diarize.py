@@ -33,7 +33,7 @@ SHORTEST_TURN = 0.2  # s
 LONGEST_GAP = 0.5  # s; a shorter silence between two stretches of one speaker is part of their turn
 REACH = 0.5  # s; how far a change of speaker is moved to a pause
 FAR = 0.3  # probability of speech that a pause must gain for each second it is farther away
-BACKEND = ".backend.npz"  # instead of the model's own ending: its Backend, made by models/train/tune_clustering.py
+BACKEND = ".backend.npz"  # after the embedder's name: its Backend, made by models/train/tune_clustering.py
 LONGEST_WAIT = 60.0  # s of speech without a pause after which it is cut all the same
 
 
@@ -101,10 +101,9 @@ def conclude(heard: Heard, embedder: Embedder, clock: Clock, *, speakers: tuple[
 
 def _backend(embedder: Embedder, heard: Heard) -> Backend:
     """What is known of the embedder's vectors: the file beside its model, else what the episode itself shows."""
-    if embedder.name in models.MODELS:
-        file = models.path(embedder.name).with_suffix(BACKEND)
-        if file.is_file():
-            return Backend.load(file)
+    file = models.beside(embedder.name, BACKEND)
+    if file is not None:
+        return Backend.load(file)
     apart = heard.windows[2:, 0] - heard.windows[:-2, 1]
     first = np.flatnonzero(np.abs(apart) < STEP / 2)
     return Backend.of_episode(heard.vectors, np.stack([first, first + 2], axis=1))

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voicematch import models
-from voicematch.features import HOP, log_mel, num_frames
+from voicematch.features import HOP, log_mel, log_mel_snipped, num_frames, num_frames_snipped
 from voicematch.types import Array
 
 BATCH = 16  # windows at once; more is not faster on a CPU and costs memory
@@ -41,22 +41,30 @@ class Embedder(Protocol):
 
 
 class OnnxEmbedder:
-    """An embedder in ONNX Runtime: (batch, frames, 80) log mel rows, less their mean over the window, to vectors."""
+    """An embedder in ONNX Runtime: (batch, frames, 80) log mel rows, less their mean over the window, to vectors.
 
-    def __init__(self, name: str = models.DEFAULT_EMBEDDER) -> None:
+    device : one of ``models.DEVICES``; looked for when it is first used
+    """
+
+    def __init__(self, name: str = models.DEFAULT_EMBEDDER, device: str = "cpu") -> None:
         card = models.card(name)
         self.name = card.name
         self.dimension = card.dimension
         self.min_speech = card.min_speech
+        self.device = device
+        self._is_snipped = card.front_end == "kaldi-snipped"
 
     def embed(self, samples: Array, windows: npt.NDArray[np.int64], features: Array | None = None) -> Array:
-        rows = log_mel(samples) if features is None else features
+        if self._is_snipped:
+            rows, frames_in = log_mel_snipped(samples), num_frames_snipped
+        else:
+            rows, frames_in = log_mel(samples) if features is None else features, num_frames
         if len(windows) and (windows.min() < 0 or windows.max() > len(samples)):
             raise ValueError(f"windows reach outside the {len(samples)} samples")
         first = np.asarray(windows, np.int64)[:, 0] // HOP
-        lengths = np.array([num_frames(end - start) for start, end in windows], dtype=np.int64)
+        lengths = np.array([frames_in(end - start) for start, end in windows], dtype=np.int64)
         if len(lengths) and lengths.min() < 1:
-            raise ValueError("a window is shorter than one frame of 10 ms")
+            raise ValueError("a window is shorter than one frame")
         first = np.minimum(first, len(rows) - lengths)  # a window up to the last sample may begin half a frame early
         vectors = np.empty((len(windows), self.dimension), np.float32)
         for length in np.unique(lengths):
@@ -68,7 +76,7 @@ class OnnxEmbedder:
 
     def _vectors(self, batch: Array) -> Array:
         batch = batch - batch.mean(axis=1, keepdims=True)
-        session = models.session(self.name)
+        session = models.session(self.name, self.device)
         (vectors,) = session.run(None, {session.get_inputs()[0].name: batch})
         return unit(np.asarray(vectors, np.float32))
 

@@ -1,8 +1,9 @@
 """Log-mel filterbanks: what the models hear.
 
 The same numbers as Kaldi's ``fbank`` (feature-window.cc, feature-fbank.cc, mel-computations.cc) with 80 bins, 25 ms
-frames every 10 ms, a hamming window, pre-emphasis 0.97, the mean of each frame removed, no dither and ``snip_edges``
-false, on samples scaled to 16 bits. Subtracting the mean over a window is left to the embedder: it knows its windows.
+frames every 10 ms, a hamming window, pre-emphasis 0.97, the mean of each frame removed and no dither, on samples scaled
+to 16 bits; `log_mel` as with ``snip_edges`` false, `log_mel_snipped` as with it true. Subtracting the mean over a
+window is left to the embedder: it knows its windows.
 """
 
 from __future__ import annotations
@@ -52,6 +53,30 @@ def log_mel(samples: Array) -> Array:
         last = min(first + FRAMES_AT_ONCE, total)
         chunk = _mirrored(samples, first * HOP - before, (last - 1) * HOP - before + FRAME)
         rows[first:last] = _rows(chunk)
+    return rows
+
+
+def num_frames_snipped(num_samples: int) -> int:
+    """How many frames ``log_mel_snipped`` makes of that many samples: frame i begins at sample 160 i.
+
+    >>> num_frames_snipped(16_000), num_frames_snipped(399), num_frames_snipped(400)
+    (98, 0, 1)
+    """
+    return max(0, (num_samples - FRAME) // HOP + 1)
+
+
+def log_mel_snipped(samples: Array) -> Array:
+    """The rows of the frames that lie wholly inside the samples: what models of WeSpeaker hear.
+
+    Arguments and result as for `log_mel`. A slice cut out of a recording at a multiple of 160 samples has exactly the
+    rows of the recording. Source: WeSpeaker's ``compute_fbank`` (bin/infer_onnx.py), which is Kaldi's with its
+    default of snipped edges.
+    """
+    total = num_frames_snipped(len(samples))
+    rows = np.empty((total, NUM_BINS), np.float32)
+    for first in range(0, total, FRAMES_AT_ONCE):
+        last = min(first + FRAMES_AT_ONCE, total)
+        rows[first:last] = _rows(samples[first * HOP : (last - 1) * HOP + FRAME])
     return rows
 
 

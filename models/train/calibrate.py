@@ -110,7 +110,7 @@ def main() -> None:
     parser.add_argument("--dry-run", action="store_true", help="print the figures, write nothing")
     arguments = parser.parse_args()
     embedder = OnnxEmbedder(arguments.embedder)
-    cache = arguments.cache / models.card(embedder.name).sha256[:16]
+    cache = arguments.cache / models.fingerprint(embedder.name)[:16]
     manifest = json.loads((arguments.folder / "manifest.json").read_text(encoding="utf-8"))
     profiles = {
         key: clip_stretches(arguments.folder / clip, embedder, cache) for key, clip in manifest["profiles"].items()
@@ -126,7 +126,7 @@ def main() -> None:
     calibration = fit_all(voices, profiles, embedder.name, cohort)
     report(episodes, voices, profiles, calibration)
     if not arguments.dry_run:
-        path = Path(__file__).parent.parent / f"{Path(models.card(embedder.name).file).stem}.calibration.json"
+        path = Path(__file__).parent.parent / f"{embedder.name}{models.CALIBRATION}"
         path.write_text(calibration.to_json(), encoding="utf-8")
         print(f"wrote {path}")
 

@@ -116,7 +116,7 @@ def judge(folder: Path, embedder: OnnxEmbedder, cache: Path, only: str) -> None:
 
 
 def listened(file: Path, embedder: OnnxEmbedder, cache: Path) -> tuple[Heard, dict[str, float]]:
-    kept = cache / f"{file.parent.name}-{embedder.name}-{models.card(embedder.name).sha256[:8]}.pickle"
+    kept = cache / f"{file.parent.name}-{embedder.name}-{models.fingerprint(embedder.name)[:8]}.pickle"
     if not kept.is_file():
         clock = Clock()
         heard = diarize.listen(Audio(file), embedder, clock)
