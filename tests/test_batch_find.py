@@ -93,6 +93,7 @@ def test_a_feed_becomes_jobs(site: Site) -> None:
             "season": 3,
             "persons": [["Ada", "guest"]],
             "transcripts": [[f"{site.url}/1.srt", "application/srt", ""]],
+            "nearby": "127.0.0.1",
         },
     )
     site.pages["/list"] = Page(f'<opml><body><outline xmlUrl="{site.url}/feed"/></body></opml>'.encode())

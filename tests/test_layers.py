@@ -33,15 +33,17 @@ LAYERS = (
         "download",
         "feeds",
         "outputs",
+        "reach",
     ),
     ("embed", "transcribe"),
     ("diarize", "learning", "naming"),
+    ("engines",),
     ("pipeline",),
     ("batch",),
     ("cli",),
 )
 LAYER_BY_MODULE = {module: layer for layer, modules in enumerate(LAYERS) for module in modules}
-RUNTIMES = {"onnxruntime", "av", "sqlalchemy", "numpy", "scipy", "rich"}  # too slow to load for --help
+RUNTIMES = {"onnxruntime", "av", "sqlalchemy", "numpy", "scipy", "rich", "torch"}  # too slow to load for --help
 
 
 def imports(path: Path) -> set[str]:

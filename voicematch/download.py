@@ -20,6 +20,7 @@ from typing import BinaryIO
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from .errors import AudioError, FormatError
+from .reach import Guard, Refused
 from .types import Progress
 
 log = logging.getLogger(__name__)
@@ -35,11 +36,16 @@ SourceError = type[AudioError] | type[FormatError]
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A small thing from the web. ``url`` is where it was in the end, after redirects."""
+    """A small thing from the web.
+
+    url : where it was in the end, after redirects
+    nearby : its host, when that is this machine or in its network; "" for one of the public web
+    """
 
     raw: bytes
     url: str
     content_type: str
+    nearby: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +59,21 @@ class _Version:
     total: int
 
 
-def fetch(url: str, *, most_bytes: int, error: SourceError = FormatError, timeout: float = TIMEOUT) -> Document:
-    """The content of an address that holds text, unpacked if it came as gzip. Raises ``error``."""
+def fetch(
+    url: str,
+    *,
+    most_bytes: int,
+    error: SourceError = FormatError,
+    timeout: float = TIMEOUT,
+    nearby: str | None = None,
+) -> Document:
+    """The content of an address that holds text, unpacked if it came as gzip. Raises ``error``.
+
+    nearby : who in this machine's own network may be asked, as for ``reach.Guard``; None: a person gave the address
+    """
+    guard = Guard(nearby)
     try:
-        with _open(url, {}, timeout) as response:
+        with _open(url, {}, timeout, guard) as response:
             pieces, size, started = [], 0, time.monotonic()
             while piece := response.read1(PIECE):  # not read(), which waits until it has so much
                 pieces.append(piece)
@@ -67,7 +84,9 @@ def fetch(url: str, *, most_bytes: int, error: SourceError = FormatError, timeou
             if response.length:
                 raise http.client.IncompleteRead(b"", response.length)
             raw = _unpacked(b"".join(pieces), most_bytes)
-            return Document(raw, response.url, response.headers.get_content_type())
+            return Document(raw, response.url, response.headers.get_content_type(), guard.came_from)
+    except Refused as problem:
+        raise error(shown(url), str(problem)) from problem
     except urllib.error.HTTPError as problem:
         problem.close()
         raise error(shown(url), f"the server answers {problem.code} {problem.reason}; check the address") from problem
@@ -85,8 +104,11 @@ def download(
     progress: Progress | None = None,
     timeout: float = TIMEOUT,
     patience: float = PATIENCE,
+    nearby: str | None = None,
 ) -> None:
     """Puts what an address holds under ``path``, whole or not at all.
+
+    nearby : as for `fetch`
 
     A broken download leaves ``path`` with ``.part`` added, and the next one goes on from there if the server still
     has that version (Range with If-Range). Raises ``error``: (address, reason).
@@ -96,9 +118,11 @@ def download(
         reason: object = ""
         for _ in range(ATTEMPTS):
             try:
-                if _receive(url, file, part, most_bytes, error, progress, timeout, patience):
+                if _receive(url, file, part, most_bytes, error, progress, timeout, patience, Guard(nearby)):
                     break
                 reason = ""
+            except Refused as problem:
+                raise error(shown(url), str(problem)) from problem
             except urllib.error.HTTPError as problem:
                 problem.close()
                 if problem.code == 416:  # the part is not a beginning of what is there now
@@ -148,6 +172,7 @@ def _receive(
     progress: Progress | None,
     timeout: float,
     patience: float,
+    guard: Guard,
 ) -> bool:
     """One connection's worth, appended to the file; whether that was all of it."""
     done = file.seek(0, 2)
@@ -155,7 +180,7 @@ def _receive(
     known = _read_note(part)
     if done and known is not None and known.url == url and known.validator:
         headers = {"Range": f"bytes={done}-", "If-Range": known.validator}
-    with _open(url, headers, timeout) as response:
+    with _open(url, headers, timeout, guard) as response:
         validator = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
         if response.status != 206 or not _continues(response.headers.get("Content-Range"), done):
             if response.status == 206:
@@ -190,12 +215,13 @@ def _continues(content_range: str | None, done: int) -> bool:
     return (content_range or "").strip().lower().startswith(f"bytes {done}-")
 
 
-def _open(url: str, headers: Mapping[str, str], timeout: float) -> http.client.HTTPResponse:
+def _open(url: str, headers: Mapping[str, str], timeout: float, guard: Guard) -> http.client.HTTPResponse:
     """The answer to a GET. Only http and https are spoken, also after a redirect."""
     opener = urllib.request.OpenerDirector()  # unlike build_opener's, it knows no ftp:, file: or data:
-    for handler in ("Proxy", "HTTP", "HTTPS", "HTTPDefaultError", "HTTPRedirect", "Unknown"):
-        opener.add_handler(getattr(urllib.request, f"{handler}Handler")())
-    opener.add_handler(urllib.request.HTTPErrorProcessor())
+    for name in ("Proxy", "HTTPDefaultError", "HTTPRedirect", "Unknown"):
+        opener.add_handler(getattr(urllib.request, f"{name}Handler")())
+    for handler in (*guard.handlers(), urllib.request.HTTPErrorProcessor()):
+        opener.add_handler(handler)
     parts = urlsplit(url)
     if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
         raise ValueError("not an http or https address")

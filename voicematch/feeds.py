@@ -117,6 +117,7 @@ class Feed:
     entries : as the feed has them, mostly newest first
     left_out : why each entry that cannot be heard was left out
     next_page : where older entries are, or ""
+    nearby : its host, when that is this machine or in its network; nobody else there may be asked for its sake
     """
 
     guid: str
@@ -127,6 +128,7 @@ class Feed:
     entries: tuple[Entry, ...] = ()
     left_out: tuple[str, ...] = ()
     next_page: str = ""
+    nearby: str = ""
 
 
 @dataclass
@@ -144,22 +146,26 @@ def read_feed(source: str | Path, document: Document | None = None) -> Feed:
 
     document : what is there, if it was loaded already
     """
-    feed = parse_feed(document or load(source), source)
+    document = document or load(source)
+    feed = parse_feed(document, source)
     entries, left_out, seen = list(feed.entries), list(feed.left_out), {feed.url}
     page = feed
     while page.next_page and page.next_page not in seen and len(seen) < MOST_PAGES:
         seen.add(page.next_page)
-        page = parse_feed(load(page.next_page), page.next_page)
+        page = parse_feed(load(page.next_page, nearby=feed.nearby), page.next_page)
         entries += page.entries
         left_out += page.left_out
     unique = {entry.guid: entry for entry in reversed(entries)}
     return replace(feed, entries=tuple(reversed(unique.values())), left_out=tuple(left_out), next_page="")
 
 
-def load(source: str | Path) -> Document:
-    """The bytes of a feed or list, from an address or a file; at most MOST_BYTES. Raises FormatError."""
+def load(source: str | Path, *, nearby: str | None = None) -> Document:
+    """The bytes of a feed or list, from an address or a file; at most MOST_BYTES. Raises FormatError.
+
+    nearby : who in this machine's own network may be asked; None where a person gave the address
+    """
     if is_address(source):
-        return fetch(str(source), most_bytes=MOST_BYTES)
+        return fetch(str(source), most_bytes=MOST_BYTES, nearby=nearby)
     try:
         with Path(source).open("rb") as file:
             raw = file.read(MOST_BYTES + 1)
@@ -207,6 +213,7 @@ def parse_feed(document: Document, source: object) -> Feed:
         entries=tuple(entries),
         left_out=tuple(left_out),
         next_page=_address(links.get("next", ""), base),
+        nearby=document.nearby,
     )
 
 
@@ -243,8 +250,13 @@ def kind(raw: bytes) -> str:
     return "" if root is None else "opml" if root[1].lower() == b"opml" else "feed"
 
 
-def fetch_transcript(transcripts: Sequence[Transcript], language: str = "") -> tuple[Line, ...]:
-    """The lines of the first of an entry's transcripts that can be had and read; none when there is no such one."""
+def fetch_transcript(
+    transcripts: Sequence[Transcript], language: str = "", *, nearby: str | None = None
+) -> tuple[Line, ...]:
+    """The lines of the first of an entry's transcripts that can be had and read; none when there is no such one.
+
+    nearby : who in this machine's own network may be asked
+    """
 
     def rank(transcript: Transcript) -> tuple[bool, int]:
         known = transcript.media_type in TRANSCRIPT_TYPES
@@ -253,16 +265,16 @@ def fetch_transcript(transcripts: Sequence[Transcript], language: str = "") -> t
 
     for transcript in sorted(transcripts, key=rank):
         try:
-            document = fetch(transcript.url, most_bytes=MOST_TRANSCRIPT_BYTES)
+            document = fetch(transcript.url, most_bytes=MOST_TRANSCRIPT_BYTES, nearby=nearby)
             return formats.read(formats.decode(document.raw, transcript.url), transcript.url)
         except FormatError as error:
             log.warning("transcript left out: %s", error)
     return ()
 
 
-def fetch_chapters(url: str) -> tuple[Chapter, ...]:
+def fetch_chapters(url: str, *, nearby: str | None = None) -> tuple[Chapter, ...]:
     """The chapters at an address, in order (``podcast:chapters``, JSON). Raises FormatError."""
-    return parse_chapters(fetch(url, most_bytes=MOST_TRANSCRIPT_BYTES).raw, url)
+    return parse_chapters(fetch(url, most_bytes=MOST_TRANSCRIPT_BYTES, nearby=nearby).raw, url)
 
 
 def parse_chapters(raw: bytes, source: object) -> tuple[Chapter, ...]:

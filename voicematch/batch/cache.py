@@ -47,10 +47,12 @@ class AudioCache:
         *,
         in_use: Callable[[], Collection[Path]] = frozenset,
         progress: Progress | None = None,
+        nearby: str | None = None,
     ) -> Path:
         """The file with the content of an address, downloaded unless it is there.
 
         in_use : files that must stay, asked when something has to go
+        nearby : who in this machine's own network may be asked; None where a person gave the address
 
         Raises AudioError.
         """
@@ -58,7 +60,8 @@ class AudioCache:
         if path.exists():
             os.utime(path)
         else:
-            download(url, path, most_bytes=min(MOST_EPISODE_BYTES, self.most_bytes), progress=progress)
+            most_bytes = min(MOST_EPISODE_BYTES, self.most_bytes)
+            download(url, path, most_bytes=most_bytes, progress=progress, nearby=nearby)
             self._shrink({path, *in_use()})
         return path
 

@@ -6,7 +6,7 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -16,6 +16,7 @@ from ..download import Document
 from ..errors import AudioError, FormatError, VoicematchError
 from ..formats import decode
 from ..library import NewJob
+from ..reach import ANYWHERE
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,10 @@ class _Filter:
 
 @dataclass
 class _Search:
+    """What was found so far. ``allow_local``: whatever a feed names may be in this machine's own network."""
+
     wanted: _Filter
+    allow_local: bool = False
     jobs: dict[str, NewJob] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
 
@@ -67,12 +71,15 @@ def find(
     since: str | None = None,
     limit: int | None = None,
     match: str | None = None,
+    allow_local: bool = False,
 ) -> Found:
     """The episodes in folders, sound files, text files that list sources, RSS feeds and OPML lists.
 
     since : ISO 8601 day; of a file, the day it was last changed counts, and what has no date is taken
     limit : at most so many of each folder, list and feed, the newest
     match : a regular expression looked for in titles, paths and addresses, in upper or lower case
+    allow_local : trust feeds and OPML lists to name addresses of this machine and its network. Without it, they may do
+        so only for the host they came from, and their sound is not fetched from any other one there
 
     Raises VoicematchError when a source itself cannot be read. What is wrong inside one is said in ``left_out``.
     """
@@ -80,15 +87,16 @@ def find(
         pattern = re.compile(match, re.IGNORECASE) if match else None
     except re.error as error:
         raise VoicematchError(f"{match}: not a regular expression: {error}") from error
-    search = _Search(_Filter(since, limit, pattern))
+    search = _Search(_Filter(since, limit, pattern), allow_local)
     for source in sources:
         _look(search, source)
     return Found(tuple(search.jobs.values()), tuple(search.left_out))
 
 
-def _look(search: _Search, source: str | Path) -> None:
+def _look(search: _Search, source: str | Path, nearby: str | None = None) -> None:
+    """nearby : who in this machine's own network the source may be; None where a person named it"""
     if feeds.is_address(source):
-        _look_at_address(search, str(source))
+        _look_at_address(search, str(source), nearby)
         return
     path = Path(source)
     if path.is_dir():
@@ -103,17 +111,19 @@ def _look(search: _Search, source: str | Path) -> None:
         _look_at_document(search, feeds.load(path), source)
 
 
-def _look_at_address(search: _Search, url: str) -> None:
+def _look_at_address(search: _Search, url: str, nearby: str | None) -> None:
     if feeds.SOUND.search(urlsplit(url).path):
-        search.keep([_url_job(url)])
+        search.keep([_url_job(url, nearby)])
     else:
-        _look_at_document(search, feeds.load(url), url)
+        _look_at_document(search, feeds.load(url, nearby=nearby), url)
 
 
 def _look_at_document(search: _Search, document: Document, source: str | Path) -> None:
     kind = feeds.kind(document.raw)
+    if search.allow_local:
+        document = replace(document, nearby=ANYWHERE)
     if kind == "opml":
-        _look_through(search, feeds.read_opml(document, source), source)
+        _look_through(search, feeds.read_opml(document, source), source, document.nearby)
     elif kind == "feed":
         feed = feeds.read_feed(source, document)
         search.left_out += feed.left_out
@@ -122,7 +132,7 @@ def _look_at_document(search: _Search, document: Document, source: str | Path) -
         raise FormatError(source, "neither sound, nor a feed, nor a list of them; name lists of paths .txt")
 
 
-def _look_through(search: _Search, sources: Iterable[str | Path], where: object) -> None:
+def _look_through(search: _Search, sources: Iterable[str | Path], where: object, nearby: str | None = None) -> None:
     """Looks at each source of a list. One that cannot be had is left out; ``limit`` counts single files together."""
     single: list[tuple[str, NewJob]] = []
     for source in sources:
@@ -130,9 +140,9 @@ def _look_through(search: _Search, sources: Iterable[str | Path], where: object)
             if not feeds.is_address(source) and Path(source).is_file() and feeds.SOUND.search(str(source)):
                 single.append(_file_job(Path(source), Path(source).absolute().parent.name))
             elif feeds.is_address(source) and feeds.SOUND.search(urlsplit(str(source)).path):
-                single.append(_url_job(str(source)))
+                single.append(_url_job(str(source), nearby))
             else:
-                _look(search, source)
+                _look(search, source, nearby)
         except (VoicematchError, ValueError) as error:
             search.left_out.append(f"{where}: {error}")
     search.keep(single)
@@ -171,9 +181,10 @@ def _file_job(path: Path, show: str) -> tuple[str, NewJob]:
     )
 
 
-def _url_job(url: str) -> tuple[str, NewJob]:
+def _url_job(url: str, nearby: str | None) -> tuple[str, NewJob]:
     title = PurePosixPath(unquote(urlsplit(url).path)).stem or "untitled"
-    return "", NewJob(key=url, source=url, title=title, show=urlsplit(url).hostname or "")
+    about = {} if nearby is None else {"nearby": nearby}
+    return "", NewJob(key=url, source=url, title=title, show=urlsplit(url).hostname or "", about=about)
 
 
 def _entry_job(feed: feeds.Feed, entry: feeds.Entry) -> tuple[str, NewJob]:
@@ -197,5 +208,5 @@ def _entry_job(feed: feeds.Feed, entry: feeds.Entry) -> tuple[str, NewJob]:
         date=entry.date,
         duration=entry.duration,
         fingerprint=fingerprint,
-        about={key: value for key, value in about.items() if value},
+        about={key: value for key, value in about.items() if value} | {"nearby": feed.nearby},
     )

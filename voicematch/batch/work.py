@@ -197,12 +197,13 @@ class Worker:
         def in_use() -> set[Path]:
             return {self._cache.path(running.source, running.fingerprint) for running in self._jobs.find(State.RUNNING)}
 
-        path = self._cache.get(job.source, job.fingerprint, in_use=in_use, progress=progress)
+        path = self._cache.get(job.source, job.fingerprint, in_use=in_use, progress=progress, nearby=_nearby(job))
         return Audio(job.source, fetched=path)
 
     def _lines(self, job: Job) -> tuple[Line, ...]:
         listed = job.about.get("transcripts", ())
-        return feeds.fetch_transcript([feeds.Transcript(*transcript) for transcript in listed]) if listed else ()
+        transcripts = [feeds.Transcript(*transcript) for transcript in listed]
+        return feeds.fetch_transcript(transcripts, nearby=_nearby(job)) if listed else ()
 
     def _wanted(self, job: Job) -> dict[str, tuple[str, str]]:
         """By format, where to write, and where to if another job writes there."""
@@ -234,6 +235,12 @@ class Worker:
         finally:
             over.set()
             thread.join()
+
+
+def _nearby(job: Job) -> str | None:
+    """Who in this machine's own network may be asked for a job's sake: nobody but its feed's host, if that is there."""
+    found: str | None = job.about.get("nearby", "" if "feed" in job.about else None)
+    return found
 
 
 def output_stem(job: Job, out: str | None) -> str:

@@ -15,7 +15,7 @@ import click
 
 from . import EXIT_ERROR, EXIT_PARTIAL, EXIT_STOPPED
 from .identify import FormatName
-from .options import clock, json_option, library_option, quiet_option
+from .options import clock, engine_options, json_option, library_option, open_engines, quiet_option
 from .terminal import print_json, print_table
 
 if TYPE_CHECKING:
@@ -51,6 +51,11 @@ def batch() -> None:
     "--limit", type=click.IntRange(min=1), metavar="N", help="Of each folder, list or feed only the newest N."
 )
 @click.option("--match", metavar="REGEX", help="Only episodes whose title, path or address has this in it.")
+@click.option(
+    "--allow-local",
+    is_flag=True,
+    help="Let feeds send voicematch to addresses of this machine and its network, not only to their own host.",
+)
 @json_option
 @library_option
 def add(
@@ -58,6 +63,7 @@ def add(
     since: str | None,
     limit: int | None,
     match: str | None,
+    allow_local: bool,
     as_json: bool,
     location: str | None,
 ) -> None:
@@ -72,7 +78,7 @@ def add(
     from .. import batch as backlog
     from ..library import open_library
 
-    found = backlog.find(sources, since=since, limit=limit, match=match)
+    found = backlog.find(sources, since=since, limit=limit, match=match, allow_local=allow_local)
     for reason in found.left_out:
         click.echo(f"left out: {reason}", err=True)
     with open_library(location) as library:
@@ -130,6 +136,7 @@ def add(
     metavar="ADDRESS",
     help="Work on a Ray cluster ('local' for one on this machine); pip install 'voicematch[ray]'.",
 )
+@engine_options
 @quiet_option
 @library_option
 @click.pass_obj
@@ -142,6 +149,9 @@ def run(
     cache: Path | None,
     cache_size: float,
     ray_address: str | None,
+    diarizer: str | None,
+    embedder: str | None,
+    device: str,
     quiet: bool,
     location: str | None,
 ) -> int:
@@ -153,7 +163,7 @@ def run(
     voicematch batch run -f vtt -f json --out "labelled/{show}/{date}-{title}"
     """
     from .. import batch as backlog
-    from .. import outputs, pipeline
+    from .. import outputs
     from ..library import State, default_location, open_library
 
     if out is not None and "{" in out:
@@ -165,7 +175,7 @@ def run(
         force=force,
         cache=cache or backlog.default_cache(),
         cache_bytes=round(cache_size * GIB),
-        engines=engines or pipeline.BUILT_IN,
+        engines=engines or open_engines(diarizer, embedder, device),
     )
     with open_library(location) as library:
         counts = library.jobs.counts()
