@@ -5,7 +5,7 @@ Each method is one transaction with a fixed number of queries, however much it f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -18,6 +18,7 @@ from . import profiles as profile_rows
 from .database import Database
 from .listings import ACCEPTED, WHEN, accepted_in, shows
 from .schema import episodes, lines, profiles, speakers, voiceprints
+from .search import Hit, count, search
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class People:
         every = _people()
         for word in profile_rows.key(words).split():
             every = every.where(profiles.c.name_key.contains(word, autoescape=True))
-        order: dict[str, tuple[Any, ...]] = {
+        order: tuple[Any, ...] = {
             "name": (profiles.c.name_key,),
             "talk": (sa.desc("talk_seconds"), profiles.c.name_key),
             "recent": (sa.desc("last_heard").nulls_last(), profiles.c.name_key),
@@ -108,6 +109,36 @@ class People:
         """The names of all profiles, sorted."""
         with self._database.read() as connection:
             return tuple(connection.scalars(sa.select(profiles.c.name).order_by(profiles.c.name_key)))
+
+    def id(self, name: str) -> int:
+        """The id of the profile called that, in whatever spelling. Raises ProfileNotFound."""
+        with self._database.read() as connection:
+            return profile_rows.profile_id(connection, name)
+
+    def ids(self, names: Collection[str]) -> dict[str, int]:
+        """By name, the ids of those that are profiles, spelled as they are."""
+        wanted = sa.select(profiles.c.name, profiles.c.id).where(profiles.c.name.in_(list(names)))
+        with self._database.read() as connection:
+            return {row.name: row.id for row in connection.execute(wanted)}
+
+    def said(
+        self,
+        words: str,
+        *,
+        profile: int | None = None,
+        since: str | None = None,
+        limit: int = 50,
+        offset: int = 0,
+        most: int = 1000,
+    ) -> tuple[tuple[Hit, ...], int]:
+        """(some of the lines that hold all the words, by anybody or by a profile, how many there are up to ``most``).
+
+        Raises LibraryError when there is no word to search for.
+        """
+        with self._database.read() as connection:
+            total = count(connection, words, profile=profile, since=since, most=most)
+            found = search(connection, words, profile=profile, since=since, limit=limit, offset=offset)
+            return tuple(found), total
 
     def sources(self, profile: int) -> tuple[Source, ...]:
         """Where the voiceprints of a profile come from, oldest first."""

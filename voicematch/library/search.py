@@ -65,9 +65,20 @@ def terms(words: str) -> list[tuple[str, bool]]:
 
 
 def search(
-    connection: sa.Connection, words: str, *, speaker: str | None, since: str | None, limit: int
+    connection: sa.Connection,
+    words: str,
+    *,
+    speaker: str | None = None,
+    profile: int | None = None,
+    since: str | None = None,
+    limit: int,
+    offset: int = 0,
 ) -> Iterator[Hit]:
-    """Lines that hold all the words, best first."""
+    """Lines that hold all the words, best first.
+
+    speaker : a name, a profile's or one that transcripts give
+    profile : the id of the profile that was accepted as who says the line
+    """
     asked = terms(words)
     find = _in_fts5 if connection.dialect.name == "sqlite" else _in_postgresql
     rank, marked, found, holds = find(asked)
@@ -95,11 +106,12 @@ def search(
     )
     if speaker is not None:
         wanted = wanted.where(_spoken_by(connection, speaker))
+    if profile is not None:
+        wanted = wanted.where(speakers.c.profile_id == profile)
     if since is not None:
         wanted = wanted.where(when >= since)
-    rows = connection.execute(
-        wanted.order_by(rank, when.desc(), lines.c.episode_id, lines.c.position).limit(limit)
-    ).all()
+    best_first = wanted.order_by(rank, when.desc(), lines.c.episode_id, lines.c.position)
+    rows = connection.execute(best_first.limit(limit).offset(offset)).all()
     neighbours = _neighbours(connection, rows)
     for row in rows:
         yield Hit(
@@ -115,6 +127,21 @@ def search(
             before=neighbours.get((row.episode_id, row.position - 1), ""),
             after=neighbours.get((row.episode_id, row.position + 1), ""),
         )
+
+
+def count(connection: sa.Connection, words: str, *, profile: int | None, since: str | None, most: int) -> int:
+    """How many lines hold all the words; ``most`` when there are as many or more."""
+    find = _in_fts5 if connection.dialect.name == "sqlite" else _in_postgresql
+    _, _, found, holds = find(terms(words))
+    if profile is not None:
+        says_it = sa.and_(speakers.c.episode_id == lines.c.episode_id, speakers.c.label == lines.c.speaker)
+        found = found.join(speakers, says_it)
+        holds = sa.and_(holds, speakers.c.profile_id == profile, speakers.c.verdict == Verdict.ACCEPT.value)
+    wanted = sa.select(sa.literal(1)).select_from(found).where(holds)
+    if since is not None:
+        when = sa.func.coalesce(episodes.c.date, episodes.c.stored)
+        wanted = wanted.where(lines.c.episode_id.in_(sa.select(episodes.c.id).where(when >= since)))
+    return connection.scalar(sa.select(sa.func.count()).select_from(wanted.limit(most).subquery())) or 0
 
 
 def _in_fts5(asked: Sequence[tuple[str, bool]]) -> tuple[Any, Any, Any, Any]:
