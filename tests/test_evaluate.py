@@ -26,6 +26,7 @@ from voicematch.evaluate import (
     total,
     trials,
 )
+from voicematch.score import Cohort
 from voicematch.types import Array, Turn
 
 REFERENCE = (Turn(0, 10, "Ada"), Turn(8, 20, "Bo"))
@@ -227,10 +228,23 @@ def test_trials_by_hand(tmp_path: Path) -> None:
     path = tmp_path / "levels.tsv"
     path.write_text("low.wav\tlow2.wav\t1\nhigh.wav,high2.wav\thigh.wav\t1\nlow.wav\thigh.wav\t0\n")
     seen: list[tuple[str, float, float]] = []
-    score = trials(path, by_level, progress=lambda *step: seen.append(step))
+    (score,) = trials(path, by_level, progress=lambda *step: seen.append(step))
     assert (score.name, score.seconds, score.num_target, score.num_nontarget) == ("levels", None, 2, 1)
-    assert (score.eer, score.min_dcf_01, score.min_dcf_05) == (0, 0, 0)
+    assert (score.eer, score.eer_normalised, score.min_dcf_01, score.min_dcf_05) == (0, None, 0, 0)
     assert seen[-1] == ("trials", 3, 4)
+
+
+def test_trials_are_normalised_as_matching_does(tmp_path: Path) -> None:
+    """Voices near the cohort are worth less: the order of the scores turns round, and with it the error."""
+    for name, level in (("crowd", 0.1), ("crowd2", 0.16), ("lone", 0.8), ("lone2", 0.9)):
+        write_tone(tmp_path / f"{name}.wav", 2, level)
+    path = tmp_path / "levels.tsv"
+    path.write_text("crowd.wav\tcrowd2.wav\t0\nlone.wav\tlone2.wav\t1\n")
+    angles = np.pi / 2 * np.linspace(0.0, 0.3, 60)
+    cohort = Cohort(np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32))
+    (score,) = trials(path, by_level, cohort=cohort)
+    assert score.eer == 1
+    assert score.eer_normalised == 0
 
 
 def test_trials_cut_the_test_clips_from_the_middle(tmp_path: Path) -> None:
@@ -244,5 +258,5 @@ def test_trials_cut_the_test_clips_from_the_middle(tmp_path: Path) -> None:
         write_tone(tmp_path / f"{name}.wav", 3, level)
     path = tmp_path / "list.tsv"
     path.write_text("a.wav\ta.wav\t1\na.wav\tb.wav\t0\n")
-    trials(path, embed, seconds=1.5)
-    assert sorted(heard) == [24_000, 24_000, 48_000]
+    trials(path, embed, lengths=(1.5, None))
+    assert sorted(heard) == [24_000, 24_000, 48_000, 48_000]  # a whole clip is embedded once, as either side

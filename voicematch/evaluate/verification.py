@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from scipy.optimize import isotonic_regression
 
 from ..audio import SAMPLE_RATE, Audio
 from ..errors import EvaluationError
+from ..score import Cohort, Usual, unit
 from ..types import Array, Progress
 from .diarization import numbered_fields
 
@@ -31,6 +32,7 @@ class TrialScore:
     num_target: int
     num_nontarget: int
     eer: float
+    eer_normalised: float | None  # of the scores as matching has them; None without a cohort
     min_dcf_01: float  # p_target 0.01
     min_dcf_05: float  # p_target 0.05
     min_cllr: float
@@ -131,57 +133,70 @@ def trials(
     path: str | Path,
     embed: Embed,
     *,
-    seconds: float | None = None,
+    lengths: Sequence[float | None] = (None,),
+    cohort: Cohort | None = None,
     progress: Progress | None = None,
-) -> TrialScore:
-    """How well an embedder tells the voices of a trial list apart.
+) -> tuple[TrialScore, ...]:
+    """How well an embedder tells the voices of a trial list apart, at each clip length.
 
     embed : the embedder's ``embed``
-    seconds : test clips are cut to this much of their middle; None takes them whole. Enrollment clips stay whole.
+    lengths : seconds of their middle that test clips are cut to; None is whole. Enrollment clips stay whole.
+    cohort : strangers to normalise the scores with, as matching does
     """
     listed = read_trials(path)
-    clips = sorted(
-        {(file, None) for trial in listed for file in trial.enroll} | {(trial.test, seconds) for trial in listed},
-        key=str,
-    )
+    wanted: dict[Path, set[float | None]] = {}
+    for trial in listed:
+        wanted.setdefault(trial.test, set()).update(lengths)
+        for file in trial.enroll:
+            wanted.setdefault(file, set()).add(None)
     vectors: dict[tuple[Path, float | None], Array] = {}
-    for done, (file, length) in enumerate(clips):
+    for done, file in enumerate(sorted(wanted)):
         if progress is not None:
-            progress("trials", done, len(clips))
-        vectors[file, length] = _clip_vector(file, embed, length)
-    cosines = np.array(
-        [
-            _unit(np.mean([vectors[file, None] for file in trial.enroll], axis=0)) @ vectors[trial.test, seconds]
-            for trial in listed
-        ]
-    )
+            progress("trials", done, len(wanted))
+        samples = np.concatenate(list(Audio(file).blocks()))
+        for length in sorted(wanted[file], key=lambda length: length or np.inf):
+            vectors[file, length] = _clip_vector(_middle(samples, length), embed)
     is_target = np.array([trial.target for trial in listed])
-    target, nontarget = cosines[is_target], cosines[~is_target]
-    return TrialScore(
-        name=Path(path).stem,
-        seconds=seconds,
-        num_target=len(target),
-        num_nontarget=len(nontarget),
-        eer=eer(target, nontarget),
-        min_dcf_01=min_dcf(target, nontarget, p_target=0.01),
-        min_dcf_05=min_dcf(target, nontarget, p_target=0.05),
-        min_cllr=min_cllr(target, nontarget),
-    )
+    profiles = np.stack([unit(np.mean([vectors[file, None] for file in trial.enroll], axis=0)) for trial in listed])
+    found = []
+    for length in lengths:
+        tests = np.stack([vectors[trial.test, length] for trial in listed])
+        cosines = np.einsum("nd,nd->n", profiles, tests)
+        target, nontarget = cosines[is_target], cosines[~is_target]
+        normalised = None if cohort is None else _normalised(cosines, tests, profiles, cohort)
+        found.append(
+            TrialScore(
+                name=Path(path).stem,
+                seconds=length,
+                num_target=len(target),
+                num_nontarget=len(nontarget),
+                eer=eer(target, nontarget),
+                eer_normalised=None if normalised is None else eer(normalised[is_target], normalised[~is_target]),
+                min_dcf_01=min_dcf(target, nontarget, p_target=0.01),
+                min_dcf_05=min_dcf(target, nontarget, p_target=0.05),
+                min_cllr=min_cllr(target, nontarget),
+            )
+        )
+    return tuple(found)
 
 
-def _clip_vector(file: Path, embed: Embed, seconds: float | None) -> Array:
-    samples = np.concatenate(list(Audio(file).blocks()))
-    if seconds is not None:
-        cut = min(len(samples), int(seconds * SAMPLE_RATE))
-        first = (len(samples) - cut) // 2
-        samples = samples[first : first + cut]
+def _normalised(cosines: Array, tests: Array, profiles: Array, cohort: Cohort) -> Array:
+    """(num_trials,) array: row n of ``tests`` against row n of ``profiles``, as ``Cohort.normalise`` has it."""
+    return np.diagonal(cohort.normalise(np.diag(cosines), cohort.usual(tests), cohort.usual(profiles)))
+
+
+def _middle(samples: Array, seconds: float | None) -> Array:
+    if seconds is None:
+        return samples
+    cut = min(len(samples), int(seconds * SAMPLE_RATE))
+    first = (len(samples) - cut) // 2
+    return samples[first : first + cut]
+
+
+def _clip_vector(samples: Array, embed: Embed) -> Array:
     num_windows = max(1, round(len(samples) / (WINDOW_SECONDS * SAMPLE_RATE)))
     bounds = np.linspace(0, len(samples), num_windows + 1).astype(np.int64)
-    return _unit(embed(samples, np.stack([bounds[:-1], bounds[1:]], axis=1)).mean(axis=0))
-
-
-def _unit(vector: Array) -> Array:
-    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), dtype=np.float32)
+    return unit(embed(samples, np.stack([bounds[:-1], bounds[1:]], axis=1)).mean(axis=0))
 
 
 def _det(target: npt.ArrayLike, nontarget: npt.ArrayLike) -> tuple[Numbers, Numbers]:
