@@ -12,7 +12,7 @@ from scipy.optimize import isotonic_regression
 
 from ..audio import SAMPLE_RATE, Audio
 from ..errors import EvaluationError
-from ..score import Cohort, Usual, unit
+from ..score import Cohort, unit
 from ..types import Array, Progress
 from .diarization import numbered_fields
 
