@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 from augment import Array
@@ -88,9 +89,15 @@ class CalibrationCrops(quantization.CalibrationDataReader):  # type: ignore[misc
 
 
 def quantise(plain: Path, path: Path, cache: Path) -> None:
-    """Static int8, weights per channel; the attention's softmax and the statistics stay in float."""
+    """Static int8, weights per channel; the attention's softmax, the statistics and both ends stay in float.
+
+    The first convolution hears the features and the last one makes the vector: in float they halve what quantising
+    changes, for a few percent of the time. Weights of 7 bits, because processors without VNNI add up two products
+    of 8 bits in 16, which overflows.
+    """
     prepared = plain.with_name("prepared.onnx")
     quantization.quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
+    convolutions = [node.name for node in onnx.load(prepared).graph.node if node.op_type == "Conv"]
     quantization.quantize_static(
         str(prepared),
         str(path),
@@ -99,7 +106,9 @@ def quantise(plain: Path, path: Path, cache: Path) -> None:
         per_channel=True,
         activation_type=quantization.QuantType.QUInt8,
         weight_type=quantization.QuantType.QInt8,
+        reduce_range=True,
         op_types_to_quantize=["Conv"],
+        nodes_to_exclude=[convolutions[0], convolutions[-1]],
         calibrate_method=quantization.CalibrationMethod.MinMax,
     )
 
