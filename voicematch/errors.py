@@ -8,6 +8,8 @@ VoicematchError
 ├── LibraryError          the library refuses
 │   ├── ProfileNotFound   no profile of that name
 │   ├── ProfileExists     a profile of that name is there already
+│   ├── NothingThere      no episode, voice or appearance at that address
+│   ├── ChangedSince      cannot be undone, because it has been changed again
 │   └── EmbedderMismatch  a vector of one model met a library of another
 ├── EvaluationError       a reference, hypothesis or trial list cannot be scored
 └── OutputExists          would overwrite a file; ``--force`` allows it
@@ -57,6 +59,14 @@ class ProfileNotFound(LibraryError):
 
 class ProfileExists(LibraryError):
     """A profile has that name already."""
+
+
+class NothingThere(LibraryError):
+    """No episode, voice or appearance is there any more."""
+
+
+class ChangedSince(LibraryError):
+    """What is to be undone has been changed again."""
 
 
 class EmbedderMismatch(LibraryError):

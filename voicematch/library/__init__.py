@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,20 @@ import sqlalchemy as sa
 from ..errors import ProfileNotFound
 from ..score import Voiceprints
 from ..types import Embedding, LabelledEpisode, Match
-from . import episodes, erasure, matches, migrations, pins, profiles, schema, search, unknowns, upkeep, voiceprints
+from . import (
+    episodes,
+    erasure,
+    matches,
+    migrations,
+    pins,
+    profiles,
+    schema,
+    search,
+    undo,
+    unknowns,
+    upkeep,
+    voiceprints,
+)
 from .database import BUSY_SECONDS, Database, open_database
 from .episodes import Appearance, EpisodeSummary
 from .erasure import Forgotten
@@ -30,6 +43,7 @@ from .matches import SpeakerEmbeddings, StoredSpeakers
 from .people import People
 from .profiles import CONSENT, Profile, VoiceprintRow
 from .search import Hit
+from .undo import Recorded
 from .unknowns import Recognise, Unknown, Unknowns, UnknownSpeaker
 from .upkeep import Stats
 from .voiceprints import StoredVoiceprint
@@ -49,6 +63,7 @@ __all__ = [
     "NewJob",
     "People",
     "Profile",
+    "Recorded",
     "SpeakerEmbeddings",
     "State",
     "Stats",
@@ -182,6 +197,28 @@ class Library:
         keep : False undoes it at the end, so that the caller has seen what would change
         """
         return self._database.together(keep=keep)
+
+    @contextmanager
+    def recording(self, *, clips_of: Collection[str] = ()) -> Iterator[Recorded]:
+        """``together``, with what it changes recorded, so that ``undo`` can take it back.
+
+        clips_of : names of the profiles that may lose a kept clip by it
+        """
+        recorded = Recorded()
+        with self.together():
+            with self._database.read() as connection:
+                before = undo.capture(connection, clips_of)
+            yield recorded
+            with self._database.read() as connection:
+                recorded.changes = undo.difference(before, undo.capture(connection, ()))
+
+    def undo(self, recorded: Recorded) -> bool:
+        """Takes back what was recorded, and says whether all is as it was; if not, ``naming.relabel`` is due.
+
+        Raises LibraryError when what a person said then has been changed again since.
+        """
+        with self._database.write() as connection:
+            return undo.restore(connection, recorded)
 
     def _admit(self, connection: sa.Connection, embedder: str, embeddings: Sequence[Embedding]) -> int | None:
         dimension = int(embeddings[0].vector.shape[-1]) if embeddings else None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from ..errors import LibraryError
+from ..errors import NothingThere
 from ..types import Verdict
 from .database import Database
 from .jobs import State, jobs
@@ -94,12 +94,12 @@ class Judging:
             return _unknown_rows(connection, numbers[offset : None if limit is None else offset + limit]), len(numbers)
 
     def unknown(self, name: str) -> UnknownRow:
-        """The voice without a name that is called U-0001. Raises LibraryError when it is heard nowhere."""
+        """The voice without a name that is called U-0001. Raises NothingThere when it is heard nowhere."""
         number = number_of(name)
         with self._database.read() as connection:
             found = _unknown_rows(connection, [number]) if number is not None else ()
         if not found:
-            raise LibraryError(f"{name}: no such unknown voice; it was named, or its episodes were removed")
+            raise NothingThere(f"{name}: no such unknown voice; it was named, or its episodes were removed")
         return found[0]
 
     def review(self, *, limit: int, offset: int = 0) -> tuple[tuple[ReviewRow, ...], int]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..errors import LibraryError
+from ..errors import NothingThere
 from ..types import Verdict
 from .database import Database
 from .jobs import State, jobs
@@ -106,13 +106,13 @@ def show_of(show: str | None, source: str) -> str:
 
 
 def episode_id(connection: sa.Connection, key: str) -> int:
-    """The episode of that key, which may be longer. Raises LibraryError."""
+    """The episode of that key, which may be longer. Raises NothingThere."""
     if re.fullmatch(rf"[0-9a-f]{{{KEY_DIGITS},64}}", key):
         starts = (episodes.c.audio_sha256 >= key) & (episodes.c.audio_sha256 < key + "g")
         found = connection.scalars(sa.select(episodes.c.id).where(starts).limit(2)).all()
         if len(found) == 1:
             return int(found[0])
-    raise LibraryError("no such episode; it may have been removed from the library")
+    raise NothingThere("no such episode; it may have been removed from the library")
 
 
 def shows(connection: sa.Connection, episode_ids: Sequence[int] | None = None) -> dict[int, str]:
@@ -159,13 +159,13 @@ class Listings:
             return _episode_rows(connection, wanted), len(ids)
 
     def source(self, key: str) -> str:
-        """The file or address that an episode was made from. Raises LibraryError when there is no such episode."""
+        """The file or address that an episode was made from. Raises NothingThere when there is no such episode."""
         with self._database.read() as connection:
             wanted = sa.select(episodes.c.source).where(episodes.c.id == episode_id(connection, key))
             return str(connection.execute(wanted).scalar_one())
 
     def episode(self, key: str) -> EpisodeContent:
-        """The whole episode of that key. Raises LibraryError when there is none."""
+        """The whole episode of that key. Raises NothingThere when there is none."""
         with self._database.read() as connection:
             number = episode_id(connection, key)
             of_episode = sa.select(speakers.c.id).where(speakers.c.episode_id == number)

@@ -33,7 +33,7 @@ def card(row: EpisodeRow) -> views.EpisodeCard:
 
 
 def episode(reading: Reading, key: str) -> views.EpisodePage:
-    """One episode. Raises LibraryError when there is none of that key."""
+    """One episode. Raises NothingThere when there is none of that key."""
     content = reading.library.listings.episode(key)
     row = content.row
     talk_seconds = sum(one.talk_seconds for one in content.speakers)

@@ -36,7 +36,7 @@ def unknowns(reading: Reading, *, ignored: bool = False, page: int = 1) -> views
 
 
 def unknown(reading: Reading, name: str) -> views.UnknownPage:
-    """One voice without a name, with names that the text suggests. Raises LibraryError when it is heard nowhere."""
+    """One voice without a name, with names that the text suggests. Raises NothingThere when it is heard nowhere."""
     found = reading.library.judging.unknown(name)
     card = _card(reading, found, reading.library.people.num_in_show())
     return views.UnknownPage(card, _suggestions(reading, found, card.role), reading.library.people.names())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from .. import unnamed
-from ..errors import LibraryError
+from ..errors import NothingThere
 from ..library import people as stored
 from ..library.listings import key_of
 from . import views
@@ -70,12 +70,12 @@ def speaker(reading: Reading, profile: int, *, query: str = "", page: int = 1) -
 
 
 def speaker_episode(reading: Reading, profile: int, key: str) -> views.SpeakerEpisodePage:
-    """Every line that a person says in one episode. Raises ProfileNotFound, LibraryError."""
+    """Every line that a person says in one episode. Raises ProfileNotFound, NothingThere."""
     people = reading.library.people
     found = people.person(profile)
     heard = [one for one in people.heard(profile) if key_of(one.sha256) == key]
     if not heard:
-        raise LibraryError(f"{found.name} does not speak in this episode, as far as the library knows today")
+        raise NothingThere(f"{found.name} does not speak in this episode, as far as the library knows today")
     return views.SpeakerEpisodePage(card(found), _appearances(reading, profile, heard, most=None)[0])
 
 
