@@ -40,7 +40,7 @@ FILES = {
 }
 
 
-def path(name: str, **values: object) -> str:
+def path(name: str, /, **values: object) -> str:
     """The app's address of a page; what its path has no place for becomes the query, and ``at`` a time in it.
 
     >>> path("speaker", id=12, page=2, q="a b"), path("episode", key="ab12", at=63.5)
@@ -49,7 +49,7 @@ def path(name: str, **values: object) -> str:
     return _filled(PATHS[name], values)
 
 
-def file(name: str, **values: object) -> str:
+def file(name: str, /, **values: object) -> str:
     """The file of a static site that a page is written to.
 
     >>> file("speaker", id=12)
@@ -66,7 +66,7 @@ def relative(place: str) -> Url:
     """
     folder = posixpath.dirname(place) or "."
 
-    def url(name: str, **values: object) -> str:
+    def url(name: str, /, **values: object) -> str:
         target, hash_, time = file(name, **values).partition("#")
         return posixpath.relpath(target, folder) + hash_ + time
 
