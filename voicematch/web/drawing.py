@@ -1,0 +1,283 @@
+"""What the pages draw: times as people read them, bars along a time line, the lanes of who speaks when. All pure.
+
+Positions are percentages of the drawing, so that its text keeps its size whatever width the drawing is given.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Protocol
+
+FINEST = 1_200  # steps a lane is drawn in: about the pixels a wide screen has for it
+PARAGRAPH_SECONDS = 60.0  # longer ones hide where in the audio a sentence is
+MOST_TICKS = 6  # what a telephone has room for
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_SPANS = (1, 2, 3, 6, 12, 24, 60, 120, 240)  # months between two ticks
+_STEPS = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0)  # seconds between two times on a ruler
+_VALUES = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 18000.0, 36000.0)  # seconds
+
+
+class Spoken(Protocol):
+    """A line of a transcript, as far as putting lines together needs it."""
+
+    @property
+    def start(self) -> float: ...
+
+    @property
+    def end(self) -> float: ...
+
+    @property
+    def speaker(self) -> str: ...
+
+
+class Held(Protocol):
+    """A stretch in which the speaker of that number holds the floor."""
+
+    @property
+    def start(self) -> float: ...
+
+    @property
+    def end(self) -> float: ...
+
+    @property
+    def speaker(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One episode. ``idx`` is its place in what was given; ``x`` its middle and ``height``, both in percent."""
+
+    idx: int
+    x: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A mark on an axis, ``at`` percent from the left or from the bottom."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Bars by date. ``width`` of a bar is in pixels; ``num_undated`` could not be drawn."""
+
+    bars: tuple[Bar, ...]
+    dates: tuple[Tick, ...]
+    values: tuple[Tick, ...]
+    width: int
+    num_undated: int
+
+
+def clock(seconds: float) -> str:
+    """Where in an episode, rounded down: what a player shows.
+
+    >>> clock(62.9), clock(3723.5)
+    ('1:02', '1:02:03')
+    """
+    minutes, whole = divmod(int(max(0.0, seconds) + 0.0005), 60)
+    if minutes < 60:
+        return f"{minutes}:{whole:02d}"
+    return f"{minutes // 60}:{minutes % 60:02d}:{whole:02d}"
+
+
+def talk(seconds: float) -> str:
+    """How long, to the precision people care for; spaces do not break.
+
+    >>> talk(8.2), talk(130), talk(5_500), talk(180_000)
+    ('8 s', '2 min', '1 h 32 min', '50 h')
+    """
+    if seconds < 59.5:
+        return f"{round(seconds)} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes >= 600 or minutes % 60 == 0:
+        return f"{round(minutes / 60):,} h"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def percent(share: float) -> str:
+    """
+    >>> percent(0.345), percent(0.004), percent(0.0)
+    ('34 %', '< 1 %', '0 %')
+    """
+    return "< 1 %" if 0.0 < share < 0.01 else f"{100 * share:.0f} %"
+
+
+def day(iso: str | None) -> str:
+    """A date as people write it; what is no date stays as it is.
+
+    >>> day("2024-03-09T10:00:00Z"), day("spring"), day(None)
+    ('9 Mar 2024', 'spring', '')
+    """
+    found = _date(iso)
+    return f"{found.day} {_MONTHS[found.month - 1]} {found.year}" if found else iso or ""
+
+
+def initials(name: str) -> str:
+    """The first letters of the first and the last word.
+
+    >>> initials("Grace Brewster Hopper"), initials("ada"), initials("<script>")
+    ('GH', 'A', 'S')
+    """
+    words = [word for word in re.split(r"[\W_]+", name) if word]
+    return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper() or "?"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """
+    >>> plural(1, "episode"), plural(1200, "episode"), plural(2, "voice that recurs", "voices that recur")
+    ('1 episode', '1,200 episodes', '2 voices that recur')
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def lanes(turns: Iterable[Held], num_speakers: int, duration: float) -> list[str]:
+    """For each speaker when they speak: the path of an SVG in a box ``duration`` wide and 1 high.
+
+    Gaps too small to see are closed, and what is too short to see is made just visible.
+    """
+    finest = duration / FINEST
+    spans: list[list[tuple[float, float]]] = [[] for _ in range(num_speakers)]
+    for turn in sorted(turns, key=lambda turn: turn.start):
+        start, end = turn.start, max(turn.end, turn.start + finest)
+        own = spans[turn.speaker]
+        if own and start - own[-1][1] < finest:
+            own[-1] = (own[-1][0], max(own[-1][1], end))
+        else:
+            own.append((start, end))
+    return ["".join(_box(start, end) for start, end in own) for own in spans]
+
+
+def _box(start: float, end: float) -> str:
+    """
+    >>> _box(0.5, 10.25)
+    'M.5 0h9.75v1h-9.75z'
+    """
+    width = _short(end - start)
+    return f"M{_short(start)} 0h{width}v1h-{width}z"
+
+
+def ruler(duration: float) -> tuple[Tick, ...]:
+    """Times along an episode, from its beginning.
+
+    >>> [tick.label for tick in ruler(4000)]
+    ['0:00', '15:00', '30:00', '45:00', '1:00:00']
+    """
+    step = next((step for step in _STEPS if duration / step < MOST_TICKS), _STEPS[-1])
+    return tuple(Tick(round(100 * n * step / duration, 2), clock(n * step)) for n in range(int(duration // step) + 1))
+
+
+def paragraphs(lines: Iterable[Spoken]) -> list[list[Any]]:
+    """Lines put together as one reads them: a new paragraph where the speaker changes, and after a minute."""
+    found: list[list[Any]] = []
+    for line in lines:
+        last = found[-1] if found else None
+        if last and last[-1].speaker == line.speaker and line.end - last[0].start <= PARAGRAPH_SECONDS:
+            last.append(line)
+        else:
+            found.append([line])
+    return found
+
+
+def talk_chart(dates: Sequence[str | None], seconds: Sequence[float]) -> Chart:
+    """Talk time by date of the episode."""
+    top = max(seconds, default=0.0)
+    step = next((value for value in _VALUES if 3 * value >= top), _VALUES[-1])
+    return _chart(dates, seconds, step, talk)
+
+
+def share_chart(dates: Sequence[str | None], shares: Sequence[float]) -> Chart:
+    """Share of the talk, 0 … 1, by date of the episode."""
+    top = max(shares, default=0.0)
+    step = next((value for value in (0.05, 0.1, 0.25) if 3 * value >= top), 0.5)
+    return _chart(dates, shares, step, percent)
+
+
+def _chart(dates: Sequence[str | None], values: Sequence[float], step: float, label: Callable[[float], str]) -> Chart:
+    days = [found.toordinal() if (found := _date(text)) else None for text in dates]
+    known = sorted({number for number in days if number is not None})
+    if not known:
+        return Chart((), (), (), 0, len(dates))
+    num_steps = max(1, -(-max(values) // step))
+    top = num_steps * step
+    first, last = known[0], known[-1]
+
+    def place(number: int) -> float:
+        return 50.0 if first == last else round(3 + 94 * (number - first) / (last - first), 2)
+
+    bars = tuple(
+        Bar(idx, place(number), round(100 * value / top, 2))
+        for idx, (number, value) in enumerate(zip(days, values, strict=True))
+        if number is not None
+    )
+    marks = tuple(Tick(round(100 * n * step / top, 2), label(n * step)) for n in range(1, int(num_steps) + 1))
+    ticks = tuple(Tick(place(number), text) for number, text in _date_ticks(first, last))
+    return Chart(tuple(sorted(bars, key=lambda bar: bar.x)), ticks, marks, _width(known), len(dates) - len(bars))
+
+
+def _width(known: Sequence[int]) -> int:
+    """Pixels of a bar so that most have air between them on a page 640 wide."""
+    if len(known) == 1:
+        return 20
+    gaps = sorted(b - a for a, b in itertools.pairwise(known))
+    usual = 600 * gaps[len(gaps) // 4] / (known[-1] - known[0])
+    return int(min(20, max(3, 0.7 * usual)))
+
+
+def _date_ticks(first: int, last: int) -> list[tuple[int, str]]:
+    """Firsts of months, as many as fit; the ends themselves where no or one month begins between them."""
+    start, end = date.fromordinal(first), date.fromordinal(last)
+    found: list[date] = []
+    for span in _SPANS:
+        months = range(start.year * 12, end.year * 12 + 12, span)
+        found = [date(month // 12, month % 12 + 1, 1) for month in months]
+        found = [tick for tick in found if start <= tick <= end]
+        if len(found) <= MOST_TICKS:
+            break
+    if len(found) < 2:
+        return [(number, day(date.fromordinal(number).isoformat())) for number in sorted({first, last})]
+    return [
+        (tick.toordinal(), str(tick.year) if tick.month == 1 else _month(tick, idx == 0))
+        for idx, tick in enumerate(found)
+    ]
+
+
+def _month(tick: date, with_year: bool) -> str:
+    return f"{_MONTHS[tick.month - 1]} {tick.year}" if with_year else _MONTHS[tick.month - 1]
+
+
+def _date(iso: str | None) -> date | None:
+    try:
+        return date.fromisoformat((iso or "")[:10])
+    except ValueError:
+        return None
+
+
+def _short(number: float) -> str:
+    return f"{number:.2f}".rstrip("0").rstrip(".").removeprefix("0") or "0"
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "clock": clock,
+    "talk": talk,
+    "percent": percent,
+    "day": day,
+    "initials": initials,
+    "plural": plural,
+}
+GLOBALS: dict[str, Callable[..., Any]] = {
+    "lanes": lanes,
+    "ruler": ruler,
+    "paragraphs": paragraphs,
+    "talk_chart": talk_chart,
+    "share_chart": share_chart,
+}

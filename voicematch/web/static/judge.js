@@ -1,0 +1,76 @@
+// Voices and matches one after the other: j and k walk, the other keys press what the case in front offers (page.js).
+"use strict";
+{
+  let at = 0;
+
+  const cases = () => [...document.querySelectorAll("#cases .case")];
+
+  const describe = (suggestion) => {
+    const [entry, text, name, reason] = ["li", "span", "button", "span"].map((tag) => document.createElement(tag));
+    name.type = "button";
+    name.className = "button text";
+    name.dataset.suggest = suggestion.name;
+    name.textContent = suggestion.name;
+    reason.className = "quiet";
+    reason.textContent = suggestion.reason;
+    text.append(name, " ", reason);
+    if (suggestion.quote) {
+      const quote = document.createElement("blockquote");
+      quote.textContent = suggestion.quote;
+      text.append(quote);
+    }
+    entry.append(text);
+    return entry;
+  };
+
+  // Suggestions are read out of transcripts, which takes a moment: asked for when a voice is in front, and once.
+  const suggest = async (place) => {
+    if (!place || "loaded" in place.dataset) return;
+    place.dataset.loaded = "";
+    const answer = await fetch(place.dataset.suggestions, { headers: { Accept: "application/json" } }).catch(() => null);
+    if (!answer?.ok) return;
+    const { suggestions } = await answer.json();
+    if (suggestions.length === 0) return;
+    const list = document.createElement("ul");
+    list.className = "why";
+    list.append(...suggestions.map(describe));
+    place.replaceChildren(list);
+  };
+
+  const select = (to, focus) => {
+    const all = cases();
+    if (all.length === 0) return;
+    at = Math.min(Math.max(0, to), all.length - 1);
+    all.forEach((one, idx) => one.classList.toggle("current", idx === at));
+    if (focus) {
+      all[at].focus({ preventScroll: true });
+      all[at].scrollIntoView({ block: "nearest" });
+    }
+    suggest(all[at].querySelector("[data-suggestions]"));
+  };
+
+  document.addEventListener("keydown", (event) => {
+    if (document.documentElement.classList.contains("keyless") || document.querySelector("dialog[open]")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
+    if (event.key === "j" || event.key === "k") {
+      event.preventDefault();
+      select(at + (event.key === "j" ? 1 : -1), true);
+    }
+  });
+
+  document.addEventListener("focusin", (event) => {
+    const idx = cases().indexOf(event.target.closest(".case"));
+    if (idx >= 0 && idx !== at) select(idx, false);
+  });
+
+  document.addEventListener("click", (event) => {
+    const name = event.target.closest("[data-suggest]");
+    if (!name) return;
+    const field = name.closest(".case").querySelector("[data-focus=n]");
+    field.value = name.dataset.suggest;
+    field.focus();
+  });
+
+  document.addEventListener("renewed", () => select(at, true));
+  select(0, false);
+}
