@@ -16,6 +16,7 @@ LAYERS = (
         "audio",
         "features",
         "models",
+        "hub",
         "speech",
         "cluster",
         "score",
@@ -40,6 +41,7 @@ LAYERS = (
     ("engines",),
     ("pipeline",),
     ("batch",),
+    ("web",),
     ("cli",),
 )
 LAYER_BY_MODULE = {module: layer for layer, modules in enumerate(LAYERS) for module in modules}

@@ -34,6 +34,8 @@ COMMANDS = {
     "batch": ("batch", "Label a backlog: folders, feeds, hundreds of episodes."),
     "episodes": ("episodes", "List, show, match again or export stored episodes."),
     "search": ("episodes", "Find what was said, and by whom."),
+    "serve": ("serve", "Show the library as pages: speakers, episodes, voices to name, matches to review."),
+    "site": ("serve", "Write the public part of the library as files for any web server."),
     "library": ("library", "Where the library is, what is in it, check it, back it up."),
     "models": ("models", "The models: which there are, where they are, whether they are intact."),
     "evaluate": ("evaluate", "Score labels against a truth, or an embedder on trial lists."),

@@ -1,0 +1,89 @@
+"""``voicematch serve`` and ``voicematch site``: the library as pages, here or for everybody."""
+
+from __future__ import annotations
+
+import os
+import socket
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from ..errors import VoicematchError
+from .options import library_option, quiet_option
+from .terminal import progress_bar
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+SHORTEST_PASSWORD = 8  # characters
+NEEDED = ("starlette", "jinja2", "uvicorn")
+
+
+@click.command()
+@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--host", default=LOOPBACK[0], show_default=True, help="Another than this machine's own asks a password.")
+@click.option("--name", "names", multiple=True, metavar="HOST", help="A name that others reach this machine under.")
+@click.option("--open", "open_browser", is_flag=True, help="Open the pages in a browser.")
+@library_option
+def serve(port: int, host: str, names: tuple[str, ...], open_browser: bool, location: str | None) -> None:
+    """Show the library as pages: speakers, episodes, unknown voices to name by ear, matches to review.
+
+    Only this machine can see them, unless --host names an address of it that others reach; then a password is needed,
+    from VOICEMATCH_PASSWORD or asked for here. The connection is not encrypted: put it behind a proxy that does.
+    """
+    _check_extra()
+    from ..library import open_library
+    from ..web import server
+
+    is_private = host in LOOPBACK
+    password = None if is_private else _password()
+    with open_library(location) as library, server.listen(host, port) as listening:
+        address = server.address_of(listening)
+
+        def ready() -> None:
+            click.echo(f"{address} shows {library.location}; ^C ends it", err=True)
+            if open_browser:
+                click.launch(address)
+
+        known = {*LOOPBACK, host, *names} | (set() if is_private else {socket.gethostname()})
+        try:
+            server.serve(library, listening, names=known, password=password, ready=ready)
+        except KeyboardInterrupt:
+            click.echo("stopped", err=True)
+
+
+@click.command()
+@click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--force", is_flag=True, help="Write into a folder that holds other files.")
+@quiet_option
+@library_option
+def site(out: Path, force: bool, quiet: bool, location: str | None) -> None:
+    """Write the public part of the library to the folder OUT, for any web server: speakers, episodes, search.
+
+    Voices, paths of this machine, notes and names in doubt stay here. Written again, only what changed is written.
+    """
+    _check_extra()
+    from ..library import open_library
+    from ..web.site import write_site
+
+    with open_library(location, create=False) as library, progress_bar("site", quiet=quiet) as progress:
+        written = write_site(library, out, force=force, progress=progress)
+    click.echo(
+        f"wrote {written.num_pages} pages to {out}; {written.num_changed} files changed, {written.num_removed} removed",
+        err=True,
+    )
+
+
+def _password() -> str:
+    """From the environment, else from whoever sits there; never an argument, which others on the machine can see."""
+    password = os.environ.get("VOICEMATCH_PASSWORD") or click.prompt(
+        "Password for the pages", hide_input=True, confirmation_prompt=True, err=True
+    )
+    if len(password) < SHORTEST_PASSWORD:
+        raise VoicematchError(f"the password has fewer than {SHORTEST_PASSWORD} characters; choose a longer one")
+    return str(password)
+
+
+def _check_extra() -> None:
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise VoicematchError(f"the pages need {', '.join(missing)}: pip install 'voicematch[web]'")

@@ -1,0 +1,230 @@
+"""What a person can do in the pages: each calls the function that the command calls, and each can be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from .. import naming
+from ..errors import LibraryError, VoicematchError
+from ..learning import Enrollment
+from ..library import CONSENT, Library
+from ..library.unknowns import number_of
+from ..naming import Change
+from . import views
+from .journal import Journal
+
+Fields = Mapping[str, str]
+
+
+class WrongFields(VoicematchError):
+    """A field is missing, or there is one that means nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an action came to; ``name`` is the profile it is about, if it is about one."""
+
+    text: str
+    changes: Sequence[Change] = ()
+    warnings: tuple[str, ...] = ()
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    name: str
+    about: str
+    may_be_empty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """clips_of : the names of profiles that may lose a kept clip by it"""
+
+    summary: str
+    fields: tuple[Field, ...]
+    run: Callable[[Library, Fields], Outcome]
+    clips_of: Callable[[Library, Fields], Sequence[str]] = lambda library, fields: ()
+
+
+def _name_unknown(library: Library, fields: Fields) -> Outcome:
+    unknown, name = fields["unknown"], fields["name"]
+    added, changes = naming.name_unknown(unknown, name, library=library, consent=fields["consent"] or None)
+    return _learned(f"{unknown} is {added.profile}", added, changes)
+
+
+def _name(library: Library, fields: Fields) -> Outcome:
+    episode, speaker = fields["episode"], fields["speaker"]
+    added, changes = naming.name(episode, speaker, fields["name"], library=library, consent=fields["consent"] or None)
+    return _learned(f"{speaker} is {added.profile}", added, changes)
+
+
+def _correct(library: Library, fields: Fields) -> Outcome:
+    episode, speaker, name = fields["episode"], fields["speaker"], fields["name"] or None
+    consent = fields["consent"] or None
+    added, changes = naming.correct(episode, speaker, name, library=library, consent=consent)
+    if added is None:
+        return Outcome(f"{speaker} is nobody known", changes)
+    return _learned(f"{speaker} is {added.profile}", added, changes)
+
+
+def _confirm(library: Library, fields: Fields) -> Outcome:
+    suggested = _suggested(library, fields)
+    added, changes = naming.name(fields["episode"], fields["speaker"], suggested, library=library)
+    return _learned(f"Yes, it is {suggested}", added, changes)
+
+
+def _not_them(library: Library, fields: Fields) -> Outcome:
+    suggested = _suggested(library, fields)
+    _, changes = naming.correct(fields["episode"], fields["speaker"], None, library=library)
+    return Outcome(f"No, it is not {suggested}", changes)
+
+
+def _ignore(library: Library, fields: Fields) -> Outcome:
+    unknown, ignored_as = fields["unknown"], fields["as"] or None
+    changes = naming.ignore(unknown, ignored_as, library=library)
+    return Outcome(f"{unknown} is ignored ({ignored_as})" if ignored_as else f"{unknown} is heard again", changes)
+
+
+def _split(library: Library, fields: Fields) -> Outcome:
+    made = naming.split(fields["unknown"], library=library)
+    return Outcome(f"{fields['unknown']} is taken apart: {', '.join(made)} too")
+
+
+def _merge(library: Library, fields: Fields) -> Outcome:
+    source, into = fields["source"], fields["into"]
+    changes = naming.merge(source, into, library=library)
+    return Outcome(f"{source} and {into} are one person, {into}", changes, name=into)
+
+
+def _rename(library: Library, fields: Fields) -> Outcome:
+    old, new = fields["old"], fields["new"]
+    return Outcome(f"{old} is called {new}", naming.rename(old, new, library=library), name=new)
+
+
+def _learned(text: str, added: Enrollment, changes: Sequence[Change]) -> Outcome:
+    return Outcome(text, changes, added.warnings, added.profile)
+
+
+def _suggested(library: Library, fields: Fields) -> str:
+    """The profile that is given or suggested to a speaker. Raises LibraryError when there is none."""
+    match = library.episode(fields["episode"]).matches.get(fields["speaker"])
+    if match is None or match.profile is None:
+        raise LibraryError(f"nobody is suggested for {fields['speaker']} any more; look at the episode again")
+    return match.profile
+
+
+def _given_before(library: Library, fields: Fields) -> Sequence[str]:
+    """Whose voiceprints a correction may take back: of who was given, and of who learns."""
+    match = library.episode(fields["episode"]).matches.get(fields["speaker"])
+    names = (fields.get("name", ""), match.profile if match is not None else None)
+    return [name for name in names if name]
+
+
+_EPISODE = Field("episode", "the episode's key")
+_SPEAKER = Field("speaker", "the voice's label in that episode, SPEAKER_00")
+_NAME = Field("name", "the person's name; a profile is made when there is none")
+_UNKNOWN = Field("unknown", "the voice's number, U-0001")
+_CONSENT = Field(
+    "consent", f"why the voice may be kept: {', '.join(CONSENT)}; empty: as the profile's", may_be_empty=True
+)
+
+ACTIONS = {
+    "name-unknown": Action(
+        "Name a remembered voice, in every episode.",
+        (_UNKNOWN, _NAME, _CONSENT),
+        _name_unknown,
+        lambda library, fields: [fields["name"]],
+    ),
+    "ignore": Action(
+        "Keep a remembered voice out of the list and away from names; or take that back.",
+        (_UNKNOWN, Field("as", "ad, jingle, other; empty: ignore it no more", may_be_empty=True)),
+        _ignore,
+    ),
+    "split": Action("Take apart a remembered voice that is several people.", (_UNKNOWN,), _split),
+    "name": Action(
+        "Name a voice of an episode, and wherever else it speaks.",
+        (_EPISODE, _SPEAKER, _NAME, _CONSENT),
+        _name,
+        lambda library, fields: [fields["name"]],
+    ),
+    "correct": Action(
+        "Say who a wrongly named voice really is; the library learns from it.",
+        (_EPISODE, _SPEAKER, Field("name", "the right name; empty: nobody known", may_be_empty=True), _CONSENT),
+        _correct,
+        _given_before,
+    ),
+    "confirm": Action("Review: yes, it is the person suggested.", (_EPISODE, _SPEAKER), _confirm, _given_before),
+    "not-them": Action("Review: no, it is not the person suggested.", (_EPISODE, _SPEAKER), _not_them, _given_before),
+    "merge": Action(
+        "Make one person of two profiles.",
+        (Field("source", "the name that goes"), Field("into", "the name that stays")),
+        _merge,
+        lambda library, fields: [fields["source"], fields["into"]],
+    ),
+    "rename": Action(
+        "Call a person by another name, everywhere.",
+        (Field("old", "today's name"), Field("new", "the new name")),
+        _rename,
+    ),
+}
+UNDO_FIELDS = (Field("action", "the number that the action's answer gave"),)
+
+
+def perform(name: str, fields: Fields, *, library: Library, journal: Journal) -> views.Done:
+    """What one of the ACTIONS came to. Raises WrongFields and what the command of that name raises."""
+    action = ACTIONS[name]
+    checked = check(action.fields, fields)
+    with library.recording(clips_of=action.clips_of(library, checked)) as recorded:
+        outcome = action.run(library, checked)
+    number = journal.add(outcome.text, recorded)
+    return _done(outcome.text, number, outcome.changes, library, outcome.warnings, outcome.name)
+
+
+def undo(fields: Fields, *, library: Library, journal: Journal) -> views.Done:
+    """What taking back an action came to.
+
+    Raises WrongFields, NothingThere when there is nothing to undo, ChangedSince when others have gone on from there.
+    """
+    number = check(UNDO_FIELDS, fields)["action"]
+    if not number.isdecimal():
+        raise WrongFields(f"action: {number!r} is not the number of one")
+    done, recorded = journal.get(int(number[:18]))
+    with library.together():
+        before = library.names()
+        if not library.undo(recorded):
+            naming.relabel(library=library)
+        after = library.names()
+    journal.remove(done.id)
+    changes = [
+        Change(sha256, speaker, before.get((sha256, speaker)), name)
+        for (sha256, speaker), name in after.items()
+        if before.get((sha256, speaker)) != name
+    ]
+    naming.rewrite_outputs(library, [change.audio_sha256 for change in changes])
+    return _done(f"Undone: {done.text}", None, changes, library)
+
+
+def check(wanted: Sequence[Field], given: Fields) -> dict[str, str]:
+    """The fields wanted, stripped of space. Raises WrongFields."""
+    for field in wanted:
+        if not field.may_be_empty and not given.get(field.name, "").strip():
+            raise WrongFields(f"{field.name} is missing: {field.about}")
+    checked = {field.name: given.get(field.name, "").strip() for field in wanted}
+    if checked.get("name") and number_of(checked["name"]) is not None:
+        raise WrongFields(f"{checked['name']} is what a voice without a name is called; give the person's name")
+    return checked
+
+
+def _done(
+    text: str,
+    action: int | None,
+    changes: Sequence[Change],
+    library: Library,
+    warnings: tuple[str, ...] = (),
+    name: str | None = None,
+) -> views.Done:
+    person = views.Person(library.people.id(name), name) if name is not None else None
+    num_episodes = len({change.audio_sha256 for change in changes})
+    return views.Done(text, action, len(changes), num_episodes, warnings, person)

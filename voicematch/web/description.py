@@ -1,0 +1,144 @@
+"""The app's description in OpenAPI, made from the tables of pages and actions and from the classes of their answers."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import types
+import typing
+from functools import cache
+from typing import Any
+
+from .. import __version__
+from . import views
+from .actions import ACTIONS, UNDO_FIELDS, Field
+from .addresses import PATHS, path
+from .pages import PAGES, Page
+
+SCALARS: dict[object, dict[str, Any]] = {
+    str: {"type": "string"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    bool: {"type": "boolean"},
+}
+
+
+@cache
+def describe() -> dict[str, Any]:
+    """The OpenAPI 3.1 document."""
+    schemas: dict[str, Any] = {"Error": _object({"error": {"type": "string"}})}
+    paths: dict[str, Any] = {}
+    for name, page in PAGES.items():
+        answer = _answer(_schema(page.view, schemas))
+        paths[f"{PATHS[name]}.json"] = {"get": _operation(name, page, answer)}
+    for name, action in ACTIONS.items():
+        paths[path("action", name=name)] = {"post": _posting(name, action.summary, action.fields, schemas)}
+    paths[path("action", name="undo")] = {"post": _posting("undo", "Take an action back.", UNDO_FIELDS, schemas)}
+    for name, kind, about in (
+        ("audio", "audio/*", "An episode's own file; ranges are answered."),
+        ("clip", "audio/wav", "The clearest seconds of a voice without a name."),
+    ):
+        key = re.findall(r"{(\w+)}", PATHS[name])[0]
+        binary = {"description": "sound", "content": {kind: {}}}
+        parameters = [{"name": key, "in": "path", "required": True, "schema": SCALARS[str]}]
+        answers = {"200": binary, "404": _wrong("the sound is gone")}
+        paths[PATHS[name]] = {
+            "get": {"operationId": name, "summary": about, "parameters": parameters, "responses": answers}
+        }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Voicematch", "version": __version__, "description": views.__doc__},
+        "paths": paths,
+        "components": {"schemas": schemas},
+    }
+
+
+def _operation(name: str, page: Page, answer: dict[str, Any]) -> dict[str, Any]:
+    answers = {"200": answer}
+    if any(parameter.in_path for parameter in page.parameters):
+        answers["404"] = _wrong("there is none")
+    return {
+        "operationId": name,
+        "summary": page.summary,
+        "parameters": [
+            {
+                "name": parameter.name,
+                "in": "path" if parameter.in_path else "query",
+                "required": parameter.in_path,
+                "description": parameter.about,
+                "schema": {"type": parameter.kind},
+            }
+            for parameter in page.parameters
+        ],
+        "responses": answers,
+    }
+
+
+def _posting(name: str, summary: str, fields: tuple[Field, ...], schemas: dict[str, Any]) -> dict[str, Any]:
+    body = _object({field.name: {"type": "string", "description": field.about} for field in fields})
+    body["required"] = [field.name for field in fields if not field.may_be_empty]
+    return {
+        "operationId": name,
+        "summary": summary,
+        "requestBody": {
+            "required": True,
+            "content": {kind: {"schema": body} for kind in ("application/json", "application/x-www-form-urlencoded")},
+        },
+        "responses": {
+            "200": _answer(_schema(views.Done, schemas)),
+            "303": {"description": "done; for those who did not ask for JSON"},
+            "400": _wrong("refused, with the reason"),
+            "403": {"description": "another site asked for it"},
+            "404": _wrong("there is none"),
+            "409": _wrong("cannot be undone any more"),
+        },
+    }
+
+
+def _answer(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": "as asked", "content": {"application/json": {"schema": schema}}}
+
+
+def _wrong(about: str) -> dict[str, Any]:
+    return {
+        "description": about,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+    }
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _schema(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+    """The JSON schema of a value of that type; classes are put into ``schemas`` and referred to."""
+    if kind in SCALARS:
+        return SCALARS[kind]
+    if kind is type(None):
+        return {"type": "null"}
+    origin, inside = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        return {"anyOf": [_schema(one, schemas) for one in inside]}
+    if origin is dict:
+        return {"type": "object", "additionalProperties": _schema(inside[1], schemas)}
+    if origin is tuple and inside[-1] is Ellipsis:
+        return {"type": "array", "items": _schema(inside[0], schemas)}
+    if origin is tuple:
+        return {"type": "array", "prefixItems": [_schema(one, schemas) for one in inside]}
+    if kind.__name__ not in schemas:
+        hints = typing.get_type_hints(kind)
+        own = schemas[kind.__name__] = _object({})
+        properties = {field.name: _schema(hints[field.name], schemas) for field in dataclasses.fields(kind)}
+        if kind is views.Paging:
+            properties |= {name: {"anyOf": [SCALARS[int], {"type": "null"}]} for name in ("previous", "next")}
+        own |= _object(properties)
+        about = inspect.getdoc(kind)
+        if about and not about.startswith(f"{kind.__name__}("):
+            own["description"] = about
+    return {"$ref": f"#/components/schemas/{kind.__name__}"}

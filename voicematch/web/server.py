@@ -1,0 +1,57 @@
+"""The app at work: a socket, a server, and an orderly end."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Collection
+
+import uvicorn
+
+from ..errors import VoicematchError
+from ..library import Library
+from .app import create_app
+from .safety import LOOPBACK
+
+SECONDS_TO_FINISH = 3  # for answers under way when the server is stopped
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there; port 0 is any free one. Raises VoicematchError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=128)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise VoicematchError(f"{host}:{port}: {reason}; --port 0 takes a free port") from error
+
+
+def address_of(listening: socket.socket) -> str:
+    """What to type into a browser."""
+    host, port = listening.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+def serve(
+    library: Library,
+    listening: socket.socket,
+    *,
+    names: Collection[str] = LOOPBACK,
+    password: str | None = None,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Answers until it is interrupted (^C), and lets answers under way end. ``ready`` is called when it answers."""
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            ready()
+
+    config = uvicorn.Config(
+        create_app(library, names=names, password=password),
+        log_level="warning",
+        access_log=False,  # addresses hold what was searched for
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=SECONDS_TO_FINISH,
+    )
+    Server(config).run(sockets=[listening])

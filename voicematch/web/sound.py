@@ -1,0 +1,55 @@
+"""Sound for the pages: an episode's own file, and the clearest seconds of a voice."""
+
+from __future__ import annotations
+
+import io
+import mimetypes
+import wave
+from pathlib import Path
+
+import numpy as np
+from starlette.responses import FileResponse, Response
+
+from ..audio import SAMPLE_RATE
+from ..errors import AudioError
+from ..library import Library
+from ..pipeline import clearest_clip
+from ..types import Array
+
+TYPES = {".m4a": "audio/mp4", ".m4b": "audio/mp4", ".opus": "audio/ogg", ".flac": "audio/flac", ".mka": "audio/webm"}
+
+
+def original(source: str) -> Response:
+    """The file, or the range of it that was asked for, as it is. Raises AudioError when it is gone.
+
+    source : as the library has it; never what a request says
+    """
+    path = Path(source)
+    if "://" in source or not path.is_file():
+        raise AudioError("its sound", "is not on this machine any more; the words are")
+    return FileResponse(path, media_type=media_type(path), content_disposition_type="inline")
+
+
+def media_type(path: Path) -> str:
+    """
+    >>> media_type(Path("a.mp3")), media_type(Path("a.m4a")), media_type(Path("a.html"))
+    ('audio/mpeg', 'audio/mp4', 'application/octet-stream')
+    """
+    known = TYPES.get(path.suffix.lower()) or mimetypes.guess_type(path.name)[0] or ""
+    return known if known.startswith(("audio/", "video/")) else "application/octet-stream"
+
+
+def clip(library: Library, unknown: str) -> bytes:
+    """The clearest seconds of a remembered voice as a WAV file. Raises LibraryError, AudioError."""
+    return to_wav(clearest_clip(unknown, library=library).samples)
+
+
+def to_wav(samples: Array) -> bytes:
+    """(num_samples,) float32 array at 16 kHz as 16-bit WAV."""
+    written = io.BytesIO()
+    with wave.open(written, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes((np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes())
+    return written.getvalue()
