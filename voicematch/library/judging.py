@@ -5,6 +5,7 @@ Each method is one transaction with a fixed number of queries, however much it f
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -93,6 +94,11 @@ class Judging:
             numbers = connection.scalars(wanted).all()
             return _unknown_rows(connection, numbers[offset : None if limit is None else offset + limit]), len(numbers)
 
+    def num_in_show(self) -> dict[str, int]:
+        """How many stored episodes there are of each show, as ``UnknownHeard`` names it."""
+        with self._database.read() as connection:
+            return dict(Counter(shows(connection, folders=True).values()))
+
     def unknown(self, name: str) -> UnknownRow:
         """The voice without a name that is called U-0001. Raises NothingThere when it is heard nowhere."""
         number = number_of(name)
@@ -168,7 +174,7 @@ def _unknown_rows(connection: sa.Connection, numbers: Sequence[int]) -> tuple[Un
         .where(UNNAMED, unknowns.c.id.in_(numbers))
         .order_by(WHEN.desc(), episodes.c.id.desc(), speakers.c.position)
     ).all()
-    of_show = shows(connection, list({row.episode_id for row in rows}))
+    of_show = shows(connection, list({row.episode_id for row in rows}), folders=True)
     ignored_as = {row.id: row.ignored_as for row in rows}
     heard: dict[int, list[UnknownHeard]] = {}
     for row in rows:

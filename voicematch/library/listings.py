@@ -95,14 +95,17 @@ def key_of(sha256: str) -> str:
     return sha256[:KEY_DIGITS]
 
 
-def show_of(show: str | None, source: str) -> str:
-    """The feed's or folder's name that came with the job, else the folder that a file is in, else the host.
+def show_of(show: str | None, source: str, *, folders: bool = False) -> str:
+    """The feed's or folder's name that came with the job, else the host of an address, else "".
 
-    >>> show_of("", "/shows/Ada/1.mp3"), show_of(None, "https://example.org/a/1.mp3"), show_of("Ada", "x")
-    ('Ada', 'example.org', 'Ada')
+    folders : a file that came without a job is of the show that its folder is called; for who owns the library alone
+
+    >>> show_of("Ada", "/a/1.mp3"), show_of(None, "https://example.org/a/1.mp3"), show_of(None, "/home/ada/1.mp3")
+    ('Ada', 'example.org', '')
     """
     host = re.match(r"https?://(?:[^/@]*@)?([^/:]+)", source)
-    return show or (host[1] if host else PurePath(source.replace("\\", "/")).parent.name)
+    folder = PurePath(source.replace("\\", "/")).parent.name if folders else ""
+    return show or (host[1] if host else folder)
 
 
 def episode_id(connection: sa.Connection, key: str) -> int:
@@ -115,14 +118,17 @@ def episode_id(connection: sa.Connection, key: str) -> int:
     raise NothingThere("no such episode; it may have been removed from the library")
 
 
-def shows(connection: sa.Connection, episode_ids: Sequence[int] | None = None) -> dict[int, str]:
-    """By episode id, the show; of all episodes, or of some."""
+def shows(
+    connection: sa.Connection, episode_ids: Sequence[int] | None = None, *, folders: bool = False
+) -> dict[int, str]:
+    """By episode id, the show; of all episodes, or of some. ``folders`` is as for `show_of`."""
     wanted = sa.select(episodes.c.id, episodes.c.source, jobs.c.show).outerjoin(
         jobs, jobs.c.audio_sha256 == episodes.c.audio_sha256
     )
     if episode_ids is not None:
         wanted = wanted.where(episodes.c.id.in_(episode_ids))
-    return {row.id: show_of(row.show, row.source) for row in connection.execute(wanted.order_by(jobs.c.id.desc()))}
+    rows = connection.execute(wanted.order_by(jobs.c.id.desc()))
+    return {row.id: show_of(row.show, row.source, folders=folders) for row in rows}
 
 
 def accepted_in(connection: sa.Connection, episode_ids: Sequence[int]) -> dict[int, dict[int, str]]:

@@ -5,6 +5,7 @@ Each method is one transaction with a fixed number of queries, however much it f
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -230,12 +231,9 @@ class People:
             return tuple((row[0], row[1], int(row[2])) for row in connection.execute(wanted))
 
     def num_in_show(self) -> dict[str, int]:
-        """How many stored episodes there are of each show."""
+        """How many stored episodes there are of each show; "" holds those of none."""
         with self._database.read() as connection:
-            found: dict[str, int] = {}
-            for show in shows(connection).values():
-                found[show] = found.get(show, 0) + 1
-            return found
+            return dict(Counter(shows(connection).values()))
 
     def accepted_in(self, episode_ids: Sequence[int]) -> dict[int, dict[int, str]]:
         """By episode id, {profile id: name} of those accepted there, most talk first."""

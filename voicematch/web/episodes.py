@@ -104,7 +104,7 @@ def search(reading: Reading, *, query: str = "", speaker: str = "", since: str =
     if query.strip():
         try:
             profile = reading.library.people.id(speaker) if speaker.strip() else None
-            found, total, _ = hits(reading, query, profile=profile, since=since or None, page=page)
+            found, total = hits(reading, query, profile=profile, since=since or None, page=page)
         except (ProfileNotFound, LibraryError) as refused:
             error = str(refused)
     names = reading.library.people.names() if reading.live else ()
@@ -113,8 +113,8 @@ def search(reading: Reading, *, query: str = "", speaker: str = "", since: str =
 
 def hits(
     reading: Reading, words: str, *, profile: int | None = None, since: str | None = None, page: int = 1
-) -> tuple[tuple[views.Hit, ...], int, bool]:
-    """(a page of the lines that hold the words, how many there are, whether there are even more than that)."""
+) -> tuple[tuple[views.Hit, ...], int]:
+    """(a page of the lines that hold the words, how many there are, counted up to MOST_HITS)."""
     limit, offset = reading.limits(page)
     found, total = reading.library.people.said(
         words, profile=profile, since=since, limit=limit or MOST_HITS, offset=offset, most=MOST_HITS
@@ -136,4 +136,4 @@ def hits(
         )
         for hit in found
     )
-    return shown, total, total >= MOST_HITS
+    return shown, total

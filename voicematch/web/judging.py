@@ -30,7 +30,7 @@ def unknowns(reading: Reading, *, ignored: bool = False, page: int = 1) -> views
     """Voices without a name, those heard in most episodes first; or those that are to be ignored."""
     limit, offset = reading.limits(page)
     found, total = reading.library.judging.unknowns(ignored=ignored, limit=limit, offset=offset)
-    num_in_show = reading.library.people.num_in_show()
+    num_in_show = reading.library.judging.num_in_show()
     cards = tuple(_card(reading, one, num_in_show) for one in found)
     return views.UnknownsPage(ignored, cards, reading.paging(page, total), reading.library.people.names())
 
@@ -38,7 +38,7 @@ def unknowns(reading: Reading, *, ignored: bool = False, page: int = 1) -> views
 def unknown(reading: Reading, name: str) -> views.UnknownPage:
     """One voice without a name, with names that the text suggests. Raises NothingThere when it is heard nowhere."""
     found = reading.library.judging.unknown(name)
-    card = _card(reading, found, reading.library.people.num_in_show())
+    card = _card(reading, found, reading.library.judging.num_in_show())
     return views.UnknownPage(card, _suggestions(reading, found, card.role), reading.library.people.names())
 
 

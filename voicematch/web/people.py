@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from .. import unnamed
 from ..errors import NothingThere
@@ -10,7 +10,7 @@ from ..library import people as stored
 from ..library.listings import key_of
 from . import views
 from .episodes import hits
-from .reading import Reading, initials, person, share
+from .reading import PER_PAGE, Reading, initials, person, share
 
 NUM_PREVIEWED = 5  # lines of an appearance on the speaker page
 APPEARANCES_PER_PAGE = 10  # half as many as of other things, for they are long
@@ -45,38 +45,43 @@ def speaker(reading: Reading, profile: int, *, query: str = "", page: int = 1) -
     """
     people = reading.library.people
     found, heard = people.person(profile), people.heard(profile)
-    newest_first = heard[::-1]
     per_page = len(heard) or 1 if reading.per_page is None else APPEARANCES_PER_PAGE
-    shown = newest_first[(page - 1) * per_page : page * per_page] if not query else ()
-    lines, paging = None, views.Paging(page, max(-(-len(heard) // per_page), 1), len(heard), per_page)
-    if query:
-        lines, total, _ = hits(reading, query, profile=profile, page=page)
-        hits_paging, paging = reading.paging(page, total), views.Paging(1, paging.num_pages, len(heard), per_page)
+    at = 1 if query else page
+    shown = () if query else heard[::-1][(at - 1) * per_page : at * per_page]
+    lines, num_lines = hits(reading, query, profile=profile, page=page) if query else (None, 0)
     return views.SpeakerPage(
         person=card(found),
         note=(found.note or "") if reading.live else "",
         voice=_voice(people.sources(profile), public=not reading.live),
         chart=tuple(_point(one) for one in heard),
         appearances=_appearances(reading, profile, shown, most=NUM_PREVIEWED),
-        paging=paging,
+        paging=views.Paging(at, max(-(-len(heard) // per_page), 1), len(heard), per_page),
         co_speakers=tuple(
             views.CoSpeaker(views.Person(other, name), num) for other, name, num in people.co_speakers(profile)
         ),
         roles=_roles(heard, people.num_in_show()),
         query=query,
         hits=lines,
-        hits_paging=hits_paging if query else None,
+        hits_paging=reading.paging(page, num_lines) if query else None,
     )
 
 
 def speaker_episode(reading: Reading, profile: int, key: str) -> views.SpeakerEpisodePage:
     """Every line that a person says in one episode. Raises ProfileNotFound, NothingThere."""
-    people = reading.library.people
-    found = people.person(profile)
-    heard = [one for one in people.heard(profile) if key_of(one.sha256) == key]
+    found = reading.library.people.person(profile)
+    heard = [one for one in reading.library.people.heard(profile) if key_of(one.sha256) == key]
     if not heard:
         raise NothingThere(f"{found.name} does not speak in this episode, as far as the library knows today")
     return views.SpeakerEpisodePage(card(found), _appearances(reading, profile, heard, most=None)[0])
+
+
+def speaker_episodes(reading: Reading, profile: int) -> Iterator[views.SpeakerEpisodePage]:
+    """`speaker_episode` of every episode of a person, oldest first."""
+    found = card(reading.library.people.person(profile))
+    heard = reading.library.people.heard(profile)
+    for first in range(0, len(heard), PER_PAGE):
+        for appearance in _appearances(reading, profile, heard[first : first + PER_PAGE], most=None):
+            yield views.SpeakerEpisodePage(found, appearance)
 
 
 def _voice(sources: Sequence[stored.Source], *, public: bool) -> views.VoiceProfile:
@@ -137,7 +142,8 @@ def _appearances(
 def _roles(heard: Sequence[stored.Heard], num_in_show: Mapping[str, int]) -> tuple[views.ShowRole, ...]:
     by_show: dict[str, list[stored.Heard]] = {}
     for one in heard:
-        by_show.setdefault(one.show, []).append(one)
+        if one.show:
+            by_show.setdefault(one.show, []).append(one)
     return tuple(
         views.ShowRole(
             show=show,
