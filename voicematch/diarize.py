@@ -95,15 +95,21 @@ def conclude(heard: Heard, embedder: Embedder, clock: Clock, *, speakers: tuple[
         labels = cluster(heard.vectors, backend=backend, joined=joined, min_speakers=fewest, max_speakers=most)
     with clock("boundaries"):
         turns = _turns(heard, labels)
-        embeddings = _embeddings(heard, turns, embedder.min_speech)
+        embeddings = embeddings_of(heard, turns, embedder.min_speech)
     return Diarization(turns, embeddings, heard.duration, clock.seconds)
 
 
-def _backend(embedder: Embedder, heard: Heard) -> Backend:
-    """What is known of the embedder's vectors: the file beside its model, else what the episode itself shows."""
+def kept_backend(embedder: Embedder) -> Backend | None:
+    """What is known of the embedder's vectors from the file beside its model; None when there is none."""
     file = models.beside(embedder.name, BACKEND)
-    if file is not None:
-        return Backend.load(file)
+    return None if file is None else Backend.load(file)
+
+
+def _backend(embedder: Embedder, heard: Heard) -> Backend:
+    """What is known of the embedder's vectors, else what the episode itself shows."""
+    kept = kept_backend(embedder)
+    if kept is not None:
+        return kept
     apart = heard.windows[2:, 0] - heard.windows[:-2, 1]
     first = np.flatnonzero(np.abs(apart) < STEP / 2)
     return Backend.of_episode(heard.vectors, np.stack([first, first + 2], axis=1))
@@ -316,7 +322,7 @@ def _snapped(cuts: npt.NDArray[np.float64], probabilities: list[npt.NDArray[np.f
     return np.maximum.accumulate(np.array(snapped, dtype=np.float64))
 
 
-def _embeddings(heard: Heard, turns: tuple[Turn, ...], min_speech: float) -> dict[str, tuple[Embedding, ...]]:
+def embeddings_of(heard: Heard, turns: tuple[Turn, ...], min_speech: float) -> dict[str, tuple[Embedding, ...]]:
     """For each speaker an embedding per stretch of about ``STRETCH``: the mean of the windows in their turns."""
     embeddings: dict[str, tuple[Embedding, ...]] = {}
     for speaker in dict.fromkeys(turn.speaker for turn in turns):

@@ -13,7 +13,8 @@ from . import formats, models
 from .align import align
 from .audio import Audio, encode_clip
 from .diarize import BuiltinDiarizer, Diarizer
-from .embed import Embedder, OnnxEmbedder
+from .embed import Embedder
+from .engines import open_embedder
 from .enrollment import check, quality
 from .errors import AudioError, EmbedderMismatch
 from .learning import Enrollment, calibration_of, check_consent, ensure_profile, voiceprints_of
@@ -51,14 +52,18 @@ KEPT_CLIP_SECONDS = 60.0  # enough to re-embed a voice with a later model; more 
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """Which engines do the work; None is the built-in one."""
+    """Which engines do the work; None is the built-in diarizer, and the embedder of the library.
+
+    device : where that embedder computes, if it can be told
+    """
 
     diarizer: Diarizer | None = None
     embedder: Embedder | None = None
+    device: str = "auto"
 
     def resolve(self, library: Library) -> tuple[Diarizer, Embedder]:
         """The diarizer, and the embedder, which has to be the one that the library's vectors come from."""
-        embedder = self.embedder or OnnxEmbedder(library.embedder or models.DEFAULT_EMBEDDER)
+        embedder = self.embedder or open_embedder(library.embedder or models.DEFAULT_EMBEDDER, device=self.device)
         if library.embedder not in (None, embedder.name):
             raise EmbedderMismatch(
                 f"{library.location} holds vectors of {library.embedder}, not of {embedder.name}; "
@@ -117,7 +122,7 @@ def identify(
         duration=audio.duration,
         turns=turns,
         matches=matches,
-        lines=_attribute(lines, turns, audio),
+        lines=_attribute(lines, diarization, audio),
         title=title,
         date=date,
         embedder=embedder.name,
@@ -223,12 +228,16 @@ def _join_speakers(diarization: Diarization, matches: Mapping[str, Match]) -> Di
         into = joined.get(label, label)
         together = (*embeddings.get(into, ()), *diarization.embeddings[label])
         embeddings[into] = tuple(sorted(together, key=lambda e: e.start))
-    turns = join_turns(replace(turn, speaker=joined.get(turn.speaker, turn.speaker)) for turn in diarization.turns)
-    return replace(diarization, turns=turns, embeddings=embeddings)
+    turns, exclusive = (
+        join_turns(replace(turn, speaker=joined.get(turn.speaker, turn.speaker)) for turn in of_all)
+        for of_all in (diarization.turns, diarization.exclusive)
+    )
+    return replace(diarization, turns=turns, embeddings=embeddings, exclusive=exclusive)
 
 
-def _attribute(lines: tuple[Line, ...], turns: tuple[Turn, ...], audio: Audio) -> tuple[Line, ...]:
+def _attribute(lines: tuple[Line, ...], diarization: Diarization, audio: Audio) -> tuple[Line, ...]:
     """The lines where they are said in this audio, with speakers; those whose place is in doubt get none."""
+    turns = diarization.turns
     unsure: frozenset[int] = frozenset()
     if lines and turns:
         aligned = align(lines, [(turn.start, turn.end) for turn in turns], audio.duration)
@@ -241,7 +250,7 @@ def _attribute(lines: tuple[Line, ...], turns: tuple[Turn, ...], audio: Audio) -
             moves = "; ".join(f"{s.start:.0f}-{s.end:.0f} s by {s.seconds:+.1f} s" for s in aligned.shifts)
             log.warning("%s: the transcript was made for another cut of the audio; moved %s", audio.source, moves)
             lines, unsure = aligned.lines, aligned.unsure
-    return attribute(lines, turns, unsure=unsure)
+    return attribute(lines, turns, unsure=unsure, exclusive=diarization.exclusive)
 
 
 def join_turns(turns: Iterable[Turn]) -> tuple[Turn, ...]:

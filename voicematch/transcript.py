@@ -45,6 +45,7 @@ def attribute(
     *,
     speech: Iterable[Span] | None = None,
     unsure: Container[int] = (),
+    exclusive: Iterable[Turn] = (),
 ) -> tuple[Line, ...]:
     """The lines in their order with local labels for speakers, split where the speaker changes.
 
@@ -53,11 +54,15 @@ def attribute(
 
     speech : (start, end) of where somebody speaks; text over speech that belongs to no turn stays without a speaker
     unsure : indexes of lines whose place in the audio is not known; they stay without a speaker
+    exclusive : the turns as an engine cuts them where several speak at once, if it does; they then say who holds the
+        floor, and ``turns`` who talks over a line
     """
-    floor, nobody = Floor(turns, speech), Floor(())
+    spoken = Floor(turns, speech)
+    kept = tuple(exclusive)
+    floor, nobody = Floor(kept, speech) if kept else spoken, Floor(())
     laid = [_lay_out(line, nobody if idx in unsure else floor) for idx, line in enumerate(lines)]
     speakers = iter(_hold([word for each in laid for word in each.words]))
-    return tuple(piece for each in laid for piece in _cut(each, [next(speakers) for _ in each.words], floor))
+    return tuple(piece for each in laid for piece in _cut(each, [next(speakers) for _ in each.words], spoken))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,7 @@ def _lay_out(line: Line, floor: Floor) -> _Laid:
     return _Laid(line, spans, words)
 
 
-def _cut(laid: _Laid, speakers: list[str | None], floor: Floor) -> list[Line]:
+def _cut(laid: _Laid, speakers: list[str | None], spoken: Floor) -> list[Line]:
     """The line, or its pieces where the speaker changes."""
     line, spans, words = laid.line, laid.spans, laid.words
     changes = [idx for idx in range(1, len(words)) if speakers[idx] != speakers[idx - 1]]
@@ -110,7 +115,7 @@ def _cut(laid: _Laid, speakers: list[str | None], floor: Floor) -> list[Line]:
         text = line.text[spans[first][0] : spans[last - 1][1]] if changes else line.text
         speaker = speakers[first] if speakers else None
         said = tuple(replace(word, speaker=speaker) for word in line.words[first:last])
-        pieces.append(Line(start, end, text, speaker, said, floor.others(start, end, speaker)))
+        pieces.append(Line(start, end, text, speaker, said, spoken.others(start, end, speaker)))
     return pieces
 
 

@@ -68,12 +68,14 @@ class Diarization:
     embeddings : for every speaker with enough speech, one embedding per stretch of about 10 s of their speech;
         a speaker with too little speech to embed is absent
     seconds_by_stage : wall time by stage, for the benchmark
+    exclusive : the turns cut so that nobody overlaps, by who holds the floor; empty when the engine does not say
     """
 
     turns: tuple[Turn, ...]
     embeddings: dict[str, tuple[Embedding, ...]]
     duration: float
     seconds_by_stage: dict[str, float] = field(default_factory=dict)
+    exclusive: tuple[Turn, ...] = ()
 
 
 class Verdict(StrEnum):

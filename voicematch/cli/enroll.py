@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import Timestamp, json_option, library_option, quiet_option
+from .options import Timestamp, engine_options, json_option, library_option, open_engines, quiet_option
 from .terminal import print_json, progress_bar
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ CONSENT_HELP = (
 @click.option("--consent", type=click.Choice(("self", "permission", "public")), required=True, help=CONSENT_HELP)
 @click.option("--role", help="host, guest …: shown with the profile.")
 @click.option("--no-clip", is_flag=True, help="Keep the vectors alone; a later model then cannot re-embed this voice.")
+@engine_options
 @json_option
 @quiet_option
 @library_option
@@ -43,6 +44,9 @@ def enroll(
     consent: str,
     role: str | None,
     no_clip: bool,
+    diarizer: str | None,
+    embedder: str | None,
+    device: str,
     as_json: bool,
     quiet: bool,
     location: str | None,
@@ -60,6 +64,7 @@ def enroll(
 
     if end is not None and end <= start:
         raise click.UsageError("--to is not after --from")
+    engines = engines or open_engines(diarizer, embedder, device)
     with open_library(location) as library, progress_bar(Path(source).name, quiet=quiet) as progress:
         added = pipeline.enroll(
             name,
@@ -71,7 +76,7 @@ def enroll(
             consent=consent,
             role=role,
             keep_clip=not no_clip,
-            engines=engines or pipeline.BUILT_IN,
+            engines=engines,
             progress=progress,
         )
     for warning in added.warnings:

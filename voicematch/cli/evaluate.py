@@ -6,11 +6,15 @@ import dataclasses
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from .options import clock, json_option, quiet_option
+from .options import clock, device_option, diarizer_option, json_option, quiet_option
 from .terminal import print_json, print_table, progress_bar
+
+if TYPE_CHECKING:
+    from ..evaluate import TrialScore
 
 CLIP_SECONDS = (1.0, 1.5, 2.0, 3.0, 5.0, None)  # None is the whole clip
 
@@ -22,7 +26,8 @@ CLIP_SECONDS = (1.0, 1.5, 2.0, 3.0, 5.0, None)  # None is the whole clip
 @click.option(
     "--trials", is_flag=True, help="FILES are trial lists: enroll<TAB>test<TAB>0 or 1, paths beside the list."
 )
-@click.option("--embedder", help="Which embedder to score on the trials (default: the built-in one).")
+@click.option("--embedder", metavar="NAME", help="Which embedder to score on the trials (default: the built-in one).")
+@device_option
 @click.option(
     "--seconds", "lengths", multiple=True, type=float, help="Cut test clips to this length (repeatable; 0 is whole)."
 )
@@ -34,6 +39,7 @@ def evaluate(
     collar: float,
     trials: bool,
     embedder: str | None,
+    device: str,
     lengths: tuple[float, ...],
     as_json: bool,
     quiet: bool,
@@ -47,7 +53,8 @@ def evaluate(
     if trials:
         if not files:
             raise click.UsageError("--trials needs at least one list")
-        _evaluate_trials(files, embedder, [length or None for length in lengths] or list(CLIP_SECONDS), as_json, quiet)
+        seconds = [length or None for length in lengths] or list(CLIP_SECONDS)
+        _evaluate_trials(files, embedder, device, seconds, as_json, quiet)
         return
     if len(files) != 2:
         raise click.UsageError("give REFERENCE and HYPOTHESIS, or --trials LIST...")
@@ -78,18 +85,23 @@ def _evaluate_labels(reference: Path, hypothesis: Path, uem: Path | None, collar
 
 
 def _evaluate_trials(
-    lists: tuple[Path, ...], embedder: str | None, lengths: list[float | None], as_json: bool, quiet: bool
+    lists: tuple[Path, ...],
+    embedder: str | None,
+    device: str,
+    lengths: list[float | None],
+    as_json: bool,
+    quiet: bool,
 ) -> None:
-    from ..embed import OnnxEmbedder
+    from ..engines import open_embedder
     from ..evaluate import trials
-    from ..models import DEFAULT_EMBEDDER
+    from ..models import DEFAULT_EMBEDDER, calibration
 
-    model = OnnxEmbedder(embedder or DEFAULT_EMBEDDER)
-    found = []
+    model = open_embedder(embedder or DEFAULT_EMBEDDER, device=device)
+    cohort = calibration(model.name).cohort
+    found: list[TrialScore] = []
     for path in lists:
-        for seconds in lengths:
-            with progress_bar(f"{path.stem} {seconds or 'whole'}", quiet=quiet) as progress:
-                found.append(trials(path, model.embed, seconds=seconds, progress=progress))
+        with progress_bar(path.stem, quiet=quiet) as progress:
+            found += trials(path, model.embed, lengths=lengths, cohort=cohort, progress=progress)
     if as_json:
         print_json({"embedder": model.name, "trials": [dataclasses.asdict(score) for score in found]})
         return
@@ -100,35 +112,41 @@ def _evaluate_trials(
             str(s.num_target),
             str(s.num_nontarget),
             f"{s.eer:.2%}",
+            "" if s.eer_normalised is None else f"{s.eer_normalised:.2%}",
             f"{s.min_dcf_01:.3f}",
             f"{s.min_dcf_05:.3f}",
             f"{s.min_cllr:.3f}",
         )
         for s in found
     ]
-    columns = ("list", "clips", "target", "nontarget", "EER", "minDCF .01", "minDCF .05", "min Cllr")
+    columns = ("list", "clips", "target", "nontarget", "EER", "EER norm.", "minDCF .01", "minDCF .05", "min Cllr")
     print_table(columns, rows, right=columns[2:], title=f"{model.name}: enrollment vectors averaged, cosine")
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--embedder", help="Which embedder to use (default: the built-in one).")
+@diarizer_option
+@click.option("--embedder", metavar="NAME", help="Which embedder to use (default: the built-in one).")
+@device_option
 @json_option
 @quiet_option
-def bench(files: tuple[str, ...], embedder: str | None, as_json: bool, quiet: bool) -> None:
+def bench(
+    files: tuple[str, ...], diarizer: str | None, embedder: str | None, device: str, as_json: bool, quiet: bool
+) -> None:
     """Time each stage of identify over FILES on this machine, and its peak memory. Nothing is stored."""
     from ..audio import Audio
-    from ..diarize import BuiltinDiarizer
-    from ..embed import OnnxEmbedder
+    from ..engines import open_diarizer, open_embedder
     from ..models import DEFAULT_EMBEDDER, num_cores
 
+    listener = open_diarizer(diarizer or "built-in", device=device)
+    model = open_embedder(embedder or DEFAULT_EMBEDDER, device=device)
     stages: dict[str, float] = {}
     audio_seconds = wall = 0.0
     for file in files:
         audio = Audio(file)
         started = time.perf_counter()
         with progress_bar(audio.name, quiet=quiet) as progress:
-            found = BuiltinDiarizer().diarize(audio, OnnxEmbedder(embedder or DEFAULT_EMBEDDER), progress=progress)
+            found = listener.diarize(audio, model, progress=progress)
         wall += time.perf_counter() - started
         audio_seconds += found.duration
         for stage, seconds in found.seconds_by_stage.items():

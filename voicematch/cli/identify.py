@@ -14,7 +14,7 @@ import click
 
 from ..errors import OutputExists, VoicematchError
 from . import EXIT_ERROR, EXIT_PARTIAL
-from .options import SpeakerCount, clock, json_option, library_option, quiet_option
+from .options import SpeakerCount, clock, engine_options, json_option, library_option, open_engines, quiet_option
 from .terminal import print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class FormatName(click.ParamType[str]):
 @click.option("--explain", is_flag=True, help="Say why each voice has, or has not, a name.")
 @click.option("--no-store", is_flag=True, help="Do not remember the episode.")
 @click.option("--force", is_flag=True, help="Overwrite output files.")
+@engine_options
 @json_option
 @quiet_option
 @library_option
@@ -99,6 +100,9 @@ def identify(
     explain: bool,
     no_store: bool,
     force: bool,
+    diarizer: str | None,
+    embedder: str | None,
+    device: str,
     as_json: bool,
     quiet: bool,
     location: str | None,
@@ -118,8 +122,9 @@ def identify(
     if out == "-" and (len(formats) != 1 or as_json):
         raise click.UsageError("-o - takes exactly one -f, and no --json")
     outputs = Outputs(formats, out, force=force)
+    engines = engines or open_engines(diarizer, embedder, device)
     failures = 0
-    with _library(location, voices, quiet=quiet) as library:
+    with _library(location, voices, engines, quiet=quiet) as library:
         for source in sources:
             try:
                 outputs.check(source)
@@ -132,7 +137,7 @@ def identify(
                         language=language,
                         speakers=speakers,
                         store=not no_store,
-                        engines=engines or pipeline.BUILT_IN,
+                        engines=engines,
                         progress=progress,
                     )
                 outputs.write(source, episode)
@@ -154,7 +159,7 @@ def identify(
 
 
 @contextmanager
-def _library(location: str | None, voices: Path | None, *, quiet: bool) -> Iterator[Library]:
+def _library(location: str | None, voices: Path | None, engines: Engines, *, quiet: bool) -> Iterator[Library]:
     """The user's library, or one made for this run from a folder of clips."""
     from ..library import open_library
 
@@ -171,7 +176,13 @@ def _library(location: str | None, voices: Path | None, *, quiet: bool) -> Itera
         for clip in clips:
             with progress_bar(f"learning {clip.stem}", quiet=quiet) as progress:
                 pipeline.enroll(
-                    clip.stem, clip, library=library, consent="permission", keep_clip=False, progress=progress
+                    clip.stem,
+                    clip,
+                    library=library,
+                    consent="permission",
+                    keep_clip=False,
+                    engines=engines,
+                    progress=progress,
                 )
         yield library
 

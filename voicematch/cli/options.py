@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from ..pipeline import Engines
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -28,6 +31,49 @@ def json_option(command: Command) -> Command:
 
 def quiet_option(command: Command) -> Command:
     return click.option("-q", "--quiet", is_flag=True, help="No progress bar.")(command)
+
+
+def diarizer_option(command: Command) -> Command:
+    return click.option(
+        "--diarizer",
+        metavar="NAME",
+        help="Who finds the turns: built-in (default), pyannote, or pyannote:FOLDER (pip install 'voicematch[torch]').",
+    )(command)
+
+
+def embedder_option(command: Command) -> Command:
+    return click.option(
+        "--embedder",
+        metavar="NAME",
+        help="Which model hears voices, of `voicematch models list` (default: the library's, which keeps to one).",
+    )(command)
+
+
+def device_option(command: Command) -> Command:
+    return click.option(
+        "--device",
+        type=click.Choice(("auto", "cpu", "cuda", "mps")),
+        default="auto",
+        show_default=True,
+        help="Where the engines on torch compute.",
+    )(command)
+
+
+def engine_options(command: Command) -> Command:
+    """``--diarizer``, ``--embedder`` and ``--device``, as `open_engines` takes them."""
+    return diarizer_option(embedder_option(device_option(command)))
+
+
+def open_engines(diarizer: str | None, embedder: str | None, device: str) -> Engines:
+    """The engines asked for; what is not asked for is left to the library."""
+    from .. import engines
+    from ..pipeline import Engines
+
+    return Engines(
+        diarizer=engines.open_diarizer(diarizer, device=device) if diarizer else None,
+        embedder=engines.open_embedder(embedder, device=device) if embedder else None,
+        device=device,
+    )
 
 
 class Timestamp(click.ParamType[float]):

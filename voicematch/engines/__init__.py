@@ -1,0 +1,47 @@
+"""The engines by name, opened when they are asked for. Those on torch come with the extra ``torch``.
+
+    built-in                diarize.BuiltinDiarizer, on ONNX Runtime
+    pyannote[:NAME|FOLDER]  pyannote.PyannoteDiarizer
+    ecapa-small, …          embed.OnnxEmbedder: every such row of models.MODELS
+    speechbrain             speechbrain.SpeechBrainEmbedder
+
+Opening checks that everything is there and loads nothing; the weights are read when an engine is first used, and stay
+behind when it is pickled, so that each worker of a backlog reads them for itself.
+"""
+
+from __future__ import annotations
+
+from .. import models
+from ..diarize import BuiltinDiarizer, Diarizer
+from ..embed import Embedder, OnnxEmbedder
+from ..errors import ModelError
+
+DIARIZERS = ("built-in", "pyannote")
+
+
+def open_diarizer(name: str = "built-in", *, device: str = "auto") -> Diarizer:
+    """The diarizer of that name: "built-in", "pyannote", or "pyannote:" with a model's name or a folder.
+
+    Raises ModelError when there is none of that name, its model is not on this machine, or the extra is missing.
+    """
+    engine, _, pipeline = name.partition(":")
+    if engine == "built-in" and not pipeline:
+        return BuiltinDiarizer()
+    if engine == "pyannote":
+        from .pyannote import PyannoteDiarizer
+
+        return PyannoteDiarizer(pipeline or "community-1", device=device)
+    raise ModelError(f"no diarizer {name!r}; there are {', '.join(DIARIZERS)}, and pyannote:FOLDER")
+
+
+def open_embedder(name: str = models.DEFAULT_EMBEDDER, *, device: str = "auto") -> Embedder:
+    """The embedder of that name in ``models.MODELS``. Raises ModelError as ``open_diarizer`` does."""
+    card = models.card(name)
+    if card.kind != "embedder":
+        known = ", ".join(other.name for other in models.MODELS.values() if other.kind == "embedder")
+        raise ModelError(f"{name!r} makes no voice vectors; embedders are {known}")
+    if card.engine == "speechbrain":
+        from .speechbrain import SpeechBrainEmbedder
+
+        return SpeechBrainEmbedder(device=device)
+    return OnnxEmbedder(name, device)
