@@ -6,7 +6,6 @@ Positions are percentages of the drawing, so that its text keeps its size whatev
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -14,6 +13,7 @@ from typing import Any, Protocol
 
 FINEST = 1_200  # steps a lane is drawn in: about the pixels a wide screen has for it
 PARAGRAPH_SECONDS = 60.0  # longer ones hide where in the audio a sentence is
+WIDEST, THINNEST = 2.2, 0.35  # percent: 20 and 3 pixels of a bar on a wide screen
 MOST_TICKS = 6  # what a telephone has room for
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -67,12 +67,12 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Bars by date. ``width`` of a bar is in pixels; ``num_undated`` could not be drawn."""
+    """Bars by date. ``width`` of each is in percent, too; ``num_undated`` could not be drawn."""
 
     bars: tuple[Bar, ...]
     dates: tuple[Tick, ...]
     values: tuple[Tick, ...]
-    width: int
+    width: float
     num_undated: int
 
 
@@ -120,16 +120,6 @@ def day(iso: str | None) -> str:
     """
     found = _date(iso)
     return f"{found.day} {_MONTHS[found.month - 1]} {found.year}" if found else iso or ""
-
-
-def initials(name: str) -> str:
-    """The first letters of the first and the last word.
-
-    >>> initials("Grace Brewster Hopper"), initials("ada"), initials("<script>")
-    ('GH', 'A', 'S')
-    """
-    words = [word for word in re.split(r"[\W_]+", name) if word]
-    return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper() or "?"
 
 
 def plural(count: int, one: str, many: str = "") -> str:
@@ -206,7 +196,7 @@ def _chart(dates: Sequence[str | None], values: Sequence[float], step: float, la
     days = [found.toordinal() if (found := _date(text)) else None for text in dates]
     known = sorted({number for number in days if number is not None})
     if not known:
-        return Chart((), (), (), 0, len(dates))
+        return Chart((), (), (), 0.0, len(dates))
     num_steps = max(1, -(-max(values) // step))
     top = num_steps * step
     first, last = known[0], known[-1]
@@ -224,13 +214,13 @@ def _chart(dates: Sequence[str | None], values: Sequence[float], step: float, la
     return Chart(tuple(sorted(bars, key=lambda bar: bar.x)), ticks, marks, _width(known), len(dates) - len(bars))
 
 
-def _width(known: Sequence[int]) -> int:
-    """Pixels of a bar so that most have air between them on a page 640 wide."""
+def _width(known: Sequence[int]) -> float:
+    """How wide a bar may be so that three of four have air beside them."""
     if len(known) == 1:
-        return 20
+        return WIDEST
     gaps = sorted(b - a for a, b in itertools.pairwise(known))
-    usual = 600 * gaps[len(gaps) // 4] / (known[-1] - known[0])
-    return int(min(20, max(3, 0.7 * usual)))
+    usual = 94 * gaps[len(gaps) // 4] / (known[-1] - known[0])
+    return round(min(WIDEST, max(THINNEST, 0.65 * usual)), 2)
 
 
 def _date_ticks(first: int, last: int) -> list[tuple[int, str]]:
@@ -271,7 +261,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "talk": talk,
     "percent": percent,
     "day": day,
-    "initials": initials,
     "plural": plural,
 }
 GLOBALS: dict[str, Callable[..., Any]] = {

@@ -55,21 +55,21 @@
       Object.assign(time.dataset, { play: episode.audio, start, title: episode.title, by: speaker, page: address });
     }
     const said = make("span", "words", make("span", "who", speaker), ...marked(text, wanted), " ");
-    said.append(link("small nowrap", address, "Read on"));
+    said.append(link("small nowrap read-on", address, "Read on"));
     return make("li", "", time, said);
   };
 
   const showEpisode = async (episode, numbers, by, wanted) => {
     const lines = await read(`lines/${episode.key}.json`);
     const page = new URL(`../${episode.url}`, index).href;
-    const list = make("ol", "said");
+    const list = make("ol", "said detail");
     for (const number of numbers) {
       const line = lines?.[number];
       if (line && (!by || fold(line[2]) === by)) list.append(showLine(episode, page, line, wanted));
     }
     const title = make("h3", "", link("plain", page, episode.title));
-    const head = make("div", "row", make("span", "when", (episode.date ?? "").slice(0, 10)), title);
-    return list.children.length ? make("li", "", head, list) : null;
+    const when = make("span", "when", (episode.date ?? "").slice(0, 10));
+    return list.children.length ? make("li", "row", when, title, list) : null;
   };
 
   const search = async (query, speaker) => {
@@ -94,7 +94,7 @@
     }
     const links = people.map((one) => make("li", "", link("", new URL(`../${one.url}`, index).href, one.name)));
     const count = shown === 0 ? "Nobody said that." : shown >= MOST ? `The first ${shown} lines` : shown === 1 ? "1 line" : `${shown} lines`;
-    found.replaceChildren(...(links.length ? [make("ul", "links", ...links)] : []), make("p", "quiet more", count), rows);
+    found.replaceChildren(...(links.length ? [make("ul", "links", ...links)] : []), make("p", "quiet count more", count), rows);
   };
 
   const asked = new URLSearchParams(location.search);
