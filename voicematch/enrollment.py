@@ -13,7 +13,8 @@ import numpy as np
 
 from .audio import SAMPLE_RATE
 from .errors import EnrollmentError
-from .score import Calibration, Voiceprints, centroid, scores, steadiness
+from .match import normalised_scores
+from .score import Calibration, Voiceprints, centroid, steadiness
 from .types import Array, Diarization, Embedding, Turn
 
 MIN_SECONDS = 5.0  # net speech below which a voiceprint misleads
@@ -131,7 +132,7 @@ def check_embeddings(
     if seconds < GOOD_SECONDS:
         warnings.append(f"only {seconds:.0f} s of speech; {GOOD_SECONDS:.0f} s or more recognise a voice more surely")
     pooled = centroid(embeddings)
-    score = scores(pooled.vector[None], voiceprints)[0]
+    score = normalised_scores(pooled.vector[None], voiceprints, calibration)[0]
     probability = calibration.probability(score, steadiness(embeddings))
     for other in np.argsort(-score, kind="stable"):
         if voiceprints.names[other] != name and probability[other] >= calibration.review:
@@ -176,7 +177,9 @@ def _voices(embeddings: Mapping[str, tuple[Embedding, ...]], calibration: Calibr
     groups: dict[tuple[str, ...], tuple[Embedding, ...]]
     groups = {(label,): own for label, own in sorted(embeddings.items()) if own}
     while len(groups) > 1:
-        best, pair = max((_alike(groups[one], groups[other]), (one, other)) for one, other in combinations(groups, 2))
+        best, pair = max(
+            (_alike(groups[one], groups[other], calibration), (one, other)) for one, other in combinations(groups, 2)
+        )
         # A clip is too short to be cautious: a voice whose steadiness is not known is taken to vary as people do.
         steady = [steadiness(groups[voice]) or 0.0 for voice in pair]
         if calibration.probability(best, max(steady)) < calibration.review:
@@ -186,8 +189,9 @@ def _voices(embeddings: Mapping[str, tuple[Embedding, ...]], calibration: Calibr
     return list(groups)
 
 
-def _alike(one: Sequence[Embedding], other: Sequence[Embedding]) -> float:
-    return float(centroid(one).vector @ centroid(other).vector)
+def _alike(one: Sequence[Embedding], other: Sequence[Embedding], calibration: Calibration) -> float:
+    known = Voiceprints(("other",), centroid(other).vector[None], np.ones(1, np.float32))
+    return float(normalised_scores(centroid(one).vector[None], known, calibration)[0, 0])
 
 
 def _spans(turns: Iterable[Turn], voice: Collection[str], most: int = 3) -> str:

@@ -13,7 +13,7 @@ from itertools import islice
 
 import numpy as np
 
-from .score import STRETCH_SECONDS, Calibration, Cohort, Numbers, Rows, Voiceprints, scores, union, unit, unity
+from .score import STRETCH_SECONDS, Calibration, Numbers, Rows, Voiceprints, scores, union, unit, unity
 from .types import Array, Candidate, Embedding, Match, Verdict
 
 NUM_CANDIDATES = 5  # kept with an answer
@@ -130,9 +130,7 @@ def _fit(
     speakers = [(episode, label) for episode, own in zip(episodes, labels, strict=True) for label in own]
     segments = tuple(episode.embeddings[label] for episode, label in speakers)
     pooled = _pool(segments)
-    score = scores(pooled.vectors, voiceprints)
-    if calibration.cohort is not None:
-        score = _normalised(score, pooled.vectors, voiceprints, calibration.cohort)
+    score = normalised_scores(pooled.vectors, voiceprints, calibration)
     column_of = {name: idx for idx, name in enumerate(voiceprints.names)}
     out = [
         (idx, column_of[name])
@@ -163,11 +161,16 @@ def _fit(
     )
 
 
-def _normalised(score: Array, vectors: Array, voiceprints: Voiceprints, cohort: Cohort) -> Array:
-    """The scores in proportion to what is usual, of every profile, or in a large library of those near to a speaker.
+def normalised_scores(vectors: Array, voiceprints: Voiceprints, calibration: Calibration) -> Array:
+    """The scores that a calibration is for: `scores` in proportion to what is usual, where it has a cohort.
 
-    Whoever is near to nobody keeps a score below all others.
+    vectors : (num_speakers, dimension) array of unit rows
+    returns : (num_speakers, num_profiles) array; in a large library, a profile that is near to none of these speakers
+        keeps a score below all others
     """
+    score, cohort = scores(vectors, voiceprints), calibration.cohort
+    if cohort is None or not score.size:
+        return score
     speakers = cohort.usual(vectors)
     if score.shape[1] <= FEW_VOICEPRINTS:
         return cohort.normalise(score, speakers, cohort.usual(voiceprints.means))

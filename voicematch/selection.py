@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .score import TOP_K, Calibration, Numbers
+from .match import normalised_scores
+from .score import Calibration, Numbers, Voiceprints
 from .types import Array
 
 MOST_VOICEPRINTS = 12  # of a profile; a voice in as many conditions as anybody is heard in
@@ -25,8 +26,9 @@ def outliers(known: Array, voices: Array, steadiness: Sequence[float | None], *,
     believed, found = list(known), []
     for idx, voice in enumerate(voices):
         if believed:
-            nearest = np.sort(np.stack(believed) @ voice)[-TOP_K:]
-            if calibration.probability(float(nearest.mean()), steadiness[idx]) < 1.0 - calibration.accept:
+            person = Voiceprints(("them",) * len(believed), np.stack(believed), np.ones(len(believed), np.float32))
+            score = float(normalised_scores(voice[None], person, calibration)[0, 0])
+            if calibration.probability(score, steadiness[idx]) < 1.0 - calibration.accept:
                 found.append(idx)
                 continue
         believed.append(voice)
