@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from voicematch.library import Library, open_library
 
+from . import web_library
 from .library_example import DIMENSION, EMBEDDER, fill
 
 POSTGRESQL = os.environ.get("VOICEMATCH_TEST_POSTGRESQL")  # a postgresql:// URL whose database may be written to
@@ -46,3 +47,20 @@ def filled(library: Library) -> Library:
     """A library with the example in it."""
     fill(library)
     return library
+
+
+@pytest.fixture(scope="session")
+def web_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``library.db``, which is for reading, and the recording that its episodes play."""
+    folder = tmp_path_factory.mktemp("web")
+    web_library.make_audio(folder / "episode.wav")
+    web_library.make(folder / "library.db", audio=folder / "episode.wav")
+    return folder
+
+
+@pytest.fixture
+def web_library_file(web_folder: Path, tmp_path: Path) -> Path:
+    """A copy of that library, for writing."""
+    with open_library(web_folder / "library.db") as library:
+        library.backup(tmp_path / "copy.db")
+    return tmp_path / "copy.db"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import mimetypes
 import wave
 from pathlib import Path
@@ -15,6 +16,8 @@ from ..errors import AudioError
 from ..library import Library
 from ..pipeline import clearest_clip
 from ..types import Array
+
+log = logging.getLogger(__name__)
 
 TYPES = {".m4a": "audio/mp4", ".m4b": "audio/mp4", ".opus": "audio/ogg", ".flac": "audio/flac", ".mka": "audio/webm"}
 
@@ -40,8 +43,13 @@ def media_type(path: Path) -> str:
 
 
 def clip(library: Library, unknown: str) -> bytes:
-    """The clearest seconds of a remembered voice as a WAV file. Raises LibraryError, AudioError."""
-    return to_wav(clearest_clip(unknown, library=library).samples)
+    """The clearest seconds of a remembered voice as a WAV file. Raises NothingThere, AudioError."""
+    found = library.judging.unknown(unknown)
+    try:
+        return to_wav(clearest_clip(found.id, library=library).samples)
+    except AudioError as error:
+        log.info("%s", error)  # names paths, which are not for a page
+        raise AudioError(found.id, "nothing it is heard in can be played on this machine any more") from error
 
 
 def to_wav(samples: Array) -> bytes:
