@@ -40,7 +40,7 @@ LAYERS = (
     ("diarize", "learning", "naming"),
     ("engines",),
     ("pipeline",),
-    ("batch",),
+    ("batch", "upgrade"),
     ("web",),
     ("cli",),
 )

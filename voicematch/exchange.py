@@ -109,7 +109,7 @@ def _take(document: Node, library: Library) -> tuple[Imported, ...]:
     if embedder != library.embedder:
         raise EmbedderMismatch(
             f"these are voices of {embedder!r}, {library.location} holds those of {library.embedder!r}; the two cannot "
-            "be compared"
+            f"be compared; voicematch library upgrade --embedder {embedder} moves a library to another embedder"
         )
     return tuple([_take_profile(node, library, embedder) for node in document["profiles"].each()])
 

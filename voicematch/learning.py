@@ -57,13 +57,19 @@ def voice_of(library: Library, episode: LabelledEpisode, speaker: str) -> Voice:
     if speaker not in episode.matches:
         voices = ", ".join(episode.matches) or "none"
         raise LibraryError(f"{episode.title or episode.source}: no voice {speaker}; the episode has {voices}")
+    if episode.embedder != library.embedder:
+        raise LibraryError(f"{episode.title or episode.source}: {_not_heard_again(episode.embedder, library)}")
     embeddings = library.speaker_embeddings(episode.audio_sha256).get(speaker, ())
     return Voice(episode.audio_sha256, episode.source, episode.title, speaker, embeddings)
 
 
 def voices_of(library: Library, unknown: str) -> list[Voice]:
-    """The voices of all speakers that a remembered voice (U-0001) is heard as. Raises LibraryError."""
-    return [
+    """The voices of all speakers that a remembered voice (U-0001) is heard as, by the library's embedder.
+
+    Raises LibraryError when there is no such voice, or no episode of it was heard again since the library was moved to
+    another embedder.
+    """
+    voices = [
         Voice(
             heard.audio_sha256,
             heard.source,
@@ -73,6 +79,17 @@ def voices_of(library: Library, unknown: str) -> list[Voice]:
         )
         for heard in library.unknowns.get(unknown).speakers
     ]
+    there = [voice for voice in voices if voice.embeddings]
+    if not there:
+        raise LibraryError(f"{unknown}: {_not_heard_again('another embedder', library)}")
+    return there
+
+
+def _not_heard_again(before: str, library: Library) -> str:
+    return (
+        f"was heard by {before}, and the library holds voices of {library.embedder} now; "
+        "voicematch batch run hears its episodes again"
+    )
 
 
 def learn(library: Library, name: str, voices: Sequence[Voice], consent: str | None) -> tuple[Enrollment, list[Voice]]:

@@ -169,13 +169,14 @@ def split(unknown: str, speakers: Sequence[tuple[str, str]] = (), *, library: Li
             if len(set(parts[0])) >= len(heard):
                 raise LibraryError(f"these are all the speakers of {unknown}; leave one")
         else:
-            pooled = [centroid(voice.embeddings) for voice in voices_of(library, unknown)]
+            voices = voices_of(library, unknown)
+            pooled = [centroid(voice.embeddings) for voice in voices]
             groups = unnamed.parts(
                 np.stack([voice.vector for voice in pooled]),
                 np.array([voice.seconds for voice in pooled]),
                 calibration=calibration_of(library),
             )
-            parts = [[(heard[row].audio_sha256, heard[row].speaker) for row in group] for group in groups[1:]]
+            parts = [[(voices[row].audio_sha256, voices[row].speaker) for row in group] for group in groups[1:]]
         made = library.unknowns.split(unknown, parts)
     rewrite_outputs(library, [voice.audio_sha256 for voice in heard])
     return made

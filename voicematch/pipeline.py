@@ -67,7 +67,8 @@ class Engines:
         if library.embedder not in (None, embedder.name):
             raise EmbedderMismatch(
                 f"{library.location} holds vectors of {library.embedder}, not of {embedder.name}; "
-                "vectors of two models cannot be compared: use that embedder, or another library"
+                "vectors of two models cannot be compared: use that embedder, another library, or move this one: "
+                f"voicematch library upgrade --embedder {embedder.name}"
             )
         return self.diarizer or BuiltinDiarizer(), embedder
 
@@ -94,7 +95,8 @@ def identify(
 
     source : a file, an http(s) URL, or an ``Audio`` of one
     transcript_path, lines : a transcript without names, as a file or already read; its lines get speakers. One that
-        was made for another cut of the audio is moved to where it fits, with a warning that says by how much
+        was made for another cut of the audio is moved to where it fits, with a warning that says by how much. Without
+        any, lines that the library has of this very audio are given to their speakers anew
     whisper, language : without a transcript, the Whisper model that writes one, and the language spoken
     speakers : (fewest, most) voices in the episode; None finds the number
     store : remember the episode, so that naming a voice later relabels it without the audio
@@ -122,7 +124,8 @@ def identify(
         duration=audio.duration,
         turns=turns,
         matches=matches,
-        lines=_attribute(lines, diarization, audio),
+        lines=_attribute(lines, diarization, audio)
+        or attribute(library.lines(audio.sha256), turns, exclusive=diarization.exclusive),
         title=title,
         date=date,
         embedder=embedder.name,
@@ -170,7 +173,7 @@ def enroll(
         voiceprints=library.voiceprints(),
     )
     embeddings = [replace(e, start=e.start + start, end=e.end + start) for e in voiceprints_of(voice.embeddings)]
-    clip = encode_clip(_sound_of(voice.turns, audio, start)) if keep_clip else None
+    clip = encode_clip(sound_of(voice.turns, audio, start)) if keep_clip else None
     created = ensure_profile(library, name, role=role)
     num_voiceprints = library.add_voiceprints(
         name,
@@ -299,7 +302,7 @@ def _excerpt(audio: Audio, start: float, end: float | None) -> Audio | Excerpt:
     return Excerpt(audio, start, audio.duration if end is None else min(end, audio.duration))
 
 
-def _sound_of(turns: Sequence[Turn], audio: Audio, offset: float) -> Array:
+def sound_of(turns: Sequence[Turn], audio: Audio, offset: float) -> Array:
     """Up to a minute of the turns' sound, longest turns first, in the order spoken."""
     kept: list[tuple[float, float]] = []
     left = KEPT_CLIP_SECONDS

@@ -100,11 +100,11 @@ def _look(search: _Search, source: str | Path, nearby: str | None = None) -> Non
         return
     path = Path(source)
     if path.is_dir():
-        search.keep(_file_job(file, path.name) for file in _sound_files(path))
+        search.keep(file_job(file, path.name) for file in _sound_files(path))
     elif not path.exists():
         raise AudioError(source, "no such file, folder or http(s) address")
     elif feeds.SOUND.search(path.name):
-        search.keep([_file_job(path, path.absolute().parent.name)])
+        search.keep([file_job(path, path.absolute().parent.name)])
     elif path.suffix.lower() in LISTS:
         _look_through(search, _listed(path), path)
     else:
@@ -138,7 +138,7 @@ def _look_through(search: _Search, sources: Iterable[str | Path], where: object,
     for source in sources:
         try:
             if not feeds.is_address(source) and Path(source).is_file() and feeds.SOUND.search(str(source)):
-                single.append(_file_job(Path(source), Path(source).absolute().parent.name))
+                single.append(file_job(Path(source), Path(source).absolute().parent.name))
             elif feeds.is_address(source) and feeds.SOUND.search(urlsplit(str(source)).path):
                 single.append(_url_job(str(source), nearby))
             else:
@@ -165,7 +165,8 @@ def _sound_files(folder: Path) -> Iterator[Path]:
                 yield Path(parent, name)
 
 
-def _file_job(path: Path, show: str) -> tuple[str, NewJob]:
+def file_job(path: Path, show: str) -> tuple[str, NewJob]:
+    """(the day it was last changed, the job) of a sound file."""
     try:
         found = path.stat()
     except OSError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -180,6 +180,19 @@ class Jobs:
         if keys and not rows:
             raise LibraryError(f"no failed job has {' or '.join(keys)} in its title, path or key; see: batch status")
         return len(rows)
+
+    def again(self, audio_sha256s: Collection[str]) -> frozenset[str]:
+        """Queues jobs that are done once more, of these episodes, and gives the sha256 of those that have a job."""
+        with self._database.write() as connection:
+            of_episodes = sa.select(jobs.c.id, jobs.c.audio_sha256, jobs.c.state).where(
+                jobs.c.audio_sha256.is_not(None)
+            )
+            found = [row for row in connection.execute(of_episodes).all() if row.audio_sha256 in audio_sha256s]
+            values = {"state": State.QUEUED, "attempts": 0, "crashes": 0, "error": None, "finished": None}
+            for row in found:
+                if row.state == State.DONE:
+                    connection.execute(jobs.update().where(jobs.c.id == row.id).values(values))
+        return frozenset(row.audio_sha256 for row in found)
 
     # -- working
 

@@ -255,13 +255,15 @@ def confirm(connection: sa.Connection, episode_id: int, label: str, profile: str
         raise LibraryError(f"the episode has no speaker {label}; it has {', '.join(labels) or 'none'}")
 
 
-def speaker_embeddings_of(connection: sa.Connection, sha256: str, dimension: int) -> dict[str, tuple[Embedding, ...]]:
+def speaker_embeddings_of(
+    connection: sa.Connection, sha256: str, embedder: str, dimension: int
+) -> dict[str, tuple[Embedding, ...]]:
     rows = (
         sa.select(speakers.c.label, speaker_embeddings.c.vectors, speaker_embeddings.c.spans)
         .select_from(speaker_embeddings)
         .join(speakers)
         .join(episodes)
-        .where(episodes.c.audio_sha256 == sha256)
+        .where(episodes.c.audio_sha256 == sha256, episodes.c.embedder == embedder)
         .order_by(speakers.c.position)
     )
     return {

@@ -51,6 +51,12 @@ def admit(connection: sa.Connection, location: str, embedder: str, dimension: in
     return pinned_dimension or dimension
 
 
+def move(connection: sa.Connection, embedder: str, dimension: int) -> None:
+    """Ties the library to another embedder, whatever it holds; what it held of the old one counts no more."""
+    connection.execute(settings.delete().where(OF_LIBRARY))
+    _write(connection, embedder=embedder, dimension=dimension)
+
+
 def _write(connection: sa.Connection, **pins: str | int | None) -> None:
     rows = [{"embedder": "", "key": key, "value": str(value)} for key, value in pins.items() if value is not None]
     connection.execute(settings.insert(), rows)
@@ -71,5 +77,6 @@ def _mismatch(
         )
     return EmbedderMismatch(
         f"{location} holds voices of {pinned!r}, not of {embedder!r}, and the two cannot be compared; "
-        f"use {pinned!r}, or choose another library for {embedder!r}"
+        f"use {pinned!r}, choose another library for {embedder!r}, or move this one to it: "
+        f"voicematch library upgrade --embedder {embedder}"
     )
