@@ -444,7 +444,7 @@ def test_an_unknown_is_described(library: Library) -> None:
         hear(library, number, MAYA, voice, lines=lines if number == 1 else ())
     described = {u.id: naming.describe(u, library=library) for u in library.unknowns.all()}
     host, guest = described["U-0001"], described["U-0002"]
-    assert (host.role, host.num_episodes, host.talk_seconds, host.shows) == ("host", 3, 90.0, ("/show",))
+    assert (host.role, host.num_episodes, host.talk_seconds, host.shows) == ("host", 3, 90.0, ("show",))
     assert [(s.name, s.quote) for s in host.suggestions] == [("Maya Lind", lines[0].text)]
     assert (guest.role, [s.name for s in guest.suggestions]) == ("guest", ["Liam Moss"])
 

@@ -23,7 +23,7 @@ import feedparser
 from . import formats
 from .download import Document, fetch, shown
 from .errors import FormatError
-from .types import Line
+from .types import Chapter, Line
 
 log = logging.getLogger(__name__)
 
@@ -77,14 +77,6 @@ class Transcript:
     url: str
     media_type: str = ""
     language: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Chapter:
-    """A chapter of an episode: start in seconds."""
-
-    start: float
-    title: str
 
 
 @dataclass(frozen=True, slots=True)

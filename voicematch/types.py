@@ -146,6 +146,14 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Chapter:
+    """A chapter of an episode: start in seconds."""
+
+    start: float
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class LabelledEpisode:
     """The answer: an episode with names on it. ``name(label)`` is what to print for a local label.
 
@@ -153,6 +161,8 @@ class LabelledEpisode:
     audio_sha256 : identifies the exact audio the labels belong to
     matches : by local label, one for every speaker in ``turns``
     lost_seconds : what a damaged file could not give
+    show : the podcast it is of, or ""
+    chapters : as the feed has them, in order of time
     """
 
     source: str
@@ -166,6 +176,8 @@ class LabelledEpisode:
     embedder: str = ""
     diarizer: str = ""
     lost_seconds: float = 0.0
+    show: str = ""
+    chapters: tuple[Chapter, ...] = ()
 
     def name(self, speaker: str) -> str:
         """The profile's name when accepted, else the local label."""

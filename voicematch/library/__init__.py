@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from ..errors import ProfileNotFound
 from ..score import Voiceprints
-from ..types import Embedding, LabelledEpisode, Match
+from ..types import Embedding, LabelledEpisode, Line, Match
 from . import (
     episodes,
     erasure,
@@ -40,6 +40,8 @@ from .jobs import Added, Job, Jobs, NewJob, State, Voice
 from .judging import Judging
 from .listings import Listings
 from .matches import SpeakerEmbeddings, StoredSpeakers
+from .moving import Moving, Remade, StaleEpisode
+from .outputs import Output, Outputs
 from .people import People
 from .profiles import CONSENT, Profile, VoiceprintRow
 from .search import Hit
@@ -60,11 +62,15 @@ __all__ = [
     "Judging",
     "Library",
     "Listings",
+    "Moving",
     "NewJob",
+    "Output",
     "People",
     "Profile",
     "Recorded",
+    "Remade",
     "SpeakerEmbeddings",
+    "StaleEpisode",
     "State",
     "Stats",
     "StoredSpeakers",
@@ -172,6 +178,16 @@ class Library:
         return Jobs(self._database)
 
     @property
+    def outputs(self) -> Outputs:
+        """The files that its episodes were written to."""
+        return Outputs(self._database)
+
+    @property
+    def moving(self) -> Moving:
+        """Its way to another embedder."""
+        return Moving(self._database, self._embedder)
+
+    @property
     def unknowns(self) -> Unknowns:
         """The remembered voices without a name."""
         return Unknowns(self._database, self._embedder, self._dimension)
@@ -218,6 +234,7 @@ class Library:
         Raises LibraryError when what a person said then has been changed again since.
         """
         with self._database.write() as connection:
+            self._admit(connection, self._embedder, ())  # vectors of before an upgrade must not come back
             return undo.restore(connection, recorded)
 
     def _admit(self, connection: sa.Connection, embedder: str, embeddings: Sequence[Embedding]) -> int | None:
@@ -376,6 +393,11 @@ class Library:
         with self._database.read() as connection:
             return episodes.read(connection, episodes.find(connection, key))
 
+    def lines(self, audio_sha256: str) -> tuple[Line, ...]:
+        """What is said in one episode; empty when it is not stored, or came without words."""
+        with self._database.read() as connection:
+            return episodes.lines_of(connection, audio_sha256)
+
     def episodes(
         self, *, profile: str | None = None, since: str | None = None, limit: int | None = None
     ) -> tuple[EpisodeSummary, ...]:
@@ -398,9 +420,9 @@ class Library:
     # -- matching again
 
     def speaker_embeddings(self, audio_sha256: str) -> dict[str, tuple[Embedding, ...]]:
-        """The stored voices of one episode, by local label; empty when it is not stored."""
+        """The stored voices of one episode, by local label; empty when it is not stored, or by another embedder."""
         with self._database.read() as connection:
-            return matches.speaker_embeddings_of(connection, audio_sha256, self._dimension or 0)
+            return matches.speaker_embeddings_of(connection, audio_sha256, self._embedder, self._dimension or 0)
 
     def all_speaker_embeddings(self) -> SpeakerEmbeddings:
         """The stored voices of all episodes, for matching the whole backlog at once."""

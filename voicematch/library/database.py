@@ -228,3 +228,9 @@ def _use_write_ahead_log(engine: sa.Engine, busy_seconds: float) -> None:
                 time.sleep(0.01)
     finally:
         raw.close()
+
+
+def add_column(connection: sa.Connection, column: sa.Column[Any]) -> None:
+    """Adds a column of today's schema to a table of an older one."""
+    clause = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
+    connection.execute(sa.DDL(f"ALTER TABLE {column.table.name} ADD COLUMN {clause}"))  # type: ignore[no-untyped-call]

@@ -15,9 +15,9 @@ import numpy as np
 import sqlalchemy as sa
 
 from ..errors import LibraryError
-from ..types import Embedding, LabelledEpisode, Line, Match, Turn, Verdict, Word
+from ..types import Chapter, Embedding, LabelledEpisode, Line, Match, Turn, Verdict, Word
 from . import matches, unknowns, vectors
-from .database import insert, now
+from .database import add_column, insert, now
 from .schema import candidates, episodes, lines, profiles, speaker_embeddings, speakers, turns
 
 log = logging.getLogger(__name__)
@@ -57,6 +57,17 @@ class Appearance:
     talk_seconds: float
     num_turns: int
     co_speakers: tuple[str, ...]
+
+
+def add_show_and_chapters(connection: sa.Connection) -> None:
+    """The step from a library whose episodes knew neither."""
+    add_column(connection, episodes.c.show)
+    add_column(connection, episodes.c.chapters)
+    of_job = sa.text(
+        "UPDATE episodes SET show = (SELECT max(jobs.show) FROM jobs WHERE jobs.audio_sha256 = episodes.audio_sha256)"
+        " WHERE EXISTS (SELECT 1 FROM jobs WHERE jobs.audio_sha256 = episodes.audio_sha256)"
+    )
+    connection.execute(of_job)
 
 
 def storable(text: str) -> str:
@@ -142,6 +153,10 @@ def _replace_episode(connection: sa.Connection, episode: LabelledEpisode) -> int
         "diarizer": episode.diarizer,
         "stored": now(),
     }
+    if episode.show:  # one that is labelled again by hand stays of the show it was found in
+        values["show"] = storable(episode.show)
+    if episode.chapters:
+        values["chapters"] = json.dumps([[chapter.start, storable(chapter.title)] for chapter in episode.chapters])
     sha256 = episode.audio_sha256
     known = connection.scalar(sa.select(episodes.c.id).where(episodes.c.audio_sha256 == sha256))
     if known is None:
@@ -228,6 +243,12 @@ def _line_rows(episode_id: int, of_episode: Sequence[Line]) -> Iterator[dict[str
         }
 
 
+def lines_of(connection: sa.Connection, sha256: str) -> tuple[Line, ...]:
+    """The lines of an episode, in order."""
+    of_episode = sa.select(lines).join(episodes).where(episodes.c.audio_sha256 == sha256).order_by(lines.c.position)
+    return tuple(_line(line) for line in connection.execute(of_episode))
+
+
 def read(connection: sa.Connection, episode_id: int) -> LabelledEpisode:
     row = connection.execute(sa.select(episodes).where(episodes.c.id == episode_id)).one()
     of_turns = (
@@ -249,6 +270,8 @@ def read(connection: sa.Connection, episode_id: int) -> LabelledEpisode:
         embedder=row.embedder,
         diarizer=row.diarizer,
         lost_seconds=row.lost_seconds,
+        show=row.show,
+        chapters=tuple(Chapter(*chapter) for chapter in json.loads(row.chapters or "[]")),
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,6 +18,7 @@ from .database import Database
 from .jobs import State, jobs
 from .matches import Names
 from .schema import candidates, episodes, lines, profiles, speakers, turns
+from .shows import show_of
 from .unknowns import name_of, unknown_speakers
 
 KEY_DIGITS = 16  # of a sha256: two of a billion episodes share them once in forty
@@ -93,19 +93,6 @@ class JobRow:
 def key_of(sha256: str) -> str:
     """What an episode is called in an address."""
     return sha256[:KEY_DIGITS]
-
-
-def show_of(show: str | None, source: str, *, folders: bool = False) -> str:
-    """The feed's or folder's name that came with the job, else the host of an address, else "".
-
-    folders : a file that came without a job is of the show that its folder is called; for who owns the library alone
-
-    >>> show_of("Ada", "/a/1.mp3"), show_of(None, "https://example.org/a/1.mp3"), show_of(None, "/home/ada/1.mp3")
-    ('Ada', 'example.org', '')
-    """
-    host = re.match(r"https?://(?:[^/@]*@)?([^/:]+)", source)
-    folder = PurePath(source.replace("\\", "/")).parent.name if folders else ""
-    return show or (host[1] if host else folder)
 
 
 def episode_id(connection: sa.Connection, key: str) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from ..errors import LibraryError
-from . import jobs, schema, unknowns
+from . import episodes, jobs, outputs, schema, unknowns
 from .database import Database, now
 from .upkeep import copy_sqlite
 
@@ -20,7 +20,13 @@ log = logging.getLogger(__name__)
 Step = tuple[str, Callable[[sa.Connection], None]]
 
 FIRST = "0001_first"
-STEPS: tuple[Step, ...] = (("0002_jobs", jobs.create_tables), ("0003_unknowns", unknowns.create_tables))
+STEPS: tuple[Step, ...] = (
+    ("0002_jobs", jobs.create_tables),
+    ("0003_unknowns", unknowns.create_tables),
+    ("0004_outputs", outputs.create_tables),
+    ("0005_shows", episodes.add_show_and_chapters),
+    ("0006_steadiness", unknowns.add_steadiness),
+)
 """What was changed after the first schema, oldest first. Released steps are never edited."""
 
 
@@ -38,7 +44,7 @@ def migrate(database: Database, *, steps: Sequence[Step] = STEPS, create: bool =
         raise LibraryError(f"{database.location}: no library there yet; voicematch enroll NAME FILE makes one")
     if applied and database.path is not None:
         _refuse_newer(applied, known, database.location)
-        backup = _backup_path(database.path, applied[-1])
+        backup = backup_path(database.path, applied[-1])
         copy_sqlite(database, backup)
         log.warning("%s: changed to a newer form; the library as it was is %s", database.location, backup.name)
     with database.write() as connection:
@@ -71,7 +77,8 @@ def _refuse_newer(applied: list[str], known: list[str], location: str) -> None:
         raise LibraryError(f"{location}: made by a newer voicematch ({newest}); pip install --upgrade voicematch")
 
 
-def _backup_path(path: Path, schema_name: str) -> Path:
+def backup_path(path: Path, schema_name: str) -> Path:
+    """A free name for a copy beside the library; `erasure` finds copies by it."""
     backup = path.with_name(f"{path.name}.{schema_name}.backup")
     num_tries = 1
     while backup.exists():

@@ -69,6 +69,7 @@ voiceprints = Table(
     sa.UniqueConstraint("profile_id", "embedder", "audio_sha256", "start", "stop"),
 )
 
+# ``chapters`` is JSON: [[start, title], …]
 episodes = Table(
     "episodes",
     metadata,
@@ -83,6 +84,8 @@ episodes = Table(
     Column("embedder", Text, nullable=False),
     Column("diarizer", Text, nullable=False),
     Column("stored", Text, nullable=False),
+    Column("show", Text, nullable=False, server_default=""),
+    Column("chapters", Text),
 )
 
 # ``confirmed`` is when a person said so; no machine changes such a row's match.

@@ -8,9 +8,9 @@ kept here too.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,14 @@ import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Table, Text
 
 from ..errors import LibraryError
-from ..score import Voiceprints, centroid
+from ..score import Voiceprints, centroid, steadiness
 from ..types import Embedding, Verdict
+from ..unnamed import Remembered
 from . import schema, vectors
-from .database import Database, insert, now
+from .database import Database, add_column, insert, now
 from .jobs import jobs
 from .schema import episodes, profiles, speaker_embeddings, speakers
+from .shows import show_of
 
 MIN_SECONDS = 20.0  # net speech in an episode below which a voice is a cameo, and not remembered
 
@@ -37,6 +39,7 @@ unknowns = Table(
 )
 
 # vector : (dimension,) float32, all of the speaker's embeddings pooled
+# steadiness : how little the voice varies, as score.steadiness has it; NULL where there is too little to tell
 unknown_speakers = Table(
     "unknown_speakers",
     schema.metadata,
@@ -44,6 +47,7 @@ unknown_speakers = Table(
     Column("unknown_id", schema.ID, ForeignKey("unknowns.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("vector", sa.LargeBinary, nullable=False),
     Column("seconds", sa.Double, nullable=False),
+    Column("steadiness", sa.Double),
 )
 
 ruled_out = Table(
@@ -53,20 +57,46 @@ ruled_out = Table(
     Column("profile_id", schema.ID, ForeignKey("profiles.id", ondelete="CASCADE"), primary_key=True, index=True),
 )
 
-Recognise = Callable[[Mapping[str, Sequence[Embedding]], Voiceprints], Mapping[str, str]]
+Recognise = Callable[[Mapping[str, Sequence[Embedding]], Remembered], Mapping[str, str]]
 """Says which remembered voice each of an episode's unnamed speakers is; one who is none of them is absent."""
 
 UNNAMED = sa.func.coalesce(speakers.c.verdict, "") != Verdict.ACCEPT.value
 
 
 def create_tables(connection: sa.Connection) -> None:
-    """The step from a library without unknowns. Before these tables change, it gets a copy of them as they are."""
-    schema.metadata.create_all(connection, tables=[unknowns, unknown_speakers, ruled_out])
+    """The step from a library without unknowns, whose speakers had no steadiness then."""
+    first = sa.MetaData()
+    for table in (speakers, unknowns, profiles, episodes):  # what the two refer to
+        table.to_metadata(first)
+    Table(
+        "unknown_speakers",
+        first,
+        Column("speaker_id", schema.ID, ForeignKey("speakers.id", ondelete="CASCADE"), primary_key=True),
+        Column("unknown_id", schema.ID, ForeignKey("unknowns.id", ondelete="CASCADE"), nullable=False, index=True),
+        Column("vector", sa.LargeBinary, nullable=False),
+        Column("seconds", sa.Double, nullable=False),
+    )
+    schema.metadata.create_all(connection, tables=[unknowns, ruled_out])
+    first.create_all(connection, tables=[first.tables["unknown_speakers"]])
+
+
+def add_steadiness(connection: sa.Connection) -> None:
+    """The step from a library that did not know how steady its unnamed voices are."""
+    add_column(connection, unknown_speakers.c.steadiness)
+    heard = sa.select(speaker_embeddings).where(
+        speaker_embeddings.c.speaker_id.in_(sa.select(unknown_speakers.c.speaker_id))
+    )
+    for row in connection.execute(heard).all():
+        spans = vectors.spans_from_bytes(row.spans)
+        rows = vectors.from_bytes(row.vectors, len(row.vectors) // 4 // max(len(spans), 1))
+        own = unknown_speakers.c.speaker_id == row.speaker_id
+        steady = steadiness(vectors.embeddings(rows, spans))
+        connection.execute(unknown_speakers.update().where(own).values(steadiness=steady))
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownSpeaker:
-    """Where an unknown is heard. ``show`` is the feed's, else the folder the audio is in."""
+    """Where an unknown is heard. ``show`` is the feed's, else the host's, or the name of the folder the audio is in."""
 
     audio_sha256: str
     speaker: str
@@ -156,13 +186,23 @@ class Unknowns:
     def ignored_voiceprints(self) -> Voiceprints:
         """One row for each speaker of every ignored unknown; ``profiles`` holds U-0001 …"""
         with self._database.read() as connection:
-            return _voiceprints(connection, self._embedder, self._dimension, unknowns.c.ignored_as.is_not(None))
+            rows = _heard(connection, self._embedder, unknowns.c.ignored_as.is_not(None))
+        return _voiceprints(rows, self._dimension)
 
     def ignore(self, name: str, ignored_as: str | None) -> None:
         """Keeps an unknown out of the lists and away from names; with None, takes it back."""
         with self._database.write() as connection:
             number = _existing(connection, name)
             connection.execute(unknowns.update().where(unknowns.c.id == number).values(ignored_as=ignored_as))
+
+    def merge(self, source: str, into: str) -> None:
+        """Makes two unknowns one: the speakers of ``source`` are heard as ``into`` from now on."""
+        with self._database.write() as connection:
+            gone, number = _existing(connection, source), _existing(connection, into)
+            if gone == number:
+                raise LibraryError(f"{source} and {into} are the same voice already")
+            of_gone = unknown_speakers.c.unknown_id == gone
+            connection.execute(unknown_speakers.update().where(of_gone).values(unknown_id=number))
 
     def split(self, name: str, parts: Iterable[Iterable[tuple[str, str]]]) -> tuple[str, ...]:
         """The new unknowns made of parts of one: each part is (audio_sha256, label) of some of its speakers."""
@@ -218,7 +258,7 @@ def remember(
     if not voices:
         return 0
     embeddings_by_label = {label: embeddings for label, (_, embeddings) in voices.items()}
-    found = recognise(embeddings_by_label, _voiceprints(connection, embedder, dimension, sa.true()))
+    found = recognise(embeddings_by_label, _remembered(connection, episode_id, embedder, dimension))
     for label, (speaker, embeddings) in voices.items():
         number = number_of(found.get(label, ""))
         link(connection, speaker, number or insert(connection, unknowns, created=now()), embeddings)
@@ -228,7 +268,8 @@ def remember(
 def link(connection: sa.Connection, speaker: int, unknown: int, embeddings: Sequence[Embedding]) -> None:
     pooled = centroid(embeddings)
     row = {"speaker_id": speaker, "unknown_id": unknown, "seconds": pooled.seconds}
-    connection.execute(unknown_speakers.insert().values(**row, vector=vectors.to_bytes(pooled.vector)))
+    voice = {"vector": vectors.to_bytes(pooled.vector), "steadiness": steadiness(embeddings)}
+    connection.execute(unknown_speakers.insert().values(row | voice))
 
 
 def of_episode(connection: sa.Connection, episode_id: int) -> dict[str, str]:
@@ -264,22 +305,48 @@ def _has_no_number() -> sa.ColumnElement[bool]:
     return sa.and_(UNNAMED, sa.not_(sa.exists().where(unknown_speakers.c.speaker_id == speakers.c.id)))
 
 
-def _voiceprints(
-    connection: sa.Connection, embedder: str, dimension: int, wanted: sa.ColumnElement[bool]
-) -> Voiceprints:
-    rows = connection.execute(
-        sa.select(unknown_speakers.c.unknown_id, unknown_speakers.c.vector, unknown_speakers.c.seconds)
+def _heard(connection: sa.Connection, embedder: str, wanted: sa.ColumnElement[bool]) -> Sequence[Any]:
+    """The speakers that count as an unknown, unknown by unknown."""
+    columns = (unknown_speakers.c.unknown_id, unknown_speakers.c.vector, unknown_speakers.c.seconds)
+    return connection.execute(
+        sa.select(*columns, unknown_speakers.c.steadiness, speakers.c.episode_id)
         .join(unknowns)
         .join(speakers, speakers.c.id == unknown_speakers.c.speaker_id)
         .join(episodes, episodes.c.id == speakers.c.episode_id)
         .where(wanted, UNNAMED, episodes.c.embedder == embedder)
         .order_by(unknown_speakers.c.unknown_id, unknown_speakers.c.speaker_id)
     ).all()
+
+
+def _voiceprints(rows: Sequence[Any], dimension: int) -> Voiceprints:
     return Voiceprints(
         profiles=tuple(name_of(row.unknown_id) for row in rows),
         vectors=vectors.from_bytes(b"".join([row.vector for row in rows]), dimension or 1),
         seconds=np.array([row.seconds for row in rows], np.float32),
     )
+
+
+def _remembered(connection: sa.Connection, episode_id: int, embedder: str, dimension: int) -> Remembered:
+    """All unknowns, as the episode is to be compared with them."""
+    rows = _heard(connection, embedder, sa.true())
+    show_by_episode = _shows(connection)
+    show = show_by_episode[episode_id]
+    return Remembered(
+        voices=_voiceprints(rows, dimension),
+        steadiness=tuple(row.steadiness for row in rows),
+        episodes=tuple(int(row.episode_id) for row in rows),
+        in_show=tuple(show_by_episode[row.episode_id] == show for row in rows),
+        num_in_show=sum(other == show for other in show_by_episode.values()) - 1,
+    )
+
+
+def _shows(connection: sa.Connection) -> dict[int, str]:
+    """By episode id, the show."""
+    columns = sa.select(episodes.c.id, episodes.c.source, episodes.c.show, jobs.c.show.label("show_of_job"))
+    with_job = columns.outerjoin(jobs, jobs.c.audio_sha256 == episodes.c.audio_sha256).order_by(jobs.c.id.desc())
+    return {
+        row.id: show_of(row.show or row.show_of_job, row.source, folders=True) for row in connection.execute(with_job)
+    }
 
 
 def _existing(connection: sa.Connection, name: str) -> int:
@@ -290,17 +357,11 @@ def _existing(connection: sa.Connection, name: str) -> int:
 
 
 def _unknowns(connection: sa.Connection, only: int | None) -> list[Unknown]:
-    labelled = sa.select(jobs.c.audio_sha256, jobs.c.show).where(jobs.c.audio_sha256.is_not(None))
-    show_by_job = {row.audio_sha256: row.show for row in connection.execute(labelled)}
-    show_of: dict[str, str] = {}
-    num_in_show: dict[str, int] = {}
-    for sha256, source in connection.execute(sa.select(episodes.c.audio_sha256, episodes.c.source)):
-        show = show_by_job.get(sha256) or _folder(source)
-        show_of[sha256] = show
-        num_in_show[show] = num_in_show.get(show, 0) + 1
+    show_by_episode = _shows(connection)
+    num_in_show = Counter(show_by_episode.values())
     rows = (
         sa.select(unknowns, episodes.c.audio_sha256, episodes.c.source, episodes.c.title, episodes.c.date)
-        .add_columns(speakers.c.label, speakers.c.talk_seconds)
+        .add_columns(speakers.c.label, speakers.c.talk_seconds, speakers.c.episode_id)
         .select_from(unknowns)
         .join(unknown_speakers)
         .join(speakers, speakers.c.id == unknown_speakers.c.speaker_id)
@@ -312,7 +373,7 @@ def _unknowns(connection: sa.Connection, only: int | None) -> list[Unknown]:
     heard: dict[int, list[UnknownSpeaker]] = {}
     for row in connection.execute(rows):
         first.setdefault(row.id, row)
-        show = show_of[row.audio_sha256]
+        show = show_by_episode[row.episode_id]
         heard.setdefault(row.id, []).append(
             UnknownSpeaker(row.audio_sha256, row.label, row.source, row.title, row.date, show, float(row.talk_seconds))
         )
@@ -326,10 +387,6 @@ def _unknowns(connection: sa.Connection, only: int | None) -> list[Unknown]:
         )
         for number, row in first.items()
     ]
-
-
-def _folder(source: str) -> str:
-    return str(PurePath(source.partition("?")[0]).parent)
 
 
 # -- what is known of a speaker, for when its episode is diarized again
