@@ -102,7 +102,7 @@
     const body = new URLSearchParams(new FormData(form));
     buttons.forEach((button) => (button.disabled = true));
     try {
-      const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" } });
+      const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { Accept: "application/json" } });
       const done = await answer.json();
       if (!answer.ok) throw new Error(done.error);
       await renew();
@@ -123,4 +123,6 @@
   });
 
   reveal();
+  const tab = document.querySelector(".nav [aria-current]");
+  if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - 60; // on a telephone the tabs are wider than the page
 }
