@@ -1,4 +1,4 @@
-"""The pages in a real browser: Debian's Chromium, driven by Playwright, against ``voicematch serve`` as it is installed.
+"""The pages in a real browser: Debian's Chromium, driven by Playwright, on ``voicematch serve`` as it is installed.
 
 VOICEMATCH_SCREENSHOTS names a folder for pictures of every page, light, dark and on a telephone, for a person to look
 at. VOICEMATCH_AXE names the axe.min.js of the npm package axe-core, which looks for faults of accessibility.
@@ -25,7 +25,7 @@ from . import web_library
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install '.[browser]')")
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, ConsoleMessage, Page
 
 CHROMIUM = shutil.which("chromium")
 AXE = os.environ.get("VOICEMATCH_AXE")
@@ -72,6 +72,10 @@ class Visit:
     def played(self) -> float:
         """Where the sound is, as the player shows it."""
         return float(self.page.locator(".player input[type=range]").input_value())
+
+    def note(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.faults.append(message.text)
 
     def hears(self, after: float) -> None:
         """Waits until the sound is beyond that second; a sound that does not play never gets there."""
@@ -129,7 +133,7 @@ def visiting(browser: Browser, address: str, **context: Any) -> Iterator[Visit]:
     opened = browser.new_context(**(LOOKS["light"] | context))
     visit = Visit(opened.new_page(), address)
     visit.page.set_default_timeout(15_000)
-    visit.page.on("console", lambda note: note.type in ("error", "warning") and visit.faults.append(note.text))
+    visit.page.on("console", visit.note)
     visit.page.on("pageerror", lambda error: visit.faults.append(str(error)))
     yield visit
     opened.close()
@@ -362,7 +366,7 @@ def test_no_page_keeps_anybody_out(browser: Browser, reading: str, look: str, tm
     pictures = Path(os.environ.get("VOICEMATCH_SCREENSHOTS") or tmp_path)
     pictures.mkdir(parents=True, exist_ok=True)
     axe = Path(AXE).read_text("utf-8")
-    found = {}
+    found: dict[tuple[str, str], str] = {}
     with visiting(browser, reading, **LOOKS[look]) as visit:
         for path in PATHS:
             page = visit.open(path)
