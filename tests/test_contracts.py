@@ -15,14 +15,21 @@ from voicematch.features import log_mel
 from voicematch.speech import SpeechDetector, default_detector
 from voicematch.types import Turn
 
-from .fakes import FakeDetector, FakeDiarizer, FakeEmbedder
+from .fakes import FakeDetector, FakeDiarizer, FakeEmbedder, pull_stand_in
 from .tones import write_episode
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "episode.mp3"
 
 
-@pytest.fixture(params=[OnnxEmbedder, FakeEmbedder])
-def embedder(request: pytest.FixtureRequest) -> Embedder:
+def of_the_hub() -> Embedder:
+    return OnnxEmbedder("ecapa1024")
+
+
+@pytest.fixture(params=[OnnxEmbedder, FakeEmbedder, of_the_hub])
+def embedder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Embedder:
+    if request.param is of_the_hub:
+        monkeypatch.setenv("VOICEMATCH_MODELS", str(tmp_path / "models"))
+        pull_stand_in(tmp_path / "weights")
     made: Embedder = request.param()
     return made
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from voicematch.embed import OnnxEmbedder
 from voicematch.errors import ModelError
 from voicematch.features import log_mel_snipped
 
+from .fakes import pull_stand_in
 from .hub_server import COMMIT, TOKEN, Repository, serve
 
 LARGE = "Wespeaker/wespeaker-voxceleb-ecapa-tdnn1024-LM"  # of ecapa1024, whose sum is not known here
@@ -261,15 +261,9 @@ def test_a_damaged_record_names_the_command(kept: Path) -> None:
         models.path("ecapa512")
 
 
-def stand_in(kept: Path, folder: Path) -> None:
-    """The built-in weights under the name of ecapa1024's, which has the same inputs and dimension."""
-    shutil.copyfile(models.path("ecapa-small"), folder / LARGE_FILE)
-    hub.pull(hub.offer("ecapa1024", folder=folder))
-
-
 def test_a_pulled_embedder_hears_the_frames_that_wespeaker_computes(kept: Path, tmp_path: Path) -> None:
     """Compared with the network run by hand on the rows of each window alone, less their mean."""
-    stand_in(kept, tmp_path)
+    pull_stand_in(tmp_path / "weights")
     samples = np.random.default_rng(1).normal(0, 0.1, 16_000 * 4).astype(np.float32)
     windows = np.array([[0, 24_000], [16_000, 64_000], [1_600, 25_600]])
     session = models.session("ecapa-small")

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,9 @@ import pytest
 
 from voicematch import models
 from voicematch.errors import ModelError
+from voicematch.match import match
+from voicematch.score import Voiceprints
+from voicematch.types import Embedding, Verdict
 
 BUILT_IN = [name for name, card in models.MODELS.items() if card.source is None]
 
@@ -94,6 +98,66 @@ except errors.ModelError as error:
 def test_without_the_environment_the_platform_says_where_models_lie() -> None:
     code = "from voicematch import models; print(models.folders()[-1])"
     assert Path(python(code, VOICEMATCH_MODELS="").strip()).parts[-2:] == ("voicematch", "models")
+
+
+def test_without_a_calibration_names_are_suggested_and_never_given(caplog: pytest.LogCaptureFixture) -> None:
+    cautious = models.calibration("an embedder of somebody's own")
+    assert "models/train/calibrate.py --embedder an embedder of somebody's own" in caplog.text
+    voice = np.eye(8, dtype=np.float32)[0]
+    known = Voiceprints(("Ada", "Basil"), np.eye(8, dtype=np.float32)[:2], np.array([30.0, 30.0], np.float32))
+    speaker = {"S0": tuple(Embedding(voice, 10.0, 10.0 * at, 10.0 * at + 10.0) for at in range(6))}
+    found = match(speaker, known, calibration=cautious)["S0"]  # the very same voice, a minute of it
+    assert (found.verdict, found.profile) == (Verdict.REVIEW, "Ada")
+    caplog.clear()
+    assert models.calibration("an embedder of somebody's own").accept == cautious.accept
+    assert caplog.text == ""  # said once
+
+
+def test_a_calibration_is_taken_from_a_pulled_models_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICEMATCH_MODELS", str(tmp_path))
+    (tmp_path / "ecapa512").mkdir()
+    own = replace(models.calibration("ecapa-small"), embedder="ecapa512", accept=0.77)
+    (tmp_path / "ecapa512" / "ecapa512.calibration.json").write_text(own.to_json(), encoding="utf-8")
+    assert models.calibration("ecapa512").accept == 0.77
+
+
+CPU, CUDA, CORE_ML = "CPUExecutionProvider", "CUDAExecutionProvider", "CoreMLExecutionProvider"
+
+
+@pytest.mark.parametrize(
+    ("device", "available", "expected"),
+    [
+        ("cpu", [CUDA, CPU], CPU),
+        ("cuda", [CUDA, CPU], CUDA),
+        ("mps", [CORE_ML, CPU], CORE_ML),
+        ("auto", [CUDA, CPU], CUDA),
+        ("auto", [CORE_ML, CPU], CPU),  # Core ML gains nothing on models this small
+        ("auto", [CPU], CPU),
+    ],
+)
+def test_a_device_is_a_provider_of_onnx_runtime(device: str, available: list[str], expected: str) -> None:
+    assert models.provider(device, available) == expected
+
+
+def test_a_device_that_is_not_there_is_said_with_the_way_forward() -> None:
+    with pytest.raises(ModelError, match=r"--device cuda: .*pip install onnxruntime-gpu.*--device cpu always works"):
+        models.provider("cuda", [CPU])
+    with pytest.raises(ModelError, match=r"--device mps: .*macOS"):
+        models.provider("mps", [CPU])
+    with pytest.raises(ModelError, match="no device is called 'tpu'; there is auto, cpu, cuda, mps"):
+        models.provider("tpu", [CPU])
+
+
+def test_every_pulled_row_says_what_is_needed_to_pull_and_open_it() -> None:
+    for name, card in models.MODELS.items():
+        if card.source is None:
+            continue
+        assert "/" in card.source.repository
+        assert card.file in ("", *card.source.files)
+        assert set(card.source.sha256) <= set(card.source.files)
+        assert all(len(sha256) == 64 for sha256 in card.source.sha256.values())
+        assert (card.dimension > 0) == (card.kind == "embedder"), name
+        assert card.sha256 == ""
 
 
 def test_importing_the_table_loads_no_runtime() -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import dataclasses
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import ModelError
-from . import EXIT_ERROR
-from .options import json_option, quiet_option
+from . import EXIT_ERROR, EXIT_PARTIAL
+from .options import device_option, json_option, quiet_option
 from .terminal import print_json, print_table, progress_bar
+
+if TYPE_CHECKING:
+    from ..compare import Compared
 
 
 @click.group()
@@ -117,6 +121,112 @@ def verify() -> int:
             click.echo(f"{name}: {error}")
             failed += 1
     return EXIT_ERROR if failed else 0
+
+
+@models.command()
+@click.argument("name")
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
+def export(name: str, file: Path | None) -> None:
+    """Write the torch model NAME as ONNX to FILE; by default to where voicematch runs it from without torch.
+
+    Only speechbrain can be exported; it has to be pulled first, and needs pip install 'voicematch[torch]'.
+    """
+    from ..models import card
+
+    if card(name).engine != "speechbrain":
+        raise ModelError(f"model {name!r} cannot be exported; speechbrain can")
+    from ..engines.speechbrain import export as write
+
+    click.echo(f"wrote {write(file)}", err=True)
+
+
+@models.command()
+@click.argument("audio", nargs=-1, required=True, metavar="AUDIO...")
+@click.option("--embedder", "embedders", multiple=True, metavar="NAME", help="One to compare (repeatable).")
+@click.option("--diarizer", "diarizers", multiple=True, metavar="NAME", help="One to compare (repeatable).")
+@click.option(
+    "--reference",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The truth of the one AUDIO, as RTTM (default: STEM.rttm or ref.rttm beside each).",
+)
+@click.option("--collar", default=0.0, show_default=True, help="Seconds left out on each side of a boundary.")
+@device_option
+@json_option
+@quiet_option
+def compare(
+    audio: tuple[str, ...],
+    embedders: tuple[str, ...],
+    diarizers: tuple[str, ...],
+    reference: Path | None,
+    collar: float,
+    device: str,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Run several embedders and diarizers over the same AUDIO, and show accuracy and speed side by side.
+
+    Without --embedder and --diarizer, all that this machine has. Every pair works in a process of its own. Accuracy
+    needs the truth, as RTTM, and pip install 'voicematch[evaluate]'. Nothing is stored.
+    """
+    from .. import compare as comparing
+
+    if reference is not None and len(audio) > 1:
+        raise click.UsageError("--reference goes with one AUDIO")
+    recordings = [comparing.recording(source, reference) for source in audio]
+    here = comparing.installed(device)
+    with progress_bar("compare", quiet=quiet) as progress:
+        found = comparing.compare(
+            recordings, diarizers or here[0], embedders or here[1], device=device, collar=collar, progress=progress
+        )
+    if as_json:
+        print_json([_figures(one, collar) for one in found])
+    else:
+        _show(found, collar)
+    return EXIT_ERROR if all(one.error for one in found) else EXIT_PARTIAL if any(one.error for one in found) else 0
+
+
+def _figures(one: Compared, collar: float) -> dict[str, object]:
+    figures: dict[str, object] = {"diarizer": one.diarizer, "embedder": one.embedder, "error": one.error or None}
+    figures |= {"audio_seconds": one.audio_seconds, "seconds": one.seconds, "seconds_per_hour": one.seconds_per_hour}
+    figures |= {"peak_memory_mb": one.peak_mb, "collar": collar, "overlap": True, "eer": one.eer}
+    score = one.score
+    figures["DER"] = score.der if score else None
+    figures["missed"] = score.miss_rate if score else None
+    figures["false alarm"] = score.false_alarm_rate if score else None
+    figures["confusion"] = score.confusion_rate if score else None
+    figures["JER"] = score.jer if score else None
+    figures["count right"] = score.num_episodes_count_right if score else None
+    figures["episodes with truth"] = score.num_episodes if score else 0
+    return figures
+
+
+def _show(found: tuple[Compared, ...], collar: float) -> None:
+    from ..models import num_cores
+
+    rows = []
+    for one in found:
+        if one.error:
+            continue
+        score = one.score
+        parts = f"({score.miss_rate:.1%} + {score.false_alarm_rate:.1%} + {score.confusion_rate:.1%})" if score else ""
+        rows.append(
+            (
+                one.diarizer,
+                one.embedder,
+                f"{score.der:.1%} {parts}" if score else "",
+                f"{score.num_episodes_count_right} of {score.num_episodes}" if score else "",
+                f"{one.eer:.1%}" if one.eer is not None else "",
+                f"{one.seconds_per_hour:.1f}",
+                f"{one.peak_mb:.0f} MB" if one.peak_mb else "",
+            )
+        )
+    columns = ("diarizer", "embedder", "DER (miss + fa + conf.)", "count right", "EER 2 s", "s per hour", "peak memory")
+    title = f"{num_cores()} cores; collar {collar:g} s, overlap scored; EER of the truth's voices within each recording"
+    if rows:
+        print_table(columns, rows, right=columns[2:], title=title)
+    for one in found:
+        if one.error:
+            click.echo(f"{one.diarizer} with {one.embedder}: {one.error}", err=True)
 
 
 def _megabytes(size: int) -> str:
