@@ -163,7 +163,8 @@ def ruler(duration: float) -> tuple[Tick, ...]:
     ['0:00', '15:00', '30:00', '45:00', '1:00:00']
     """
     step = next((step for step in _STEPS if duration / step < MOST_TICKS), _STEPS[-1])
-    return tuple(Tick(round(100 * n * step / duration, 2), clock(n * step)) for n in range(int(duration // step) + 1))
+    length = duration or step  # an episode may be without any
+    return tuple(Tick(round(100 * n * step / length, 2), clock(n * step)) for n in range(int(duration // step) + 1))
 
 
 def paragraphs(lines: Iterable[Spoken]) -> list[list[Any]]:
