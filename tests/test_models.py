@@ -113,12 +113,18 @@ def test_without_a_calibration_names_are_suggested_and_never_given(caplog: pytes
     assert caplog.text == ""  # said once
 
 
-def test_a_calibration_is_taken_from_a_pulled_models_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_measured_of_a_pulled_model_lies_with_the_pulled_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("VOICEMATCH_MODELS", str(tmp_path))
-    (tmp_path / "ecapa512").mkdir()
+    assert models.beside("ecapa512", models.CALIBRATION) is None
+    place = models.place_beside("ecapa512", models.CALIBRATION)
+    assert place == tmp_path / "ecapa512.calibration.json"
     own = replace(models.calibration("ecapa-small"), embedder="ecapa512", accept=0.77)
-    (tmp_path / "ecapa512" / "ecapa512.calibration.json").write_text(own.to_json(), encoding="utf-8")
+    place.write_text(own.to_json(), encoding="utf-8")
     assert models.calibration("ecapa512").accept == 0.77
+    built_in = models.place_beside("ecapa-small", models.CALIBRATION)
+    assert built_in == models.beside("ecapa-small", models.CALIBRATION)
 
 
 CPU, CUDA, CORE_ML = "CPUExecutionProvider", "CUDAExecutionProvider", "CoreMLExecutionProvider"

@@ -173,6 +173,7 @@ MODELS: dict[str, ModelCard] = {
             description="pyannote's speaker-diarization-3.1; needs the two models below as well",
             engine="pyannote",
             source=Source("pyannote/speaker-diarization-3.1", ("config.yaml",), gated=True),
+            size=469,
         ),
         ModelCard(
             name="pyannote-segmentation-3.0",
@@ -276,11 +277,15 @@ def fingerprint(name: str) -> str:
 
 
 def beside(name: str, suffix: str) -> Path | None:
-    """What is kept of a model beside its file, ``NAME`` with this ending; None when there is no such file."""
+    """What was measured of a model, in a file called ``NAME`` with this ending; None when there is no such file."""
     if name not in MODELS:
         return None
-    places = (*folders(), pulled_folder(name))
-    return next((folder / (name + suffix) for folder in places if (folder / (name + suffix)).is_file()), None)
+    return next((folder / (name + suffix) for folder in folders() if (folder / (name + suffix)).is_file()), None)
+
+
+def place_beside(name: str, suffix: str) -> Path:
+    """Where such a file is to be written: with the built-in models of this checkout, or with the pulled ones."""
+    return folders()[1 if card(name).source is None else -1] / (name + suffix)
 
 
 def calibration(name: str) -> Calibration:
@@ -305,10 +310,10 @@ def _cautious(name: str) -> Calibration:
 
     log.warning(
         "no calibration for the embedder %r: names are suggested (maybe NAME) and never given, and unnamed voices are "
-        "not recognised in other episodes; models/train/calibrate.py --embedder %s makes one, to be put in %s",
+        "not recognised in other episodes; models/train/calibrate.py --embedder %s makes one, and puts it in %s",
         name,
         name,
-        pulled_folder(name),
+        folders()[-1],
     )
     return Calibration(
         embedder=name,

@@ -6,7 +6,8 @@ The folder holds episodes with truth (``manifest.json``, ``ref.rttm``, ``ref.uem
 diarizer's vectors of every episode, given to speakers by the truth, are compared with every profile, in excerpts and
 whole, and a logistic model is fitted by maximum likelihood, targets and nontargets weighing the same. It is judged by
 leaving out each show in turn, on the turns that the diarizer itself finds. Scores are normalised against a cohort of
-strangers, people of the training set (``train.tsv``). Writes ``models/NAME.calibration.json``.
+strangers, people of the training set (``train.tsv``). Writes ``NAME.calibration.json`` to ``models/``, or to where
+pulled models are.
 What the diarizer heard is kept in the cache under the model's sha256, so a second run takes seconds.
 """
 
@@ -29,7 +30,8 @@ import scipy.optimize
 from voicematch import models
 from voicematch.audio import Audio
 from voicematch.diarize import STEP, STRETCH, Clock, Heard, conclude, listen
-from voicematch.embed import Embedder, OnnxEmbedder
+from voicematch.embed import Embedder
+from voicematch.engines import open_embedder
 from voicematch.evaluate import NamingScore, cllr, naming, pieces, read_rttm, read_uem, total
 from voicematch.match import match
 from voicematch.pipeline import voiceprints_of
@@ -109,7 +111,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("build/calibrate"))
     parser.add_argument("--dry-run", action="store_true", help="print the figures, write nothing")
     arguments = parser.parse_args()
-    embedder = OnnxEmbedder(arguments.embedder)
+    embedder = open_embedder(arguments.embedder, device="cpu")
     cache = arguments.cache / models.fingerprint(embedder.name)[:16]
     manifest = json.loads((arguments.folder / "manifest.json").read_text(encoding="utf-8"))
     profiles = {
@@ -126,7 +128,7 @@ def main() -> None:
     calibration = fit_all(voices, profiles, embedder.name, cohort)
     report(episodes, voices, profiles, calibration)
     if not arguments.dry_run:
-        path = Path(__file__).parent.parent / f"{embedder.name}{models.CALIBRATION}"
+        path = models.place_beside(embedder.name, models.CALIBRATION)
         path.write_text(calibration.to_json(), encoding="utf-8")
         print(f"wrote {path}")
 

@@ -27,7 +27,8 @@ from voicematch import cluster, diarize, models
 from voicematch.audio import SAMPLE_RATE, Audio
 from voicematch.cluster import Backend
 from voicematch.diarize import Clock, Heard
-from voicematch.embed import OnnxEmbedder
+from voicematch.embed import Embedder
+from voicematch.engines import open_embedder
 from voicematch.features import log_mel
 from voicematch.types import Array, Diarization
 
@@ -44,9 +45,9 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings")
     parser.add_argument("--only", default="", help="episodes whose id begins so")
     chosen = parser.parse_args()
-    embedder = OnnxEmbedder(chosen.model)
+    embedder = open_embedder(chosen.model, device="cpu")
     if chosen.command == "backend":
-        file = models.path(chosen.model).with_suffix(diarize.BACKEND)
+        file = models.place_beside(chosen.model, diarize.BACKEND)
         fit(chosen.folder, embedder).save(file)
         print(file)
     else:
@@ -58,7 +59,7 @@ def main() -> None:
         judge(chosen.folder, embedder, chosen.cache, chosen.only)
 
 
-def fit(folder: Path, embedder: OnnxEmbedder) -> Backend:
+def fit(folder: Path, embedder: Embedder) -> Backend:
     """The backend of an embedder, from windows of training speakers."""
     chance = random.Random(0)
     clips_by_speaker: dict[str, list[str]] = {}
@@ -75,7 +76,7 @@ def fit(folder: Path, embedder: OnnxEmbedder) -> Backend:
     return Backend.estimate(np.concatenate(vectors), np.array(speakers))
 
 
-def voices(folder: Path, clips: list[str], embedder: OnnxEmbedder, chance: random.Random) -> Iterator[Array]:
+def voices(folder: Path, clips: list[str], embedder: Embedder, chance: random.Random) -> Iterator[Array]:
     """Vectors of up to 6 loud windows of each clip, until there are enough."""
     chance.shuffle(clips)
     num_vectors, length = 0, round(diarize.WINDOW * SAMPLE_RATE)
@@ -93,7 +94,7 @@ def voices(folder: Path, clips: list[str], embedder: OnnxEmbedder, chance: rando
             return
 
 
-def judge(folder: Path, embedder: OnnxEmbedder, cache: Path, only: str) -> None:
+def judge(folder: Path, embedder: Embedder, cache: Path, only: str) -> None:
     """Print DER (collar 0, overlap scored) in per cent and speaker counts, by episode and by kind."""
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     totals: dict[str, list[dict[str, float]]] = {}
@@ -115,7 +116,7 @@ def judge(folder: Path, embedder: OnnxEmbedder, cache: Path, only: str) -> None:
     print("seconds per hour:", ", ".join(f"{stage} {value:.1f}" for stage, value in stages.items()))
 
 
-def listened(file: Path, embedder: OnnxEmbedder, cache: Path) -> tuple[Heard, dict[str, float]]:
+def listened(file: Path, embedder: Embedder, cache: Path) -> tuple[Heard, dict[str, float]]:
     kept = cache / f"{file.parent.name}-{embedder.name}-{models.fingerprint(embedder.name)[:8]}.pickle"
     if not kept.is_file():
         clock = Clock()
