@@ -79,39 +79,38 @@ def search(
     speaker : a name, a profile's or one that transcripts give
     profile : the id of the profile that was accepted as who says the line
     """
-    asked = terms(words)
-    find = _in_fts5 if connection.dialect.name == "sqlite" else _in_postgresql
-    rank, marked, found, holds = find(asked)
-    when = sa.func.coalesce(episodes.c.date, episodes.c.stored)
-    accepted = speakers.c.verdict == Verdict.ACCEPT.value
-    wanted = (
+    asked = _asked(connection, words)
+    by_whom: Any = sa.true()
+    if speaker is not None:
+        by_whom = _spoken_by(connection, speaker)
+    if profile is not None:
+        by_whom = speakers.c.profile_id == profile
+    # First which lines, for all that hold the words are ranked; then what is shown of those few.
+    found = asked.index if speaker is None and profile is None and since is None else asked.with_lines
+    if speaker is not None or profile is not None:
+        found = found.outerjoin(speakers, _SAYS_IT)
+    wanted = sa.select(asked.line_id).select_from(found).where(asked.holds, by_whom, _since(since))
+    ids = connection.scalars(wanted.order_by(asked.rank, asked.line_id.desc()).limit(limit).offset(offset)).all()
+    shown = (
         sa.select(
+            lines.c.id,
             lines.c.episode_id,
             lines.c.position,
             lines.c.start,
             lines.c.stop,
             lines.c.text,
             sa.func.coalesce(profiles_table.c.name, lines.c.speaker).label("speaker"),
-            marked.label("marked"),
+            asked.marked.label("marked"),
             *(episodes.c[name] for name in ("audio_sha256", "source", "title", "date")),
         )
-        .select_from(found)
+        .select_from(asked.with_lines)
         .join(episodes, episodes.c.id == lines.c.episode_id)
-        .outerjoin(
-            speakers,
-            sa.and_(speakers.c.episode_id == lines.c.episode_id, speakers.c.label == lines.c.speaker, accepted),
-        )
+        .outerjoin(speakers, _SAYS_IT)
         .outerjoin(profiles_table, profiles_table.c.id == speakers.c.profile_id)
-        .where(holds)
+        .where(asked.holds, asked.line_id.in_(ids))
     )
-    if speaker is not None:
-        wanted = wanted.where(_spoken_by(connection, speaker))
-    if profile is not None:
-        wanted = wanted.where(speakers.c.profile_id == profile)
-    if since is not None:
-        wanted = wanted.where(when >= since)
-    best_first = wanted.order_by(rank, when.desc(), lines.c.episode_id, lines.c.position)
-    rows = connection.execute(best_first.limit(limit).offset(offset)).all()
+    row_by_id = {row.id: row for row in connection.execute(shown)}
+    rows = [row_by_id[one] for one in ids]
     neighbours = _neighbours(connection, rows)
     for row in rows:
         yield Hit(
@@ -131,31 +130,61 @@ def search(
 
 def count(connection: sa.Connection, words: str, *, profile: int | None, since: str | None, most: int) -> int:
     """How many lines hold all the words; ``most`` when there are as many or more."""
-    find = _in_fts5 if connection.dialect.name == "sqlite" else _in_postgresql
-    _, _, found, holds = find(terms(words))
+    asked = _asked(connection, words)
+    found = asked.index if profile is None and since is None else asked.with_lines
     if profile is not None:
-        says_it = sa.and_(speakers.c.episode_id == lines.c.episode_id, speakers.c.label == lines.c.speaker)
-        found = found.join(speakers, says_it)
-        holds = sa.and_(holds, speakers.c.profile_id == profile, speakers.c.verdict == Verdict.ACCEPT.value)
-    wanted = sa.select(sa.literal(1)).select_from(found).where(holds)
-    if since is not None:
-        when = sa.func.coalesce(episodes.c.date, episodes.c.stored)
-        wanted = wanted.where(lines.c.episode_id.in_(sa.select(episodes.c.id).where(when >= since)))
-    return connection.scalar(sa.select(sa.func.count()).select_from(wanted.limit(most).subquery())) or 0
+        found = found.join(speakers, sa.and_(_SAYS_IT, speakers.c.profile_id == profile))
+    wanted = sa.select(sa.literal(1)).select_from(found).where(asked.holds, _since(since)).limit(most)
+    return connection.scalar(sa.select(sa.func.count()).select_from(wanted.subquery())) or 0
 
 
-def _in_fts5(asked: Sequence[tuple[str, bool]]) -> tuple[Any, Any, Any, Any]:
-    """Rank, marked text, tables and condition. Every term is an FTS5 string: nothing a person types is syntax."""
+_SAYS_IT = sa.and_(
+    speakers.c.episode_id == lines.c.episode_id,
+    speakers.c.label == lines.c.speaker,
+    speakers.c.verdict == Verdict.ACCEPT.value,
+)
+
+
+def _since(since: str | None) -> Any:
+    when = sa.func.coalesce(episodes.c.date, episodes.c.stored)
+    return sa.true() if since is None else lines.c.episode_id.in_(sa.select(episodes.c.id).where(when >= since))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked for, in the words of a database.
+
+    index : the table that tells which lines hold the words; with_lines : that and the lines themselves
+    line_id : of the index; marked : the text with marks around what was found
+    """
+
+    index: Any
+    with_lines: Any
+    line_id: Any
+    holds: Any
+    rank: Any
+    marked: Any
+
+
+def _asked(connection: sa.Connection, words: str) -> _Asked:
+    return _in_fts5(terms(words)) if connection.dialect.name == "sqlite" else _in_postgresql(terms(words))
+
+
+def _in_fts5(asked: Sequence[tuple[str, bool]]) -> _Asked:
+    """Every term is an FTS5 string: nothing a person types is syntax."""
     query = " ".join(f'"{text}"{" *" if prefix else ""}' for text, prefix in asked)
-    index = sa.table("lines_fts", sa.column("rowid"))
-    rank: Any = sa.literal_column("bm25(lines_fts)")
-    marked = sa.func.highlight(sa.literal_column("lines_fts"), 0, MARK, UNMARK)
-    holds = sa.literal_column("lines_fts").op("MATCH")(query)
-    return rank, marked, index.join(lines, lines.c.id == index.c.rowid), holds
+    index = sa.table("lines_fts", sa.column("rowid", sa.Integer))
+    return _Asked(
+        index=index,
+        with_lines=index.join(lines, lines.c.id == index.c.rowid),
+        line_id=index.c.rowid,
+        holds=sa.literal_column("lines_fts").op("MATCH")(query),
+        rank=sa.literal_column("bm25(lines_fts)"),
+        marked=sa.func.highlight(sa.literal_column("lines_fts"), 0, MARK, UNMARK),
+    )
 
 
-def _in_postgresql(asked: Sequence[tuple[str, bool]]) -> tuple[Any, Any, Any, Any]:
-    """Rank, marked text, tables and condition, as ``_in_fts5`` gives them."""
+def _in_postgresql(asked: Sequence[tuple[str, bool]]) -> _Asked:
     simple: Any = sa.literal_column("'simple'::regconfig")
     query: Any = None
     for text, prefix in asked:
@@ -164,8 +193,14 @@ def _in_postgresql(asked: Sequence[tuple[str, bool]]) -> tuple[Any, Any, Any, An
         query = term if query is None else query.op("&&")(term)
     vector = sa.func.to_tsvector(simple, lines.c.text)
     options = f"HighlightAll=true, StartSel={MARK}, StopSel={UNMARK}"
-    marked = sa.func.ts_headline(simple, lines.c.text, query, options)
-    return -sa.func.ts_rank_cd(vector, query), marked, lines, vector.op("@@")(query)
+    return _Asked(
+        index=lines,
+        with_lines=lines,
+        line_id=lines.c.id,
+        holds=vector.op("@@")(query),
+        rank=-sa.func.ts_rank_cd(vector, query),
+        marked=sa.func.ts_headline(simple, lines.c.text, query, options),
+    )
 
 
 def _spoken_by(connection: sa.Connection, speaker: str) -> Any:
@@ -183,11 +218,15 @@ def _spoken_by(connection: sa.Connection, speaker: str) -> Any:
 
 
 def _neighbours(connection: sa.Connection, rows: Sequence[Any]) -> dict[tuple[int, int], str]:
-    wanted = [(row.episode_id, row.position + step) for row in rows for step in (-1, 1)]
+    wanted: dict[int, list[int]] = {}
+    for row in rows:
+        wanted.setdefault(row.episode_id, []).extend((row.position - 1, row.position + 1))
+    # Written as one condition an episode: SQLite has no index for pairs in a list of pairs.
+    places = [(lines.c.episode_id == episode) & lines.c.position.in_(own) for episode, own in wanted.items()]
     texts: dict[tuple[int, int], str] = {}
-    for first in range(0, len(wanted), 500):  # SQL takes a bounded number of parameters
-        places = sa.tuple_(lines.c.episode_id, lines.c.position).in_(wanted[first : first + 500])
-        for row in connection.execute(sa.select(lines.c.episode_id, lines.c.position, lines.c.text).where(places)):
+    for first in range(0, len(places), 200):  # SQL takes conditions of a bounded depth
+        here = sa.or_(*places[first : first + 200])
+        for row in connection.execute(sa.select(lines.c.episode_id, lines.c.position, lines.c.text).where(here)):
             texts[row.episode_id, row.position] = row.text
     return texts
 
