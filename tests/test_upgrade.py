@@ -367,3 +367,16 @@ def test_the_command_shows_what_it_did(library: Library, tmp_path: Path, capsys:
     assert said["backup"] == f"{library.location}.fake.backup"
     assert cli.run(command, engines=AFTER) == cli.EXIT_ERROR
     assert "holds voices of 'later' already" in capsys.readouterr().err
+
+
+def test_a_library_on_postgresql_moves_without_a_copy(postgresql: str, tmp_path: Path) -> None:
+    with open_library(postgresql, embedder="fake", dimension=8) as library:
+        for embedder in ("fake", "later"):
+            set_calibration(library, embedder)
+        enrolled(library, tmp_path, "Ada", ADA)
+        heard(library, tones(tmp_path / "episode.wav", BASIL))
+        done = moved(library)
+    assert (done.num_voiceprints, done.num_queued, done.backup) == ((1, 1), 1, None)
+    with open_library(postgresql) as after:
+        assert (after.embedder, axes(after)) == ("later", {"Ada": [6]})
+        assert after.check() == ()
