@@ -6,98 +6,33 @@ at. VOICEMATCH_AXE names the axe.min.js of the npm package axe-core, which looks
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
-import signal
 import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
+from voicematch import identify, open_library
+from voicematch.types import Line
+
 from . import web_library
+from .browsing import CHROMIUM, COMMAND, LOOKS, WIDE, Visit, hosting, serving, visiting
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install '.[browser]')")
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Page
+    from playwright.sync_api import Browser
 
-CHROMIUM = shutil.which("chromium")
 AXE = os.environ.get("VOICEMATCH_AXE")
-NARROW, WIDE = {"width": 390, "height": 844}, {"width": 1180, "height": 860}
-LOOKS: dict[str, dict[str, Any]] = {
-    "light": {"viewport": WIDE, "color_scheme": "light"},
-    "dark": {"viewport": WIDE, "color_scheme": "dark"},
-    "phone": {
-        "viewport": NARROW,
-        "color_scheme": "light",
-        "device_scale_factor": 2,
-        "has_touch": True,
-        "is_mobile": True,
-    },
-    "phone-dark": {
-        "viewport": NARROW,
-        "color_scheme": "dark",
-        "device_scale_factor": 2,
-        "has_touch": True,
-        "is_mobile": True,
-    },
-}
-COMMAND = [sys.executable, "-c", "from voicematch.cli import main; main()"]
+SHARED = Path(os.environ.get("VOICEMATCH_SHARED", Path(__file__).parents[2] / "shared")) / "data" / "dev"
 EPISODE = "0000001b5eed5eed"  # the 28th of the synthetic library, in which Ada Ash is the host
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium (apt-get install chromium)")
-
-
-@dataclass
-class Visit:
-    """One window on one server, and what went wrong in it."""
-
-    page: Page
-    address: str
-    faults: list[str] = field(default_factory=list)
-
-    def open(self, path: str) -> Page:
-        self.page.goto(self.address + path)
-        return self.page
-
-    def text(self, selector: str) -> str:
-        return self.page.locator(selector).first.inner_text()
-
-    def played(self) -> float:
-        """Where the sound is, as the player shows it."""
-        return float(self.page.locator(".player input[type=range]").input_value())
-
-    def note(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.faults.append(message.text)
-
-    def hears(self, after: float) -> None:
-        """Waits until the sound is beyond that second; a sound that does not play never gets there."""
-        self.page.wait_for_function(
-            "after => Number(document.querySelector('.player input[type=range]')?.value) > after", arg=after
-        )
-
-
-@contextmanager
-def serving(library: Path) -> Iterator[str]:
-    """``voicematch serve`` on a free port, as its own process, until the end; gives its address."""
-    command = [*COMMAND, "serve", "--port", "0", "--library", str(library)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stderr is not None
-            line = server.stderr.readline()
-            found = re.match(r"(http://127\.0\.0\.1:\d+)/ shows ", line)
-            assert found, line + server.stderr.read()
-            yield found[1]
-        finally:
-            server.send_signal(signal.SIGINT)
-            server.wait(timeout=20)
 
 
 @pytest.fixture(scope="module")
@@ -125,19 +60,6 @@ def reading(original: Path) -> Iterator[str]:
     """The address of a library that no test changes."""
     with serving(original) as address:
         yield address
-
-
-@contextmanager
-def visiting(browser: Browser, address: str, **context: Any) -> Iterator[Visit]:
-    """A window; whatever the browser complains about, a policy that is broken too, fails the test at its end."""
-    opened = browser.new_context(**(LOOKS["light"] | context))
-    visit = Visit(opened.new_page(), address)
-    visit.page.set_default_timeout(15_000)
-    visit.page.on("console", visit.note)
-    visit.page.on("pageerror", lambda error: visit.faults.append(str(error)))
-    yield visit
-    opened.close()
-    assert visit.faults == []
 
 
 @pytest.fixture
@@ -335,6 +257,82 @@ def test_an_action_that_is_refused_says_why(changing: Visit) -> None:
     page.locator(".case.current").get_by_role("button", name="Name this voice").click()
     assert "consent" in page.get_by_role("alert").inner_text()
     changing.faults.clear()  # the browser notes every answer of 400
+
+
+# -- other libraries
+
+
+@pytest.fixture(scope="module")
+def site(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the static site made of the library."""
+    folder = tmp_path_factory.mktemp("site")
+    subprocess.run([*COMMAND, "site", str(folder), "--quiet", "--library", str(original)], check=True)
+    with hosting(folder) as address:
+        yield address
+
+
+def test_a_static_site_is_searched_in_the_browser(browser: Browser, site: str) -> None:
+    with visiting(browser, site) as visit:
+        page = visit.open("/index.html")
+        page.get_by_label("Find a speaker").fill("ada")
+        assert page.locator(".people li:visible").all_inner_texts() == [page.locator(".people li:visible").inner_text()]
+        page.get_by_role("link", name="Ada Ash").click()
+        page.get_by_label("Search what Ada Ash said").fill("MOSS wall")
+        page.keyboard.press("Enter")
+        page.locator("mark").first.wait_for()
+        assert set(page.locator(".said .who").all_inner_texts()) == {"Ada Ash"}
+        assert {text.lower() for text in page.locator("mark").all_inner_texts()} == {"moss", "wall"}
+        page.get_by_role("link", name="Read on").first.click()
+        page.locator(".line.target", has_text="moss").wait_for()
+        visit.open("/search.html?q=nobodysaidthis")
+        page.get_by_text("Nobody said that.").wait_for()
+        visit.faults[:] = [fault for fault in visit.faults if "404" not in fault]  # there is no file of such words
+        assert page.locator(".nav a").all_inner_texts() == ["Speakers", "Episodes"]
+
+
+@pytest.fixture(scope="module")
+def heard(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A library of two real recordings of one show, heard by the real models, and the name of its host."""
+    folders = [SHARED / name for name in ("tts_p03_e01", "tts_p03_e02")]
+    if not all((folder / "audio.mp3").exists() for folder in folders):
+        pytest.skip(f"no development episodes in {SHARED} (VOICEMATCH_SHARED)")
+    show = tmp_path_factory.mktemp("heard") / "A Show"
+    show.mkdir()
+    library = show.parent / "library.db"
+    with open_library(library) as opened:
+        for number, folder in enumerate(folders, 1):
+            rows = json.loads((folder / "lines.json").read_text("utf-8"))
+            lines = tuple(Line(row["start"], row["end"], row["text"]) for row in rows)
+            audio = shutil.copy(folder / "audio.mp3", show / f"{number}.mp3")
+            identify(audio, library=opened, lines=lines, title=f"Number {number}", date=f"2026-0{number}-15")
+    return library, rows[0]["person"]
+
+
+def test_two_real_episodes_are_labelled_by_naming_their_host(browser: Browser, heard: tuple[Path, str]) -> None:
+    library, host = heard
+    with serving(library) as address, visiting(browser, address) as visit:
+        page = visit.open("/unknowns")
+        assert "2 episodes" in visit.text(".case.current .facts")
+        page.keyboard.press("p")
+        visit.hears(0.5)
+        page.keyboard.press("n")
+        page.keyboard.type(host)
+        page.keyboard.press("Enter")
+        page.locator(".notice", has_text=host).wait_for()
+
+        visit.open("/speakers")
+        page.get_by_role("link", name=host).click()
+        assert page.locator(".chart-talk a").count() == 2
+        assert "active" in visit.text(".voice")
+        line = page.locator(".said li").nth(1)
+        start = float(line.locator("a.clock").get_attribute("data-start") or -1)
+        line.locator("a.clock").click()
+        visit.hears(start + 0.5)
+        for number in ("1", "2"):
+            visit.open("/episodes")
+            page.get_by_role("link", name=f"Number {number}").click()
+            assert host in visit.text("#lanes")
+            assert host in visit.text("#said")
 
 
 # -- how every page looks
