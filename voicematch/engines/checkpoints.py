@@ -6,7 +6,7 @@ rebuilds tensors and three small classes of pyannote.audio; the rest, notes of t
 
 from __future__ import annotations
 
-import importlib
+import inspect
 import pickle
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,9 @@ def model(place: Path) -> Any:
         module, name = str(architecture["module"]), str(architecture["class"])
         if not module.startswith(ARCHITECTURES) or not name.isidentifier():
             raise ModelError(f"{file}: is built by {module}.{name}, and only pyannote.audio's own models are opened")
-        made = getattr(importlib.import_module(module), name)(**checkpoint.get("hyper_parameters", {}))
+        kind = getattr(load(module), name)
+        takes = inspect.signature(kind).parameters  # a checkpoint also keeps what the model worked out from them
+        made = kind(**{key: value for key, value in checkpoint.get("hyper_parameters", {}).items() if key in takes})
         made.on_load_checkpoint(checkpoint)
         misfit = made.load_state_dict(checkpoint["state_dict"], strict=False)  # it may bring the loss of its training
         if misfit.missing_keys:

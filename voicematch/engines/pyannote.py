@@ -71,7 +71,7 @@ class PyannoteDiarizer:
         clock = Clock()
         pieces: list[Piece] = []
         duration = 0.0
-        for samples, is_all in self._pieces(audio, clock, progress):
+        for samples, is_all in cut(audio, self._piece, clock, progress):
             told = _Told(progress, duration, len(samples) / SAMPLE_RATE, audio.estimate() or 0.0)
             pieces.append(self._hear(samples, duration, embedder, clock, _bounds(speakers, is_all=is_all), told))
             duration += len(samples) / SAMPLE_RATE
@@ -83,30 +83,6 @@ class PyannoteDiarizer:
         if progress:
             progress("cluster", 1.0, 1.0)
         return replace(found, duration=duration, seconds_by_stage=clock.seconds)
-
-    def _pieces(self, audio: Sound, clock: Clock, progress: Progress | None) -> Iterator[tuple[Array, bool]]:
-        """The sound in pieces, each with whether it is all there is."""
-        most = round((self._piece + min(SHORTEST_PIECE, self._piece)) * SAMPLE_RATE)
-        length = round(self._piece * SAMPLE_RATE)
-        kept: list[Array] = []
-        num_kept = num_given = 0
-        blocks = iter(audio.blocks())
-        while True:
-            with clock("decode"):
-                block = next(blocks, None)
-            if block is None:
-                break
-            kept.append(block)
-            num_kept += len(block)
-            if progress:
-                done = (num_given + num_kept) / SAMPLE_RATE
-                progress("listen", done, max(done, audio.estimate() or 0.0))
-            while num_kept >= most:
-                joined = np.concatenate(kept)
-                kept, num_kept, num_given = [joined[length:]], num_kept - length, num_given + length
-                yield joined[:length], False
-        if num_kept:
-            yield np.concatenate(kept), num_given == 0
 
     def _hear(
         self,
@@ -143,6 +119,31 @@ class PyannoteDiarizer:
         if key not in self._pipelines:
             self._pipelines[key] = pipelines.build(self._folder, embedder).to(pick(self._device))
         return self._pipelines[key]
+
+
+def cut(audio: Sound, length: float, clock: Clock, progress: Progress | None) -> Iterator[tuple[Array, bool]]:
+    """The sound in pieces of ``length`` seconds, the last up to ``SHORTEST_PIECE`` longer, and whether it is all."""
+    size = round(length * SAMPLE_RATE)
+    most = size + round(min(SHORTEST_PIECE, length) * SAMPLE_RATE)
+    kept: list[Array] = []
+    num_kept = num_given = 0
+    blocks = iter(audio.blocks())
+    while True:
+        with clock("decode"):
+            block = next(blocks, None)
+        if block is None:
+            break
+        kept.append(block)
+        num_kept += len(block)
+        if progress:
+            done = (num_given + num_kept) / SAMPLE_RATE
+            progress("listen", done, max(done, audio.estimate() or 0.0))
+        while num_kept >= most:
+            joined = np.concatenate(kept)
+            kept, num_kept, num_given = [joined[size:]], num_kept - size, num_given + size
+            yield joined[:size], False
+    if num_kept:
+        yield np.concatenate(kept), num_given == 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -110,8 +110,8 @@ def filterbank(samples: Array) -> Array:
 
     samples : (num_windows, num_samples) float32 array, each row a recording of its own: zeros lie beyond its ends
 
-    speechbrain/processing/features.py: STFT (25 ms every 10 ms, periodic hamming, 400 points, centred), power, triangles
-    as wide to the right as to the left of their centres, 10 log10, at most 80 dB below the window's loudest.
+    speechbrain/processing/features.py: STFT (25 ms every 10 ms, periodic hamming, 400 points, centred), power, and
+    triangles as wide to the right as to the left of their centres, 10 log10, at most 80 dB below the window's loudest.
     """
     padded = np.pad(samples, [(0, 0), (FRAME // 2, FRAME // 2)])
     frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME, axis=1)[:, ::HOP]
@@ -138,7 +138,7 @@ def _triangles() -> Array:
 
 
 def network(checkpoint: Path) -> Any:
-    """SpeechBrain's ECAPA_TDNN with these weights, ready to answer. Raises ModelError when they are not such weights."""
+    """SpeechBrain's ECAPA_TDNN with these weights, ready to answer. Raises ModelError when they are others."""
     torch = load("torch")
     made = load("speechbrain.lobes.models.ECAPA_TDNN").ECAPA_TDNN(**SIZES)
     try:
