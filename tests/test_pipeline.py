@@ -249,12 +249,23 @@ def test_naming_a_voice_too_short_to_keep(library: Library, tmp_path: Path) -> N
     assert library.profiles() == ()
 
 
-def test_another_embedder_is_refused(tmp_path: Path) -> None:
-    with (
-        open_library(tmp_path / "other.db", embedder="other", dimension=8) as library,
-        pytest.raises(errors.EmbedderMismatch, match="holds vectors of other, not of fake"),
-    ):
+def test_another_embedder_is_refused(library: Library, tmp_path: Path) -> None:
+    class OtherEmbedder(FakeEmbedder):
+        name = "other"
+
+    enroll_first_axis(library, tmp_path)
+    other = Engines(FakeDiarizer(*TWO), OtherEmbedder())
+    with pytest.raises(errors.EmbedderMismatch, match="holds voices of 'fake', not of 'other'"):
+        identify(noise(tmp_path / "a.wav", 50), library=library, engines=other)
+
+
+def test_a_library_without_voices_keeps_to_the_first_embedder_used(tmp_path: Path) -> None:
+    with open_library(tmp_path / "new.db") as library:
+        assert library.embedder == "ecapa-small"
         identify(noise(tmp_path / "a.wav", 50), library=library, engines=engines(*TWO))
+        assert (library.embedder, library.dimension) == ("fake", 8)
+    with open_library(tmp_path / "new.db") as library:
+        assert library.embedder == "fake"
 
 
 def test_a_transcript_that_cannot_be_read_stops_before_the_work(library: Library, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from .diarize import BuiltinDiarizer, Diarizer
 from .embed import Embedder
 from .engines import open_embedder
 from .enrollment import check, quality
-from .errors import AudioError, EmbedderMismatch
+from .errors import AudioError
 from .learning import Enrollment, calibration_of, check_consent, ensure_profile, voiceprints_of
 from .library import Library
 from .match import merges
@@ -25,7 +25,7 @@ from .naming import store as store_matched
 from .score import centroid
 from .transcribe import transcribe
 from .transcript import attribute
-from .types import Array, Diarization, Embedding, LabelledEpisode, Line, Match, Progress, Turn
+from .types import Array, Chapter, Diarization, Embedding, LabelledEpisode, Line, Match, Progress, Turn
 from .unnamed import clearest
 
 __all__ = [
@@ -62,14 +62,12 @@ class Engines:
     device: str = "auto"
 
     def resolve(self, library: Library) -> tuple[Diarizer, Embedder]:
-        """The diarizer, and the embedder, which has to be the one that the library's vectors come from."""
+        """The diarizer, and the embedder, which has to be the one that the library's vectors come from.
+
+        A library that holds none yet keeps to this embedder from now on. Raises EmbedderMismatch, ModelError.
+        """
         embedder = self.embedder or open_embedder(library.embedder or models.DEFAULT_EMBEDDER, device=self.device)
-        if library.embedder not in (None, embedder.name):
-            raise EmbedderMismatch(
-                f"{library.location} holds vectors of {library.embedder}, not of {embedder.name}; "
-                "vectors of two models cannot be compared: use that embedder, another library, or move this one: "
-                f"voicematch library upgrade --embedder {embedder.name}"
-            )
+        library.keep_to(embedder.name, embedder.dimension)
         return self.diarizer or BuiltinDiarizer(), embedder
 
 
@@ -87,6 +85,8 @@ def identify(
     speakers: tuple[int, int] | None = None,
     title: str = "",
     date: str | None = None,
+    show: str = "",
+    chapters: tuple[Chapter, ...] = (),
     store: bool = True,
     engines: Engines = BUILT_IN,
     progress: Progress | None = None,
@@ -99,6 +99,7 @@ def identify(
         any, lines that the library has of this very audio are given to their speakers anew
     whisper, language : without a transcript, the Whisper model that writes one, and the language spoken
     speakers : (fewest, most) voices in the episode; None finds the number
+    show : the podcast; unnamed voices are looked for there first
     store : remember the episode, so that naming a voice later relabels it without the audio
 
     Raises AudioError, FormatError, ModelError, LibraryError.
@@ -131,6 +132,8 @@ def identify(
         embedder=embedder.name,
         diarizer=diarizer.name,
         lost_seconds=audio.lost_seconds,
+        show=show,
+        chapters=chapters,
     )
     return store_matched(library, episode, diarization.embeddings) if store else episode
 

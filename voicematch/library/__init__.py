@@ -172,6 +172,13 @@ class Library:
         """Length of those vectors; None until the first, for an embedder that is not in the table of models."""
         return self._dimension
 
+    def keep_to(self, embedder: str, dimension: int | None) -> None:
+        """Ties the library to an embedder, which may be another one while it holds no vectors yet.
+
+        Raises EmbedderMismatch.
+        """
+        self._embedder, self._dimension = _tie(self._database, embedder, dimension)
+
     @property
     def jobs(self) -> Jobs:
         """The backlog."""
