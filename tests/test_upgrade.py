@@ -248,6 +248,19 @@ def test_a_running_batch_is_waited_for(library: Library) -> None:
         moved(library)
 
 
+def test_a_batch_begun_meanwhile_is_noticed(library: Library, tmp_path: Path) -> None:
+    enrolled(library, tmp_path, "Ada", ADA)
+    library.jobs.add([NewJob("a", "a.mp3", "A")])
+
+    def meanwhile(step: str, done: float, total: float) -> None:
+        library.jobs.claim("worker")
+
+    with pytest.raises(errors.LibraryError, match="a batch is running"):
+        upgrade(library, LaterEmbedder(), diarizer=PartsDiarizer(), progress=meanwhile)
+    assert axes(library) == {"Ada": [1]}
+    assert list(tmp_path.glob("*.backup")) == []
+
+
 def test_the_same_embedder_is_refused(library: Library) -> None:
     with pytest.raises(errors.LibraryError, match="holds voices of 'fake' already"):
         upgrade(library, FakeEmbedder())

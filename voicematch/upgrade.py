@@ -137,13 +137,13 @@ def upgrade(
             progress("embed", done, max(len(known), done + 1))
         _hear(voice, heard, embedder, diarizer or BuiltinDiarizer(), dry_run=dry_run)
     silent = tuple(name for name in names if name in known.values() and not heard.by_profile[name])
-    stale = library.moving.stale_episodes(embedder.name)
-    there = [episode for episode in stale if feeds.is_address(episode.source) or Path(episode.source).is_file()]
     backup = None
-    if not dry_run:
+    if dry_run:
+        there, gone = _stale(library, embedder.name)
+    else:
         if silent and not force:
             raise LibraryError(_would_be_silent(silent, heard.lost, embedder.name))
-        backup = _take_over(library, embedder, heard.remade, frozenset(known), there)
+        backup, there, gone = _take_over(library, embedder, heard.remade, frozenset(known))
     return Upgrade(
         before=library.embedder,
         embedder=embedder.name,
@@ -153,7 +153,7 @@ def upgrade(
         lost=tuple(heard.lost),
         silent=silent,
         num_queued=len(there),
-        gone=tuple(episode.source for episode in stale if episode not in there),
+        gone=tuple(episode.source for episode in gone),
         is_calibrated=models.beside(embedder.name, models.CALIBRATION) is not None,
         dry_run=dry_run,
         backup=backup,
@@ -269,28 +269,39 @@ class _Piece:
 # -- taking it over
 
 
+Episodes = list[StaleEpisode]
+
+
+def _stale(library: Library, embedder: str) -> tuple[Episodes, Episodes]:
+    """The episodes that this embedder has not heard: those whose audio is there, and those whose is not."""
+    there: Episodes = []
+    gone: Episodes = []
+    for episode in library.moving.stale_episodes(embedder):
+        is_there = feeds.is_address(episode.source) or Path(episode.source).is_file()
+        (there if is_there else gone).append(episode)
+    return there, gone
+
+
 def _take_over(
-    library: Library,
-    embedder: Embedder,
-    remade: Sequence[Remade],
-    known: frozenset[int],
-    episodes: Sequence[StaleEpisode],
-) -> Path | None:
-    """The copy of the library as it was. From here on it is the new embedder's."""
+    library: Library, embedder: Embedder, remade: Sequence[Remade], known: frozenset[int]
+) -> tuple[Path | None, Episodes, Episodes]:
+    """The copy of the library as it was, and `_stale`. From here on the library is the new embedder's."""
     backup = None
     if library.path is not None:
         backup = backup_path(library.path, library.embedder)
         library.backup(backup)
     try:
         with library.together():
-            have_jobs = library.jobs.again({episode.audio_sha256 for episode in episodes})
-            library.jobs.add(_job(episode) for episode in episodes if episode.audio_sha256 not in have_jobs)
+            _refuse_running(library)  # what was begun meanwhile would be stored with vectors of before
+            there, gone = _stale(library, embedder.name)
+            have_jobs = library.jobs.again({episode.audio_sha256 for episode in there})
+            library.jobs.add(_job(episode) for episode in there if episode.audio_sha256 not in have_jobs)
             library.moving.adopt(embedder.name, embedder.dimension, remade, known=known)
     except BaseException:
         if backup is not None:
             backup.unlink(missing_ok=True)  # of what is still there as it was
         raise
-    return backup
+    return backup, there, gone
 
 
 def _job(episode: StaleEpisode) -> NewJob:

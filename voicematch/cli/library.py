@@ -100,7 +100,8 @@ def upgrade(
     until all of them are made, and a copy of the library as it was is kept beside it; ^C leaves it as it was.
 
     Stored episodes keep their names and lines, and are queued: `voicematch batch run` hears them again. Unnamed voices
-    keep their numbers (U-0001) through that, and until then are not matched with what the new embedder hears.
+    keep their numbers (U-0001) through that, and until then are not matched with what the new embedder hears. Stop a
+    running batch first, and start `voicematch serve` anew afterwards.
     """
     from ..engines import open_embedder
     from ..library import open_library
