@@ -341,6 +341,21 @@ def test_actions_take_json(writing: TestClient) -> None:
     assert writing.get("/speakers/1.json").json()["person"]["name"] == "Ada Ash"
 
 
+def test_review_asks_no_consent_again(library: Library, writing: TestClient) -> None:
+    """The profile's voiceprints are kept on two bases: the new one claims no more than that it is published."""
+    match = writing.get("/review.json").json()["matches"][0]
+    name = match["suggested"]["name"]
+    assert library.profile(name).consent == ("permission", "public")
+    fields = {"episode": match["key"], "speaker": match["label"]}
+    done = writing.post("/actions/confirm", data=fields, headers=JSON).json()
+    assert done["text"] == f"Yes, it is {match['suggested']['name']}"
+    learned = [
+        row for row in library.voiceprint_rows(match["suggested"]["name"]) if key_of(row.audio_sha256) == match["key"]
+    ]
+    assert {row.consent for row in learned} == {"public"}
+    assert len(writing.get("/review.json").json()["matches"]) == 1
+
+
 @pytest.mark.parametrize(
     ("name", "fields", "status", "reason"),
     [

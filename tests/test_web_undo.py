@@ -79,6 +79,7 @@ def take_back(library: Library, journal: Journal, action: int) -> None:
         ("not-them", {"episode": sha(2), "speaker": "SPEAKER_00"}),
         ("ignore", {"unknown": "U-0001", "as": "ad"}),
         ("split", {"unknown": "U-0001"}),
+        ("merge-unknowns", {"source": "U-0002", "into": "U-0001"}),
         ("merge", {"source": "Maya", "into": "Ada"}),
         ("rename", {"old": "Ada", "new": "Ada Ash"}),
     ],

@@ -171,9 +171,9 @@ def check_consent(consent: str) -> None:
 
 
 def _consent(name: str, given: str | None, before: Sequence[str]) -> str:
-    """The consent given, else the one basis on which the profile's voiceprints are kept."""
-    if given is None and len(before) == 1:
-        return before[0]
+    """The consent given, else of the bases on which the profile's voiceprints are kept the one that claims least."""
+    if given is None and before:
+        return max(before, key=CONSENT.index)  # published claims less than that somebody agreed
     if given is None:
         raise EnrollmentError(f"say why the voice of {name} may be kept: --consent {', '.join(CONSENT)}")
     check_consent(given)

@@ -180,17 +180,6 @@ class Listings:
                 ),
             )
 
-    def said_lines(self, sha256: str) -> tuple[tuple[float, float, str | None, str], ...]:
-        """(start, end, what the line says of its speaker, text) of an episode's lines."""
-        wanted = (
-            sa.select(lines.c.start, lines.c.stop, lines.c.speaker, lines.c.text)
-            .join(episodes, episodes.c.id == lines.c.episode_id)
-            .where(episodes.c.audio_sha256 == sha256)
-            .order_by(lines.c.position)
-        )
-        with self._database.read() as connection:
-            return tuple((row[0], row[1], row[2], row[3]) for row in connection.execute(wanted))
-
     def jobs(self, *, state: str = "", limit: int, offset: int = 0) -> tuple[tuple[JobRow, ...], int]:
         """(some of the jobs, in one state or all, how many there are): running, failed, queued, done."""
         order = {State.RUNNING: 0, State.FAILED: 1, State.QUEUED: 2, State.DONE: 3}

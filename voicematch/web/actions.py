@@ -92,6 +92,12 @@ def _split(library: Library, fields: Fields) -> Outcome:
     return Outcome(f"{fields['unknown']} is taken apart: {', '.join(made)} too")
 
 
+def _merge_unknowns(library: Library, fields: Fields) -> Outcome:
+    source, into = fields["source"], fields["into"]
+    naming.merge_unknowns(source, into, library=library)
+    return Outcome(f"{source} is the same voice as {into}")
+
+
 def _merge(library: Library, fields: Fields) -> Outcome:
     source, into = fields["source"], fields["into"]
     changes = naming.merge(source, into, library=library)
@@ -143,6 +149,11 @@ ACTIONS = {
         _ignore,
     ),
     "split": Action("Take apart a remembered voice that is several people.", (_UNKNOWN,), _split),
+    "merge-unknowns": Action(
+        "Make one of two remembered voices that are one person.",
+        (Field("source", "the number that goes, U-0002"), Field("into", "the number that stays, U-0001")),
+        _merge_unknowns,
+    ),
     "name": Action(
         "Name a voice of an episode, and wherever else it speaks.",
         (_EPISODE, _SPEAKER, _NAME, _CONSENT),

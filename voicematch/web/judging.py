@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 
-from .. import unnamed
-from ..library import State
+from .. import naming, unnamed
+from ..library import State, UnknownSpeaker
 from ..library.judging import Stretch, UnknownRow
 from ..library.listings import key_of
-from ..types import Line
 from . import views
 from .episodes import guesses
 from .reading import Reading, person
 
 NUM_HEARD = 5  # episodes shown with an unknown voice
-NUM_READ = 5  # latest episodes whose text is searched for a voice's name
-NUM_SUGGESTIONS = 3
 EXCERPT_SECONDS = 12.0
-REASONS = {  # what mentions.Mention.reason says, for people
+REASONS = {  # naming.Suggestion.reason, as a sentence about the name
     "guest": "is said to be the guest",
     "joined by": "is said to be there",
     "says so": "says so itself",
@@ -64,15 +61,14 @@ def _card(reading: Reading, found: UnknownRow, num_in_show: dict[str, int]) -> v
 
 
 def _suggestions(reading: Reading, found: UnknownRow, role: str) -> tuple[views.Suggestion, ...]:
-    weights: Counter[str] = Counter()
-    first: dict[str, views.Suggestion] = {}
-    for one in found.heard[:NUM_READ]:
-        lines = [Line(*line[:2], line[3], line[2]) for line in reading.library.listings.said_lines(one.sha256)]
-        for mention, weight in unnamed.mentioned(lines, one.label, role):
-            weights[mention.name] += round(weight)
-            suggestion = views.Suggestion(mention.name, REASONS[mention.reason], mention.line.text)
-            first.setdefault(mention.name, suggestion)
-    return tuple(first[name] for name, _ in weights.most_common(NUM_SUGGESTIONS))
+    oldest_first = [
+        UnknownSpeaker(one.sha256, one.label, "", one.title, one.date, one.show, one.talk_seconds)
+        for one in reversed(found.heard)
+    ]
+    return tuple(
+        views.Suggestion(one.name, REASONS.get(one.reason, one.reason), one.quote)
+        for one in naming.suggestions(oldest_first, role, library=reading.library)
+    )
 
 
 def review(reading: Reading, *, page: int = 1) -> views.ReviewPage:
