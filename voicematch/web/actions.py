@@ -48,21 +48,30 @@ class Action:
     clips_of: Callable[[Library, Fields], Sequence[str]] = lambda library, fields: ()
 
 
+def _consent(library: Library, name: str, given: str) -> str | None:
+    """The basis given, else of those on which the person's voice is kept already the one that claims least."""
+    known = library.find_profile(name)
+    kept = () if known is None else known.consent
+    return given or next((basis for basis in reversed(CONSENT) if basis in kept), None)
+
+
 def _name_unknown(library: Library, fields: Fields) -> Outcome:
     unknown, name = fields["unknown"], fields["name"]
-    added, changes = naming.name_unknown(unknown, name, library=library, consent=fields["consent"] or None)
+    consent = _consent(library, name, fields["consent"])
+    added, changes = naming.name_unknown(unknown, name, library=library, consent=consent)
     return _learned(f"{unknown} is {added.profile}", added, changes)
 
 
 def _name(library: Library, fields: Fields) -> Outcome:
     episode, speaker = fields["episode"], fields["speaker"]
-    added, changes = naming.name(episode, speaker, fields["name"], library=library, consent=fields["consent"] or None)
+    consent = _consent(library, fields["name"], fields["consent"])
+    added, changes = naming.name(episode, speaker, fields["name"], library=library, consent=consent)
     return _learned(f"{speaker} is {added.profile}", added, changes)
 
 
 def _correct(library: Library, fields: Fields) -> Outcome:
     episode, speaker, name = fields["episode"], fields["speaker"], fields["name"] or None
-    consent = fields["consent"] or None
+    consent = _consent(library, name or "", fields["consent"])
     added, changes = naming.correct(episode, speaker, name, library=library, consent=consent)
     if added is None:
         return Outcome(f"{speaker} is nobody known", changes)
@@ -71,7 +80,8 @@ def _correct(library: Library, fields: Fields) -> Outcome:
 
 def _confirm(library: Library, fields: Fields) -> Outcome:
     suggested = _suggested(library, fields)
-    added, changes = naming.name(fields["episode"], fields["speaker"], suggested, library=library)
+    consent = _consent(library, suggested, "")
+    added, changes = naming.name(fields["episode"], fields["speaker"], suggested, library=library, consent=consent)
     return _learned(f"Yes, it is {suggested}", added, changes)
 
 
