@@ -6,6 +6,7 @@ Positions are percentages of the drawing, so that its text keeps its size whatev
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -120,6 +121,16 @@ def day(iso: str | None) -> str:
     """
     found = _date(iso)
     return f"{found.day} {_MONTHS[found.month - 1]} {found.year}" if found else iso or ""
+
+
+def voice(label: str) -> str:
+    """What to call a voice that has neither name nor number of its own.
+
+    >>> voice("SPEAKER_00"), voice("maybe Ada"), voice("SPEAKER_X")
+    ('Voice 1', 'maybe Ada', 'SPEAKER_X')
+    """
+    found = re.fullmatch(r"SPEAKER_([0-9]{1,3})", label)
+    return f"Voice {int(found[1]) + 1}" if found else label
 
 
 def plural(count: int, one: str, many: str = "") -> str:
@@ -263,6 +274,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "percent": percent,
     "day": day,
     "plural": plural,
+    "voice": voice,
 }
 GLOBALS: dict[str, Callable[..., Any]] = {
     "lanes": lanes,

@@ -16,6 +16,13 @@
     /^[a-z0-9]([a-z0-9]|$)/.test(word) ? word.slice(0, 2) : "u" + word.codePointAt(0).toString(16);
   const clock = (seconds) => new Date(seconds * 1000).toISOString().slice(seconds < 3600 ? 14 : 11, 19).replace(/^0/, "");
 
+  const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+  const day = (date) => {
+    const found = /^(\d{4})-(\d{2})-(\d{2})/.exec(date ?? "");
+    return found ? `${Number(found[3])} ${MONTHS[found[2] - 1]} ${found[1]}` : (date ?? "");
+  };
+  const voice = (label) => label.replace(/^SPEAKER_(\d+)$/, (_, number) => `Voice ${Number(number) + 1}`);
+
   const make = (tag, name, ...inside) => {
     const element = document.createElement(tag);
     if (name) element.className = name;
@@ -54,7 +61,7 @@
     if (episode.audio) {
       Object.assign(time.dataset, { play: episode.audio, start, title: episode.title, by: speaker, page: address });
     }
-    const said = make("span", "words", make("span", "who", speaker), ...marked(text, wanted), " ");
+    const said = make("span", "words", make("span", "who", voice(speaker)), ...marked(text, wanted), " ");
     said.append(link("small nowrap read-on", address, "Read on"));
     return make("li", "", time, said);
   };
@@ -68,8 +75,7 @@
       if (line && (!by || fold(line[2]) === by)) list.append(showLine(episode, page, line, wanted));
     }
     const title = make("h3", "", link("plain", page, episode.title));
-    const when = make("span", "when", (episode.date ?? "").slice(0, 10));
-    return list.children.length ? make("li", "row", when, title, list) : null;
+    return list.children.length ? make("li", "row", make("span", "when", day(episode.date)), title, list) : null;
   };
 
   const search = async (query, speaker) => {
