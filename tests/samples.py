@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voicematch.types import Candidate, LabelledEpisode, Line, Match, Turn, Verdict, Word
+from voicematch.types import Candidate, Chapter, LabelledEpisode, Line, Match, Turn, Verdict, Word
 
 EPISODE = LabelledEpisode(
     source="https://example.org/audio/ep%201.mp3",
@@ -12,6 +12,8 @@ EPISODE = LabelledEpisode(
     date="2026-11-22",
     embedder="ecapa-small",
     diarizer="built-in",
+    show="Trails",
+    chapters=(Chapter(0.0, "Cold # open"), Chapter(9.0, "")),
     turns=(
         Turn(0.0, 6.25, "SPEAKER_00"),
         Turn(5.9, 6.5, "SPEAKER_01"),

@@ -42,11 +42,11 @@ def test_list(heard: Shell) -> None:
     _, out, _ = heard("unknowns", "list")
     assert cells(out)[0] == ["voice", "seems", "episodes", "talk", "show", "last", "heard", "perhaps"]
     assert [row[:3] for row in cells(out) if row[0].startswith("U-")] == [
-        ["U-0001", "2", "0:50"],
-        ["U-0002", "2", "0:50"],
+        ["U-0001", "host", "2"],
+        ["U-0002", "host", "2"],
     ]
     first, second = json.loads(heard("unknowns", "list", "--json")[1])
-    assert (first["id"], first["num_episodes"], first["role"], first["suggestions"]) == ("U-0001", 2, "", [])
+    assert (first["id"], first["num_episodes"], first["role"], first["suggestions"]) == ("U-0001", 2, "host", [])
     assert [speaker["speaker"] for speaker in second["speakers"]] == ["SPEAKER_01", "SPEAKER_01"]
     assert heard("unknowns", "list", "--limit", "1")[2] == "and 1 more: --limit 2\n"
 

@@ -15,7 +15,7 @@ from tests.samples import EPISODE
 from voicematch.formats import FORMATS, SUFFIXES, slugs, write_tags
 from voicematch.formats.clock import seconds, stamp
 from voicematch.formats.labels import read_slugs, slug
-from voicematch.types import LabelledEpisode, Line, Match, Turn, Verdict
+from voicematch.types import Chapter, LabelledEpisode, Line, Match, Turn, Verdict
 
 GOLDEN = Path(__file__).parent / "golden"
 TURNS = replace(EPISODE, lines=())
@@ -173,14 +173,23 @@ def test_textgrid_is_read_by_praatio(tmp_path: Path) -> None:
 
 
 def test_markdown_escapes_what_it_would_read() -> None:
-    text = FORMATS["md"](replace(one_line("1. *not* a [link](x) &amp; a_b _c_ ~~d~~"), source="a.mp3", title=""))
+    text = FORMATS["md"](
+        replace(one_line("1. *not* a [link](x) &amp; a_b _c_ ~~d~~"), source="a.mp3", title="", chapters=())
+    )
     assert text == ("# a\n\n**Maya & Co** (0:00:00)  \n1\\. \\*not\\* a \\[link\\](x) \\&amp; a_b \\_c\\_ \\~~d\\~~\n")
 
 
 def test_a_paragraph_ends_after_two_minutes() -> None:
     lines = tuple(Line(60.0 * idx, 60.0 * idx + 50, f"Minute {idx}.", "SPEAKER_00") for idx in range(4))
-    paragraphs = FORMATS["txt"](replace(EPISODE, lines=lines)).strip().split("\n\n")
+    paragraphs = FORMATS["txt"](replace(EPISODE, lines=lines, chapters=())).strip().split("\n\n")
     assert paragraphs == ["[0:00:00] Maya & Co: Minute 0. Minute 1.", "[0:02:00] Maya & Co: Minute 2. Minute 3."]
+
+
+def test_a_chapter_ends_a_paragraph() -> None:
+    lines = tuple(Line(10.0 * idx, 10.0 * idx + 9, f"Line {idx}.", "SPEAKER_00") for idx in range(4))
+    episode = replace(EPISODE, source="a.mp3", lines=lines, chapters=(Chapter(0.0, "One"), Chapter(15.0, "Two")))
+    headings_and_text = [part.partition("  \n")[2] or part for part in FORMATS["md"](episode).strip().split("\n\n")[1:]]
+    assert headings_and_text == ["## One", "Line 0. Line 1.", "## Two", "Line 2. Line 3."]
 
 
 def test_tags_are_xml_with_roles_and_names_within_limits() -> None:

@@ -174,7 +174,7 @@ BROKEN_OWN = FORMATS["json"](EPISODE)
         (BROKEN_OWN.replace("voicematch episode", "other"), 'x:2: format: expected "voicematch episode"'),
         (BROKEN_OWN.replace('"accept"', '"perhaps"'), "verdict: expected one of accept, review, unknown"),
         (BROKEN_OWN.replace('"end": 6.25', '"end": -0.5', 1), "a time out of range"),
-        (BROKEN_OWN.replace('"start": 9.0', '"start": 12.5', 1), "ends before it starts"),
+        (BROKEN_OWN.replace('"start": 9.0,\n   "end"', '"start": 12.5,\n   "end"', 1), "ends before it starts"),
         (BROKEN_OWN.replace('"speakers": [', '"speakers": [[],', 1), 'speakers.0: no "verdict" here'),
     ],
 )

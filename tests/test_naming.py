@@ -6,16 +6,17 @@ import json
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from voicematch import naming
-from voicematch.errors import EnrollmentError, LibraryError
+from voicematch import filing, naming
+from voicematch.errors import EnrollmentError, LibraryError, OutputExists
 from voicematch.library import Library, NewJob, open_library, schema
-from voicematch.naming import Change
+from voicematch.naming import Change, Suggestion
 from voicematch.score import Calibration, unit
 from voicematch.types import Array, Embedding, LabelledEpisode, Line, Match, Turn, Verdict
 
@@ -438,14 +439,14 @@ def test_what_cannot_be_split(library: Library) -> None:
 def test_an_unknown_is_described(library: Library) -> None:
     lines = (
         Line(0.0, 5.0, "I'm Maya Lind, and my guest today is Liam Moss.", "SPEAKER_00"),
-        Line(31.0, 33.0, "Thanks for having me.", "SPEAKER_01"),
+        Line(91.0, 93.0, "Thanks for having me.", "SPEAKER_01"),
     )
     for number, voice in enumerate((ADA, ZOE, LIAM), start=1):
-        hear(library, number, MAYA, voice, lines=lines if number == 1 else ())
+        hear(library, number, MAYA, voice, seconds=90.0, lines=lines if number == 1 else ())
     described = {u.id: naming.describe(u, library=library) for u in library.unknowns.all()}
     host, guest = described["U-0001"], described["U-0002"]
-    assert (host.role, host.num_episodes, host.talk_seconds, host.shows) == ("host", 3, 90.0, ("show",))
-    assert [(s.name, s.quote) for s in host.suggestions] == [("Maya Lind", lines[0].text)]
+    assert (host.role, host.num_episodes, host.talk_seconds, host.shows) == ("host", 3, 270.0, ("show",))
+    assert host.suggestions == (Suggestion("Maya Lind", lines[0].text, "says so"),)
     assert (guest.role, [s.name for s in guest.suggestions]) == ("guest", ["Liam Moss"])
 
 
@@ -473,6 +474,122 @@ def test_files_follow_a_naming(library: Library, tmp_path: Path, caplog: pytest.
     assert "Ada Byron" in (tmp_path / "1.json").read_text(encoding="utf-8")
     naming.forget("Ada Byron", library=library)
     assert "Ada" not in (tmp_path / "1.json").read_text(encoding="utf-8")
+
+
+def test_a_file_that_somebody_changed_is_theirs(
+    library: Library, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    episode = hear(library, 1, ADA)
+    files = [(tmp_path / name, "txt") for name in ("edited.txt", "left.txt", "gone.txt")]
+    filing.write(library, episode, files)
+    edited, left, gone = (path for path, _ in files)
+    edited.write_text("by hand", encoding="utf-8")
+    gone.unlink()
+    with caplog.at_level(logging.WARNING):
+        naming.name_unknown("U-0001", "Ada", library=library, consent="public")
+    assert edited.read_text(encoding="utf-8") == "by hand"
+    assert caplog.messages == [f"{edited} was changed since it was written; it still shows the names of before"]
+    assert "Ada" in left.read_text(encoding="utf-8")
+    assert not gone.exists()
+    with pytest.raises(OutputExists, match=r"edited\.txt was changed since voicematch wrote it; --force overwrites it"):
+        filing.refuse_changed(library, [left, gone, edited])
+    filing.write(library, library.episode(sha(1)), [(edited, "txt")])
+    naming.rename("Ada", "Ada Byron", library=library)
+    assert [path.read_text(encoding="utf-8").count("Ada Byron") for path in (edited, left)] == [1, 1]
+
+
+def test_a_process_killed_while_writing_leaves_files_that_are_still_known(library: Library, tmp_path: Path) -> None:
+    """It says what it is about to write before it does; both the file of before and the new one count as its own."""
+    episode, path = hear(library, 1, ADA), tmp_path / "1.txt"
+    filing.write(library, episode, [(path, "txt")])
+    (before,) = library.outputs.of(sha(1))
+    library.outputs.expect(sha(1), [(path, "txt", "the digest of what was never written", min(before.digests))])
+    naming.name_unknown("U-0001", "Ada", library=library, consent="public")
+    assert "Ada" in path.read_text(encoding="utf-8")
+
+
+def test_an_episode_that_is_not_stored_has_no_files_to_follow(library: Library, tmp_path: Path) -> None:
+    episode = hear(library, 1, ADA)
+    library.remove_episode(sha(1))
+    filing.write(library, episode, [(tmp_path / "1.txt", "txt")])
+    assert (tmp_path / "1.txt").exists()
+    assert library.outputs.of(sha(1)) == ()
+
+
+# -- one voice under two numbers
+
+
+def test_two_unknowns_of_one_person_become_one(library: Library, tmp_path: Path) -> None:
+    hear(library, 1, ADA)
+    second = hear(library, 2, like(ADA, 0.7))
+    filing.write(library, second, [(tmp_path / "2.json", "json")])
+    heard = naming.merge_unknowns("u-2", "U-0001", library=library)
+    assert [(voice.audio_sha256, voice.speaker) for voice in heard] == [(sha(1), "SPEAKER_00"), (sha(2), "SPEAKER_00")]
+    assert [unknown.id for unknown in library.unknowns.all()] == ["U-0001"]
+    assert json.loads((tmp_path / "2.json").read_text(encoding="utf-8"))["speakers"][0]["unknown"] == "U-0001"
+    assert ids(hear(library, 3, like(ADA, 0.7))) == ["U-0001"]
+
+
+@pytest.mark.parametrize(
+    ("source", "into", "reason"),
+    [
+        ("U-0001", "u-1", "are the same voice already"),
+        ("U-0009", "U-0001", "no unknown voice 'U-0009'"),
+        ("U-0001", "Ada", "no unknown voice 'Ada'"),
+    ],
+)
+def test_unknowns_that_cannot_be_merged(library: Library, source: str, into: str, reason: str) -> None:
+    hear(library, 1, ADA)
+    with pytest.raises(LibraryError, match=reason):
+        naming.merge_unknowns(source, into, library=library)
+
+
+# -- by show
+
+
+def test_a_voice_of_another_show_is_not_taken_for_the_one_of_this(library: Library) -> None:
+    """A cosine of 0.85 is 97 % for a host of the show, and for nobody else."""
+    hear(library, 1, ADA, show="/one")
+    assert ids(hear(library, 2, like(ADA, 0.85), show="/two")) == ["U-0002"]
+    assert ids(hear(library, 3, like(ADA, 0.85, ZOE), show="/one")) == ["U-0001"]
+
+
+def test_a_voice_that_is_the_same_is_recognised_in_every_show(library: Library) -> None:
+    calibration = replace(CALIBRATION, score=20.0, bias=-9.0)  # a cosine of 1 is a logit of 11, of 0.6 one of 3
+    library.set_setting("calibration", calibration.to_json())
+    hear(library, 1, ADA, show="/one")
+    assert ids(hear(library, 2, ADA, show="/two")) == ["U-0001"]
+
+
+def test_who_was_heard_once_of_many_has_to_be_nearer_than_a_host(library: Library) -> None:
+    hear(library, 1, MAYA, ADA)
+    for number in range(2, 9):
+        hear(library, number, MAYA)
+    assert ids(hear(library, 9, like(MAYA, 0.85), like(ADA, 0.85, ZOE))) == ["U-0001", "U-0003"]
+
+
+# -- feeds
+
+
+def test_whom_the_feed_names_is_suggested_until_another_voice_has_the_name(library: Library) -> None:
+    about = {"persons": [["Ada Byron", "host"], ["Maya Lind", "guest"]]}
+    for number, guest in ((1, MAYA), (2, ZOE)):
+        library.jobs.add([NewJob(str(number), f"/show/{number}.mp3", f"Episode {number}", about=about)])
+        job = library.jobs.claim("w")
+        assert job is not None
+        library.jobs.finish(job, hear(library, number, ADA, guest, seconds=90.0).audio_sha256)
+
+    def suggested() -> dict[str, list[tuple[str, str]]]:
+        described = [naming.describe(unknown, library=library) for unknown in library.unknowns.all()]
+        return {one.id: [(s.name, s.reason) for s in one.suggestions] for one in described}
+
+    host, guest = ("Ada Byron", "named in the feed as host"), ("Maya Lind", "named in the feed as guest")
+    assert suggested() == {"U-0001": [host], "U-0002": [host, guest], "U-0003": [host, guest]}
+    naming.name_unknown("U-0001", "Ada Byron", library=library, consent="public")
+    assert suggested() == {"U-0002": [guest], "U-0003": [guest]}
+    naming.name_unknown("U-0002", "Maya Lind", library=library, consent="public")
+    naming.forget("maya lind", library=library)
+    assert library.jobs.persons(sha(2)) == ()
 
 
 def test_forgetting_erases_the_voice_remembered_before_it_had_a_name(library: Library) -> None:

@@ -25,8 +25,8 @@ def write(library: Library, episode: LabelledEpisode, files: Sequence[tuple[Path
 
     Raises VoicematchError when one cannot be written.
     """
-    texts = [(path.absolute(), form, formats.FORMATS[form](episode)) for path, form in files]
-    expected = [(path, form, _digest(text.encode()), _digest_at(path)) for path, form, text in texts]
+    texts = [(path, form, formats.FORMATS[form](episode)) for path, form in files]
+    expected = [(path.absolute(), form, _digest(text.encode()), _digest_at(path)) for path, form, text in texts]
     library.outputs.expect(episode.audio_sha256, expected)
     for path, _, text in texts:
         outputs.write_atomically(path, text)
@@ -54,8 +54,9 @@ def rewrite(library: Library, audio_sha256s: Sequence[str]) -> tuple[Path, ...]:
             digest = _digest_at(output.path)
             if digest is not None and output.is_ours(digest):
                 stale.append((output.path, output.format))
-            elif digest is not None:
-                log.warning("%s was changed since it was written; it still shows the names of before", output.path)
+            elif output.path.exists():
+                why = "was changed since it was written" if digest is not None else "cannot be read"
+                log.warning("%s %s; it still shows the names of before", output.path, why)
         episode = library.episode(sha256) if stale else None
         for path, form in stale:
             assert episode is not None

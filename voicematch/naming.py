@@ -15,14 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from . import formats, outputs, unnamed
-from .errors import EnrollmentError, LibraryError, VoicematchError
+from . import filing, unnamed
+from .errors import EnrollmentError, LibraryError
 from .learning import Enrollment, calibration_of, contributed, ensure_profile, learn, voice_of, voices_of
 from .library import Forgotten, Library, Unknown, UnknownSpeaker
 from .library.profiles import key
 from .library.unknowns import number_of
 from .match import Heard, match, match_all
-from .score import Calibration, Voiceprints, centroid
+from .score import Calibration, Voiceprints, centroid, steadiness
 from .types import Embedding, LabelledEpisode, Match, Verdict
 
 log = logging.getLogger(__name__)
@@ -175,6 +175,7 @@ def split(unknown: str, speakers: Sequence[tuple[str, str]] = (), *, library: Li
                 np.stack([voice.vector for voice in pooled]),
                 np.array([voice.seconds for voice in pooled]),
                 calibration=calibration_of(library),
+                steadiness=[steadiness(voice.embeddings) for voice in voices],
             )
             parts = [[(voices[row].audio_sha256, voices[row].speaker) for row in group] for group in groups[1:]]
         made = library.unknowns.split(unknown, parts)
@@ -182,12 +183,31 @@ def split(unknown: str, speakers: Sequence[tuple[str, str]] = (), *, library: Li
     return made
 
 
+def merge_unknowns(source: str, into: str, *, library: Library) -> tuple[UnknownSpeaker, ...]:
+    """Where a remembered voice is heard after another one was found to be the same person, and became part of it.
+
+    What is ignored of the two stays ignored only if ``into`` is. Raises LibraryError when either is not there.
+    """
+    with library.together():
+        moved = library.unknowns.get(source).speakers
+        library.unknowns.merge(source, into)
+        _match_again(library)
+        heard = library.unknowns.get(into).speakers
+    rewrite_outputs(library, [voice.audio_sha256 for voice in moved])
+    return heard
+
+
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """Who a voice may be, for a person to judge: a name, and the line that mentions it."""
+    """Who a voice may be, for a person to judge.
+
+    quote : the line that mentions the name, or "" for one from the feed
+    reason : "says so", "welcomed", "addressed" …, or "named in the feed as host"
+    """
 
     name: str
     quote: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,12 +235,6 @@ def describe(unknown: Unknown, *, library: Library) -> Described:
         _, seconds = by_episode.get(voice.audio_sha256, ("", 0.0))
         by_episode[voice.audio_sha256] = (voice.show, seconds + voice.talk_seconds)
     role = unnamed.role(list(by_episode.values()), unknown.num_in_show)
-    mentions: dict[str, tuple[float, str]] = {}
-    for voice in unknown.speakers[-NUM_READ:]:
-        for mention, weight in unnamed.mentioned(library.episode(voice.audio_sha256).lines, voice.speaker, role):
-            before, quote = mentions.get(mention.name, (0.0, mention.line.text))
-            mentions[mention.name] = (before + weight, quote)
-    likely = sorted(mentions.items(), key=lambda pair: (-pair[1][0], pair[0]))[:NUM_SUGGESTIONS]
     shows = Counter(show for show, _ in by_episode.values())
     return Described(
         id=unknown.id,
@@ -230,8 +244,31 @@ def describe(unknown: Unknown, *, library: Library) -> Described:
         talk_seconds=unknown.talk_seconds,
         shows=tuple(show for show, _ in shows.most_common()),
         speakers=unknown.speakers,
-        suggestions=tuple(Suggestion(name, quote) for name, (_, quote) in likely),
+        suggestions=suggestions(unknown.speakers, role, library=library),
     )
+
+
+def suggestions(heard: Sequence[UnknownSpeaker], role: str, *, library: Library) -> tuple[Suggestion, ...]:
+    """Who a voice may be, likeliest first, by what is said in its latest episodes and by whom their feeds name.
+
+    heard : where the voice is heard, oldest episode first; role : what it seems to be
+    """
+    weights: dict[str, float] = {}
+    first: dict[str, Suggestion] = {}
+
+    def add(suggestion: Suggestion, weight: float) -> None:
+        weights[suggestion.name] = weights.get(suggestion.name, 0.0) + weight
+        first.setdefault(suggestion.name, suggestion)
+
+    latest = heard[-NUM_READ:]
+    for voice in latest:
+        for mention, weight in unnamed.mentioned(library.lines(voice.audio_sha256), voice.speaker, role):
+            add(Suggestion(mention.name, mention.line.text, mention.reason), weight)
+    episodes = list(dict.fromkeys(voice.audio_sha256 for voice in latest))
+    for name, part, weight in unnamed.credited([library.jobs.persons(sha256) for sha256 in episodes], role):
+        add(Suggestion(name, "", f"named in the feed as {part}"), weight)
+    likely = sorted(weights, key=lambda name: (-weights[name], name))[:NUM_SUGGESTIONS]
+    return tuple(first[name] for name in likely)
 
 
 @contextmanager
@@ -249,24 +286,11 @@ def _changing(library: Library, *, dry_run: bool = False) -> Iterator[list[Chang
 
 
 def rewrite_outputs(library: Library, audio_sha256s: Sequence[str]) -> tuple[Path, ...]:
-    """The files written again, with the names of today, of those that a batch wrote for these episodes.
+    """The files written again, with the names of today, of those that were written for these episodes.
 
-    A file that is gone stays gone; one that cannot be written is reported in the log, and the others follow.
+    As ``filing.rewrite`` does it: what is gone, or was changed by somebody since, stays so.
     """
-    written = []
-    for sha256 in dict.fromkeys(audio_sha256s):
-        files = [(path, form) for path, form in library.jobs.outputs_of(sha256) if path.exists()]
-        episode = library.episode(sha256) if files else None
-        for path, form in files:
-            if episode is None or form not in formats.FORMATS:
-                continue
-            try:
-                outputs.write_atomically(path, formats.FORMATS[form](episode))
-            except VoicematchError as error:
-                log.warning("%s; it still shows the names of before", error)
-            else:
-                written.append(path)
-    return tuple(written)
+    return filing.rewrite(library, audio_sha256s)
 
 
 # -- matching with all that is known

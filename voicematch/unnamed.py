@@ -21,7 +21,10 @@ CLIP_SECONDS = 10.0  # enough to know a voice by
 HOST_SHARE = 0.5  # of a show's episodes, above which a voice belongs to the show
 ODDS_ELSEWHERE = 1e-3  # that somebody heard in one show is who talks in another: few people are on two of a thousand
 FEWEST_EPISODES = 3  # of a show, below which nothing is said of who hosts it
+COHOST_SHARE = 0.25  # as much as one of several hosts who take turns; guests do not return that often
+COHOST_EPISODES = 4  # below which that share may be chance
 AD_SECONDS = 60.0  # most an advertisement talks in an episode
+AD_EPISODES = 3  # of one show, in which a voice that never talks longer is no guest with few words
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,18 +159,47 @@ def role(heard: Sequence[tuple[str, float]], num_in_show: Mapping[str, int]) -> 
     heard : (show, talk seconds) for each episode it is heard in
     num_in_show : how many episodes of each of these shows are stored
 
+    A host is heard in most episodes of a show, or again and again in many; an advertisement, or whoever reads the
+    titles, is heard again and again and never talks long.
+
     >>> role([("A", 900.0), ("A", 800.0), ("A", 1000.0)], {"A": 4})
     'host'
     >>> role([("A", 30.0), ("B", 31.0)], {"A": 4, "B": 9})
     'ad'
     """
     by_show = {show: len(list(own)) for show, own in groupby(sorted(show for show, _ in heard))}
-    if len(by_show) > 1 and max(seconds for _, seconds in heard) <= AD_SECONDS:
+    is_short = max((seconds for _, seconds in heard), default=0.0) <= AD_SECONDS
+    if is_short and (len(by_show) > 1 or len(heard) >= AD_EPISODES):
         return "ad"
-    large = {show: num for show, num in by_show.items() if num_in_show[show] >= FEWEST_EPISODES}
-    if not large:
-        return ""
-    return "host" if any(num / num_in_show[show] > HOST_SHARE for show, num in large.items()) else "guest"
+    if any(_hosts(num, num_in_show[show]) for show, num in by_show.items()):
+        return "host"
+    return "guest" if any(num_in_show[show] >= FEWEST_EPISODES for show in by_show) else ""
+
+
+def _hosts(num: int, num_in_show: int) -> bool:
+    """Whether who is heard in so many of a show's episodes is one of its hosts."""
+    most = num >= 2 and num > HOST_SHARE * num_in_show
+    return most or (num >= COHOST_EPISODES and num >= COHOST_SHARE * num_in_show)
+
+
+def credited(credits: Sequence[Sequence[tuple[str, str]]], role: str) -> list[tuple[str, str, float]]:
+    """(name, part, weight) of those whom feeds name, in most of a voice's episodes, and who may be the voice.
+
+    credits : of each of the episodes, (name, part) of whom the feed names: "host", "guest" …
+    role : what the voice seems to be; a feed's host is no suggestion for a guest, nor the other way around
+
+    The weight compares with that of `mentioned`: to be credited as what one seems to be says as much as a welcome.
+    """
+    num_named: dict[tuple[str, str], int] = {}
+    for of_episode in credits:
+        for person in dict.fromkeys(of_episode):
+            num_named[person] = num_named.get(person, 0) + 1
+    contrary = {"host": "guest", "guest": "host", "ad": "host"}.get(role)
+    return [
+        (name, part, (2.0 if part == role else 1.0) * num)
+        for (name, part), num in num_named.items()
+        if part != contrary and num > len(credits) / 2 and not (role == "ad" and part == "guest")
+    ]
 
 
 def mentioned(lines: Sequence[Line], speaker: str, role: str) -> list[tuple[Mention, float]]:

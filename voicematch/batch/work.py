@@ -14,12 +14,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .. import feeds, formats, outputs, pipeline
+from .. import feeds, filing, formats, outputs, pipeline
 from ..audio import Audio
 from ..errors import AudioError, FormatError, LibraryError, OutputExists, VoicematchError
 from ..library import Job, State, open_library
 from ..pipeline import Engines
-from ..types import LabelledEpisode, Line, Progress, Verdict
+from ..types import Chapter, LabelledEpisode, Line, Progress, Verdict
 from .cache import MOST_BYTES, AudioCache, default_cache
 
 log = logging.getLogger(__name__)
@@ -173,6 +173,8 @@ class Worker:
     def _label(self, job: Job, progress: Progress) -> LabelledEpisode:
         progress("begin", 0, 0)
         paths = self._jobs.reserve(job, self._wanted(job), self._refuse_others)
+        if not self.settings.force:
+            filing.refuse_changed(self._library, [Path(path) for path in paths.values()])
         audio, lines = self._sound(job, progress), self._lines(job)
         episode = pipeline.identify(
             audio,
@@ -180,14 +182,15 @@ class Worker:
             lines=lines,
             title=job.title,
             date=job.date,
+            show=job.show,
+            chapters=self._chapters(job),
             engines=self._engines,
             progress=progress,
         )
         progress("write", 0, 0)
         if not self._jobs.beat(job):
             raise Stopped
-        for name, path in paths.items():
-            outputs.write_atomically(Path(path), formats.FORMATS[name](episode))
+        filing.write(self._library, episode, [(Path(path), name) for name, path in paths.items()])
         return episode
 
     def _sound(self, job: Job, progress: Progress) -> Audio:
@@ -204,6 +207,14 @@ class Worker:
         listed = job.about.get("transcripts", ())
         transcripts = [feeds.Transcript(*transcript) for transcript in listed]
         return feeds.fetch_transcript(transcripts, nearby=_nearby(job)) if listed else ()
+
+    def _chapters(self, job: Job) -> tuple[Chapter, ...]:
+        try:
+            url = job.about.get("chapters", "")
+            return feeds.fetch_chapters(url, nearby=_nearby(job)) if url else ()
+        except FormatError as error:
+            log.warning("chapters left out: %s", error)
+            return ()
 
     def _wanted(self, job: Job) -> dict[str, tuple[str, str]]:
         """By format, where to write, and where to if another job writes there."""

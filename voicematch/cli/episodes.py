@@ -62,6 +62,9 @@ def show_(episode: str, explain: bool, as_json: bool, location: str | None) -> N
         print_episode_json(stored)
     else:
         show(stored, explain=explain, num_episodes=num_episodes)
+        if stored.chapters:
+            rows = [(clock(chapter.start), chapter.title) for chapter in stored.chapters]
+            print_table(("at", "chapter"), rows, right=("at",))
 
 
 @episodes.command()
@@ -91,7 +94,7 @@ def relabel(dry_run: bool, as_json: bool, location: str | None) -> None:
 @click.option("--force", is_flag=True, help="Overwrite output files.")
 @library_option
 def export(episode: str, formats: tuple[str, ...], out: str | None, force: bool, location: str | None) -> None:
-    """Write a stored episode in any format, with the names of today."""
+    """Write a stored episode in any format, with the names of today; later names do not reach the file."""
     from ..library import open_library
 
     if out == "-" and len(formats) != 1:

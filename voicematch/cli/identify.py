@@ -140,7 +140,7 @@ def identify(
                         engines=engines,
                         progress=progress,
                     )
-                outputs.write(source, episode)
+                outputs.write(source, episode, follow=None if no_store or voices else library)
             except VoicematchError as error:
                 if len(sources) == 1:
                     raise
@@ -213,7 +213,9 @@ class Outputs:
             if path.exists() and not self.force:
                 raise OutputExists(f"{path} exists; --force overwrites it, -o DIR writes elsewhere")
 
-    def write(self, source: str, episode: LabelledEpisode) -> None:
+    def write(self, source: str, episode: LabelledEpisode, *, follow: Library | None = None) -> None:
+        """follow : the library that keeps the files up with the episode's names from now on"""
+        from .. import filing
         from ..formats import FORMATS
         from ..outputs import write_atomically
 
@@ -221,7 +223,10 @@ class Outputs:
             click.echo(FORMATS[self.formats[0]](episode), nl=False)
             return
         for name, path in zip(self.formats, self.paths(source), strict=True):
-            write_atomically(path, FORMATS[name](episode))
+            if follow is not None:
+                filing.write(follow, episode, [(path, name)])
+            else:
+                write_atomically(path, FORMATS[name](episode))
             click.echo(f"wrote {path}", err=True)
 
 

@@ -7,6 +7,7 @@
      "version": 1,
      "source": "talk.mp3",            # as it was given
      "title": "", "date": null,       # date: ISO 8601
+     "show": "",
      "audio_sha256": "…",             # the exact audio that the labels belong to
      "duration": 3600.5, "lost_seconds": 0.0,
      "embedder": "ecapa-small", "diarizer": "built-in",
@@ -20,6 +21,7 @@
        "talk_seconds": 1800.2, "turns": 120,
        "candidates": [{"profile": "…", "score": 0.7, "probability": 0.98, "agreement": 1.0}],
        "reasons": ["…"]}],
+     "chapters": [{"start": 0.0, "title": "Intro"}],   # as the feed has them
      "turns": [{"start": 0.0, "end": 4.2, "speaker": "SPEAKER_00"}],
      "lines": [{"start": 0.0, "end": 4.2, "speaker": "SPEAKER_00", "name": "Maya Lindqvist", "text": "Welcome back.",
                 "others": ["SPEAKER_01"],   # who talks over the line
@@ -35,7 +37,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..types import Candidate, LabelledEpisode, Line, Match, Turn, Verdict, Word
+from ..types import Candidate, Chapter, LabelledEpisode, Line, Match, Turn, Verdict, Word
 from . import json_node
 from .cues import clean
 from .json_node import Misfit, Node
@@ -52,12 +54,14 @@ def write_json(episode: LabelledEpisode) -> str:
         "source": episode.source,
         "title": episode.title,
         "date": episode.date,
+        "show": episode.show,
         "audio_sha256": episode.audio_sha256,
         "duration": episode.duration,
         "lost_seconds": episode.lost_seconds,
         "embedder": episode.embedder,
         "diarizer": episode.diarizer,
         "speakers": [_speaker(episode, match) for match in episode.matches.values()],
+        "chapters": [{"start": chapter.start, "title": chapter.title} for chapter in episode.chapters],
         "turns": [{"start": turn.start, "end": turn.end, "speaker": turn.speaker} for turn in episode.turns],
         "lines": [_line(episode, line) for line in episode.lines],
     }
@@ -107,7 +111,7 @@ def episode_of(document: Node) -> LabelledEpisode:
         raise Misfit(document["format"].path, f'expected "{FORMAT}"')
     if document["version"].value != VERSION:
         raise Misfit(document["version"].path, f"version {VERSION} is the one known here; a newer voicematch wrote it")
-    date = document.get("date")
+    date, show, chapters = document.get("date"), document.get("show"), document.get("chapters")
     matches = [_match_of(node) for node in document["speakers"].each()]
     return LabelledEpisode(
         source=document["source"].text(),
@@ -121,6 +125,10 @@ def episode_of(document: Node) -> LabelledEpisode:
         embedder=document["embedder"].text(),
         diarizer=document["diarizer"].text(),
         lost_seconds=document["lost_seconds"].seconds(),
+        show="" if show is None else show.text(),
+        chapters=tuple(Chapter(one["start"].seconds(), one["title"].text()) for one in chapters.each())
+        if chapters is not None
+        else (),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from dataclasses import dataclass
 
 from ..types import LabelledEpisode
@@ -22,11 +23,14 @@ class Paragraph:
 
 
 def paragraphs(episode: LabelledEpisode) -> list[Paragraph]:
-    """The lines, or the turns where there is no transcript, with consecutive ones of a name joined."""
+    """The lines, or the turns where there is no transcript, with consecutive ones of a name and chapter joined."""
     joined: list[Paragraph] = []
+    starts = [chapter.start for chapter in episode.chapters]
     for line in named_lines(episode):
         last = joined[-1] if joined else None
-        if last is not None and last.name == line.speaker and line.start - last.start < LONGEST_PARAGRAPH:
+        is_near = last is not None and line.start - last.start < LONGEST_PARAGRAPH
+        is_same = last is not None and bisect(starts, line.start) == bisect(starts, last.start)
+        if last is not None and last.name == line.speaker and is_near and is_same:
             text = f"{last.text} {line.text}".strip()
             joined[-1] = Paragraph(last.start, max(last.end, line.end), last.name, text)
         else:
@@ -54,9 +58,14 @@ _MARKDOWN = re.compile(r"[\\`*\[\]<]|^[#>+-]|~~|(?<!\w)_|_(?!\w)|&(?=#?\w+;)|(?<
 
 
 def write_markdown(episode: LabelledEpisode) -> str:
-    """Markdown: a paragraph for every stretch of a speaker; its time is a link where the audio is a URL."""
+    """Markdown: a heading for every chapter, a paragraph for every stretch of a speaker; its time is a link where the
+    audio is a URL.
+    """
     rows = [f"# {_escape(clean(episode.title) or stem(episode.source))}\n"]
+    chapters = list(episode.chapters)
     for paragraph in paragraphs(episode):
+        while chapters and chapters[0].start <= paragraph.start:
+            rows.append(f"## {_escape(clean(chapters.pop(0).title)) or 'Chapter'}\n")
         time = _time(episode, paragraph.start)
         name = f"**{_escape(paragraph.name)}** " if paragraph.name else ""
         body = _escape(paragraph.text) if paragraph.text else f"until {clock.short_stamp(paragraph.end)}"

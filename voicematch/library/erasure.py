@@ -14,6 +14,7 @@ from ..errors import LibraryError
 from ..types import Verdict
 from . import profiles
 from .database import Database
+from .jobs import jobs
 from .schema import candidates, clips, lines, speaker_embeddings, speakers, voiceprints
 from .schema import profiles as profiles_table
 from .unknowns import unknown_speakers
@@ -74,6 +75,7 @@ def forget(connection: sa.Connection, name: str) -> Forgotten:
     )
     connection.execute(profiles_table.delete().where(profiles_table.c.id == profile))
     _scrub_reasons(connection, stored_name)
+    _scrub_credits(connection, stored_name)
     return Forgotten(
         num_voiceprints=num_voiceprints,
         num_clips=num_clips,
@@ -96,6 +98,27 @@ def _scrub_reasons(connection: sa.Connection, name: str) -> None:
         connection.execute(
             speakers.update().where(speakers.c.id == speaker).values(reasons=json.dumps(scrubbed, ensure_ascii=False))
         )
+
+
+def _scrub_credits(connection: sa.Connection, name: str) -> None:
+    """A feed may name who takes part in an episode: that name goes from what is kept of it."""
+    forgotten = profiles.key(name)
+
+    def scrubbed(about: str) -> str:
+        known = json.loads(about)
+        if "persons" in known:
+            known["persons"] = [person for person in known["persons"] if profiles.key(str(person[0])) != forgotten]
+        return json.dumps(known)
+
+    mentions = jobs.c.about.contains('"persons"') | jobs.c.changed_to.contains("persons")
+    for job, about, changed_to in connection.execute(
+        sa.select(jobs.c.id, jobs.c.about, jobs.c.changed_to).where(mentions)
+    ).all():
+        values: dict[str, str | None] = {"about": scrubbed(about)}
+        if changed_to is not None:
+            waiting = json.loads(changed_to)
+            values["changed_to"] = json.dumps(waiting | {"about": scrubbed(waiting["about"])})
+        connection.execute(jobs.update().where(jobs.c.id == job).values(values))
 
 
 def _scrub_lines(connection: sa.Connection, name: str) -> int:
@@ -151,7 +174,17 @@ def compact(database: Database, forgotten: Forgotten) -> Forgotten:
 
 
 def _vacuum_postgresql(database: Database) -> None:
-    tables = (voiceprints, clips, profiles_table, speakers, candidates, speaker_embeddings, unknown_speakers, lines)
+    tables = (
+        voiceprints,
+        clips,
+        profiles_table,
+        speakers,
+        candidates,
+        speaker_embeddings,
+        unknown_speakers,
+        lines,
+        jobs,
+    )
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for table in tables:
             connection.exec_driver_sql(f"VACUUM (FULL) {table.name}")

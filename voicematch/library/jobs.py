@@ -22,6 +22,7 @@ from sqlalchemy import Column, ForeignKey, Table, Text
 from ..errors import LibraryError
 from . import schema
 from .database import Database, insert, now
+from .profiles import key
 
 STALE_SECONDS = 120.0  # without a heartbeat; a worker beats every ten, and waits thirty for a busy library at most
 MOST_CRASHES = 3  # workers that may die on one job before the job is taken to be the reason
@@ -301,6 +302,22 @@ class Jobs:
         with self._database.read() as connection:
             wanted = jobs.c.state.in_(states) if states else sa.true()
             return tuple(_job(row) for row in connection.execute(sa.select(jobs).where(wanted).order_by(jobs.c.id)))
+
+    def persons(self, audio_sha256: str) -> tuple[tuple[str, str], ...]:
+        """(name, part) of those whom the feed of an episode names ("host", "guest" …) and no voice there is called."""
+        speakers, episodes, profiles = schema.speakers, schema.episodes, schema.profiles
+        of_job = sa.select(jobs.c.about).where(jobs.c.audio_sha256 == audio_sha256).order_by(jobs.c.id)
+        accepted = (
+            sa.select(profiles.c.name_key)
+            .join(speakers, speakers.c.profile_id == profiles.c.id)
+            .join(episodes, episodes.c.id == speakers.c.episode_id)
+            .where(episodes.c.audio_sha256 == audio_sha256, speakers.c.verdict == "accept")
+        )
+        with self._database.read() as connection:
+            named = [json.loads(about).get("persons", ()) for about in connection.scalars(of_job)]
+            taken = set(connection.scalars(accepted)) if any(named) else set()
+        listed = dict.fromkeys((str(name), str(part)) for persons in named for name, part in persons)
+        return tuple((name, part) for name, part in listed if key(name) not in taken)
 
     def voices(self) -> dict[int, tuple[Voice, ...]]:
         """By job, who speaks in the episodes that are done, most talk time first."""
