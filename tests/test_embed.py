@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from voicematch.embed import OnnxEmbedder, unit
+from voicematch.engines import open_embedder
 from voicematch.errors import ModelError
 from voicematch.features import log_mel
 
@@ -51,6 +54,16 @@ def test_a_window_outside_is_refused(window: tuple[int, int]) -> None:
 def test_a_window_without_a_frame_is_refused() -> None:
     with pytest.raises(ValueError, match="shorter than one frame"):
         OnnxEmbedder().embed(NOISE, np.array([[0, 50]]))
+
+
+def test_a_model_that_is_not_here_is_said_before_anything_else_happens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOICEMATCH_MODELS", str(tmp_path))
+    with pytest.raises(ModelError, match="voicematch models pull ecapa512"):
+        OnnxEmbedder("ecapa512")
+    with pytest.raises(ModelError, match="voicematch models pull ecapa512"):
+        open_embedder("ecapa512")
 
 
 def test_an_unknown_model_is_named() -> None:

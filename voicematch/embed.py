@@ -44,10 +44,13 @@ class OnnxEmbedder:
     """An embedder in ONNX Runtime: (batch, frames, 80) log mel rows, less their mean over the window, to vectors.
 
     device : one of ``models.DEVICES``; looked for when it is first used
+
+    Raises ModelError when the model is not on this machine, or damaged; nothing is loaded yet.
     """
 
     def __init__(self, name: str = models.DEFAULT_EMBEDDER, device: str = "cpu") -> None:
         card = models.card(name)
+        models.path(name)
         self.name = card.name
         self.dimension = card.dimension
         self.min_speech = card.min_speech
