@@ -1,6 +1,6 @@
 """Print how right voicematch is on a folder of episodes with truth, as a Markdown table.
 
-    python tests/accuracy.py ../shared/data/dev [--only syn_] [--cache FOLDER] [--verbose]
+    python tests/accuracy.py ../shared/data/dev [--only syn_]... [--diarizer NAME] [--cache FOLDER] [--verbose]
 
 The folder holds ``manifest.json`` (episodes with their enrolled people; profiles with an enrollment clip each) and per
 episode the audio, ``ref.rttm`` and ``ref.uem``. Every episode is identified twice through the library's own functions:
@@ -22,8 +22,9 @@ from typing import Any
 
 from voicematch import enroll, identify, open_library
 from voicematch.audio import Audio
-from voicematch.diarize import BuiltinDiarizer
+from voicematch.diarize import BuiltinDiarizer, Diarizer
 from voicematch.embed import Embedder
+from voicematch.engines import open_diarizer
 from voicematch.errors import EnrollmentError
 from voicematch.evaluate import (
     DiarizationScore,
@@ -42,14 +43,14 @@ from voicematch.types import Diarization, LabelledEpisode, Progress, Sound, Turn
 
 
 class RememberingDiarizer:
-    """The built-in diarizer, which listens to each file once although both libraries ask for it.
+    """A diarizer that listens to each file once although both libraries ask for it.
 
     folder : where answers are kept between runs; None keeps them for this run
     """
 
-    name = BuiltinDiarizer.name
-
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, diarizer: Diarizer, folder: Path | None) -> None:
+        self.name = diarizer.name
+        self.diarizer = diarizer
         self.folder = folder
         self.seconds = 0.0
         self._answers: dict[str, Diarization] = {}
@@ -63,14 +64,15 @@ class RememberingDiarizer:
         progress: Progress | None = None,
     ) -> Diarization:
         key = "_".join(Path(audio.source).parts[-3:]) if isinstance(audio, Audio) else ""
-        file = self.folder / f"{key}.{embedder.name}.pickle" if self.folder is not None and key else None
+        kept = key if self.name == BuiltinDiarizer.name else f"{key}.{self.name.replace(':', '-')}"
+        file = self.folder / f"{kept}.{embedder.name}.pickle" if self.folder is not None and key else None
         if key in self._answers:
             return self._answers[key]
         if file is not None and file.exists():
             self._answers[key] = pickle.loads(file.read_bytes())
             return self._answers[key]
         began = time.perf_counter()
-        answer = BuiltinDiarizer().diarize(audio, embedder, speakers=speakers, progress=progress)
+        answer = self.diarizer.diarize(audio, embedder, speakers=speakers, progress=progress)
         self.seconds += time.perf_counter() - began
         self._answers[key] = answer
         if file is not None:
@@ -116,18 +118,19 @@ HEAD = """\
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--only", default="", help="episodes whose id begins so")
+    parser.add_argument("--only", action="append", help="episodes whose id begins so (repeatable)")
+    parser.add_argument("--diarizer", default="built-in", help="another one, such as pyannote or pyannote:FOLDER")
     parser.add_argument("--cache", type=Path, help="keep what the diarizer found here, for the next run")
     parser.add_argument("--verbose", action="store_true", help="also print every episode and every doubtful speaker")
     arguments = parser.parse_args()
     manifest = json.loads((arguments.folder / "manifest.json").read_text(encoding="utf-8"))
-    diarizer = RememberingDiarizer(arguments.cache)
+    diarizer = RememberingDiarizer(open_diarizer(arguments.diarizer), arguments.cache)
     scores: dict[tuple[str, str], Scores] = {}
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as work:
         libraries: dict[str, Library] = {}
         for episode in manifest["episodes"]:
-            if not episode["id"].startswith(arguments.only):
+            if not episode["id"].startswith(tuple(arguments.only or ("",))):
                 continue
             for kept in ("show", "all"):
                 key = episode["show"] if kept == "show" else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import uuid
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ from . import web_library
 from .library_example import DIMENSION, EMBEDDER, fill
 
 POSTGRESQL = os.environ.get("VOICEMATCH_TEST_POSTGRESQL")  # a postgresql:// URL whose database may be written to
+
+SHARED = Path(os.environ.get("VOICEMATCH_SHARED", Path(__file__).parent.parent.parent / "shared"))
+NEEDS_TORCH = "needs the extra: pip install '.[torch]'"
 
 
 @pytest.fixture
@@ -64,3 +68,34 @@ def web_library_file(web_folder: Path, tmp_path: Path) -> Path:
     with open_library(web_folder / "library.db") as library:
         library.backup(tmp_path / "copy.db")
     return tmp_path / "copy.db"
+
+
+@pytest.fixture(scope="session")
+def speechbrain_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of SpeechBrain's network with random weights, running means and variances too."""
+    if importlib.util.find_spec("speechbrain") is None:
+        pytest.skip(NEEDS_TORCH)
+    from voicematch.engines import device, speechbrain
+
+    torch = device.load("torch")
+    torch.manual_seed(0)
+    state = device.load("speechbrain.lobes.models.ECAPA_TDNN").ECAPA_TDNN(**speechbrain.SIZES).state_dict()
+    for name, value in state.items():
+        if name.endswith("running_mean"):
+            value.normal_(0, 0.1)
+        elif name.endswith("running_var"):
+            value.uniform_(0.5, 2)
+    file = tmp_path_factory.mktemp("weights") / "embedding_model.ckpt"
+    torch.save(state, file)
+    return file
+
+
+@pytest.fixture(scope="session")
+def segmentation_model() -> Path:
+    """The folder of a real checkpoint of pyannote's segmentation model, beside this checkout or where it is named."""
+    if importlib.util.find_spec("speechbrain") is None:
+        pytest.skip(NEEDS_TORCH)
+    folder = SHARED / "models" / "segmentation-3.0"
+    if not (folder / "pytorch_model.bin").is_file():
+        pytest.skip(f"no segmentation model in {folder}")
+    return folder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,12 @@ import pytest
 from voicematch.audio import Audio
 from voicematch.diarize import BuiltinDiarizer, Diarizer
 from voicematch.embed import Embedder, OnnxEmbedder
+from voicematch.engines.pyannote import PyannoteDiarizer
+from voicematch.engines.speechbrain import SpeechBrainEmbedder
 from voicematch.features import log_mel
+from voicematch.pipeline import Excerpt
 from voicematch.speech import SpeechDetector, default_detector
-from voicematch.types import Turn
+from voicematch.types import Sound, Turn
 
 from .fakes import FakeDetector, FakeDiarizer, FakeEmbedder, pull_stand_in
 from .tones import write_episode
@@ -25,11 +27,13 @@ def of_the_hub() -> Embedder:
     return OnnxEmbedder("ecapa1024")
 
 
-@pytest.fixture(params=[OnnxEmbedder, FakeEmbedder, of_the_hub])
+@pytest.fixture(params=[OnnxEmbedder, FakeEmbedder, of_the_hub, SpeechBrainEmbedder])
 def embedder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Embedder:
     if request.param is of_the_hub:
         monkeypatch.setenv("VOICEMATCH_MODELS", str(tmp_path / "models"))
         pull_stand_in(tmp_path / "weights")
+    if request.param is SpeechBrainEmbedder:
+        return SpeechBrainEmbedder(checkpoint=request.getfixturevalue("speechbrain_weights"), device="cpu")
     made: Embedder = request.param()
     return made
 
@@ -84,20 +88,34 @@ def test_a_detector_answers_for_every_frame(detector: SpeechDetector, samples: n
     assert 0 < detector.offset <= detector.onset < 1
 
 
-def builtin(path: Path) -> Diarizer:
-    return BuiltinDiarizer(FakeDetector)
+Case = tuple[Diarizer, Sound, Embedder]
+"""A diarizer, 16 s in which two speak one after the other, and an embedder that tells them apart."""
 
 
-def fake(path: Path) -> Diarizer:
-    return FakeDiarizer(Turn(0.0, 4.0, "SPEAKER_00"), Turn(3.5, 8.0, "SPEAKER_01"))
+@pytest.fixture
+def tones(tmp_path: Path) -> Audio:
+    return Audio(write_episode(tmp_path / "two.wav", "AABB", seconds=4.0))
 
 
-@pytest.mark.parametrize("make", [builtin, fake])
-def test_a_diarizer_keeps_its_promises(make: Callable[[Path], Diarizer], tmp_path: Path) -> None:
-    path = write_episode(tmp_path / "two.wav", "AABB", seconds=4.0)
-    embedder = FakeEmbedder()
-    diarizer = make(path)
-    found = diarizer.diarize(Audio(path), embedder)
+@pytest.fixture
+def builtin(tones: Audio) -> Case:
+    return BuiltinDiarizer(FakeDetector), tones, FakeEmbedder()
+
+
+@pytest.fixture
+def fake(tones: Audio) -> Case:
+    return FakeDiarizer(Turn(0.0, 4.0, "SPEAKER_00"), Turn(3.5, 8.0, "SPEAKER_01")), tones, FakeEmbedder()
+
+
+@pytest.fixture
+def pyannote(segmentation_model: Path, example: Audio) -> Case:
+    return PyannoteDiarizer(str(segmentation_model), device="cpu"), Excerpt(example, 0.0, 16.0), OnnxEmbedder()
+
+
+@pytest.mark.parametrize("case", ["builtin", "fake", "pyannote"])
+def test_a_diarizer_keeps_its_promises(case: str, request: pytest.FixtureRequest) -> None:
+    diarizer, sound, embedder = request.getfixturevalue(case)
+    found = diarizer.diarize(sound, embedder)
     assert diarizer.name
     assert found.duration == 16.0
     assert list(found.turns) == sorted(found.turns)

@@ -26,17 +26,15 @@ from voicematch.errors import ModelError
 from voicematch.pipeline import Excerpt
 from voicematch.types import Turn
 
+from .conftest import NEEDS_TORCH, SHARED
 from .fakes import FakeEmbedder
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("speechbrain") is None, reason="needs the extra: pip install '.[torch]'"
-)
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("speechbrain") is None, reason=NEEDS_TORCH)
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "examples" / "episode.mp3"
-SHARED = Path(os.environ.get("VOICEMATCH_SHARED", ROOT.parent / "shared")) / "models"
-SEGMENTATION = SHARED / "segmentation-3.0"
-PLDA = SHARED / "plda-community1"
+SEGMENTATION = SHARED / "models" / "segmentation-3.0"
+PLDA = SHARED / "models" / "plda-community1"
 needs_weights = pytest.mark.skipif(
     not (SEGMENTATION / "pytorch_model.bin").is_file(), reason=f"no segmentation model in {SEGMENTATION}"
 )
@@ -95,23 +93,6 @@ def test_a_device_without_room_for_one_is_an_error() -> None:
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The network's own file with random weights: its running means and variances too, so that they count."""
-    torch = device.load("torch")
-    torch.manual_seed(0)
-    net = device.load("speechbrain.lobes.models.ECAPA_TDNN").ECAPA_TDNN(**speechbrain.SIZES)
-    state = net.state_dict()
-    for name, value in state.items():
-        if name.endswith("running_mean"):
-            value.normal_(0, 0.1)
-        elif name.endswith("running_var"):
-            value.uniform_(0.5, 2)
-    file: Path = tmp_path_factory.mktemp("weights") / "embedding_model.ckpt"
-    torch.save(state, file)
-    return file
-
-
-@pytest.fixture(scope="module")
 def samples() -> np.ndarray:
     return Audio(EXAMPLE).read(0.0, 6.0)
 
@@ -124,9 +105,9 @@ def test_features_are_speechbrains(samples: np.ndarray) -> None:
     np.testing.assert_allclose(speechbrain.filterbank(windows), reference.numpy(), atol=1e-3)
 
 
-def test_vectors_are_those_of_speechbrains_own_chain(weights: Path, samples: np.ndarray) -> None:
+def test_vectors_are_those_of_speechbrains_own_chain(speechbrain_weights: Path, samples: np.ndarray) -> None:
     torch = device.load("torch")
-    net = speechbrain.network(weights)
+    net = speechbrain.network(speechbrain_weights)
     windows = np.array([[0, 24_000], [32_000, 48_000], [8_000, 32_000]])
     expected = []
     for start, end in windows:
@@ -134,19 +115,19 @@ def test_vectors_are_those_of_speechbrains_own_chain(weights: Path, samples: np.
         with torch.inference_mode():
             vector = net(rows - rows.mean(dim=1, keepdim=True), torch.ones(1))[0, 0].numpy()
         expected.append(vector / np.linalg.norm(vector))
-    embedder = speechbrain.SpeechBrainEmbedder(checkpoint=weights, device="cpu")
+    embedder = speechbrain.SpeechBrainEmbedder(checkpoint=speechbrain_weights, device="cpu")
     np.testing.assert_allclose(embedder.embed(samples, windows), expected, atol=1e-4)
     with pytest.raises(ValueError, match="outside"):
         embedder.embed(samples, np.array([[0, len(samples) + 1]]))
 
 
-def test_the_export_answers_as_the_network_for_any_number_of_windows(weights: Path, tmp_path: Path) -> None:
+def test_the_export_answers_as_the_network_for_any_number_of_windows(speechbrain_weights: Path, tmp_path: Path) -> None:
     import onnxruntime
 
-    file = speechbrain.export(tmp_path / "new" / "speechbrain.onnx", checkpoint=weights)
+    file = speechbrain.export(tmp_path / "new" / "speechbrain.onnx", checkpoint=speechbrain_weights)
     assert list(file.parent.iterdir()) == [file]
     session = onnxruntime.InferenceSession(str(file))
-    net = speechbrain.network(weights)
+    net = speechbrain.network(speechbrain_weights)
     torch = device.load("torch")
     for batch, frames in ((1, 151), (5, 60), (3, 400)):
         rows = np.random.default_rng(batch).normal(0, 10, (batch, frames, 80)).astype(np.float32)
@@ -405,10 +386,10 @@ def test_masks_choose_what_is_embedded() -> None:
     assert found.argmax(axis=1).tolist() == [2, 6, 6, 0]
 
 
-def test_an_embedder_of_the_table_opens_on_torch(weights: Path) -> None:
+def test_an_embedder_of_the_table_opens_on_torch(speechbrain_weights: Path) -> None:
     make = functools.partial(open_embedder, device="cpu")
     assert isinstance(make("ecapa-small"), OnnxEmbedder)
-    embedder = speechbrain.SpeechBrainEmbedder(checkpoint=weights, device="cpu")
+    embedder = speechbrain.SpeechBrainEmbedder(checkpoint=speechbrain_weights, device="cpu")
     again = pickle.loads(pickle.dumps(embedder))
     silent = np.zeros(16_000, np.float32)
     np.testing.assert_array_equal(
