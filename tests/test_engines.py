@@ -99,7 +99,7 @@ def embedding(vector: Array, start: float) -> Embedding:
 def piece(start: float, **voices: Array) -> Piece:
     """Each voice speaks for 20 s, one after the other; two embeddings each."""
     turns = [Turn(start + 20.0 * idx, start + 20.0 * (idx + 1), label) for idx, label in enumerate(voices)]
-    embeddings = {
+    embeddings: dict[str, tuple[Embedding, ...]] = {
         label: (embedding(vector, turn.start), embedding(vector, turn.start + 10.0))
         for turn, (label, vector) in zip(turns, voices.items(), strict=True)
     }
