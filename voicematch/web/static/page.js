@@ -85,6 +85,22 @@
     document.dispatchEvent(new Event("renewed"));
   };
 
+  // The page's own notice says what was done; what came of it is only in the answer.
+  const tell = (done) => {
+    const count = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
+    const came = done.num_changes
+      ? `${count(done.num_changes, "voice")} in ${count(done.num_episodes, "episode")} changed`
+      : "No voice changed its name";
+    const list = document.createElement("ul");
+    for (const text of [came, ...done.warnings]) {
+      const entry = document.createElement("li");
+      entry.textContent = text;
+      list.append(entry);
+    }
+    document.querySelector("main .notice > span")?.append(list);
+    say([done.text, came, ...done.warnings].join(". "));
+  };
+
   const complain = (form, text) => {
     form.querySelector(".error")?.remove();
     const line = document.createElement("p");
@@ -106,7 +122,7 @@
       const done = await answer.json();
       if (!answer.ok) throw new Error(done.error);
       await renew();
-      say([done.text, ...(done.warnings ?? [])].join(". "));
+      tell(done);
     } catch (error) {
       complain(form, error instanceof TypeError ? "voicematch does not answer; is it still running?" : error.message);
       buttons.forEach((button) => (button.disabled = false));
