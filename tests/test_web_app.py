@@ -41,7 +41,11 @@ EXAMPLES = {
     "backlog": ["", "?state=failed", "?state=nonsense"],
     "search": ["", "?q=rain", "?q=rain&speaker=ada+ash", "?q=rain&since=2024-05-01", "?q=***", "?q=a&speaker=Nobody"],
 }
-PATHS = {"speaker": {"id": 1}, "speaker_episode": {"id": 1, "key": KEY}, "episode": {"key": KEY}}
+PATHS: dict[str, dict[str, Any]] = {
+    "speaker": {"id": 1},
+    "speaker_episode": {"id": 1, "key": KEY},
+    "episode": {"key": KEY},
+}
 PATHS |= {"unknown": {"id": "U-0003"}}
 ADDRESSES = [(name, addresses.path(name, **PATHS.get(name, {})), query) for name in PAGES for query in EXAMPLES[name]]
 

@@ -56,7 +56,7 @@ def voice(person: Array, generator: np.random.Generator, num: int) -> Array:
     return unit(session + STRETCH * unit(generator.standard_normal((num, DIMENSION)))).astype(np.float32)
 
 
-def make(path: Path, *, size: Size = Size(), audio: Path | None = None) -> None:  # noqa: B008 - it is frozen
+def make(path: Path, *, size: Size = Size(), audio: Path | None = None) -> None:
     """Writes the library; ``audio`` is what every episode's sound is, and absent where it is None."""
     generator = np.random.default_rng(7)
     people = unit(generator.standard_normal((size.people + size.strangers, DIMENSION)))

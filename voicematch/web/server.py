@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Collection
 
@@ -20,14 +21,18 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=128)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
+    except OSError as error:
+        number = error.errno or 0  # below 0 it is the resolver's, which has numbers of its own
+        reason = os.strerror(number) if number > 0 else error.strerror
         raise VoicematchError(f"{host}:{port}: {reason}; --port 0 takes a free port") from error
 
 
-def address_of(listening: socket.socket) -> str:
-    """What to type into a browser."""
-    host, port = listening.getsockname()[:2]
+def address_of(host: str, port: int) -> str:
+    """What to type into a browser.
+
+    >>> address_of("127.0.0.1", 80), address_of("::1", 80)
+    ('http://127.0.0.1:80/', 'http://[::1]:80/')
+    """
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
