@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from voicematch import cli
 from voicematch.audio import Audio
 from voicematch.embed import OnnxEmbedder
 from voicematch.engines import checkpoints, device, open_diarizer, open_embedder, pipelines, speechbrain
@@ -137,13 +138,18 @@ def test_the_export_answers_as_the_network_for_any_number_of_windows(speechbrain
         np.testing.assert_allclose(found / np.abs(expected).max(), expected / np.abs(expected).max(), atol=1e-4)
 
 
-def test_the_model_is_asked_for_by_name(tmp_path: Path) -> None:
-    """In a process of its own, whose folder of models is empty."""
-    code = "from voicematch import cli; import sys; sys.exit(cli.run(['bench', 'a.mp3', '--embedder', 'speechbrain']))"
-    environment = os.environ | {"VOICEMATCH_MODELS": str(tmp_path)}
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
-    assert found.returncode == 1
-    assert "'speechbrain' is not on this machine; voicematch models pull speechbrain fetches it" in found.stderr
+def test_models_that_are_not_here_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each with the command that fetches it, and the page on which its terms are accepted."""
+    monkeypatch.setenv("VOICEMATCH_MODELS", str(tmp_path))
+    assert cli.run(["bench", "a.mp3", "--embedder", "speechbrain"]) == 1
+    assert "'speechbrain' is not on this machine; voicematch models pull speechbrain" in capsys.readouterr().err
+    for name, repository in (("", "speaker-diarization-community-1"), (":3.1", "speaker-diarization-3.1")):
+        assert cli.run(["bench", "a.mp3", "--diarizer", f"pyannote{name}"]) == 1
+        error = capsys.readouterr().err
+        assert f"accept its terms at https://huggingface.co/pyannote/{repository}, log in" in error
+        assert "then voicematch models pull pyannote-" in error
 
 
 def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ OWN_PIPELINES = (
     "pyannote.audio.pipelines.speaker_diarization.SpeakerDiarization",
 )
 OPTIONS = ("segmentation_step", "embedding_exclude_overlap")  # of a config that change the answer
-BATCH = 32  # chunks of 10 s at once, as in the hub's own pipelines; halved where they do not fit
+BATCH = {"cpu": 8, "mps": 16, "cuda": 32}  # chunks of 10 s at once; halved where they do not fit
 
 # How VBx (Landini et al. 2022) clusters the vectors of the built-in embedder, by DER on the development episodes.
 VBX = {"threshold": 0.6, "Fa": 0.07, "Fb": 0.8}
@@ -138,7 +138,6 @@ def _assembled(
     pipeline.clustering = made(pipeline._plda, metric="cosine") if plda is not None else made(metric="cosine")
     pipeline._expects_num_speakers = False
     pipeline.instantiate({"segmentation": segmenting or {"min_duration_off": 0.0}, "clustering": tuning})
-    set_batch(pipeline, BATCH)
     return pipeline
 
 

@@ -105,7 +105,7 @@ class PyannoteDiarizer:
 
         with clock("diarization"), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of numbers rounded otherwise, and of pauses too short for a mean
-            found = in_batches(run, pipelines.BATCH)
+            found = in_batches(run, pipelines.BATCH[pipeline.device.type])
         end = len(samples) / SAMPLE_RATE
         turns = _turns(found.speaker_diarization, end, offset)
         exclusive = _turns(found.exclusive_speaker_diarization, end, offset)
@@ -220,6 +220,13 @@ def _touching(turns: Sequence[Turn]) -> list[Turn]:
 def _folder(name: str) -> Path:
     """Where the model of a name lies. Raises ModelError with the way to get it."""
     if name in ROWS:
+        source = models.card(ROWS[name]).source
+        if source is not None and not models.is_here(ROWS[name]):
+            page = f"https://huggingface.co/{source.repository}"
+            raise ModelError(
+                f"pyannote:{name} is not on this machine: accept its terms at {page}, "
+                f"log in with `hf auth login`, then voicematch models pull {ROWS[name]}"
+            )
         return models.path(ROWS[name])
     folder = Path(name).expanduser()
     if not folder.is_dir():
