@@ -1,8 +1,9 @@
-"""Shows a backlog at work: a feed on loopback, a run that is killed again and again, two names, and who was named.
+"""Shows a backlog at work: feeds on loopback, a run that is killed again and again, two names, and who was named.
 
-``python -m tests.backlog ../shared/data/dev --work build/backlog --kills 20 --show tts`` takes the folder of episodes
-with truth (``manifest.json``, and ``audio.*`` and ``ref.rttm`` for each). Without a folder, episodes are made of pure
-tones and the engines are those of ``tests.tones``: quick, and enough to see whether killing does harm.
+``python -m tests.backlog ../shared/data/dev --work build/backlog --kills 20 --show tts --show syn`` takes the folder of
+episodes with truth (``manifest.json``, and ``audio.*`` and ``ref.rttm`` for each); each show is a feed of its own.
+Without a folder, episodes are made of pure tones and the engines are those of ``tests.tones``: quick, and enough to see
+whether killing does harm. ``--names N`` names so many of the remembered voices, the most heard first.
 """
 
 from __future__ import annotations
@@ -51,22 +52,23 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--most-wait", type=float, default=8.0, help="seconds a run may live before it is killed")
-    parser.add_argument("--show", default="", help="only shows whose name begins so")
+    parser.add_argument("--show", action="append", default=[], help="only shows whose name begins so")
+    parser.add_argument("--names", type=int, default=2, help="how many naming commands to give")
     chosen = parser.parse_args()
     chosen.work.mkdir(parents=True)
-    episodes = read_truth(chosen.folder, chosen.show) if chosen.folder else tone_show(chosen.work / "audio")
+    episodes = read_truth(chosen.folder, tuple(chosen.show)) if chosen.folder else tone_show(chosen.work / "audio")
     command = Command(chosen.work, tones=chosen.folder is None)
     with serve() as site:
-        feed = publish(site, episodes)
-        print(f"{len(episodes)} episodes at {feed}")
-        command("batch", "add", feed)
+        feeds = publish(site, episodes)
+        print(f"{len(episodes)} episodes of {len({episode.show for episode in episodes})} shows at {feeds}")
+        command("batch", "add", feeds)
         killed = run_and_kill(command, chosen.kills, chosen.jobs, random.Random(chosen.seed), chosen.most_wait)
         print(f"{killed} kills; then a run to the end")
         started = time.monotonic()
         command("batch", "run", "--jobs", str(chosen.jobs), "-f", "vtt", "-f", "json", "--out", "out", "--quiet")
         print(f"ended after {time.monotonic() - started:.0f} s")
     check(command, episodes)
-    name_the_hosts(command, episodes)
+    name_the_hosts(command, episodes, chosen.names)
 
 
 class Command:
@@ -105,11 +107,11 @@ class Command:
         return out
 
 
-def read_truth(folder: Path, show: str) -> list[Truth]:
+def read_truth(folder: Path, shows: tuple[str, ...]) -> list[Truth]:
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     found = []
     for episode in manifest["episodes"]:
-        if episode["show"].startswith(show):
+        if not shows or episode["show"].startswith(shows):
             home = folder / episode["id"]
             rows = [line.split() for line in (home / "ref.rttm").read_text(encoding="utf-8").splitlines()]
             turns = [Turn(float(r[3]), float(r[3]) + float(r[4]), r[7]) for r in rows if r and r[0] == "SPEAKER"]
@@ -128,20 +130,25 @@ def tone_show(folder: Path) -> list[Truth]:
 
 
 def publish(site: Site, episodes: list[Truth]) -> str:
-    """A feed of the episodes; one that gets its connection cut in the middle, to be taken up again."""
-    items = []
-    for number, episode in enumerate(episodes, start=1):
+    """A list of feeds, one a show; one episode gets its connection cut in the middle, to be taken up again."""
+    items: dict[str, list[str]] = {}
+    for number, episode in enumerate(episodes):
         path = f"/{episode.title}{episode.audio.suffix}"
         size = episode.audio.stat().st_size
-        site.pages[path] = Page(episode.audio, "audio/mpeg", breaks=[size // 2] if number == 1 else [])
-        items.append(
+        site.pages[path] = Page(episode.audio, "audio/mpeg", breaks=[size // 2] if number == 0 else [])
+        of_show = items.setdefault(episode.show, [])
+        of_show.append(
             f"<item><guid>{episode.title}</guid><title>{escape(episode.title)}</title>"
-            f"<pubDate>{number:02} Jan 2024 06:00:00 GMT</pubDate>"
+            f"<pubDate>{len(of_show) + 1:02} Jan 2024 06:00:00 GMT</pubDate>"
             f'<enclosure url="{path}" length="{size}" type="audio/mpeg"/></item>'
         )
-    text = f"<rss version='2.0'><channel><title>The backlog</title>{''.join(items)}</channel></rss>"
-    site.pages["/feed"] = Page(text.encode(), "application/rss+xml")
-    return f"{site.url}/feed"
+    outlines = ""
+    for show, own in items.items():
+        text = f"<rss version='2.0'><channel><title>{escape(show)}</title>{''.join(own)}</channel></rss>"
+        site.pages[f"/{show}.xml"] = Page(text.encode(), "application/rss+xml")
+        outlines += f'<outline xmlUrl="{site.url}/{show}.xml"/>'
+    site.pages["/shows.opml"] = Page(f"<opml><body>{outlines}</body></opml>".encode(), "text/x-opml")
+    return f"{site.url}/shows.opml"
 
 
 def run_and_kill(command: Command, num_kills: int, num_jobs: int, chance: random.Random, most_wait: float) -> int:
@@ -187,39 +194,76 @@ def check(command: Command, episodes: list[Truth]) -> None:
         assert len({job.audio_sha256 for job in jobs}) == len(library.episodes()) == len(episodes)
         assert library.check() == ()
         attempts = Counter(job.attempts for job in jobs)
-    written = sorted(path.name for path in (command.work / "out").rglob("*") if path.is_file())
-    wanted = sorted(
-        f"2024-01-{number:02}-{episode.title}.{form}"
-        for number, episode in enumerate(episodes, start=1)
-        for form in ("json", "vtt")
-    )
+    of_day = len("2024-01-01-")
+    written = sorted(path.name[of_day:] for path in (command.work / "out").rglob("*") if path.is_file())
+    wanted = sorted(f"{episode.title}.{form}" for episode in episodes for form in ("json", "vtt"))
     assert written == wanted, set(written) ^ set(wanted)
     print(f"each of {len(episodes)} episodes done once; begun so often: {dict(sorted(attempts.items()))}")
 
 
-def name_the_hosts(command: Command, episodes: list[Truth]) -> None:
-    """Names the two voices that recur most by who they are, and shows who is named then, against the truth."""
+def name_the_hosts(command: Command, episodes: list[Truth], num_names: int) -> None:
+    """Names the voices that recur most by who they are, and shows who is named then, against the truth."""
     unknowns = json.loads(command("unknowns", "list", "--json", "--limit", "1000"))
     truth = {episode.title: episode.turns for episode in episodes}
-    print("\nvoices heard in more than one episode:")
+    print("\nvoices heard in more than one episode, or as more than one person:")
+    people_of = {
+        unknown["id"]: [(s["title"], person_of(command, s, truth)) for s in unknown["speakers"]] for unknown in unknowns
+    }
     for unknown in unknowns:
-        heard = {s["title"]: person_of(command, s, truth) for s in unknown["speakers"]}
+        heard = people_of[unknown["id"]]
         if len(heard) > 1:
-            print(
-                f"  {unknown['id']} ({unknown['role']}): {', '.join(f'{t}={who}' for t, who in sorted(heard.items()))}"
-            )
-    for unknown in unknowns[:2]:
-        people = Counter(person_of(command, speaker, truth) for speaker in unknown["speakers"])
-        who = people.most_common(1)[0][0]
+            who = ", ".join(f"{title}={person}" for title, person in sorted(heard))
+            print(f"  {unknown['id']} ({unknown['role'] or 'no role'}): {who}")
+    num_mixed = sum(len({person for _, person in heard}) > 1 for heard in people_of.values())
+    recurring = {person: set[str]() for heard in people_of.values() for _, person in heard}
+    for number, heard in people_of.items():
+        for _, person in heard:
+            recurring[person].add(number)
+    num_split = sum(len(numbers) > 1 for numbers in recurring.values())
+    print(f"{len(unknowns)} unknowns: {num_mixed} hold two people, {num_split} people are in two")
+    for unknown in unknowns[:num_names]:
+        who = Counter(person for _, person in people_of[unknown["id"]]).most_common(1)[0][0]
         print(f"voicematch name {unknown['id']} {who}")
         command("name", unknown["id"], who, "--consent", "public")
-    print(f"\n{'episode':24} {'named (of their talk time, what is theirs)':60} not named")
+    print_names(command, truth)
+
+
+def print_names(command: Command, truth: dict[str, tuple[Turn, ...]]) -> None:
+    """A row for each episode, and the talk time over all of them by what became of it."""
+    named: set[str] = set()
+    rows = []
     for episode in json.loads(command("batch", "report", "--json"))["episodes"]:
         right = hits(command, episode["audio_sha256"], truth[episode["title"]])
-        named = ", ".join(
+        rows.append((episode, right))
+        named |= {voice["name"] for voice in episode["named"]}
+    print(f"\n{'episode':24} {'named (of their talk time, what is theirs)':60} not named")
+    total = dict.fromkeys(("right", "wrong", "unknown, and should be named", "unknown"), 0.0)
+    for episode, right in rows:
+        own = overlap_by_name(command, episode["audio_sha256"], truth[episode["title"]])
+        for (given, person), seconds in own.items():
+            if given in named:
+                total["right" if given == person else "wrong"] += seconds
+            else:
+                total["unknown, and should be named" if person in named else "unknown"] += seconds
+        shown = ", ".join(
             f"{v['name']} {v['talk_seconds']:.0f} s ({right.get(v['name'], 0):.0%})" for v in episode["named"]
         )
-        print(f"{episode['title']:24} {named:60} {', '.join(v['speaker'] for v in episode['unknown'])}")
+        print(f"{episode['title']:24} {shown:60} {', '.join(v['speaker'] for v in episode['unknown'])}")
+    every = sum(total.values())
+    print("\nof all talk time: " + ", ".join(f"{what} {seconds / every:.2%}" for what, seconds in total.items()))
+
+
+def overlap_by_name(command: Command, audio_sha256: str, truth: tuple[Turn, ...]) -> dict[tuple[str, str], float]:
+    """Seconds by (name or label given, who really speaks); "nobody" where nobody does."""
+    with open_library(command.work / "library.db") as library:
+        episode = library.episode(audio_sha256)
+    found: dict[tuple[str, str], float] = {}
+    for speaker, talk in episode.talk_seconds().items():
+        own = overlap([turn for turn in episode.turns if turn.speaker == speaker], truth)
+        for person, seconds in (own | {"nobody": max(talk - sum(own.values()), 0.0)}).items():
+            key = (episode.name(speaker), person)
+            found[key] = found.get(key, 0.0) + seconds
+    return found
 
 
 def person_of(command: Command, speaker: dict[str, str], truth: dict[str, tuple[Turn, ...]]) -> str:

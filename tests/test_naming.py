@@ -583,10 +583,10 @@ def test_whom_the_feed_names_is_suggested_until_another_voice_has_the_name(libra
         described = [naming.describe(unknown, library=library) for unknown in library.unknowns.all()]
         return {one.id: [(s.name, s.reason) for s in one.suggestions] for one in described}
 
-    host, guest = ("Ada Byron", "named in the feed as host"), ("Maya Lind", "named in the feed as guest")
-    assert suggested() == {"U-0001": [host], "U-0002": [host, guest], "U-0003": [host, guest]}
+    ada, maya = ("Ada Byron", "named in the feed as host"), ("Maya Lind", "named in the feed as guest")
+    assert suggested() == {"U-0001": [ada], "U-0002": [ada, maya], "U-0003": [ada, maya]}
     naming.name_unknown("U-0001", "Ada Byron", library=library, consent="public")
-    assert suggested() == {"U-0002": [guest], "U-0003": [guest]}
+    assert suggested() == {"U-0002": [maya], "U-0003": [maya]}
     naming.name_unknown("U-0002", "Maya Lind", library=library, consent="public")
     naming.forget("maya lind", library=library)
     assert library.jobs.persons(sha(2)) == ()
