@@ -135,6 +135,17 @@ def test_split(heard: Shell) -> None:
     assert heard("unknowns", "split", "U-0002", "episode2.wav")[0] == cli.EXIT_USAGE
 
 
+def test_merge(heard: Shell) -> None:
+    heard("unknowns", "split", "U-0001", "episode2.wav:SPEAKER_00")
+    assert heard("unknowns", "merge", "U-0003", "U-0001")[:2] == (
+        0,
+        "U-0003 is now part of U-0001, heard in 2 episode(s)\n",
+    )
+    assert heard("unknowns", "merge", "U-0003", "U-0001")[0] == 1
+    told = json.loads(heard("unknowns", "merge", "U-0002", "U-0001", "--json")[1])
+    assert (told["unknown"], len(told["speakers"])) == ("U-0001", 4)
+
+
 def test_ignore(heard: Shell) -> None:
     assert heard("unknowns", "ignore", "U-0001", "--as", "jingle")[:2] == (0, "U-0001 is ignored (jingle)\n")
     assert [one["id"] for one in json.loads(heard("unknowns", "list", "--json")[1])] == ["U-0002"]

@@ -34,7 +34,7 @@ AS_HELP = "What it is: ad, jingle, trailer … (shown with it)."
 
 @click.group()
 def unknowns() -> None:
-    """List, play, split or ignore the voices that have no name yet. Name one: voicematch name U-0001 NAME."""
+    """List, play, split, merge or ignore the voices that have no name yet. Name one: voicematch name U-0001 NAME."""
 
 
 @unknowns.command("list")
@@ -43,7 +43,7 @@ def unknowns() -> None:
 @json_option
 @library_option
 def list_(with_ignored: bool, limit: int, as_json: bool, location: str | None) -> None:
-    """Voices without a name: most episodes first, then most talk; what they may be, and who, if the text says so."""
+    """Voices without a name: most episodes first, then most talk; what they may be, and who, if text or feed say so."""
     from .. import naming
     from ..library import open_library
 
@@ -64,7 +64,9 @@ def list_(with_ignored: bool, limit: int, as_json: bool, location: str | None) -
             clock(one.talk_seconds),
             ", ".join(one.shows),
             f"{one.speakers[-1].title or one.speakers[-1].source}:{one.speakers[-1].speaker}",
-            "; ".join(f"{guess.name}? “{guess.quote}”" for guess in one.suggestions),
+            "; ".join(
+                f"{guess.name}? {f'“{guess.quote}”' if guess.quote else guess.reason}" for guess in one.suggestions
+            ),
         )
         for one in described
     ]
@@ -154,6 +156,29 @@ def split(unknown: str, speakers: tuple[str, ...], as_json: bool, location: str 
         print_json({"unknown": unknown, "made": list(made)})
         return
     click.echo(f"{unknown} is now {', '.join((unknown, *made))}")
+
+
+@unknowns.command()
+@click.argument("source", metavar="U-0002")
+@click.argument("into", metavar="U-0001")
+@json_option
+@library_option
+def merge(source: str, into: str, as_json: bool, location: str | None) -> None:
+    """Make two voices that are one person into one: U-0002 is U-0001 from now on. `unknowns split` takes it back.
+
+    \b
+    voicematch unknowns merge U-0002 U-0001
+    """
+    from .. import naming
+    from ..library import open_library
+
+    with open_library(location) as library:
+        heard = naming.merge_unknowns(source, into, library=library)
+    if as_json:
+        print_json({"unknown": into, "speakers": [dataclasses.asdict(voice) for voice in heard]})
+        return
+    num_episodes = len({voice.audio_sha256 for voice in heard})
+    click.echo(f"{source} is now part of {into}, heard in {num_episodes} episode(s)")
 
 
 @unknowns.command()
