@@ -86,8 +86,9 @@ def test_an_entry_is_fetched_with_its_transcript(
 ) -> None:
     site.pages["/1.wav"] = Page(write_episode(tmp_path / "1.wav", "AB"))
     site.pages["/1.srt"] = Page(SRT.encode())
+    site.pages["/1.json"] = Page(b'{"chapters": [{"startTime": 1, "title": "Two"}, {"startTime": 0, "title": "One"}]}')
     entry = """<item><guid>1</guid><title>../One</title><enclosure url="/1.wav"/>
-      <podcast:transcript url="/1.srt" type="application/srt"/></item>"""
+      <podcast:chapters url="/1.json"/><podcast:transcript url="/1.srt" type="application/srt"/></item>"""
     site.pages["/feed"] = Page(rss(entry))
     queue(backlog, f"{site.url}/feed")
     worker = Worker(replace(settings, formats=("srt",), out=str(tmp_path / "out")))
@@ -96,7 +97,45 @@ def test_an_entry_is_fetched_with_its_transcript(
     assert "Hello" in (tmp_path / "out" / "The Show" / "undated-One.srt").read_text()
     (done,) = backlog.jobs.find(State.DONE)
     episode = backlog.episode(done.audio_sha256 or "")
-    assert (episode.source, episode.title) == (f"{site.url}/1.wav", "../One")
+    assert (episode.source, episode.title, episode.show) == (f"{site.url}/1.wav", "../One", "The Show")
+    assert [(chapter.start, chapter.title) for chapter in episode.chapters] == [(0.0, "One"), (1.0, "Two")]
+
+
+def test_chapters_that_cannot_be_had_are_left_out(
+    settings: Settings, backlog: Library, site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.pages["/1.wav"] = Page(write_episode(tmp_path / "1.wav", "AB"))
+    entry = '<item><title>1</title><enclosure url="/1.wav"/><podcast:chapters url="/absent.json"/></item>'
+    site.pages["/feed"] = Page(rss(entry))
+    queue(backlog, f"{site.url}/feed")
+    worker = Worker(settings)
+    assert work(worker) == "done"
+    worker.close()
+    assert "chapters left out: " in caplog.text
+
+
+def test_a_file_changed_by_hand_is_not_overwritten_by_doing_its_episode_again(
+    settings: Settings, backlog: Library, tmp_path: Path
+) -> None:
+    queue(backlog, write_episode(tmp_path / "one.wav", "ABA"))
+    first = Worker(replace(settings, formats=("txt",)))
+    assert work(first) == "done"
+    (done,) = backlog.jobs.find(State.DONE)
+    assert done.audio_sha256 is not None
+    backlog.jobs.again([done.audio_sha256])
+    assert work(first) == "done"
+    (tmp_path / "one.txt").write_text("by hand", encoding="utf-8")
+    backlog.jobs.again([done.audio_sha256])
+    assert work(first) == "failed"
+    first.close()
+    (failed,) = backlog.jobs.find(State.FAILED)
+    assert failed.error is not None
+    assert failed.error.endswith("one.txt was changed since voicematch wrote it; --force overwrites it")
+    backlog.jobs.retry()
+    forced = Worker(replace(settings, formats=("txt",), force=True))
+    assert work(forced) == "done"
+    forced.close()
+    assert (tmp_path / "one.txt").read_text(encoding="utf-8") != "by hand"
 
 
 def test_an_entry_whose_sound_has_changed_is_labelled_again(
