@@ -71,6 +71,7 @@ def take_back(library: Library, journal: Journal, action: int) -> None:
     [
         NAME_ZOE,
         ("name-unknown", {"unknown": "U-0003", "name": "Maya"}),
+        ("name-unknown", {"unknown": "U-0002", "name": "u-1"}),
         ("name", {"episode": sha(1), "speaker": "SPEAKER_01", "name": "Zoe", "consent": "self"}),
         ("correct", {"episode": sha(1), "speaker": "SPEAKER_00", "name": "Maya"}),
         ("correct", {"episode": sha(1), "speaker": "SPEAKER_00", "name": "Somebody", "consent": "public"}),
@@ -203,8 +204,13 @@ def test_what_fails_is_not_in_the_journal(library: Library) -> None:
         perform("name-unknown", {"unknown": "U-9999", "name": "Zoe"}, library=library, journal=journal)
     with pytest.raises(WrongFields, match="name is missing"):
         perform("name-unknown", {"unknown": "U-0001", "name": " "}, library=library, journal=journal)
-    with pytest.raises(WrongFields, match="give the person's name"):
-        perform("name-unknown", {"unknown": "U-0001", "name": "U-0002"}, library=library, journal=journal)
+    with pytest.raises(LibraryError, match="unnamed voices are called that"):
+        perform(
+            "name",
+            {"episode": sha(1), "speaker": "SPEAKER_01", "name": "U-2", "consent": "self"},
+            library=library,
+            journal=journal,
+        )
     assert journal.latest() is None
     assert everything(library) == before
 

@@ -6,7 +6,7 @@ Each method is one transaction with a fixed number of queries, however much it f
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -93,6 +93,17 @@ class Judging:
         with self._database.read() as connection:
             numbers = connection.scalars(wanted).all()
             return _unknown_rows(connection, numbers[offset : None if limit is None else offset + limit]), len(numbers)
+
+    def numbers(self, speakers_heard: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """U-0001 … by (audio sha256, label), of those speakers who are a voice without a name."""
+        wanted = (
+            sa.select(episodes.c.audio_sha256, speakers.c.label, unknown_speakers.c.unknown_id)
+            .join(speakers, speakers.c.episode_id == episodes.c.id)
+            .join(unknown_speakers, unknown_speakers.c.speaker_id == speakers.c.id)
+            .where(UNNAMED, episodes.c.audio_sha256.in_({sha256 for sha256, _ in speakers_heard}))
+        )
+        with self._database.read() as connection:
+            return {(row[0], row[1]): name_of(row[2]) for row in connection.execute(wanted)}
 
     def num_in_show(self) -> dict[str, int]:
         """How many stored episodes there are of each show, as ``UnknownHeard`` names it."""

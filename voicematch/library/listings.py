@@ -109,7 +109,8 @@ def shows(
     connection: sa.Connection, episode_ids: Sequence[int] | None = None, *, folders: bool = False
 ) -> dict[int, str]:
     """By episode id, the show; of all episodes, or of some. ``folders`` is as for `show_of`."""
-    wanted = sa.select(episodes.c.id, episodes.c.source, jobs.c.show).outerjoin(
+    show = sa.func.coalesce(sa.func.nullif(episodes.c.show, ""), jobs.c.show).label("show")
+    wanted = sa.select(episodes.c.id, episodes.c.source, show).outerjoin(
         jobs, jobs.c.audio_sha256 == episodes.c.audio_sha256
     )
     if episode_ids is not None:

@@ -48,30 +48,23 @@ class Action:
     clips_of: Callable[[Library, Fields], Sequence[str]] = lambda library, fields: ()
 
 
-def _consent(library: Library, name: str, given: str) -> str | None:
-    """The basis given, else of those on which the person's voice is kept already the one that claims least."""
-    known = library.find_profile(name)
-    kept = () if known is None else known.consent
-    return given or next((basis for basis in reversed(CONSENT) if basis in kept), None)
-
-
 def _name_unknown(library: Library, fields: Fields) -> Outcome:
     unknown, name = fields["unknown"], fields["name"]
-    consent = _consent(library, name, fields["consent"])
-    added, changes = naming.name_unknown(unknown, name, library=library, consent=consent)
+    if number_of(name) is not None:
+        return _merge_unknowns(library, {"source": unknown, "into": name})
+    added, changes = naming.name_unknown(unknown, name, library=library, consent=fields["consent"] or None)
     return _learned(f"{unknown} is {added.profile}", added, changes)
 
 
 def _name(library: Library, fields: Fields) -> Outcome:
-    episode, speaker = fields["episode"], fields["speaker"]
-    consent = _consent(library, fields["name"], fields["consent"])
-    added, changes = naming.name(episode, speaker, fields["name"], library=library, consent=consent)
+    episode, speaker, name = fields["episode"], fields["speaker"], fields["name"]
+    added, changes = naming.name(episode, speaker, name, library=library, consent=fields["consent"] or None)
     return _learned(f"{speaker} is {added.profile}", added, changes)
 
 
 def _correct(library: Library, fields: Fields) -> Outcome:
     episode, speaker, name = fields["episode"], fields["speaker"], fields["name"] or None
-    consent = _consent(library, name or "", fields["consent"])
+    consent = fields["consent"] or None
     added, changes = naming.correct(episode, speaker, name, library=library, consent=consent)
     if added is None:
         return Outcome(f"{speaker} is nobody known", changes)
@@ -80,8 +73,7 @@ def _correct(library: Library, fields: Fields) -> Outcome:
 
 def _confirm(library: Library, fields: Fields) -> Outcome:
     suggested = _suggested(library, fields)
-    consent = _consent(library, suggested, "")
-    added, changes = naming.name(fields["episode"], fields["speaker"], suggested, library=library, consent=consent)
+    added, changes = naming.name(fields["episode"], fields["speaker"], suggested, library=library)
     return _learned(f"Yes, it is {suggested}", added, changes)
 
 
@@ -148,7 +140,7 @@ _CONSENT = Field(
 
 ACTIONS = {
     "name-unknown": Action(
-        "Name a remembered voice, in every episode.",
+        "Name a remembered voice, in every episode; or say that it is the same as another one (U-0001).",
         (_UNKNOWN, _NAME, _CONSENT),
         _name_unknown,
         lambda library, fields: [fields["name"]],
@@ -232,10 +224,7 @@ def check(wanted: Sequence[Field], given: Fields) -> dict[str, str]:
     for field in wanted:
         if not field.may_be_empty and not given.get(field.name, "").strip():
             raise WrongFields(f"{field.name} is missing: {field.about}")
-    checked = {field.name: given.get(field.name, "").strip() for field in wanted}
-    if checked.get("name") and number_of(checked["name"]) is not None:
-        raise WrongFields(f"{checked['name']} is what a voice without a name is called; give the person's name")
-    return checked
+    return {field.name: given.get(field.name, "").strip() for field in wanted}
 
 
 def _done(

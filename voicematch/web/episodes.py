@@ -120,6 +120,7 @@ def hits(
         words, profile=profile, since=since, limit=limit or MOST_HITS, offset=offset, most=MOST_HITS
     )
     ids = reading.library.people.ids({hit.speaker for hit in found if hit.speaker})
+    numbers = reading.library.judging.numbers({(hit.audio_sha256, hit.speaker or "") for hit in found})
     shown = tuple(
         views.Hit(
             key=key_of(hit.audio_sha256),
@@ -127,7 +128,7 @@ def hits(
             date=hit.date,
             start=hit.start,
             end=hit.end,
-            speaker=hit.speaker or "",
+            speaker=numbers.get((hit.audio_sha256, hit.speaker or ""), hit.speaker or ""),
             person=views.Person(ids[hit.speaker], hit.speaker) if hit.speaker in ids else None,
             parts=cut(hit.text, hit.marks),
             before=hit.before,

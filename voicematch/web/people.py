@@ -39,7 +39,7 @@ def card(found: stored.Person) -> views.SpeakerCard:
 
 
 def speaker(reading: Reading, profile: int, *, query: str = "", page: int = 1) -> views.SpeakerPage:
-    """One person; with a query, the lines that hold its words in place of a page of appearances.
+    """One person; with a query, the lines that hold its words in place of the chart and a page of appearances.
 
     Raises ProfileNotFound.
     """
@@ -53,7 +53,7 @@ def speaker(reading: Reading, profile: int, *, query: str = "", page: int = 1) -
         person=card(found),
         note=(found.note or "") if reading.live else "",
         voice=_voice(people.sources(profile), public=not reading.live),
-        chart=tuple(_point(one) for one in heard),
+        chart=() if query else tuple(_point(one) for one in heard),
         appearances=_appearances(reading, profile, shown, most=NUM_PREVIEWED),
         paging=views.Paging(at, max(-(-len(heard) // per_page), 1), len(heard), per_page),
         co_speakers=tuple(

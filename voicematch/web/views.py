@@ -211,7 +211,10 @@ class ShowRole:
 
 @dataclass(frozen=True, slots=True)
 class SpeakerPage:
-    """A person. ``note`` is private and empty on a public page; ``hits`` is None when nothing is searched for."""
+    """A person. With a query, ``hits`` are the lines that hold its words, and chart and appearances are empty.
+
+    note : private, and empty on a public page
+    """
 
     person: SpeakerCard
     note: str
@@ -438,7 +441,7 @@ class BacklogPage:
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """hits : best first; none when there is no query. total is counted up to a limit, ``more`` says it was reached"""
+    """hits : best first; none when there is no query; counted up to a thousand. error : what is wrong with the query"""
 
     query: str
     speaker: str
