@@ -69,6 +69,15 @@ def test_name_an_unknown(heard: Shell) -> None:
     assert "Heard in 2 episode(s), 0:50 of talk" in shown
 
 
+def test_files_that_identify_wrote_follow_a_name(heard: Shell) -> None:
+    heard("identify", "episode1.wav", "-f", "rttm", "-o", "out")
+    heard("identify", "episode1.wav", "-f", "rttm", "-o", "apart", "--no-store")
+    heard("episodes", "export", "episode1.wav", "-f", "rttm", "-o", "exported")
+    heard("name", "U-0001", "Grace", "--consent", "public")
+    written = {name: (heard.folder / name / "episode1.rttm").read_text() for name in ("out", "apart", "exported")}
+    assert [name for name, text in written.items() if "Grace" in text] == ["out"]
+
+
 def test_correct(heard: Shell) -> None:
     heard("name", "U-0001", "Grace", "--consent", "public")
     code, out, _ = heard("correct", "episode1.wav:SPEAKER_00", "Ada", "--dry-run", "--json", "--consent", "self")

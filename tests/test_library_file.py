@@ -12,6 +12,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ import pytest
 import sqlalchemy as sa
 
 from voicematch.errors import EmbedderMismatch, LibraryError, OutputExists
-from voicematch.library import Library, default_location, erasure, migrations, open_library, schema
+from voicematch.library import Library, Output, default_location, erasure, migrations, open_library, schema
 from voicematch.library.database import open_database
 from voicematch.models import DEFAULT_EMBEDDER, MODELS
 from voicematch.types import Line
@@ -503,6 +504,17 @@ def test_every_released_schema_opens_as_todays(released: Path, path: Path, tmp_p
         assert [hit.text for hit in library.search("continual")] == ["On continual learning, naïvely."]
         assert library.check() == ()
     assert shape(tmp_path / "old.db") == shape(path)
+
+
+def test_an_older_library_learns_shows_steadiness_and_files(path: Path, tmp_path: Path) -> None:
+    """Of its second episode: a voice with the cosines 0.8, 0.8 and 0.64 between its stretches, from a job with a file."""
+    shutil.copy(FIXTURES / "library-0003.db", tmp_path / "old.db")
+    with open_library(tmp_path / "old.db") as library:
+        assert [library.episode(f"Episode {number}").show for number in (1, 2)] == ["", "The Show"]
+        assert [(u.id, u.speakers[0].show) for u in library.unknowns.all()] == [("U-0001", "The Show")]
+        assert library.outputs.of("02" * 32) == (Output(Path("/nowhere/2.json"), "json"),)
+    with closing(sqlite3.connect(tmp_path / "old.db")) as connection:
+        assert connection.execute("SELECT steadiness FROM unknown_speakers").fetchall() == [(pytest.approx(2.24 / 3),)]
 
 
 def add_colour(connection: sa.Connection) -> None:
