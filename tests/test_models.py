@@ -49,6 +49,7 @@ def test_a_session_is_made_once_even_when_two_threads_ask() -> None:
     for thread in threads:
         thread.join()
     assert found[0] is found[1] is models.session(models.DEFAULT_EMBEDDER)
+    assert found[0] is models.session(models.DEFAULT_EMBEDDER, "auto")  # where there is only a CPU
 
 
 def test_a_session_uses_the_cores_this_process_may_use() -> None:
@@ -152,6 +153,11 @@ def test_a_device_that_is_not_there_is_said_with_the_way_forward() -> None:
         models.provider("mps", [CPU])
     with pytest.raises(ModelError, match="no device is called 'tpu'; there is auto, cpu, cuda, mps"):
         models.provider("tpu", [CPU])
+
+
+def test_a_model_of_torch_has_no_session() -> None:
+    with pytest.raises(ModelError, match=r"'speechbrain' does not run in ONNX Runtime; .*voicematch\[torch\]"):
+        models.session("speechbrain")
 
 
 def test_every_pulled_row_says_what_is_needed_to_pull_and_open_it() -> None:

@@ -369,27 +369,29 @@ def session(name: str, device: str = "cpu") -> onnxruntime.InferenceSession:
 
     Raises ModelError when the model is not there, or the device asked for.
     """
-    with _lock:  # two threads that ask at once share one session
-        return _session(name, device)
-
-
-@functools.cache
-def _session(name: str, device: str) -> onnxruntime.InferenceSession:
     import onnxruntime
 
     if card(name).engine != "onnx":
         raise ModelError(f"model {name!r} does not run in ONNX Runtime; it needs: pip install 'voicematch[torch]'")
+    wanted = provider(device, onnxruntime.get_available_providers())
+    with _lock:  # two threads that ask at once share one session
+        opened = _session(name, wanted)
+    if device != "auto" and wanted not in opened.get_providers():  # it falls back without an error
+        raise ModelError(f"--device {device}: ONNX Runtime could not start {wanted}; is its driver installed? {REMEDY}")
+    return opened
+
+
+@functools.cache
+def _session(name: str, wanted: str) -> onnxruntime.InferenceSession:
+    import onnxruntime
+
     file = path(name)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_cores()
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors: its warnings are about graph optimisations, not about the answer
-    wanted = provider(device, onnxruntime.get_available_providers())
     providers = list(dict.fromkeys((wanted, "CPUExecutionProvider")))  # the CPU for what a GPU has no kernel of
-    opened = onnxruntime.InferenceSession(str(file), sess_options=options, providers=providers)
-    if wanted not in opened.get_providers() and device != "auto":  # it falls back without an error
-        raise ModelError(f"--device {device}: ONNX Runtime could not start {wanted}; is its driver installed? {REMEDY}")
-    return opened
+    return onnxruntime.InferenceSession(str(file), sess_options=options, providers=providers)
 
 
 REMEDY = "--device cpu always works"
