@@ -86,24 +86,24 @@ def test_a_speaker_page_shows_the_voice_the_chart_and_the_lines(visit: Visit) ->
     assert visit.text("h1") == "Ada Ash"
     assert "Voice profile active: recognised automatically across episodes" in visit.text(".voice")
     assert "3 voiceprints" in visit.text(".voice")
-    bars = page.locator(".chart-talk a")
+    bars = page.locator(".chart a")
     assert bars.count() == 10
     bars.nth(9).hover()
-    assert "10 Jul 2024" in visit.text(".chart-talk .tip")
+    assert "10 Jul 2024" in visit.text(".chart .tip")
     page.get_by_text("Share of the talk", exact=True).click()
-    assert page.locator(".chart-share").is_visible()
-    assert page.locator(".chart-talk").is_hidden()
+    assert page.locator(".chart rect.by-share").first.is_visible()
+    assert page.locator(".chart rect.by-talk").first.is_hidden()
     lines = page.locator(".said").first.locator("li")
     assert "Welcome to Night Garden Radio." in lines.first.inner_text()
 
 
 def test_the_chart_is_walked_along_with_the_arrow_keys(visit: Visit) -> None:
     page = visit.open("/speakers/1")
-    bars = page.locator(".chart-talk a")
+    bars = page.locator(".chart a")
     assert [bar.get_attribute("tabindex") for bar in bars.all()] == ["-1"] * 9 + ["0"]
     bars.last.focus()
     page.keyboard.press("ArrowLeft")
-    assert "19 Jun 2024" in visit.text(".chart-talk .tip")
+    assert "19 Jun 2024" in visit.text(".chart .tip")
     page.keyboard.press("End")
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/episodes/{EPISODE}")
@@ -158,7 +158,7 @@ def test_a_search_marks_the_words_and_plays_them(visit: Visit) -> None:
 def test_everything_can_be_read_without_scripts(browser: Browser, reading: str) -> None:
     with visiting(browser, reading, java_script_enabled=False) as visit:
         page = visit.open("/speakers/1")
-        assert page.locator(".chart-talk a").count() == 10
+        assert page.locator(".chart a").count() == 10
         link = page.locator(".said a.clock").nth(1)
         assert link.get_attribute("href") == f"/audio/{EPISODE}#t={link.get_attribute('data-start')}"
         visit.open(f"/episodes/{EPISODE}")
@@ -212,6 +212,19 @@ def test_a_voice_is_merged_and_another_ignored(changing: Visit) -> None:
     assert page.locator(".case").get_attribute("data-case") == "U-0003"
 
 
+def test_two_unknown_voices_are_one(changing: Visit) -> None:
+    page = changing.open("/unknowns")
+    num_episodes = page.locator("[data-case='U-0003'] .heard li").count()
+    page.keyboard.press("m")
+    page.keyboard.type("U-0006")
+    page.keyboard.press("Enter")
+    page.locator(".notice").wait_for()
+    left = {one.get_attribute("data-case") for one in page.locator(".case").all()}
+    assert len({"U-0003", "U-0006"} & left) == 1
+    assert num_episodes == 5
+    assert "10 episodes" in page.locator(".case .facts").first.inner_text()
+
+
 def test_a_name_that_does_not_fit_is_told_so(changing: Visit) -> None:
     page = changing.open("/unknowns")
     page.keyboard.press("m")
@@ -259,6 +272,19 @@ def test_a_correction_on_the_page_of_an_episode(changing: Visit) -> None:
     page.locator(".notice").wait_for()
     assert "Basil Birch" in changing.text("#lanes")
     assert page.get_by_label("It is really").first.is_visible()  # what was open stays open
+
+
+def test_a_speaker_is_renamed_and_merged_on_their_page(changing: Visit) -> None:
+    page = changing.open("/speakers/4")
+    page.get_by_text("Rename or merge this speaker").click()
+    page.get_by_label("Another name, in every episode").fill("Dora D. Dill")
+    page.get_by_role("button", name="Rename").click()
+    page.locator("h1", has_text="Dora D. Dill").wait_for()
+    page.get_by_label("This is the same person").fill("Emil Elder")
+    page.get_by_role("button", name="Merge").click()
+    page.wait_for_url("**/speakers")  # the page of one who is no more leads to all
+    assert "Dora" not in changing.text(".people")
+    changing.faults[:] = [fault for fault in changing.faults if "404" not in fault]
 
 
 def test_an_action_that_is_refused_says_why(changing: Visit) -> None:
@@ -334,7 +360,7 @@ def test_two_real_episodes_are_labelled_by_naming_their_host(browser: Browser, h
 
         visit.open("/speakers")
         page.get_by_role("link", name=host).click()
-        assert page.locator(".chart-talk a").count() == 2
+        assert page.locator(".chart a").count() == 2
         assert "active" in visit.text(".voice")
         line = page.locator(".said li").nth(1)
         start = float(line.locator("a.clock").get_attribute("data-start") or -1)

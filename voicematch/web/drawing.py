@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 FINEST = 1_200  # steps a lane is drawn in: about the pixels a wide screen has for it
 PARAGRAPH_SECONDS = 60.0  # longer ones hide where in the audio a sentence is
+LOWEST = 0.6  # percent: a bar that can still be seen
 WIDEST, THINNEST = 2.2, 0.35  # percent: 20 and 3 pixels of a bar on a wide screen
 MOST_TICKS = 6  # what a telephone has room for
 
@@ -217,7 +218,7 @@ def _chart(dates: Sequence[str | None], values: Sequence[float], step: float, la
         return 50.0 if first == last else round(3 + 94 * (number - first) / (last - first), 2)
 
     bars = tuple(
-        Bar(idx, place(number), round(100 * value / top, 2))
+        Bar(idx, place(number), max(LOWEST, round(100 * value / top, 2)))
         for idx, (number, value) in enumerate(zip(days, values, strict=True))
         if number is not None
     )

@@ -1,6 +1,7 @@
 // What every page has: single keys, the help, actions without leaving the page. Read without any of it, a page is whole.
 "use strict";
 {
+  const MOST_WARNINGS = 2; // shown after a change; the rest say the same of other episodes
   const root = document.documentElement;
   root.classList.add("js");
 
@@ -92,13 +93,15 @@
       ? `${count(done.num_changes, "voice")} in ${count(done.num_episodes, "episode")} changed`
       : "No voice changed its name";
     const list = document.createElement("ul");
-    for (const text of [came, ...done.warnings]) {
+    const rest = done.warnings.length - MOST_WARNINGS;
+    const shown = rest > 1 ? [...done.warnings.slice(0, MOST_WARNINGS), `and ${rest} more like this`] : done.warnings;
+    for (const text of [came, ...shown]) {
       const entry = document.createElement("li");
       entry.textContent = text;
       list.append(entry);
     }
     document.querySelector("main .notice > span")?.append(list);
-    say([done.text, came, ...done.warnings].join(". "));
+    say([done.text, came, ...shown].join(". "));
   };
 
   const complain = (form, text) => {
