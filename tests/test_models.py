@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from voicematch import models
@@ -49,7 +50,8 @@ def test_a_session_is_made_once_even_when_two_threads_ask() -> None:
     for thread in threads:
         thread.join()
     assert found[0] is found[1] is models.session(models.DEFAULT_EMBEDDER)
-    assert found[0] is models.session(models.DEFAULT_EMBEDDER, "auto")  # where there is only a CPU
+    best = "cuda" if CUDA in onnxruntime.get_available_providers() else "cpu"
+    assert models.session(models.DEFAULT_EMBEDDER, "auto") is models.session(models.DEFAULT_EMBEDDER, best)
 
 
 def test_a_session_uses_the_cores_this_process_may_use() -> None:

@@ -36,8 +36,8 @@ COMMANDS = {
     "search": ("episodes", "Find what was said, and by whom."),
     "serve": ("serve", "Show the library as pages: speakers, episodes, voices to name, matches to review."),
     "site": ("serve", "Write the public part of the library as files for any web server."),
-    "library": ("library", "Where the library is, what is in it, check it, back it up."),
-    "models": ("models", "The models: which there are, where they are, whether they are intact."),
+    "library": ("library", "Where the library is, what is in it, check it, back it up, move it to another embedder."),
+    "models": ("models", "The models: which there are, where they are; pull, verify, remove, export, compare."),
     "evaluate": ("evaluate", "Score labels against a truth, or an embedder on trial lists."),
     "bench": ("evaluate", "Time each stage on this machine."),
 }

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def models() -> None:
-    """The models: which there are, where they are, whether they are intact; pull, remove, export, compare.
+    """The models: which there are, where they are; pull, verify, remove, export, compare.
 
     Pulled models go to the folder that `voicematch models path NAME` shows, below VOICEMATCH_MODELS if that is set.
     Nothing is ever downloaded but by `voicematch models pull`.
