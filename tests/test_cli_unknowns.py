@@ -78,6 +78,19 @@ def test_files_that_identify_wrote_follow_a_name(heard: Shell) -> None:
     assert [name for name, text in written.items() if "Grace" in text] == ["out"]
 
 
+def test_where_and_with_whom_a_person_is_heard(heard: Shell) -> None:
+    heard("name", "U-0001", "Grace", "--consent", "public")
+    assert "Most often with" not in heard("profiles", "show", "Grace")[1]
+    heard("name", "U-0002", "Ada", "--consent", "public")
+    assert "Most often with Ada (2)\n" in heard("profiles", "show", "Grace")[1]
+    told = json.loads(heard("profiles", "show", "Grace", "--json")[1])
+    assert (told["num_episodes"], told["co_speakers"]) == (2, {"Ada": 2})
+    assert len(json.loads(heard("episodes", "list", "--speaker", "Grace", "--json")[1])) == 2
+    assert len(json.loads(heard("episodes", "list", "--limit", "1", "--json")[1])) == 1
+    assert heard("episodes", "list", "--since", "2999")[2] == "No such episodes.\n"
+    assert heard("episodes", "list", "--speaker", "Nobody")[0] == 1
+
+
 def test_correct(heard: Shell) -> None:
     heard("name", "U-0001", "Grace", "--consent", "public")
     code, out, _ = heard("correct", "episode1.wav:SPEAKER_00", "Ada", "--dry-run", "--json", "--consent", "self")

@@ -18,19 +18,26 @@ def episodes() -> None:
 
 
 @episodes.command("list")
+@click.option("--speaker", metavar="NAME", help="Only those in which this person was named.")
+@click.option(
+    "--since", metavar="DATE", help="Only those published, or else stored, on or after this day (2026-01-31)."
+)
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the newest N.")
 @json_option
 @library_option
-def list_(as_json: bool, location: str | None) -> None:
-    """Every stored episode."""
+def list_(speaker: str | None, since: str | None, limit: int | None, as_json: bool, location: str | None) -> None:
+    """Stored episodes, newest first."""
     from ..library import open_library
 
     with open_library(location) as library:
-        stored = library.episodes()
+        stored = library.episodes(profile=speaker, since=since, limit=limit)
     if as_json:
         print_json([dataclasses.asdict(episode) for episode in stored])
         return
     if not stored:
-        click.echo("No episodes yet. voicematch identify FILE stores the first.", err=True)
+        is_part = speaker is not None or since is not None
+        none = "No such episodes." if is_part else "No episodes yet. voicematch identify FILE stores the first."
+        click.echo(none, err=True)
         return
     rows = [
         (

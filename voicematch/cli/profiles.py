@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +19,8 @@ from .terminal import print_json, print_table
 
 if TYPE_CHECKING:
     from ..library import Appearance
+
+MOST_COMPANY = 5  # co-speakers told in one line
 
 
 @click.group()
@@ -62,7 +66,7 @@ def list_(as_json: bool, location: str | None) -> None:
 @json_option
 @library_option
 def show(name: str, as_json: bool, location: str | None) -> None:
-    """One person: voiceprints, and the episodes they speak in."""
+    """One person: first and last heard, talk time, who with, voiceprints, and the episodes they speak in."""
     from ..library import open_library
 
     with open_library(location) as library:
@@ -75,6 +79,7 @@ def show(name: str, as_json: bool, location: str | None) -> None:
                 **dataclasses.asdict(profile),
                 "voiceprints": [dataclasses.asdict(row) for row in voiceprints],
                 "first_heard": appearances[0].date if appearances else None,
+                "co_speakers": dict(_company(appearances)),
                 "appearances": [dataclasses.asdict(row) for row in appearances],
             }
         )
@@ -85,6 +90,9 @@ def show(name: str, as_json: bool, location: str | None) -> None:
             f"Heard in {profile.num_episodes} episode(s), {clock(profile.talk_seconds)} of talk: first "
             f"{_when(appearances[0])}, last {_when(appearances[-1])}"
         )
+    company = ", ".join(f"{name} ({num})" for name, num in _company(appearances)[:MOST_COMPANY])
+    if company:
+        click.echo(f"Most often with {company}")
     click.echo(
         f"Voice profile active: {profile.num_voiceprints} voiceprint(s), {clock(profile.speech_seconds)} of speech"
     )
@@ -225,6 +233,12 @@ def import_(path: Path, as_json: bool, location: str | None) -> None:
     for one in imported:
         click.echo(f"{'Added' if one.created else 'Added to'} {one.name}: {one.num_voiceprints} voiceprint(s)")
     click.echo(f"{len(changes)} voice(s) changed their label")
+
+
+def _company(appearances: Sequence[Appearance]) -> list[tuple[str, int]]:
+    """(name, episodes together) of everybody named in the same episodes, most often first."""
+    together = Counter(name for appearance in appearances for name in appearance.co_speakers)
+    return sorted(together.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
 def _when(appearance: Appearance) -> str:
