@@ -507,7 +507,7 @@ def test_every_released_schema_opens_as_todays(released: Path, path: Path, tmp_p
 
 
 def test_an_older_library_learns_shows_steadiness_and_files(path: Path, tmp_path: Path) -> None:
-    """Its second episode came from a job that wrote a file; in its voice, 0.8, 0.8 and 0.64 are the stretches' cosines."""
+    """Its second episode came from a job that wrote a file; its stretches have the cosines 0.8, 0.8 and 0.64."""
     shutil.copy(FIXTURES / "library-0003.db", tmp_path / "old.db")
     with open_library(tmp_path / "old.db") as library:
         assert [library.episode(f"Episode {number}").show for number in (1, 2)] == ["", "The Show"]
