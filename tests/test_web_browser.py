@@ -32,6 +32,7 @@ AXE = os.environ.get("VOICEMATCH_AXE")
 SHARED = Path(os.environ.get("VOICEMATCH_SHARED", Path(__file__).parents[2] / "shared")) / "data" / "dev"
 EPISODE = "0000001b5eed5eed"  # the 28th of the synthetic library, in which Ada Ash is the host
 
+needs_axe = pytest.mark.skipif(not AXE, reason="VOICEMATCH_AXE names no axe.min.js (npm pack axe-core)")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium (apt-get install chromium)")
 
 
@@ -391,33 +392,55 @@ PATHS = (
     "/search?q=moss",
     "/nowhere",
 )
+Faults = dict[tuple[str, str], str]
+PUBLIC = ("/index.html", "/speakers/1.html", "/episodes.html", f"/episodes/{EPISODE}.html", "/search.html?q=moss")
 PLAYED = ("/speakers/1", f"/episodes/{EPISODE}")
 
 
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = Path(os.environ.get("VOICEMATCH_SCREENSHOTS") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def grave_faults(visit: Visit, path: str, picture: Path) -> Faults:
+    """What axe calls serious or critical, or is too wide, by page and kind; writes a picture of the page."""
+    assert AXE
+    page = visit.open(path)
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=picture, full_page=True)
+    if path in PLAYED:
+        page.locator("[data-play]").first.click()
+        visit.hears(0.1)
+        page.get_by_role("button", name="Pause").first.click()
+        page.screenshot(path=picture.with_stem(f"playing-{picture.stem}"))
+    page.evaluate(Path(AXE).read_text("utf-8"))
+    faults = page.evaluate("() => axe.run({resultTypes: ['violations']}).then(result => result.violations)")
+    grave = [fault for fault in faults if fault["impact"] in ("serious", "critical")]
+    found: Faults = {(path, fault["id"]): fault["nodes"][0]["html"][:200] for fault in grave}
+    if page.evaluate("() => document.documentElement.scrollWidth > innerWidth"):
+        found[path, "wider than the window"] = ""
+    visit.faults[:] = [fault for fault in visit.faults if "404" not in fault]  # of /nowhere
+    return found
+
+
+@needs_axe
 @pytest.mark.parametrize("look", LOOKS)
-def test_no_page_keeps_anybody_out(browser: Browser, reading: str, look: str, tmp_path: Path) -> None:
-    """No fault that axe calls serious or critical, nothing wider than the window, and a picture of each page."""
-    if not AXE:
-        pytest.skip("VOICEMATCH_AXE names no axe.min.js (npm pack axe-core)")
-    pictures = Path(os.environ.get("VOICEMATCH_SCREENSHOTS") or tmp_path)
-    pictures.mkdir(parents=True, exist_ok=True)
-    axe = Path(AXE).read_text("utf-8")
-    found: dict[tuple[str, str], str] = {}
+def test_no_page_keeps_anybody_out(browser: Browser, reading: str, look: str, pictures: Path) -> None:
+    found: Faults = {}
     with visiting(browser, reading, **LOOKS[look]) as visit:
         for path in PATHS:
-            page = visit.open(path)
             name = re.sub(r"\W+", "-", path.strip("/"))
-            page.screenshot(path=pictures / f"{name}.{look}.png", full_page=True)
-            if path in PLAYED:
-                page.locator("[data-play]").first.click()
-                visit.hears(0.1)
-                page.get_by_role("button", name="Pause").first.click()
-                page.screenshot(path=pictures / f"{name}-playing.{look}.png")
-            page.evaluate(axe)
-            faults = page.evaluate("() => axe.run({resultTypes: ['violations']}).then(result => result.violations)")
-            grave = [fault for fault in faults if fault["impact"] in ("serious", "critical")]
-            found |= {(path, fault["id"]): fault["nodes"][0]["html"][:200] for fault in grave}
-            if page.evaluate("() => document.documentElement.scrollWidth > innerWidth"):
-                found[path, "wider than the window"] = look
-        visit.faults[:] = [fault for fault in visit.faults if "404" not in fault]  # of /nowhere
+            found |= grave_faults(visit, path, pictures / f"{name}.{look}.png")
+    assert found == {}
+
+
+@needs_axe
+def test_no_public_page_keeps_anybody_out(browser: Browser, site: str, pictures: Path) -> None:
+    found: Faults = {}
+    with visiting(browser, site) as visit:
+        for path in PUBLIC:
+            name = re.sub(r"\W+", "-", path.strip("/").replace(".html", ""))
+            found |= grave_faults(visit, path, pictures / f"site-{name}.png")
     assert found == {}
