@@ -78,6 +78,17 @@ def test_what_is_here_and_intact_is_not_fetched_again(kept: Path) -> None:
         assert len(site.asked) == asked
 
 
+def test_a_revision_that_a_newer_voicematch_wants_is_fetched(kept: Path) -> None:
+    source = models.card("ecapa512").source
+    assert source is not None
+    record = {"origin": "there", "revision": "of before", "licence": "", "files": {"a": {"sha256": "0", "size": 1}}}
+    (kept / "ecapa512").mkdir(parents=True)
+    (kept / "ecapa512" / models.RECORD).write_text(json.dumps(record), encoding="utf-8")
+    with serve({source.repository: Repository({source.files[0]: WEIGHTS}, commit=str(source.revision))}) as site:
+        offer = hub.offer("ecapa512", endpoint=site.url)
+    assert (offer.revision, [file.name for file in offer.files]) == (source.revision, list(source.files))
+
+
 def test_only_the_damaged_file_is_fetched_again_at_the_commit_of_before(
     kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -225,6 +225,37 @@ def test_stopped_in_the_middle_the_library_is_as_it_was(library: Library, tmp_pa
     assert moved(library).num_voiceprints == (2, 2)  # begun again
 
 
+def test_a_failure_while_it_is_taken_over_undoes_all_of_it(library: Library, tmp_path: Path) -> None:
+    enrolled(library, tmp_path, "Ada", ADA)
+    heard(library, tones(tmp_path / "episode.wav", BASIL))
+    with library._database.write() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER full BEFORE INSERT ON voiceprints BEGIN SELECT RAISE(ABORT, 'no room'); END"
+        )
+    before = contents(library)
+    with pytest.raises(errors.LibraryError, match="no room"):
+        moved(library)
+    assert contents(library) == before
+    assert list(tmp_path.glob("*.backup")) == []
+
+
+def test_a_clip_in_which_nobody_is_heard_is_lost(library: Library, tmp_path: Path) -> None:
+    class Deaf(PartsDiarizer):
+        def diarize(
+            self,
+            audio: Sound,
+            embedder: Embedder,
+            *,
+            speakers: tuple[int, int] | None = None,
+            progress: Progress | None = None,
+        ) -> Diarization:
+            return Diarization((), {}, audio.duration)
+
+    enrolled(library, tmp_path, "Ada", ADA)
+    with pytest.raises(errors.LibraryError, match=r"would be Ada \('later' hears no speech in it\)"):
+        upgrade(library, LaterEmbedder(), diarizer=Deaf())
+
+
 def test_voices_added_meanwhile_are_not_passed_over(library: Library, tmp_path: Path) -> None:
     enrolled(library, tmp_path, "Ada", ADA)
 

@@ -77,13 +77,15 @@ def offer(name: str, *, folder: Path | None = None, endpoint: str | None = None)
     if card.source is None:
         raise ModelError(f"model {name!r} comes with voicematch; there is nothing to pull")
     before = _before(name)
-    kept = _intact(name, card.source)
-    if before and len(kept) == len(before["files"]):
+    pinned = card.source.revision
+    is_other = before and before["revision"] and pinned not in (None, before["revision"])  # of an older voicematch
+    kept = () if is_other else _intact(name, card.source)
+    if kept and len(kept) == len(before["files"]):
         return Offer(name, before["origin"], before["revision"], before["licence"], kept=kept)
     if folder is not None:
         return Offer(name, str(folder), "", card.licence, files=_in_folder(folder, card.source), folder=folder)
     endpoint = endpoint or os.environ.get("HF_ENDPOINT")
-    revision = card.source.revision or (before["revision"] if before else "") or None
+    revision = pinned or (before["revision"] if before else "") or None
     commit, licence, files = _on_hub(name, card.source, revision, endpoint)
     if not before or before["revision"] != commit:
         kept = ()
