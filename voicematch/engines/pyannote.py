@@ -8,8 +8,10 @@ the library's embedder, which makes the vectors of the answer in any case: what 
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -103,7 +105,7 @@ class PyannoteDiarizer:
             pipelines.set_batch(pipeline, size)
             return pipeline(file, hook=told, **bounds)
 
-        with clock("diarization"), warnings.catch_warnings():
+        with clock("diarization"), warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # VBx prints
             warnings.simplefilter("ignore")  # of numbers rounded otherwise, and of pauses too short for a mean
             found = in_batches(run, pipelines.BATCH[pipeline.device.type])
         end = len(samples) / SAMPLE_RATE
