@@ -81,7 +81,7 @@ class BuiltinDiarizer:
         speakers: tuple[int, int] | None = None,
         progress: Progress | None = None,
     ) -> Diarization:
-        clock, guide = Clock(), _guide(embedder)
+        clock, guide = Clock(), guide_of(embedder)
         both = embedder if guide is None else _Both(guide, embedder)
         heard = listen(audio, both, clock, progress, self._detector)
         if progress:
@@ -99,7 +99,7 @@ class BuiltinDiarizer:
         return diarization
 
 
-def _guide(embedder: Embedder) -> Embedder | None:
+def guide_of(embedder: Embedder) -> Embedder | None:
     """Who tells voices apart in place of an embedder of which the clustering knows nothing; None for the others."""
     is_known = models.beside(embedder.name, BACKEND) is not None
     if is_known or embedder.name not in models.MODELS or embedder.name == models.DEFAULT_EMBEDDER:

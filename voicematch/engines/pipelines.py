@@ -16,7 +16,7 @@ import numpy.typing as npt
 from .. import models
 from ..audio import SAMPLE_RATE
 from ..cluster import Backend
-from ..diarize import kept_backend
+from ..diarize import guide_of, kept_backend
 from ..embed import Embedder, unit
 from ..errors import ModelError
 from ..features import HOP
@@ -34,7 +34,7 @@ BATCH = {"cpu": 8, "mps": 16, "cuda": 32}  # chunks of 10 s at once; halved wher
 
 # How VBx (Landini et al. 2022) clusters the vectors of the built-in embedder, by DER on the development episodes.
 VBX = {"threshold": 0.5, "Fa": 0.2, "Fb": 5.0}
-# Of an embedder about which nothing is known: those of speaker-diarization-3.1, for another embedder's cosines.
+# Of an embedder that is not in the table of models: those of speaker-diarization-3.1, for another one's cosines.
 LINKAGE = {"method": "centroid", "min_cluster_size": 12, "threshold": 0.7045654963945799}
 
 
@@ -46,12 +46,13 @@ def is_pipeline(folder: Path) -> bool:
 def build(folder: Path, embedder: Embedder) -> Any:
     """The folder's pipeline, a ``pyannote.audio.pipelines.SpeakerDiarization`` on the CPU.
 
-    embedder : used where the folder has none
+    embedder : used where the folder has none; where little is known of it, the built-in one tells the voices apart
 
     Raises ModelError when something is missing, is not what it should be, or comes from elsewhere.
     """
     if is_pipeline(folder):
         return _configured(folder)
+    embedder = guide_of(embedder) or embedder
     backend = kept_backend(embedder)
     clustering = {"name": "AgglomerativeClustering", **LINKAGE} if backend is None else {"name": "VBxClustering", **VBX}
     return _assembled(checkpoints.model(folder), VoiceVectors(embedder), backend, clustering)
