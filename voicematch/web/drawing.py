@@ -91,13 +91,15 @@ def clock(seconds: float) -> str:
 
 
 def talk(seconds: float) -> str:
-    """How long, to the precision people care for; spaces do not break.
+    """How long, to the precision people care for.
 
-    >>> talk(8.2), talk(130), talk(5_500), talk(180_000)
-    ('8 s', '2 min', '1 h 32 min', '50 h')
+    >>> talk(8.2), talk(130), talk(590), talk(5_500), talk(180_000)
+    ('8 s', '2 min 10 s', '10 min', '1 h 32 min', '50 h')
     """
     if seconds < 59.5:
         return f"{round(seconds)} s"
+    if seconds < 299.5 and round(seconds) % 60:
+        return f"{round(seconds) // 60} min {round(seconds) % 60} s"
     minutes = round(seconds / 60)
     if minutes < 60:
         return f"{minutes} min"
