@@ -20,7 +20,7 @@ from voicematch.batch import Event, Settings, as_json, as_markdown, find, run
 from voicematch.batch.work import Tally, Worker, is_dead, machine, worker_name
 from voicematch.errors import VoicematchError
 from voicematch.library import Library, State, open_library
-from voicematch.pipeline import Engines
+from voicematch.pipeline import Engines, identify
 
 from .fakes import FakeEmbedder
 from .loopback import Page, Site, serve
@@ -288,8 +288,9 @@ def test_a_job_that_kills_its_workers(
 
 
 def test_a_run_whose_workers_cannot_begin(settings: Settings, backlog: Library, tmp_path: Path) -> None:
+    identify(write_episode(tmp_path / "before.wav", "A"), library=backlog, engines=ENGINES)
     queue(backlog, write_episode(tmp_path / "one.wav", "A"))
-    with pytest.raises(VoicematchError, match="holds vectors of fake, not of other"):
+    with pytest.raises(VoicematchError, match="holds voices of 'fake', not of 'other'"):
         run(replace(settings, engines=Engines(ENGINES.diarizer, OtherEmbedder())))
     assert states(backlog) == {"one": "queued"}
 
