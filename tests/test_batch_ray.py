@@ -11,6 +11,7 @@ import pytest
 from voicematch.batch import Event, Settings, ray_cluster
 from voicematch.errors import VoicematchError
 from voicematch.library import open_library
+from voicematch.pipeline import Engines, identify
 
 from .test_batch import OtherEmbedder, queue, states
 from .test_pipeline import CALIBRATION
@@ -62,11 +63,11 @@ def test_an_actor_that_dies_is_replaced(settings: Settings, tmp_path: Path) -> N
 
 @pytest.mark.skipif(not RAY, reason="Ray is not installed")
 def test_actors_that_cannot_begin(settings: Settings, tmp_path: Path) -> None:
-    from voicematch.pipeline import Engines
-
+    with open_library(settings.library) as library:
+        identify(write_episode(tmp_path / "before.wav", "A"), library=library, engines=ENGINES)
     queue_one(settings, write_episode(tmp_path / "one.wav", "A"))
     wrong = Engines(ENGINES.diarizer, OtherEmbedder())
-    with pytest.raises(VoicematchError, match="holds vectors of fake, not of other"):
+    with pytest.raises(VoicematchError, match="holds voices of 'fake', not of 'other'"):
         ray_cluster.run(replace(settings, engines=wrong), ray_cluster.LOCAL)
 
 
