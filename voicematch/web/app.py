@@ -86,10 +86,10 @@ class App:
         view = page.make(reading, Asked({**request.query_params, **request.path_params}))
         if _wants_json(request):
             return Response(rendering.to_json(view), media_type=JSON)
-        return self._html(request, name, view, hosts=reading.hosts)
+        return self._html(request, name, view, schemes=reading.schemes)
 
     def _html(
-        self, request: Request, name: str, view: object, *, status: int = 200, hosts: Collection[str] = ()
+        self, request: Request, name: str, view: object, *, status: int = 200, schemes: Collection[str] = ()
     ) -> Response:
         text = rendering.html(
             name,
@@ -101,7 +101,7 @@ class App:
             badges=self._library.judging.waiting(),
             query=dict(request.query_params),
         )
-        return Response(text, status, {"content-security-policy": policy(hosts)}, "text/html")
+        return Response(text, status, {"content-security-policy": policy(schemes)}, "text/html")
 
     # -- actions
 

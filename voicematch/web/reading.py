@@ -22,14 +22,14 @@ class Reading:
 
     live : the pages of the app; False for public ones, which tell nothing that is private or in doubt
     per_page : None puts a whole list on one page
-    hosts : the origins, outside of this app, of sound that the page may play; filled while it is made
+    schemes : how sound that is not of this app is fetched, if the page has any; filled while it is made
     """
 
     library: Library
     url: Url
     live: bool = True
     per_page: int | None = PER_PAGE
-    hosts: set[str] = field(default_factory=set)
+    schemes: set[str] = field(default_factory=set)
 
     def audio(self, sha256: str, source: str) -> str | None:
         """Where an episode's sound is: its own address if it has one, else the app's, while the file is there."""
@@ -42,12 +42,12 @@ class Reading:
     def _feed_address(self, source: str) -> str | None:
         try:
             address = urlsplit(source)
-            port = f":{address.port}" if address.port else ""
         except ValueError:
             return None
         if not address.hostname or address.username or address.password:  # a password is not for a page
             return None
-        self.hosts.add(f"{address.scheme}://{address.hostname}{port}")
+        # Feeds lead to their sound over several hosts, which no policy could name; and any may turn to https.
+        self.schemes.update({"https:", f"{address.scheme}:"})
         return source
 
     def limits(self, page: int) -> tuple[int | None, int]:

@@ -35,9 +35,9 @@ HEADERS = {
 }
 
 
-def policy(hosts: Collection[str] = ()) -> str:
-    """The content security policy of a page that plays sound from here and from these origins."""
-    return POLICY.format(media=" ".join(["'self'", *sorted(hosts)]))
+def policy(schemes: Collection[str] = ()) -> str:
+    """The content security policy of a page that plays sound from here and, by these schemes, from feeds."""
+    return POLICY.format(media=" ".join(["'self'", *sorted(schemes)]))
 
 
 class Safety:

@@ -74,7 +74,7 @@
       const line = lines?.[number];
       if (line && (!by || fold(line[2]) === by)) list.append(showLine(episode, page, line, wanted));
     }
-    const title = make("h3", "", link("plain", page, episode.title));
+    const title = make("h2", "", link("plain", page, episode.title));
     return list.children.length ? make("li", "row", make("span", "when", day(episode.date)), title, list) : null;
   };
 
