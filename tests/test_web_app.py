@@ -258,7 +258,7 @@ def test_sound_of_a_feed_is_played_from_there(client: TestClient) -> None:
     address = f"/episodes/{FROM_A_FEED}"
     assert client.get(f"{address}.json").json()["audio"] == "https://feeds.example.org/practical-moss/1.mp3"
     policy = client.get(address).headers["content-security-policy"]
-    assert "media-src 'self' https://feeds.example.org;" in policy
+    assert "media-src 'self' https:;" in policy
 
 
 def test_pages_do_without_sound(library: Library, writing: TestClient) -> None:
