@@ -568,6 +568,40 @@ def test_who_was_heard_once_of_many_has_to_be_nearer_than_a_host(library: Librar
     assert ids(hear(library, 9, like(MAYA, 0.85), like(ADA, 0.85, ZOE))) == ["U-0001", "U-0003"]
 
 
+def test_who_is_known_from_another_show_only_is_a_suggestion(library: Library) -> None:
+    hear(library, 1, ADA, show="/one")
+    hear(library, 2, like(ADA, 0.85), show="/two")
+    hear(library, 3, like(ADA, 0.75), show="/one")
+    naming.name_unknown("U-0001", "Ada", library=library, consent="public")
+    assert [names(library, number) for number in (1, 2, 3)] == [["Ada"], ["SPEAKER_00"], ["Ada"]]
+    doubted = library.episode(sha(2)).matches["SPEAKER_00"]
+    assert (doubted.verdict, doubted.profile) == (Verdict.REVIEW, "Ada")
+    assert doubted.reasons == (
+        "may be Ada, at 98%",
+        "Ada is known from another show only, where a name needs 99.989%",
+    )
+    assert ids(library.episode(sha(2))) == ["U-0002"]
+    assert hear(library, 4, like(ADA, 0.85, ZOE), show="/two").matches["SPEAKER_00"].verdict is Verdict.REVIEW
+    naming.name(sha(2), "SPEAKER_00", "Ada", library=library)
+    assert names(library, 4) == ["Ada"]
+
+
+def test_who_was_enrolled_is_named_in_every_show(library: Library) -> None:
+    hear(library, 1, like(ADA, 0.85), show="/two")
+    library.create_profile("Ada")
+    voiceprint = Embedding(ADA, 30.0, 0.0, 30.0)
+    library.add_voiceprints("Ada", [voiceprint], embedder=EMBEDDER, consent="self", source="", audio_sha256=sha(9))
+    naming.relabel(library=library)
+    assert names(library, 1) == ["Ada"]
+
+
+def test_a_name_that_a_person_gave_is_not_given_to_a_second_speaker_of_the_episode(library: Library) -> None:
+    hear(library, 1, like(ADA, 0.98), like(ADA, 0.9, ZOE))
+    naming.name(sha(1), "SPEAKER_00", "Ada", library=library, consent="public")
+    assert names(library, 1) == ["Ada", "SPEAKER_01"]
+    assert library.episode(sha(1)).matches["SPEAKER_01"].reasons[-1] == "a person said that SPEAKER_00 is Ada"
+
+
 # -- feeds
 
 

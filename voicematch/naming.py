@@ -14,12 +14,14 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from scipy.special import expit, logit
 
 from . import filing, unnamed
 from .errors import EnrollmentError, LibraryError
 from .learning import Enrollment, calibration_of, contributed, ensure_profile, learn, voice_of, voices_of
-from .library import Forgotten, Library, Unknown, UnknownSpeaker
+from .library import Forgotten, Library, StoredSpeakers, Unknown, UnknownSpeaker
 from .library.profiles import key
+from .library.shows import show_of
 from .library.unknowns import number_of
 from .match import Heard, match, match_all
 from .score import Calibration, Voiceprints, centroid, steadiness
@@ -325,6 +327,46 @@ def match_voices(
     return {label: _without_ignored(verdict) for label, verdict in found.items()}
 
 
+def heed_shows(
+    found: Mapping[str, Match], show: str, homes: Mapping[str, frozenset[str]], *, calibration: Calibration
+) -> dict[str, Match]:
+    """The verdicts on an episode's speakers, where who is known from other shows alone is named only when very sure.
+
+    homes : by profile, the shows it is known from; one enrolled from a recording of its own is not in it
+
+    Nobody looks at the names that a naming gives all over the backlog, and few people are on two of a thousand shows:
+    those odds count here as they do when a voice is remembered (`unnamed.ODDS_ELSEWHERE`). Else it is a suggestion.
+    """
+    needed = logit(calibration.accept) - np.log(unnamed.ODDS_ELSEWHERE)
+
+    def heed(verdict: Match) -> Match:
+        home = homes.get(verdict.profile or "")
+        if verdict.verdict is not Verdict.ACCEPT or home is None or show in home:
+            return verdict
+        if logit(verdict.probability) >= needed:
+            return verdict
+        doubt = f"{verdict.profile} is known from another show only, where a name needs {expit(needed):.3%}"
+        reasons = (f"may be {verdict.profile}, at {verdict.probability:.0%}", doubt)
+        return replace(verdict, verdict=Verdict.REVIEW, reasons=reasons)
+
+    return {label: heed(verdict) for label, verdict in found.items()}
+
+
+def _heed_confirmed(found: Mapping[str, Match], stored: StoredSpeakers) -> dict[str, Match]:
+    """The verdicts, where a name that a person gave to one speaker of the episode is only suggested for another one."""
+    said = {stored.names[label]: label for label in sorted(stored.confirmed) if label in stored.names}
+
+    def heed(verdict: Match) -> Match:
+        by_person = said.get(verdict.profile or "")
+        if verdict.verdict is not Verdict.ACCEPT or by_person is None or verdict.speaker in stored.confirmed:
+            return verdict
+        doubt = f"a person said that {by_person} is {verdict.profile}"
+        reasons = (f"may be {verdict.profile}, at {verdict.probability:.0%}", doubt)
+        return replace(verdict, verdict=Verdict.REVIEW, reasons=reasons)
+
+    return {label: heed(verdict) for label, verdict in found.items()}
+
+
 def _without_ignored(verdict: Match) -> Match:
     candidates = verdict.candidates
     if any(candidate.profile.startswith(UNKNOWN_PREFIX) for candidate in candidates):
@@ -348,6 +390,8 @@ def store(
         matches = match_voices(
             embeddings, known_voices(library), calibration=calibration, talk_seconds=episode.talk_seconds()
         )
+        show = show_of(episode.show, episode.source, folders=True)
+        matches = heed_shows(matches, show, library.shows.of_profiles(), calibration=calibration)
         return library.store_episode(
             replace(episode, matches={label: matches[label] for label in episode.matches}),
             embeddings,
@@ -360,10 +404,10 @@ def _match_again(library: Library) -> None:
     stored = list(library.all_speaker_embeddings().episodes())
     heard = (Heard(one.embeddings, one.talk_seconds, ruled_out.get(one.audio_sha256, {})) for one in stored)
     found = match_all(heard, known_voices(library), calibration=calibration)
-    library.set_matches(
-        {
-            one.audio_sha256: {label: _without_ignored(verdict) for label, verdict in verdicts.items()}
-            for one, verdicts in zip(stored, found, strict=True)
-        }
-    )
+    shows, homes = library.shows.of_episodes(), library.shows.of_profiles()
+    matches = {}
+    for one, verdicts in zip(stored, found, strict=True):
+        sure = heed_shows(_heed_confirmed(verdicts, one), shows[one.audio_sha256], homes, calibration=calibration)
+        matches[one.audio_sha256] = {label: _without_ignored(verdict) for label, verdict in sure.items()}
+    library.set_matches(matches)
     library.unknowns.remember(partial(unnamed.recognise, calibration=calibration))

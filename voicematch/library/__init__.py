@@ -45,6 +45,7 @@ from .outputs import Output, Outputs
 from .people import People
 from .profiles import CONSENT, Profile, VoiceprintRow
 from .search import Hit
+from .shows import Shows
 from .undo import Recorded
 from .unknowns import Recognise, Unknown, Unknowns, UnknownSpeaker
 from .upkeep import Stats
@@ -183,6 +184,11 @@ class Library:
     def jobs(self) -> Jobs:
         """The backlog."""
         return Jobs(self._database)
+
+    @property
+    def shows(self) -> Shows:
+        """Which show its episodes are of, and its people are from."""
+        return Shows(self._database)
 
     @property
     def outputs(self) -> Outputs:

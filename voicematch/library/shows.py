@@ -5,6 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
+import sqlalchemy as sa
+
+from .database import Database
+from .jobs import jobs
+from .schema import episodes, profiles, voiceprints
+
 
 def show_of(show: str | None, source: str, *, folders: bool = False) -> str:
     """The feed's or folder's name that came with the episode, else the host of an address, else "".
@@ -17,3 +23,41 @@ def show_of(show: str | None, source: str, *, folders: bool = False) -> str:
     host = re.match(r"https?://(?:[^/@]*@)?([^/:]+)", source)
     folder = PurePath(source.replace("\\", "/")).parent.name if folders else ""
     return show or (host[1] if host else folder)
+
+
+def by_episode(connection: sa.Connection) -> dict[int, str]:
+    """By episode id, the show."""
+    columns = sa.select(episodes.c.id, episodes.c.source, episodes.c.show, jobs.c.show.label("show_of_job"))
+    with_job = columns.outerjoin(jobs, jobs.c.audio_sha256 == episodes.c.audio_sha256).order_by(jobs.c.id.desc())
+    return {
+        row.id: show_of(row.show or row.show_of_job, row.source, folders=True) for row in connection.execute(with_job)
+    }
+
+
+class Shows:
+    """The shows of an open library. Each method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of_episodes(self) -> dict[str, str]:
+        """By audio sha256, the show."""
+        with self._database.read() as connection:
+            shows = by_episode(connection)
+            hashes = connection.execute(sa.select(episodes.c.id, episodes.c.audio_sha256))
+            return {sha256: shows[number] for number, sha256 in hashes}
+
+    def of_profiles(self) -> dict[str, frozenset[str]]:
+        """The shows from which each profile's voice is known, of those known from stored episodes alone."""
+        learned = (
+            sa.select(profiles.c.name, episodes.c.id)
+            .distinct()
+            .join(voiceprints, voiceprints.c.profile_id == profiles.c.id)
+            .outerjoin(episodes, episodes.c.audio_sha256 == voiceprints.c.audio_sha256)
+        )
+        with self._database.read() as connection:
+            shows = by_episode(connection)
+            found: dict[str, set[str | None]] = {}
+            for name, episode in connection.execute(learned):
+                found.setdefault(name, set()).add(shows.get(episode))
+        return {name: frozenset(filter(None, own)) for name, own in found.items() if None not in own}

@@ -23,9 +23,8 @@ from ..types import Embedding, Verdict
 from ..unnamed import Remembered
 from . import schema, vectors
 from .database import Database, add_column, insert, now
-from .jobs import jobs
 from .schema import episodes, profiles, speaker_embeddings, speakers
-from .shows import show_of
+from .shows import by_episode
 
 MIN_SECONDS = 20.0  # net speech in an episode below which a voice is a cameo, and not remembered
 
@@ -329,7 +328,7 @@ def _voiceprints(rows: Sequence[Any], dimension: int) -> Voiceprints:
 def _remembered(connection: sa.Connection, episode_id: int, embedder: str, dimension: int) -> Remembered:
     """All unknowns, as the episode is to be compared with them."""
     rows = _heard(connection, embedder, sa.true())
-    show_by_episode = _shows(connection)
+    show_by_episode = by_episode(connection)
     show = show_by_episode[episode_id]
     return Remembered(
         voices=_voiceprints(rows, dimension),
@@ -340,15 +339,6 @@ def _remembered(connection: sa.Connection, episode_id: int, embedder: str, dimen
     )
 
 
-def _shows(connection: sa.Connection) -> dict[int, str]:
-    """By episode id, the show."""
-    columns = sa.select(episodes.c.id, episodes.c.source, episodes.c.show, jobs.c.show.label("show_of_job"))
-    with_job = columns.outerjoin(jobs, jobs.c.audio_sha256 == episodes.c.audio_sha256).order_by(jobs.c.id.desc())
-    return {
-        row.id: show_of(row.show or row.show_of_job, row.source, folders=True) for row in connection.execute(with_job)
-    }
-
-
 def _existing(connection: sa.Connection, name: str) -> int:
     number = number_of(name)
     if number is None or connection.scalar(sa.select(unknowns.c.id).where(unknowns.c.id == number)) is None:
@@ -357,7 +347,7 @@ def _existing(connection: sa.Connection, name: str) -> int:
 
 
 def _unknowns(connection: sa.Connection, only: int | None) -> list[Unknown]:
-    show_by_episode = _shows(connection)
+    show_by_episode = by_episode(connection)
     num_in_show = Counter(show_by_episode.values())
     rows = (
         sa.select(unknowns, episodes.c.audio_sha256, episodes.c.source, episodes.c.title, episodes.c.date)
