@@ -167,6 +167,27 @@ def test_everything_can_be_read_without_scripts(browser: Browser, reading: str) 
         assert page.get_by_role("button", name="Keyboard shortcuts").count() == 0
 
 
+def test_sound_that_is_gone_leaves_the_page_usable(visit: Visit) -> None:
+    visit.page.route("**/audio/**", lambda route: route.fulfill(status=404))
+    page = visit.open(f"/episodes/{EPISODE}")
+    page.get_by_role("button", name="Play episode").click()
+    page.locator(".player", has_text="The sound of this is not at hand").wait_for()
+    page.get_by_role("button", name="Close").click()
+    assert "Welcome to Night Garden Radio." in visit.text("#said")
+    visit.faults[:] = [fault for fault in visit.faults if "404" not in fault]
+
+
+def test_the_backlog_keeps_itself_up_to_date(changing: Visit, tmp_path: Path) -> None:
+    page = changing.open("/backlog")
+    assert page.locator(".states strong").all_inner_texts() == ["1", "3", "30", "2"]
+    with open_library(tmp_path / "library.db") as library:
+        job = library.jobs.claim("elsewhere:1")
+        assert job is not None
+        library.jobs.fail(job, "the line went dead", unexpected=False)
+    page.get_by_text("the line went dead").wait_for()
+    assert page.locator(".states strong").all_inner_texts() == ["1", "2", "30", "3"]
+
+
 # -- naming and judging
 
 
