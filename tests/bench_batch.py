@@ -33,7 +33,7 @@ def main() -> None:
 
 def measure(folder: Path, files: list[Path], num_jobs: int) -> None:
     environment = os.environ | {"VOICEMATCH_LIBRARY": str(folder / "library.db")}
-    command = [sys.executable, "-m", "voicematch", "batch"]
+    command = [sys.executable, "-c", "from voicematch.cli import main; main()", "batch"]
     subprocess.run([*command, "add", *map(str, files)], env=environment, check=True, stdout=subprocess.DEVNULL)
     started, cpu = time.monotonic(), processor_seconds()
     run = subprocess.Popen([*command, "run", "--jobs", str(num_jobs), "--quiet"], env=environment)
@@ -44,10 +44,9 @@ def measure(folder: Path, files: list[Path], num_jobs: int) -> None:
     wall, used = time.monotonic() - started, processor_seconds() - cpu
     with open_library(folder / "library.db") as library:
         hours = sum(episode.duration for episode in library.episodes()) / 3600
-    print(
-        f"--jobs {num_jobs}: {len(files)} episodes, {hours:.2f} h of audio in {wall:.0f} s ({hours * 3600 / wall:.1f} h an "
-        f"hour), {used / hours:.0f} s of processor an hour of audio, at most {most / 1e6:.0f} MB, exit {run.returncode}"
-    )
+    pace = f"{hours * 3600 / wall:.1f} h an hour, {used / hours:.0f} s of processor an hour of audio"
+    print(f"--jobs {num_jobs}: {hours:.2f} h of audio in {wall:.0f} s ({pace}), at most {most / 1e6:.0f} MB")
+    assert run.returncode == 0, f"exit {run.returncode}"
 
 
 def processor_seconds() -> float:

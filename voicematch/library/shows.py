@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from .database import Database
 from .jobs import jobs
-from .schema import episodes, profiles, voiceprints
+from .schema import episodes, profiles, speakers, voiceprints
 
 
 def show_of(show: str | None, source: str, *, folders: bool = False) -> str:
@@ -48,16 +48,26 @@ class Shows:
             return {sha256: shows[number] for number, sha256 in hashes}
 
     def of_profiles(self) -> dict[str, frozenset[str]]:
-        """The shows from which each profile's voice is known, of those known from stored episodes alone."""
+        """The shows in which a person named each profile, or from which its voice was learned; of those profiles that
+        were learned from stored episodes alone.
+        """
         learned = (
             sa.select(profiles.c.name, episodes.c.id)
             .distinct()
             .join(voiceprints, voiceprints.c.profile_id == profiles.c.id)
             .outerjoin(episodes, episodes.c.audio_sha256 == voiceprints.c.audio_sha256)
         )
+        said = (
+            sa.select(profiles.c.name, speakers.c.episode_id)
+            .join(speakers, speakers.c.profile_id == profiles.c.id)
+            .where(speakers.c.confirmed.is_not(None), speakers.c.verdict == "accept")
+        )
         with self._database.read() as connection:
             shows = by_episode(connection)
             found: dict[str, set[str | None]] = {}
             for name, episode in connection.execute(learned):
                 found.setdefault(name, set()).add(shows.get(episode))
+            for name, episode in connection.execute(said):
+                if name in found:
+                    found[name].add(shows[episode])
         return {name: frozenset(filter(None, own)) for name, own in found.items() if None not in own}
