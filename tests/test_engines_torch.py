@@ -209,7 +209,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(content: Any, reason: str, tmp_
 def test_a_checkpoint_with_a_trap_is_refused_and_does_nothing(tmp_path: Path) -> None:
     trapped = {"state_dict": {}, "pyannote.audio": {}, "notes": Trap(tmp_path / "sprung")}
     device.load("torch").save(trapped, tmp_path / "pytorch_model.bin")
-    with pytest.raises(ModelError, match="asks to run pathlib"):
+    with pytest.raises(ModelError, match=r"asks to run .*pathlib\.Path"):
         checkpoints.model(tmp_path)
     assert not (tmp_path / "sprung").exists()
 
