@@ -86,9 +86,9 @@ def test_the_odds_that_a_voice_returns() -> None:
     assert remembered(("U-0001", 1, False), once, num_in_show=1).odds("U-0001") == 1.0
 
 
-def heard_as(voice: Array, known: Remembered, **changes: float) -> dict[str, str]:
+def heard_as(voice: Array, known: Remembered, steadiness: float = 0.0) -> dict[str, str]:
     embeddings = {"A": tuple(Embedding(voice, 10.0, 10.0 * n, 10.0 * n + 10.0) for n in range(3))}
-    return recognise(embeddings, known, calibration=replace(CALIBRATION, **changes))
+    return recognise(embeddings, known, calibration=replace(CALIBRATION, steadiness=steadiness))
 
 
 def test_the_steadier_of_two_voices_counts() -> None:
