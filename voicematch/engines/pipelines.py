@@ -32,7 +32,7 @@ OWN_PIPELINES = (
 OPTIONS = ("segmentation_step", "embedding_exclude_overlap")  # of a config that change the answer
 BATCH = {"cpu": 8, "mps": 16, "cuda": 32}  # chunks of 10 s at once; halved where they do not fit
 
-# How VBx (Landini et al. 2022) clusters the vectors of the built-in embedder, by DER on the development episodes.
+# How VBx (Landini et al. 2022) clusters the vectors of the built-in embedder, by DER on 20 development episodes.
 VBX = {"threshold": 0.5, "Fa": 0.2, "Fb": 5.0}
 # Of an embedder that is not in the table of models: those of speaker-diarization-3.1, for another one's cosines.
 LINKAGE = {"method": "centroid", "min_cluster_size": 12, "threshold": 0.7045654963945799}
