@@ -20,6 +20,7 @@ import pytest
 
 from voicematch import cli
 from voicematch.audio import Audio
+from voicematch.cli.options import open_engines
 from voicematch.embed import OnnxEmbedder
 from voicematch.engines import checkpoints, device, open_diarizer, open_embedder, pipelines, speechbrain
 from voicematch.engines.pyannote import PyannoteDiarizer
@@ -275,6 +276,14 @@ def test_the_number_of_speakers_is_heeded_and_raising_stops() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         diarizer.diarize(excerpt(15.0), OnnxEmbedder(), progress=stop)
+
+
+@needs_weights
+def test_a_gpu_for_the_diarizer_is_not_demanded_of_the_embedder() -> None:
+    for device_asked, of_embedder in (("cuda", "auto"), ("mps", "auto"), ("auto", "auto"), ("cpu", "cpu")):
+        chosen = open_engines(f"pyannote:{SEGMENTATION}", None, device_asked)
+        assert (type(chosen.diarizer), chosen.device) == (PyannoteDiarizer, of_embedder)
+    assert open_engines("built-in", None, "cuda").device == "cuda"
 
 
 @pytest.fixture(scope="module")

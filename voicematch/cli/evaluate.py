@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import clock, device_option, diarizer_option, json_option, quiet_option
+from .options import clock, device_option, diarizer_option, json_option, open_engines, quiet_option
 from .terminal import print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -135,11 +135,12 @@ def bench(
 ) -> None:
     """Time each stage of identify over FILES on this machine, and its peak memory. Nothing is stored."""
     from ..audio import Audio
-    from ..engines import open_diarizer, open_embedder
     from ..models import DEFAULT_EMBEDDER, num_cores
 
-    listener = open_diarizer(diarizer or "built-in", device=device)
-    model = open_embedder(embedder or DEFAULT_EMBEDDER, device=device)
+    chosen = open_engines(diarizer or "built-in", embedder or DEFAULT_EMBEDDER, device)
+    listener, model = chosen.diarizer, chosen.embedder
+    assert listener is not None
+    assert model is not None
     stages: dict[str, float] = {}
     audio_seconds = wall = 0.0
     for file in files:

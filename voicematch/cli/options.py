@@ -65,14 +65,19 @@ def engine_options(command: Command) -> Command:
 
 
 def open_engines(diarizer: str | None, embedder: str | None, device: str) -> Engines:
-    """The engines asked for; what is not asked for is left to the library."""
+    """The engines asked for; what is not asked for is left to the library.
+
+    A GPU that is asked for with a diarizer on torch is that diarizer's: the embedder takes it where it can.
+    """
     from .. import engines
     from ..pipeline import Engines
 
+    on_torch = diarizer is not None and diarizer.partition(":")[0] == "pyannote"
+    of_embedder = "auto" if on_torch and device != "cpu" else device
     return Engines(
         diarizer=engines.open_diarizer(diarizer, device=device) if diarizer else None,
-        embedder=engines.open_embedder(embedder, device=device) if embedder else None,
-        device=device,
+        embedder=engines.open_embedder(embedder, device=of_embedder) if embedder else None,
+        device=of_embedder,
     )
 
 
