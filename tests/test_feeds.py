@@ -13,7 +13,6 @@ import pytest
 from voicematch.download import Document
 from voicematch.errors import FormatError
 from voicematch.feeds import (
-    Chapter,
     Enclosure,
     Entry,
     Feed,
@@ -29,6 +28,7 @@ from voicematch.feeds import (
     read_opml,
     seconds_of,
 )
+from voicematch.types import Chapter
 
 from .loopback import Page, Site, serve
 
