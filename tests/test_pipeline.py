@@ -261,7 +261,7 @@ def test_another_embedder_is_refused(library: Library, tmp_path: Path) -> None:
 
 def test_a_library_without_voices_keeps_to_the_first_embedder_used(tmp_path: Path) -> None:
     with open_library(tmp_path / "new.db") as library:
-        assert library.embedder == "ecapa-small"
+        assert library.embedder == "ecapa-small-2"
         identify(noise(tmp_path / "a.wav", 50), library=library, engines=engines(*TWO))
         assert (library.embedder, library.dimension) == ("fake", 8)
     with open_library(tmp_path / "new.db") as library:
@@ -294,3 +294,14 @@ def test_a_transcript_that_fits_nowhere_is_said_so(
     path = noise(tmp_path / "episode.wav", 50)
     identify(path, library=library, engines=engines(*TWO), lines=(Line(300.0, 310.0, "Nothing here."),))
     assert "its times are taken as they are" in caplog.text
+
+
+def test_a_library_of_an_embedder_of_before_says_how_to_move_on(tmp_path: Path) -> None:
+    vector = Embedding(np.eye(192, dtype=np.float32)[0], 20.0, 0.0, 20.0)
+    with open_library(tmp_path / "old.db", embedder="of-before", dimension=192) as library:
+        library.create_profile("Ada")
+        library.add_voiceprints(
+            "Ada", [vector], embedder="of-before", consent="self", source="a.wav", audio_sha256="ab" * 32
+        )
+        with pytest.raises(errors.EmbedderMismatch, match=r"'of-before'.*voicematch library upgrade"):
+            identify(noise(tmp_path / "a.wav", 50), library=library)

@@ -29,8 +29,8 @@ SHRINKAGE = 0.6  # how far the centre of all voices moves from the training set'
 THRESHOLD = (
     0.7  # cosine distance below which groups are joined at the start; too low costs time, too high merges people
 )
-EVIDENCE = 0.2  # F_A: windows overlap and resemble their neighbours, so each counts for less than an independent one
-PARSIMONY = 10.0  # F_B: the larger, the fewer speakers
+EVIDENCE = 0.3  # F_A: windows overlap and resemble their neighbours, so each counts for less than an independent one
+PARSIMONY = 12.0  # F_B: the larger, the fewer speakers
 CAUTION = 1.0  # F_B at the start, where only what is surely one voice is made one
 STAY = 0.9  # probability that the next window is the same speaker's, before anything is heard
 

@@ -83,9 +83,9 @@ MODELS: dict[str, ModelCard] = {
     card.name: card
     for card in (
         ModelCard(
-            name="ecapa-small",
-            file="ecapa-small.onnx",
-            sha256="93694277b402b4fa5c4ab89fa9b923d44505d73c560a8ad89dd93c1b63ba662d",
+            name="ecapa-small-2",
+            file="ecapa-small-2.onnx",
+            sha256="8b87245b229a34bf62ba8f4adc9b38998c979267512db8729c6021e3b316cf4d",
             kind="embedder",
             dimension=192,
             min_speech=0.5,
@@ -197,7 +197,7 @@ MODELS: dict[str, ModelCard] = {
         ),
     )
 }
-DEFAULT_EMBEDDER = "ecapa-small"
+DEFAULT_EMBEDDER = "ecapa-small-2"
 
 _lock = threading.RLock()
 

@@ -66,7 +66,9 @@ class Engines:
 
         A library that holds none yet keeps to this embedder from now on. Raises EmbedderMismatch, ModelError.
         """
-        embedder = self.embedder or open_embedder(library.embedder or models.DEFAULT_EMBEDDER, device=self.device)
+        # One that is in the table no more cannot be opened; the mismatch then says how to move on.
+        name = library.embedder if library.embedder in models.MODELS else models.DEFAULT_EMBEDDER
+        embedder = self.embedder or open_embedder(name, device=self.device)
         library.keep_to(embedder.name, embedder.dimension)
         return self.diarizer or BuiltinDiarizer(), embedder
 
