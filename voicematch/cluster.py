@@ -24,7 +24,7 @@ Numbers = npt.NDArray[np.float64]
 MOST_AT_ONCE = 2000  # vectors in one linkage: their distances take 16 MB
 MOST_GROUPS = 80  # of one linkage that are kept; the smallest beyond are left to find their place
 
-# Tuned on the development episodes with models/train/tune_clustering.py; wide plateaus around each.
+# Tuned on the development episodes with models/train/tune_clustering.py, anew for each embedder.
 SHRINKAGE = 0.6  # how far the centre of all voices moves from the training set's to the episode's own
 THRESHOLD = (
     0.7  # cosine distance below which groups are joined at the start; too low costs time, too high merges people
