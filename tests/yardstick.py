@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from resemblyzer import VoiceEncoder, preprocess_wav
 
 from voicematch.audio import SAMPLE_RATE
 from voicematch.cli.evaluate import CLIP_SECONDS
@@ -28,6 +27,9 @@ def main() -> None:
     parser.add_argument("lists", type=Path, nargs="+")
     parser.add_argument("--seconds", type=float, action="append")
     chosen = parser.parse_args()
+    # Not above: pytest opens every file here, and this is no dependency.
+    from resemblyzer import VoiceEncoder, preprocess_wav
+
     encoder = VoiceEncoder("cpu", verbose=False)
 
     def embed(samples: Array, windows: npt.NDArray[np.int64]) -> Array:
