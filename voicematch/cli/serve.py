@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -45,10 +46,9 @@ def serve(port: int, host: str, names: tuple[str, ...], open_browser: bool, loca
                 click.launch(address)
 
         known = {*LOOPBACK, host, *names} | (set() if is_private else {socket.gethostname()})
-        try:
+        with suppress(KeyboardInterrupt):  # not raised where whoever started this has ^C ignored; it stops all the same
             server.serve(library, listening, names=known, password=password, ready=ready)
-        except KeyboardInterrupt:
-            click.echo("stopped", err=True)
+        click.echo("stopped", err=True)
 
 
 @click.command()
