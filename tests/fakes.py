@@ -10,7 +10,23 @@ import numpy.typing as npt
 
 from voicematch import hub, models
 from voicematch.embed import Embedder
+from voicematch.score import Calibration
 from voicematch.types import Array, Diarization, Embedding, Progress, Sound, Turn
+
+# A cosine of 0.5 is even odds, 0.72 is 90 %, 0.76 is 93 %, 0.28 is 10 %.
+CALIBRATION = Calibration(
+    embedder="fake",
+    bias=-5.0,
+    score=10.0,
+    steadiness=0.0,
+    power=12.0,
+    unknown_steadiness=0.0,
+    accept=0.9,
+    review=0.5,
+    margin=0.05,
+    agreement=0.6,
+    unity=0.85,
+)
 
 
 class FakeEmbedder:

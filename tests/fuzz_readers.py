@@ -9,6 +9,7 @@ import random
 import resource
 import sys
 import time
+from contextlib import suppress
 
 from tests.samples import EPISODE, TRANSCRIPTS
 from voicematch.errors import FormatError
@@ -51,13 +52,13 @@ def mutated(number: int) -> bytes:
     return text
 
 
-def check(raw: bytes) -> None:
-    """Fails unless each reader gives lines that hold what lines promise, or a FormatError."""
-    started = time.process_time()
+def check(raw: bytes) -> int:
+    """How many lines were read; fails unless each reader gives lines that hold what they promise, or a FormatError."""
+    num_lines = 0
     try:
         text = decode(raw, "fuzz")
     except FormatError:
-        return
+        return num_lines
     for reader in (*READERS.values(), read):
         try:
             lines = reader(text, "fuzz")
@@ -66,13 +67,10 @@ def check(raw: bytes) -> None:
             continue
         for line in lines:
             check_line(line)
-    try:
-        episode = read_episode(text, "fuzz")
-        FORMATS["json"](episode).encode()
-    except FormatError:
-        pass
-    took = time.process_time() - started
-    assert took < SLOWEST * (len(READERS) + 2), f"{took:.1f} s for {len(raw)} bytes"
+        num_lines += len(lines)
+    with suppress(FormatError):
+        FORMATS["json"](read_episode(text, "fuzz")).encode()
+    return num_lines
 
 
 def check_line(line: Line) -> None:
@@ -83,19 +81,27 @@ def check_line(line: Line) -> None:
     assert line.speaker != ""
 
 
-def fuzz(numbers: range) -> None:
-    """Checks the inputs of those numbers; a failure tells which it was."""
+def fuzz(numbers: range, slowest: float = float("inf")) -> int:
+    """How many lines were read from the inputs of those numbers; a failure tells which it was.
+
+    slowest : seconds of processor that one reader may take for one input
+    """
+    num_lines = 0
     for number in numbers:
+        raw, started = mutated(number), time.process_time()
         try:
-            check(mutated(number))
+            num_lines += check(raw)
+            took = time.process_time() - started
+            assert took < slowest * (len(READERS) + 2), f"{took:.1f} s for {len(raw)} bytes"
         except Exception as error:
             raise AssertionError(f"input {number}: {error!r}") from error
+    return num_lines
 
 
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_AS, (2 * 2**30, 2 * 2**30))
     begun = time.process_time()
-    fuzz(range(*map(int, sys.argv[1:])))
+    fuzz(range(*map(int, sys.argv[1:])), SLOWEST)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     sys.stdout.write(
         f"inputs {' '.join(sys.argv[1:])}: {time.process_time() - begun:.0f} s, peak memory {peak:.0f} MB\n"

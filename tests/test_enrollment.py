@@ -8,22 +8,11 @@ import pytest
 
 from voicematch.enrollment import Quality, Sample, check, quality
 from voicematch.errors import EnrollmentError
-from voicematch.score import Calibration, Voiceprints, unit
+from voicematch.score import Voiceprints, unit
 from voicematch.types import Diarization, Embedding, Turn
 
-CALIBRATION = Calibration(
-    embedder="fake",
-    bias=-5.0,
-    score=10.0,
-    steadiness=0.0,
-    power=12.0,
-    unknown_steadiness=0.0,
-    accept=0.9,
-    review=0.5,
-    margin=0.05,
-    agreement=0.6,
-    unity=0.85,
-)
+from .fakes import CALIBRATION
+
 CLEAN = Quality(peak=0.5, clipped=0.0, snr=40.0)
 EMPTY = Voiceprints((), np.zeros((0, 2), dtype=np.float32), np.zeros(0, dtype=np.float32))
 

@@ -9,23 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicematch.match import Heard, match, match_all, merges
-from voicematch.score import Calibration, Cohort, Voiceprints, unit
+from voicematch.score import Cohort, Voiceprints, unit
 from voicematch.types import Embedding, Match, Verdict
 
-# A cosine of 0.5 is even odds, 0.72 is 90 %, 0.76 is 93 %.
-CALIBRATION = Calibration(
-    embedder="fake",
-    bias=-5.0,
-    score=10.0,
-    steadiness=0.0,
-    power=12.0,
-    unknown_steadiness=0.0,
-    accept=0.9,
-    review=0.5,
-    margin=0.05,
-    agreement=0.6,
-    unity=0.85,
-)
+from .fakes import CALIBRATION
+
 ADA, MAYA, ZOE = (1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0)
 
 

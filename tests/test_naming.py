@@ -17,25 +17,13 @@ from voicematch import filing, naming
 from voicematch.errors import EnrollmentError, LibraryError, OutputExists
 from voicematch.library import Library, NewJob, open_library, schema
 from voicematch.naming import Change, Suggestion
-from voicematch.score import Calibration, unit
+from voicematch.score import unit
 from voicematch.types import Array, Embedding, LabelledEpisode, Line, Match, Turn, Verdict
 
+from . import fakes
 from .library_example import EMBEDDER
 
-# A cosine of 0.5 is even odds, 0.72 is 90 %, 0.28 is 10 %.
-CALIBRATION = Calibration(
-    embedder=EMBEDDER,
-    bias=-5.0,
-    score=10.0,
-    steadiness=0.0,
-    power=12.0,
-    unknown_steadiness=0.0,
-    accept=0.9,
-    review=0.5,
-    margin=0.05,
-    agreement=0.6,
-    unity=0.85,
-)
+CALIBRATION = replace(fakes.CALIBRATION, embedder=EMBEDDER)
 ADA, MAYA, ZOE, LIAM = np.eye(4, dtype=np.float32)
 
 

@@ -12,19 +12,9 @@ from voicematch.errors import ModelError
 from voicematch.score import Calibration, Cohort, Usual, Voiceprints, centroid, scores, steadiness, union, unit, unity
 from voicematch.types import Embedding
 
-CALIBRATION = Calibration(
-    embedder="fake",
-    bias=-5.0,
-    score=10.0,
-    steadiness=-4.0,
-    power=12.0,
-    unknown_steadiness=0.5,
-    accept=0.9,
-    review=0.5,
-    margin=0.05,
-    agreement=0.6,
-    unity=0.85,
-)
+from . import fakes
+
+CALIBRATION = dataclasses.replace(fakes.CALIBRATION, steadiness=-4.0, unknown_steadiness=0.5)
 
 
 def voiceprints(*rows: tuple[str, tuple[float, ...]]) -> Voiceprints:

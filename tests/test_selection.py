@@ -4,23 +4,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicematch.score import Calibration, unit
+from voicematch.score import unit
 from voicematch.selection import NEAR_DUPLICATE, choose, outliers
 from voicematch.types import Array
 
-# A cosine of 0.5 is even odds, 0.28 is 10 %.
-CALIBRATION = Calibration(
-    embedder="fake",
-    bias=-5.0,
-    score=10.0,
-    steadiness=0.0,
-    power=12.0,
-    unknown_steadiness=0.0,
-    accept=0.9,
-    review=0.5,
-    margin=0.05,
-    agreement=0.6,
-)
+from .fakes import CALIBRATION
+
 NOTHING = np.zeros((0, 4), np.float32)
 ADA, MAYA, ZOE, LIAM = np.eye(4, dtype=np.float32)
 

@@ -5,23 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from voicematch.score import Calibration, Voiceprints, unit
+from voicematch.score import Voiceprints, unit
 from voicematch.types import Array, Embedding, Line, Turn
 from voicematch.unnamed import ODDS_ELSEWHERE, Remembered, clearest, credited, mentioned, parts, recognise, role
 
-# A cosine of 0.5 is even odds, 0.72 is 90 %.
-CALIBRATION = Calibration(
-    embedder="fake",
-    bias=-5.0,
-    score=10.0,
-    steadiness=0.0,
-    power=12.0,
-    unknown_steadiness=0.0,
-    accept=0.9,
-    review=0.5,
-    margin=0.05,
-    agreement=0.6,
-)
+from .fakes import CALIBRATION
+
 ADA, MAYA, ZOE, LIAM = np.eye(4, dtype=np.float32)
 
 

@@ -22,8 +22,9 @@ from scipy.ndimage import uniform_filter1d
 from voicematch import models
 from voicematch.audio import SAMPLE_RATE
 from voicematch.cluster import Backend, Labels, cluster
-from voicematch.embed import Embedder, OnnxEmbedder, unit
+from voicematch.embed import Embedder, OnnxEmbedder
 from voicematch.features import FRAMES_PER_SECOND, HOP, log_mel
+from voicematch.score import unit
 from voicematch.speech import CHANGE, FRAME, SPEECH, SpeechDetector, default_detector, regions
 from voicematch.types import Array, Diarization, Embedding, Progress, Sound, Turn
 

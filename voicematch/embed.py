@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from voicematch import models
 from voicematch.features import HOP, log_mel, log_mel_snipped, num_frames, num_frames_snipped
+from voicematch.score import unit
 from voicematch.types import Array
 
 BATCH = 16  # windows at once; more is not faster on a CPU and costs memory
@@ -82,10 +83,3 @@ class OnnxEmbedder:
         session = models.session(self.name, self.device)
         (vectors,) = session.run(None, {session.get_inputs()[0].name: batch})
         return unit(np.asarray(vectors, np.float32))
-
-
-def unit(vectors: Array) -> Array:
-    """The rows scaled to length 1; a row of zeros stays as it is."""
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    scaled: Array = (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
-    return scaled

@@ -13,6 +13,7 @@ import numpy as np
 
 from .audio import SAMPLE_RATE
 from .errors import EnrollmentError
+from .formats.clock import clock
 from .match import normalised_scores
 from .score import Calibration, Voiceprints, centroid, steadiness
 from .types import Array, Diarization, Embedding, Turn
@@ -197,8 +198,4 @@ def _alike(one: Sequence[Embedding], other: Sequence[Embedding], calibration: Ca
 def _spans(turns: Iterable[Turn], voice: Collection[str], most: int = 3) -> str:
     """Where a voice is heard: the longest turns, in order of time."""
     longest = sorted(sorted((turn for turn in turns if turn.speaker in voice), key=lambda turn: -turn.duration)[:most])
-    return ", ".join(f"{_clock(turn.start)}–{_clock(turn.end)}" for turn in longest)
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+    return ", ".join(f"{clock(turn.start)}–{clock(turn.end)}" for turn in longest)

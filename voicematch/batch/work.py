@@ -309,7 +309,7 @@ def is_dead(worker: str) -> bool:
     except ProcessLookupError:
         return True
     except PermissionError:
-        pass
+        pass  # it lives, as another user's; whether it is the same process, the time it began tells
     return _begun(pid) != parts[2]
 
 

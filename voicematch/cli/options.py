@@ -115,10 +115,11 @@ class SpeakerCount(click.ParamType[tuple[int, int]]):
 
 
 def clock(seconds: float) -> str:
+    """A length of time, rounded to the nearest second.
+
+    >>> clock(62.6), clock(3723)
+    ('1:03', '1:02:03')
     """
-    >>> clock(62.4), clock(3723)
-    ('1:02', '1:02:03')
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+    from ..formats.clock import clock as rounded_down
+
+    return rounded_down(round(seconds))

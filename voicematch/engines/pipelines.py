@@ -17,9 +17,10 @@ from .. import models
 from ..audio import SAMPLE_RATE
 from ..cluster import Backend
 from ..diarize import guide_of, kept_backend
-from ..embed import Embedder, unit
+from ..embed import Embedder
 from ..errors import ModelError
 from ..features import HOP
+from ..score import unit
 from ..types import Array
 from . import checkpoints
 from .device import load

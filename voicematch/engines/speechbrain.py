@@ -22,9 +22,9 @@ from scipy.signal import get_window
 
 from .. import models
 from ..audio import SAMPLE_RATE
-from ..embed import unit
 from ..errors import ModelError
 from ..features import FRAME, HOP, NUM_BINS
+from ..score import unit
 from ..types import Array
 from .device import in_batches, load, pick, require
 

@@ -49,3 +49,13 @@ def short_stamp(time: float) -> str:
     """
     minutes, whole = divmod(milliseconds(time) // 1000, 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{whole:02d}"
+
+
+def clock(time: float) -> str:
+    """``M:SS``, or ``H:MM:SS`` from an hour on, rounded down: what a player shows.
+
+    >>> clock(62.9), clock(3723.5)
+    ('1:02', '1:02:03')
+    """
+    minutes, whole = divmod(milliseconds(time) // 1000, 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{whole:02d}" if minutes >= 60 else f"{minutes}:{whole:02d}"

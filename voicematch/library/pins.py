@@ -75,8 +75,9 @@ def _mismatch(
             f"{location} holds vectors of dimension {pinned_dimension}, but {embedder!r} now gives {dimension}: "
             "this is another model; give it a name of its own"
         )
+    use = f"use {pinned!r}, " if pinned in MODELS else ""  # one of an earlier version cannot be used any more
     return EmbedderMismatch(
         f"{location} holds voices of {pinned!r}, not of {embedder!r}, and the two cannot be compared; "
-        f"use {pinned!r}, choose another library for {embedder!r}, or move this one to it: "
+        f"{use}choose another library for {embedder!r}, or move this one to it: "
         f"voicematch library upgrade --embedder {embedder}"
     )

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
 
+from ..formats.clock import clock
+
 FINEST = 1_200  # steps a lane is drawn in: about the pixels a wide screen has for it
 PARAGRAPH_SECONDS = 60.0  # longer ones hide where in the audio a sentence is
 LOWEST = 0.6  # percent: a bar that can still be seen
@@ -76,18 +78,6 @@ class Chart:
     values: tuple[Tick, ...]
     width: float
     num_undated: int
-
-
-def clock(seconds: float) -> str:
-    """Where in an episode, rounded down: what a player shows.
-
-    >>> clock(62.9), clock(3723.5)
-    ('1:02', '1:02:03')
-    """
-    minutes, whole = divmod(int(max(0.0, seconds) + 0.0005), 60)
-    if minutes < 60:
-        return f"{minutes}:{whole:02d}"
-    return f"{minutes // 60}:{minutes % 60:02d}:{whole:02d}"
 
 
 def talk(seconds: float) -> str:
