@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voicematch.embed import OnnxEmbedder, unit
+from voicematch.embed import OnnxEmbedder
 from voicematch.engines import open_embedder
 from voicematch.errors import ModelError
 from voicematch.features import log_mel
@@ -69,9 +69,3 @@ def test_a_model_that_is_not_here_is_said_before_anything_else_happens(
 def test_an_unknown_model_is_named() -> None:
     with pytest.raises(ModelError, match="nosuch"):
         OnnxEmbedder("nosuch")
-
-
-def test_unit_leaves_zeros() -> None:
-    np.testing.assert_array_equal(
-        unit(np.array([[3, 4], [0, 0]], np.float32)), np.array([[0.6, 0.8], [0, 0]], np.float32)
-    )
