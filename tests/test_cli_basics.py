@@ -58,6 +58,12 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"voicematch, version {voicematch.__version__}\n"
 
 
+def test_the_module_is_the_command() -> None:
+    asked = [sys.executable, "-m", "voicematch", "identify", "absent.mp3"]
+    ran = subprocess.run(asked, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout, ran.stderr.splitlines()[-1][:6]) == (1, "", "error:")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

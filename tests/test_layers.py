@@ -44,6 +44,7 @@ LAYERS = (
     ("batch", "compare", "upgrade"),
     ("web",),
     ("cli",),
+    ("__main__",),
 )
 LAYER_BY_MODULE = {module: layer for layer, modules in enumerate(LAYERS) for module in modules}
 RUNTIMES = {"onnxruntime", "av", "sqlalchemy", "numpy", "scipy", "rich", "torch"}  # too slow to load for --help
