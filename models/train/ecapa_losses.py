@@ -13,7 +13,8 @@ from ecapa import DIMENSION
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
-CLASSIFY, PAIR, COPY, ARRANGE = 1.0, 0.5, 4.0, 20.0  # weights that make the four parts of like size
+Weights = tuple[float, float, float, float]
+WEIGHTS: Weights = (0.3, 0.5, 20.0, 100.0)  # voice, pair, copy, arrange: what a good teacher says weighs most
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +42,17 @@ class Losses(nn.Module):
     arrange : squared difference of the batch's cosine matrices, student's and teacher's
     """
 
-    def __init__(self, num_voices: int, *, margin: float, scale: float = 30.0, teacher: Teacher | None = None) -> None:
+    def __init__(
+        self,
+        num_voices: int,
+        *,
+        margin: float,
+        scale: float = 30.0,
+        teacher: Teacher | None = None,
+        weights: Weights = WEIGHTS,
+    ) -> None:
         super().__init__()
-        self.margin, self.scale, self.teacher = margin, scale, teacher
+        self.margin, self.scale, self.teacher, self.weights = margin, scale, teacher, weights
         self.centres = nn.Parameter(torch.randn(num_voices, DIMENSION) * 0.05)
         self.pair_scale = nn.Parameter(torch.tensor(10.0))
         if teacher is not None:
@@ -52,12 +61,13 @@ class Losses(nn.Module):
     def forward(self, vectors: Tensor, voices: Tensor, clips: Tensor, speeds: Tensor, ramp: float) -> dict[str, Tensor]:
         vectors = normalize(vectors)
         voices = voices.to(vectors.device)
-        parts = {"voice": CLASSIFY * self._classify(vectors, voices, self.margin * ramp)}
-        parts["pair"] = PAIR * self._pair(vectors)
+        classify, pair, copy, arrange = self.weights
+        parts = {"voice": classify * self._classify(vectors, voices, self.margin * ramp)}
+        parts["pair"] = pair * self._pair(vectors)
         if self.teacher is not None:
             taught = self.teacher.vectors[speeds, clips].to(vectors.device)
-            parts["copy"] = COPY * (1 - (normalize(self.project(vectors)) * taught).sum(dim=1)).mean()
-            parts["arrange"] = ARRANGE * (vectors @ vectors.T - taught @ taught.T).square().mean()
+            parts["copy"] = copy * (1 - (normalize(self.project(vectors)) * taught).sum(dim=1)).mean()
+            parts["arrange"] = arrange * (vectors @ vectors.T - taught @ taught.T).square().mean()
         return parts
 
     def _classify(self, vectors: Tensor, voices: Tensor, margin: float) -> Tensor:

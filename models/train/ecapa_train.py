@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from ecapa import Ecapa
 from ecapa_corpus import SPEEDS, Batch, Crops, Speech, centred, held_out_speakers, open_speech, speaker_numbers
-from ecapa_losses import Losses, Teacher
+from ecapa_losses import WEIGHTS, Losses, Teacher
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -83,12 +83,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--noise", type=Path, required=True, help="tsv: kind (noise, music, rir), path")
     parser.add_argument("--out", type=Path, required=True, help="folder of checkpoints and log")
     parser.add_argument("--cache", type=Path, help="folder of decoded audio (default: OUT/cache)")
-    parser.add_argument("--teacher", type=Path, help="npz of vectors per clip: speed_1.0, speed_0.9, speed_1.1")
+    parser.add_argument("--teacher", type=Path, help="npz of vectors per clip, made by ecapa_teach.py")
     parser.add_argument("--start", type=Path, help="state dict to start from")
     parser.add_argument("--channels", type=int, default=256)
     parser.add_argument("--minutes", type=float, default=90)
     parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate")
     parser.add_argument("--margin", type=float, default=0.2)
+    parser.add_argument("--weights", type=float, nargs=4, default=WEIGHTS, metavar=("VOICE", "PAIR", "COPY", "ARRANGE"))
     parser.add_argument("--frames-per-batch", type=int, default=16_000)
     parser.add_argument("--seconds", type=float, nargs=2, default=(1.0, 3.0), help="length of crops")
     parser.add_argument("--last-seconds", type=float, nargs=2, default=(1.5, 4.0), help="the same in the last fifth")
@@ -110,7 +111,9 @@ def begin(arguments: argparse.Namespace, speech: Speech, held: np.typing.NDArray
         net.load_state_dict(torch.load(arguments.start, weights_only=True, map_location=arguments.device))
     teacher = Teacher.read(arguments.teacher, len(speech.clips)) if arguments.teacher else None
     num_voices = len(SPEEDS) * len({clip.speaker for clip in speech.clips})
-    losses = Losses(num_voices, margin=arguments.margin, teacher=teacher).to(arguments.device)
+    losses = Losses(num_voices, margin=arguments.margin, teacher=teacher, weights=arguments.weights).to(
+        arguments.device
+    )
     optimizer = torch.optim.AdamW([*net.parameters(), *losses.parameters()], lr=arguments.rate, weight_decay=0.02)
     run = Run(net, losses, copy.deepcopy(net), optimizer)
     if (arguments.out / "last.pt").exists():
