@@ -83,9 +83,9 @@ MODELS: dict[str, ModelCard] = {
     card.name: card
     for card in (
         ModelCard(
-            name="ecapa-small-2",
-            file="ecapa-small-2.onnx",
-            sha256="8b87245b229a34bf62ba8f4adc9b38998c979267512db8729c6021e3b316cf4d",
+            name="ecapa-small-3",
+            file="ecapa-small-3.onnx",
+            sha256="5ae1fddca2c868b69f8f078bd2cb33f970da2305d5692cafcbe768fa1bbc379a",
             kind="embedder",
             dimension=192,
             min_speech=0.5,
@@ -197,7 +197,7 @@ MODELS: dict[str, ModelCard] = {
         ),
     )
 }
-DEFAULT_EMBEDDER = "ecapa-small-2"
+DEFAULT_EMBEDDER = "ecapa-small-3"
 
 _lock = threading.RLock()
 
