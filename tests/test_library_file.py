@@ -167,11 +167,20 @@ def test_another_embedder_is_refused(path: Path) -> None:
         open_library(path, embedder="grand", dimension=8)
     assert str(raised.value) == (
         f"{path} holds voices of 'tiny', not of 'grand', and the two cannot be compared; "
-        "use 'tiny', choose another library for 'grand', or move this one to it: "
-        "voicematch library upgrade --embedder grand"
+        "choose another library for 'grand', or move this one to it: voicematch library upgrade --embedder grand"
     )
     with pytest.raises(EmbedderMismatch, match="dimension 4, but 'tiny' now gives 8"):
         open_library(path, embedder=EMBEDDER, dimension=8)
+
+
+def test_an_embedder_of_the_table_can_be_gone_back_to(tmp_path: Path) -> None:
+    with open_library(tmp_path / "library.db", embedder="ecapa512", dimension=4) as library:
+        library.create_profile("Ann")
+        library.add_voiceprints(
+            "Ann", [embedding(0)], embedder="ecapa512", consent="self", source="a", audio_sha256="a" * 64
+        )
+    with pytest.raises(EmbedderMismatch, match="use 'ecapa512', choose another library for 'grand'"):
+        open_library(tmp_path / "library.db", embedder="grand")
 
 
 def test_a_library_without_voices_may_change_its_embedder(tmp_path: Path) -> None:
