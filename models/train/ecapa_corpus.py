@@ -18,6 +18,7 @@ from torch.utils.data import IterableDataset
 from voicematch.features import log_mel
 
 SPEEDS = ((1, 1), (10, 9), (10, 11))  # resampling ratios of the speeds 1.0, 0.9 and 1.1: three voices of one person
+SPEED_NAMES = tuple(f"speed_{down / up:.1f}" for up, down in SPEEDS)  # in a teacher's file
 SPEED_SHARES = (0.6, 0.2, 0.2)
 
 

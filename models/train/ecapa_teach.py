@@ -5,7 +5,8 @@
 
 Any embedder of ``voicematch models list`` can teach. It hears each clip once, clean and whole (ten seconds at most,
 the middle ones), and the student then hears short, spoilt crops of it. Half of each vector is the mean of its
-speaker's clips, which knows less of one session. SpeechBrain's takes 40 minutes per ten hours of speech on two cores.
+speaker's clips, which knows less of one session. SpeechBrain's, exported to ONNX, hears 38 hours of
+speech an hour on two cores, and there are three speeds.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from augment import SAMPLE_RATE, Array, Bank
-from ecapa_corpus import SPEEDS, open_speech, speaker_numbers
+from ecapa_corpus import SPEED_NAMES, open_speech, speaker_numbers
 
 from voicematch.embed import Embedder
 from voicematch.engines import open_embedder
@@ -39,8 +40,7 @@ def main() -> None:
     speech = open_speech(arguments.manifest, arguments.noise, arguments.cache, codecs=False)
     numbers = speaker_numbers(speech.clips)
     vectors = {}
-    for (up, down), bank in zip(SPEEDS, speech.banks, strict=True):
-        name = f"speed_{down / up:.1f}"
+    for name, bank in zip(SPEED_NAMES, speech.banks, strict=True):
         vectors[name] = steadied(heard(bank, embedder, name), numbers)
     np.savez(arguments.out, **vectors)  # type: ignore[arg-type]
 
