@@ -78,17 +78,17 @@ def test_what_is_installed_includes_what_comes_with_the_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VOICEMATCH_MODELS", str(tmp_path))
-    assert compare.installed() == (("built-in",), ("ecapa-small-3",))
+    assert compare.installed() == (("built-in",), ("ecapa-small-4",))
 
 
 def test_the_command_shows_pairs_side_by_side_and_goes_on_after_a_failure(
     episode: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VOICEMATCH_MODELS", str(tmp_path / "no models"))
-    arguments = ["models", "compare", str(episode), "--embedder", "ecapa-small-3", "--embedder", "ecapa512", "--quiet"]
+    arguments = ["models", "compare", str(episode), "--embedder", "ecapa-small-4", "--embedder", "ecapa512", "--quiet"]
     assert cli.run([*arguments, "--json"]) == cli.EXIT_PARTIAL
     right, wrong = json.loads(capsys.readouterr().out)
-    assert (right["diarizer"], right["embedder"], right["error"]) == ("built-in", "ecapa-small-3", None)
+    assert (right["diarizer"], right["embedder"], right["error"]) == ("built-in", "ecapa-small-4", None)
     assert (right["audio_seconds"], right["episodes with truth"]) == (12.0, 1)
     assert right["DER"] == 1.0  # a tone is no speech
     assert right["seconds_per_hour"] > 0
@@ -128,5 +128,5 @@ def test_usage(episode: Path, capsys: pytest.CaptureFixture[str]) -> None:
     truth = str(episode.with_suffix(".rttm"))
     assert cli.run(["models", "compare", str(episode), str(episode), "--reference", truth]) == cli.EXIT_USAGE
     assert "--reference goes with one AUDIO" in capsys.readouterr().err
-    assert cli.run(["models", "export", "ecapa-small-3"]) == cli.EXIT_ERROR
-    assert "'ecapa-small-3' cannot be exported; speechbrain can" in capsys.readouterr().err
+    assert cli.run(["models", "export", "ecapa-small-4"]) == cli.EXIT_ERROR
+    assert "'ecapa-small-4' cannot be exported; speechbrain can" in capsys.readouterr().err

@@ -35,9 +35,9 @@ def test_an_unknown_diarizer_is_answered_with_those_there_are(name: str) -> None
 
 
 def test_an_unknown_embedder_is_answered_with_those_there_are() -> None:
-    with pytest.raises(ModelError, match=r"no model is called 'nosuch'.*ecapa-small-3"):
+    with pytest.raises(ModelError, match=r"no model is called 'nosuch'.*ecapa-small-4"):
         engines.open_embedder("nosuch")
-    with pytest.raises(ModelError, match=r"'segmentation-small' makes no voice vectors; embedders are ecapa-small-3"):
+    with pytest.raises(ModelError, match=r"'segmentation-small' makes no voice vectors; embedders are ecapa-small-4"):
         engines.open_embedder("segmentation-small")
 
 
@@ -80,7 +80,7 @@ def test_an_unknown_engine_on_the_command_line(tmp_path: Path, capsys: pytest.Ca
 
 def test_engines_of_the_command_line_do_the_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The example with its voices, through --diarizer and --embedder."""
-    options = ["--diarizer", "built-in", "--embedder", "ecapa-small-3", "--device", "cpu", "-q"]
+    options = ["--diarizer", "built-in", "--embedder", "ecapa-small-4", "--device", "cpu", "-q"]
     example = ROOT / "examples"
     command = ["identify", str(example / "episode.mp3"), "--voices", str(example / "voices"), *options]
     assert cli.run(command) == 0

@@ -403,7 +403,7 @@ def test_masks_choose_what_is_embedded() -> None:
 
 def test_an_embedder_of_the_table_opens_on_torch(speechbrain_weights: Path) -> None:
     make = functools.partial(open_embedder, device="cpu")
-    assert isinstance(make("ecapa-small-3"), OnnxEmbedder)
+    assert isinstance(make("ecapa-small-4"), OnnxEmbedder)
     embedder = speechbrain.SpeechBrainEmbedder(checkpoint=speechbrain_weights, device="cpu")
     again = pickle.loads(pickle.dumps(embedder))
     silent = np.zeros(16_000, np.float32)

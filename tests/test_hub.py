@@ -277,7 +277,7 @@ def test_a_pulled_embedder_hears_the_frames_that_wespeaker_computes(kept: Path, 
     pull_stand_in(tmp_path / "weights")
     samples = np.random.default_rng(1).normal(0, 0.1, 16_000 * 4).astype(np.float32)
     windows = np.array([[0, 24_000], [16_000, 64_000], [1_600, 25_600]])
-    session = models.session("ecapa-small-3")
+    session = models.session("ecapa-small-4")
     for (start, end), vector in zip(windows, OnnxEmbedder("ecapa1024").embed(samples, windows), strict=True):
         rows = log_mel_snipped(samples[start:end])
         (expected,) = session.run(None, {session.get_inputs()[0].name: (rows - rows.mean(axis=0))[None]})
@@ -311,7 +311,7 @@ def test_list_verify_path_and_remove_of_a_pulled_model(
         assert cli.run(["models", "list", "--json"]) == 0
         return {card["name"]: card["here"] for card in json.loads(capsys.readouterr().out)}
 
-    assert (here()["ecapa-small-3"], here()["ecapa1024"]) == (True, False)
+    assert (here()["ecapa-small-4"], here()["ecapa1024"]) == (True, False)
     assert cli.run(["models", "path", "ecapa1024"]) == cli.EXIT_ERROR
     assert "voicematch models pull ecapa1024" in capsys.readouterr().err
     (tmp_path / LARGE_FILE).write_bytes(WEIGHTS)

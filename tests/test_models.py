@@ -60,7 +60,7 @@ def test_a_session_uses_the_cores_this_process_may_use() -> None:
 
 
 def test_a_name_that_is_not_in_the_table_is_answered_with_those_that_are() -> None:
-    with pytest.raises(ModelError, match=r"no model is called 'nemo'; there is .*ecapa-small-3"):
+    with pytest.raises(ModelError, match=r"no model is called 'nemo'; there is .*ecapa-small-4"):
         models.path("nemo")
 
 
@@ -123,11 +123,11 @@ def test_what_was_measured_of_a_pulled_model_lies_with_the_pulled_ones(
     assert models.beside("ecapa512", models.CALIBRATION) is None
     place = models.place_beside("ecapa512", models.CALIBRATION)
     assert place == tmp_path / "ecapa512.calibration.json"
-    own = replace(models.calibration("ecapa-small-3"), embedder="ecapa512", accept=0.77)
+    own = replace(models.calibration("ecapa-small-4"), embedder="ecapa512", accept=0.77)
     place.write_text(own.to_json(), encoding="utf-8")
     assert models.calibration("ecapa512").accept == 0.77
-    built_in = models.place_beside("ecapa-small-3", models.CALIBRATION)
-    assert built_in == models.beside("ecapa-small-3", models.CALIBRATION)
+    built_in = models.place_beside("ecapa-small-4", models.CALIBRATION)
+    assert built_in == models.beside("ecapa-small-4", models.CALIBRATION)
 
 
 CPU, CUDA, CORE_ML = "CPUExecutionProvider", "CUDAExecutionProvider", "CoreMLExecutionProvider"

@@ -261,7 +261,7 @@ def test_another_embedder_is_refused(library: Library, tmp_path: Path) -> None:
 
 def test_a_library_without_voices_keeps_to_the_first_embedder_used(tmp_path: Path) -> None:
     with open_library(tmp_path / "new.db") as library:
-        assert library.embedder == "ecapa-small-3"
+        assert library.embedder == "ecapa-small-4"
         identify(noise(tmp_path / "a.wav", 50), library=library, engines=engines(*TWO))
         assert (library.embedder, library.dimension) == ("fake", 8)
     with open_library(tmp_path / "new.db") as library:

@@ -4,7 +4,7 @@
 
     {
      "format": "voicematch profiles", "version": 1,
-     "embedder": "ecapa-small-3", "dimension": 192,   # vectors of two models cannot be compared
+     "embedder": "ecapa-small-4", "dimension": 192,   # vectors of two models cannot be compared
      "profiles": [
       {"name": "Maya Lindqvist", "role": "host", "note": null,
        "voiceprints": [{"vector": "…",              # base64 of little-endian float32

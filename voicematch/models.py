@@ -83,9 +83,9 @@ MODELS: dict[str, ModelCard] = {
     card.name: card
     for card in (
         ModelCard(
-            name="ecapa-small-3",
-            file="ecapa-small-3.onnx",
-            sha256="5ae1fddca2c868b69f8f078bd2cb33f970da2305d5692cafcbe768fa1bbc379a",
+            name="ecapa-small-4",
+            file="ecapa-small-4.onnx",
+            sha256="9200005e8a47caa4b3366261af20fcb0da1c7c7b64603749b5143a5a4b7aa104",
             kind="embedder",
             dimension=192,
             min_speech=0.5,
@@ -197,7 +197,7 @@ MODELS: dict[str, ModelCard] = {
         ),
     )
 }
-DEFAULT_EMBEDDER = "ecapa-small-3"
+DEFAULT_EMBEDDER = "ecapa-small-4"
 
 _lock = threading.RLock()
 

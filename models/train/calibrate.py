@@ -1,6 +1,6 @@
 """Fit an embedder's calibration: from cosines to probabilities, and the thresholds that go with them.
 
-    python models/train/calibrate.py ../shared/data/dev ../shared/data/train [--embedder ecapa-small-3] [--dry-run]
+    python models/train/calibrate.py ../shared/data/dev ../shared/data/train [--embedder ecapa-small-4] [--dry-run]
 
 The folder holds episodes with truth (``manifest.json``, ``ref.rttm``, ``ref.uem``) and enrollment clips. The built-in
 diarizer's vectors of every episode, given to speakers by the truth, are compared with every profile, in excerpts and
