@@ -5,8 +5,8 @@
 
 Any embedder of ``voicematch models list`` can teach. It hears each clip once, clean and whole (ten seconds at most,
 the middle ones), and the student then hears short, spoilt crops of it. Half of each vector is the mean of its
-speaker's clips, which knows less of one session. SpeechBrain's, exported to ONNX, hears 38 hours of
-speech an hour on two cores, and there are three speeds.
+speaker's clips, which knows less of one session. SpeechBrain's, exported to ONNX, hears 23 hours of speech an hour on
+two cores, and there are three speeds.
 """
 
 from __future__ import annotations

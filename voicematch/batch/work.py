@@ -290,9 +290,8 @@ def machine() -> str:
     import platform
 
     parts = [platform.node()]
-    for path in ("/proc/sys/kernel/random/boot_id",):
-        with suppress(OSError):
-            parts.append(Path(path).read_text(encoding="ascii").strip()[:8])
+    with suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:8])
     with suppress(OSError):
         parts.append(os.readlink("/proc/self/ns/pid").strip("pid:[]"))
     return "-".join(parts).replace(":", "")
