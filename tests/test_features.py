@@ -61,7 +61,8 @@ def test_snipped_equals_kaldi_with_the_settings_of_wespeaker(num_samples: int) -
 def test_snipped_rows_of_a_slice_are_those_of_the_whole() -> None:
     samples = voice_like(32_000)
     part = log_mel_snipped(samples[8_000:24_000])
-    np.testing.assert_array_equal(part, log_mel_snipped(samples)[50 : 50 + num_frames_snipped(16_000)])
+    whole = log_mel_snipped(samples)[50 : 50 + num_frames_snipped(16_000)]
+    np.testing.assert_allclose(part, whole, atol=1e-4)  # not equal: a BLAS may sum one row otherwise beside others
 
 
 def test_equals_kaldi_on_a_quiet_signal_with_a_dc_offset() -> None:

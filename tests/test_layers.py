@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "voicematch"
 
 # A module imports from its own layer or from one before it. The face of the package, __init__, may name them all.
 LAYERS = (
-    ("types", "errors"),
+    ("types", "errors", "reports"),
     (
         "audio",
         "features",

@@ -15,6 +15,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from . import reports
+
 if TYPE_CHECKING:
     from .errors import (
         AudioError,
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from .types import Candidate, Embedding, LabelledEpisode, Line, Match, Turn, Verdict, Word
 
 __version__ = "0.1.0"
+
+reports.switch_off()  # before anything that would report is imported
 
 _HOMES = {
     **dict.fromkeys(("identify", "enroll"), "pipeline"),

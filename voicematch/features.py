@@ -68,9 +68,9 @@ def num_frames_snipped(num_samples: int) -> int:
 def log_mel_snipped(samples: Array) -> Array:
     """The rows of the frames that lie wholly inside the samples: what models of WeSpeaker hear.
 
-    Arguments and result as for `log_mel`. A slice cut out of a recording at a multiple of 160 samples has exactly the
-    rows of the recording. Source: WeSpeaker's ``compute_fbank`` (bin/infer_onnx.py), which is Kaldi's with its
-    default of snipped edges.
+    Arguments and result as for `log_mel`. A slice cut out of a recording at a multiple of 160 samples has the rows of
+    the recording, to the rounding of the machine's matrix product. Source: WeSpeaker's ``compute_fbank``
+    (bin/infer_onnx.py), which is Kaldi's with its default of snipped edges.
     """
     total = num_frames_snipped(len(samples))
     rows = np.empty((total, NUM_BINS), np.float32)

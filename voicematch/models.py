@@ -15,6 +15,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 from voicematch.errors import ModelError
@@ -369,11 +370,9 @@ def session(name: str, device: str = "cpu") -> onnxruntime.InferenceSession:
 
     Raises ModelError when the model is not there, or the device asked for.
     """
-    import onnxruntime
-
     if card(name).engine != "onnx":
         raise ModelError(f"model {name!r} does not run in ONNX Runtime; it needs: pip install 'voicematch[torch]'")
-    wanted = provider(device, onnxruntime.get_available_providers())
+    wanted = provider(device, runtime().get_available_providers())
     with _lock:  # two threads that ask at once share one session
         opened = _session(name, wanted)
     if device != "auto" and wanted not in opened.get_providers():  # it falls back without an error
@@ -381,10 +380,18 @@ def session(name: str, device: str = "cpu") -> onnxruntime.InferenceSession:
     return opened
 
 
-@functools.cache
-def _session(name: str, wanted: str) -> onnxruntime.InferenceSession:
+def runtime() -> ModuleType:
+    """Import ONNX Runtime, and switch off what `reports` has no variable for."""
     import onnxruntime
 
+    module: ModuleType = onnxruntime
+    module.disable_telemetry_events()  # on Windows it reads no variable
+    return module
+
+
+@functools.cache
+def _session(name: str, wanted: str) -> onnxruntime.InferenceSession:
+    onnxruntime = runtime()
     file = path(name)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_cores()

@@ -6,7 +6,6 @@ machine does. The nodes need voicematch installed, the same library within reach
 
 from __future__ import annotations
 
-import os
 import socket
 import time
 from dataclasses import dataclass
@@ -103,7 +102,6 @@ def _connected(address: str) -> Any:
             socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
     except OSError as error:
         raise VoicematchError(f"no Ray cluster at {address}: {error.strerror or error}") from error
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else a cluster made here would report to Ray's makers
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", include_dashboard=False)
     except (OSError, ValueError, RuntimeError) as error:

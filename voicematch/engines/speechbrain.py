@@ -165,8 +165,7 @@ def _torch_network(made: Any, device: Any) -> Network:
 
 
 def _exported_network(file: Path) -> Network:
-    import onnxruntime
-
+    onnxruntime = models.runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = models.num_cores()
     options.log_severity_level = 3
