@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicematch.match import Heard, match, match_all, merges
+from voicematch.match import Heard, match, match_all
+from voicematch.rules import Said, one_person
 from voicematch.score import Cohort, Voiceprints, unit
 from voicematch.types import Embedding, Match, Verdict
 
@@ -130,7 +131,7 @@ def test_one_person_in_two_speakers_is_named_twice_and_merged() -> None:
     heard = {"SPEAKER_00": speech(toward(ADA, 0.9)), "SPEAKER_03": speech(toward(ADA, 0.95))}
     found = match(heard, library(Ada=ADA, Maya=MAYA), calibration=CALIBRATION)
     assert {verdict(found[label]) for label in heard} == {(Verdict.ACCEPT, "Ada")}
-    assert merges(found) == {"SPEAKER_03": "SPEAKER_00"}
+    assert one_person(found, {}, Said(), as_before=False) == {"SPEAKER_03": "SPEAKER_00"}
 
 
 def test_a_stranger_who_sounds_like_a_guest_is_not_merged_with_them() -> None:
@@ -146,7 +147,7 @@ def test_a_stranger_who_sounds_like_a_guest_is_not_merged_with_them() -> None:
 
 def test_suggestions_merge_nobody() -> None:
     found = [Match(label, Verdict.REVIEW, "Ada", 0.7) for label in ("SPEAKER_00", "SPEAKER_01")]
-    assert merges({m.speaker: m for m in found}) == {}
+    assert one_person({m.speaker: m for m in found}, {}, Said(), as_before=False) == {}
 
 
 def test_an_empty_library_names_nobody_and_says_what_to_do() -> None:
@@ -183,7 +184,7 @@ def test_the_order_of_speakers_and_profiles_changes_nothing(seed: int, num_speak
     other = match(dict(reversed(heard.items())), library(**dict(reversed(profiles.items()))), calibration=CALIBRATION)
     assert {k: verdict(m) for k, m in one.items()} == {k: verdict(m) for k, m in other.items()}
     named = [m.profile for m in one.values() if m.verdict is Verdict.ACCEPT]
-    assert len(named) - len(merges(one)) == len(set(named))
+    assert len(named) - len(one_person(one, {}, Said(), as_before=False)) == len(set(named))
 
 
 def test_who_was_ruled_out_gets_another_name_or_none_and_is_no_rival() -> None:

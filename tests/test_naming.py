@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from voicematch import filing, naming
+from voicematch import filing, naming, recognise
 from voicematch.errors import EnrollmentError, LibraryError, OutputExists
 from voicematch.library import Library, NewJob, open_library, schema
 from voicematch.naming import Change, Suggestion
@@ -68,7 +68,7 @@ def hear(
         embedder=EMBEDDER,
         diarizer="by hand",
     )
-    return naming.store(library, episode, embeddings)
+    return recognise.store(library, episode, embeddings)
 
 
 def ids(episode: LabelledEpisode) -> list[str | None]:
@@ -323,9 +323,9 @@ def test_a_name_that_was_wrong_is_never_given_again(library: Library) -> None:
     assert library.profile("Ada").num_voiceprints == 1
     assert naming.relabel(library=library) == ()
     assert hear(library, 1, ADA).name("SPEAKER_00") == "SPEAKER_00"
-    assert library.ruled_out() == {sha(1): {"SPEAKER_00": {"Ada"}}}
+    assert library.said.of_episodes()[sha(1)].ruled_out == {"SPEAKER_00": {"Ada"}}
     naming.correct(sha(1), "SPEAKER_00", "Ada", library=library)
-    assert library.ruled_out() == {}
+    assert library.said.of_episodes()[sha(1)].ruled_out == {}
     assert names(library, 1) == ["Ada"]
 
 
@@ -344,7 +344,7 @@ def test_what_was_ruled_out_stays_so_after_merging(library: Library) -> None:
         library.create_profile(name)
     library.rule_out(sha(1), "SPEAKER_00", "A. Byron")
     naming.merge("A. Byron", "Ada", library=library)
-    assert library.ruled_out() == {sha(1): {"SPEAKER_00": {"Ada"}}}
+    assert library.said.of_episodes()[sha(1)].ruled_out == {"SPEAKER_00": {"Ada"}}
 
 
 def test_a_voice_that_does_not_sound_like_the_person_is_named_but_not_learned_from(library: Library) -> None:

@@ -16,7 +16,7 @@ from voicematch.embed import Embedder
 from voicematch.library import Library
 from voicematch.pipeline import Engines
 from voicematch.score import Calibration
-from voicematch.types import Diarization, Embedding, LabelledEpisode, Line, Progress, Sound, Turn, Verdict
+from voicematch.types import Diarization, Embedding, LabelledEpisode, Line, Progress, Sound, Turn, Verdict, join_turns
 
 from .fakes import FakeDiarizer, FakeEmbedder
 
@@ -134,7 +134,7 @@ def test_two_speakers_that_are_one_profile_become_one(library: Library, tmp_path
 
 def test_touching_turns_of_joined_speakers_are_one() -> None:
     turns = [Turn(0.0, 2.0, "A"), Turn(1.0, 3.0, "B"), Turn(2.0, 4.0, "A"), Turn(5.0, 6.0, "A")]
-    assert pipeline.join_turns(turns) == (Turn(0.0, 4.0, "A"), Turn(1.0, 3.0, "B"), Turn(5.0, 6.0, "A"))
+    assert join_turns(turns) == (Turn(0.0, 4.0, "A"), Turn(1.0, 3.0, "B"), Turn(5.0, 6.0, "A"))
 
 
 def test_a_span_is_enrolled_with_its_own_times(library: Library, tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from voicematch.rules import ODDS_ELSEWHERE
 from voicematch.score import Voiceprints, unit
 from voicematch.types import Array, Embedding, Line, Turn
-from voicematch.unnamed import ODDS_ELSEWHERE, Remembered, clearest, credited, mentioned, parts, recognise, role
+from voicematch.unnamed import Remembered, clearest, credited, mentioned, parts, recognise, role
 
 from .fakes import CALIBRATION
 

@@ -110,20 +110,6 @@ def match_all(
             }
 
 
-def merges(matches: Mapping[str, Match]) -> dict[str, str]:
-    """Which speakers of an episode are one person: each further label of an accepted profile to its first label."""
-    first: dict[str, str] = {}
-    merged = {}
-    for label in sorted(matches):
-        found = matches[label]
-        if found.verdict is Verdict.ACCEPT and found.profile is not None:
-            if found.profile in first:
-                merged[label] = first[found.profile]
-            else:
-                first[found.profile] = label
-    return merged
-
-
 def _fit(
     episodes: Sequence[Heard], labels: Sequence[Sequence[str]], voiceprints: Voiceprints, calibration: Calibration
 ) -> _Fit:

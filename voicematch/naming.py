@@ -7,29 +7,23 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.special import expit, logit
 
 from . import filing, unnamed
 from .errors import EnrollmentError, LibraryError
 from .learning import Enrollment, calibration_of, contributed, ensure_profile, learn, voice_of, voices_of
-from .library import Forgotten, Library, StoredSpeakers, Unknown, UnknownSpeaker
+from .library import Forgotten, Library, Unknown, UnknownSpeaker
 from .library.profiles import key
-from .library.shows import show_of
-from .library.unknowns import number_of
-from .match import Heard, match, match_all
-from .score import Calibration, Voiceprints, centroid, steadiness
-from .types import Embedding, LabelledEpisode, Match, Verdict
+from .recognise import match_again
+from .score import centroid, steadiness
 
 log = logging.getLogger(__name__)
 
-UNKNOWN_PREFIX = "U-"  # with which the name of every unknown begins
 NUM_READ = 5  # latest episodes of a voice whose text is searched for its name
 NUM_SUGGESTIONS = 2
 
@@ -62,7 +56,7 @@ def name(
             raise EnrollmentError(f"{speaker} of {episode_key} {reason}")
         added, _ = learn(library, name, [voice], consent)
         library.confirm(voice.audio_sha256, speaker, name)
-        _match_again(library)
+        match_again(library)
     return added, tuple(changes)
 
 
@@ -77,7 +71,7 @@ def name_unknown(
         added, believed = learn(library, name, voices_of(library, unknown), consent)
         for voice in believed:
             library.confirm(voice.audio_sha256, voice.speaker, name)
-        _match_again(library)
+        match_again(library)
     return added, tuple(changes)
 
 
@@ -109,7 +103,7 @@ def correct(
             warning = f"{speaker} of {episode_key} says too little to learn from"
             added = Enrollment(name, ensure_profile(library, name), 0, 0.0, (warning,))
         library.confirm(sha256, speaker, name)
-        _match_again(library)
+        match_again(library)
     return added, tuple(changes)
 
 
@@ -119,7 +113,7 @@ def relabel(*, library: Library, dry_run: bool = False) -> tuple[Change, ...]:
     No audio is opened, and what a person confirmed stays.
     """
     with _changing(library, dry_run=dry_run) as changes:
-        _match_again(library)
+        match_again(library)
     return tuple(changes)
 
 
@@ -127,7 +121,7 @@ def merge(source: str, into: str, *, library: Library, dry_run: bool = False) ->
     """Every label that changes when two profiles of one person become one, called ``into``."""
     with _changing(library, dry_run=dry_run) as changes:
         library.merge_profiles(source, into)
-        _match_again(library)
+        match_again(library)
     return tuple(changes)
 
 
@@ -151,7 +145,7 @@ def ignore(unknown: str, ignored_as: str | None, *, library: Library) -> tuple[C
     """Every label that changes when a remembered voice is to be ignored from now on ("ad"), or with None no more."""
     with _changing(library) as changes:
         library.unknowns.ignore(unknown, ignored_as)
-        _match_again(library)
+        match_again(library)
     return tuple(changes)
 
 
@@ -193,7 +187,7 @@ def merge_unknowns(source: str, into: str, *, library: Library) -> tuple[Unknown
     with library.together():
         moved = library.unknowns.get(source).speakers
         library.unknowns.merge(source, into)
-        _match_again(library)
+        match_again(library)
         heard = library.unknowns.get(into).speakers
     rewrite_outputs(library, [voice.audio_sha256 for voice in moved])
     return heard
@@ -293,121 +287,3 @@ def rewrite_outputs(library: Library, audio_sha256s: Sequence[str]) -> tuple[Pat
     As ``filing.rewrite`` does it: what is gone, or was changed by somebody since, stays so.
     """
     return filing.rewrite(library, audio_sha256s)
-
-
-# -- matching with all that is known
-
-
-def known_voices(library: Library) -> Voiceprints:
-    """What speakers are matched with: every profile, and the ignored voices, so that they take no other's name."""
-    named, ignored = library.voiceprints(), library.unknowns.ignored_voiceprints()
-    if not ignored.profiles:
-        return named
-    if not named.profiles:
-        return ignored
-    return Voiceprints(
-        profiles=named.profiles + ignored.profiles,
-        vectors=np.concatenate([named.vectors, ignored.vectors]),
-        seconds=np.concatenate([named.seconds, ignored.seconds]),
-    )
-
-
-def match_voices(
-    embeddings: Mapping[str, Sequence[Embedding]],
-    voiceprints: Voiceprints,
-    *,
-    calibration: Calibration,
-    talk_seconds: Mapping[str, float] | None = None,
-) -> dict[str, Match]:
-    """The verdict on every speaker of one episode, where a voice that is ignored gets no name.
-
-    voiceprints : as `known_voices` gives them; other arguments as for ``match.match``
-    """
-    found = match(embeddings, voiceprints, calibration=calibration, talk_seconds=talk_seconds)
-    return {label: _without_ignored(verdict) for label, verdict in found.items()}
-
-
-def heed_shows(
-    found: Mapping[str, Match], show: str, homes: Mapping[str, frozenset[str]], *, calibration: Calibration
-) -> dict[str, Match]:
-    """The verdicts on an episode's speakers, where who is known from other shows alone is named only when very sure.
-
-    homes : by profile, the shows it is known from; one enrolled from a recording of its own is not in it
-
-    Nobody looks at the names that a naming gives all over the backlog, and few people are on two of a thousand shows:
-    those odds count here as they do when a voice is remembered (`unnamed.ODDS_ELSEWHERE`). Else it is a suggestion.
-    """
-    needed = logit(calibration.accept) - np.log(unnamed.ODDS_ELSEWHERE)
-
-    def heed(verdict: Match) -> Match:
-        home = homes.get(verdict.profile or "")
-        if verdict.verdict is not Verdict.ACCEPT or home is None or show in home:
-            return verdict
-        if logit(verdict.probability) >= needed:
-            return verdict
-        doubt = f"{verdict.profile} is known from another show only, where a name needs {expit(needed):.3%}"
-        reasons = (f"may be {verdict.profile}, at {verdict.probability:.0%}", doubt)
-        return replace(verdict, verdict=Verdict.REVIEW, reasons=reasons)
-
-    return {label: heed(verdict) for label, verdict in found.items()}
-
-
-def _heed_confirmed(found: Mapping[str, Match], stored: StoredSpeakers) -> dict[str, Match]:
-    """The verdicts, where a name that a person gave to one speaker of the episode is only suggested for another one."""
-    said = {stored.names[label]: label for label in sorted(stored.confirmed) if label in stored.names}
-
-    def heed(verdict: Match) -> Match:
-        by_person = said.get(verdict.profile or "")
-        if verdict.verdict is not Verdict.ACCEPT or by_person is None or verdict.speaker in stored.confirmed:
-            return verdict
-        doubt = f"a person said that {by_person} is {verdict.profile}"
-        reasons = (f"may be {verdict.profile}, at {verdict.probability:.0%}", doubt)
-        return replace(verdict, verdict=Verdict.REVIEW, reasons=reasons)
-
-    return {label: heed(verdict) for label, verdict in found.items()}
-
-
-def _without_ignored(verdict: Match) -> Match:
-    candidates = verdict.candidates
-    if any(candidate.profile.startswith(UNKNOWN_PREFIX) for candidate in candidates):
-        candidates = tuple(candidate for candidate in candidates if number_of(candidate.profile) is None)
-        verdict = replace(verdict, candidates=candidates)
-    if verdict.profile is not None and number_of(verdict.profile) is not None:
-        reasons = (f"sounds like {verdict.profile}, which is ignored",)
-        return Match(verdict.speaker, Verdict.UNKNOWN, None, 0.0, candidates, reasons)
-    return verdict
-
-
-def store(
-    library: Library, episode: LabelledEpisode, embeddings: Mapping[str, tuple[Embedding, ...]]
-) -> LabelledEpisode:
-    """The episode, matched with what is known at this moment, as it is now stored.
-
-    Matching and storing are one transaction, so that a naming in another process comes wholly before or wholly after.
-    """
-    with library.together():
-        calibration = calibration_of(library)
-        matches = match_voices(
-            embeddings, known_voices(library), calibration=calibration, talk_seconds=episode.talk_seconds()
-        )
-        show = show_of(episode.show, episode.source, folders=True)
-        matches = heed_shows(matches, show, library.shows.of_profiles(), calibration=calibration)
-        return library.store_episode(
-            replace(episode, matches={label: matches[label] for label in episode.matches}),
-            embeddings,
-            recognise=partial(unnamed.recognise, calibration=calibration),
-        )
-
-
-def _match_again(library: Library) -> None:
-    calibration, ruled_out = calibration_of(library), library.ruled_out()
-    stored = list(library.all_speaker_embeddings().episodes())
-    heard = (Heard(one.embeddings, one.talk_seconds, ruled_out.get(one.audio_sha256, {})) for one in stored)
-    found = match_all(heard, known_voices(library), calibration=calibration)
-    shows, homes = library.shows.of_episodes(), library.shows.of_profiles()
-    matches = {}
-    for one, verdicts in zip(stored, found, strict=True):
-        sure = heed_shows(_heed_confirmed(verdicts, one), shows[one.audio_sha256], homes, calibration=calibration)
-        matches[one.audio_sha256] = {label: _without_ignored(verdict) for label, verdict in sure.items()}
-    library.set_matches(matches)
-    library.unknowns.remember(partial(unnamed.recognise, calibration=calibration))

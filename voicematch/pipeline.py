@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from . import formats, models
+from . import formats, models, recognise
 from .align import align
 from .audio import Audio, encode_clip
 from .diarize import BuiltinDiarizer, Diarizer
@@ -19,13 +19,11 @@ from .enrollment import check, quality
 from .errors import AudioError
 from .learning import Enrollment, calibration_of, check_consent, ensure_profile, voiceprints_of
 from .library import Library
-from .match import merges
-from .naming import Change, correct, known_voices, match_voices, name, name_unknown, relabel
-from .naming import store as store_matched
+from .naming import Change, correct, name, name_unknown, relabel
 from .score import centroid
 from .transcribe import transcribe
 from .transcript import attribute
-from .types import Array, Chapter, Diarization, Embedding, LabelledEpisode, Line, Match, Progress, Turn
+from .types import Array, Chapter, Diarization, LabelledEpisode, Line, Progress, Turn
 from .unnamed import clearest
 
 __all__ = [
@@ -37,7 +35,6 @@ __all__ = [
     "correct",
     "enroll",
     "identify",
-    "join_turns",
     "name",
     "name_unknown",
     "relabel",
@@ -113,22 +110,13 @@ def identify(
     if whisper is not None and not lines:
         lines = transcribe(audio, whisper, language, progress)
     diarization = diarizer.diarize(audio, embedder, speakers=speakers, progress=progress)
-    voiceprints, calibration = known_voices(library), calibration_of(library)
-    matches = match_voices(diarization.embeddings, voiceprints, calibration=calibration)
-    diarization = _join_speakers(diarization, matches)
-    turns = diarization.turns
-    talk_seconds = {
-        label: sum(t.duration for t in turns if t.speaker == label) for label in sorted({t.speaker for t in turns})
-    }
-    matches = match_voices(diarization.embeddings, voiceprints, calibration=calibration, talk_seconds=talk_seconds)
-    episode = LabelledEpisode(
+    lines, unsure = _in_place(lines, diarization, audio)
+    heard = LabelledEpisode(
         source=audio.source,
         audio_sha256=audio.sha256,
         duration=audio.duration,
-        turns=turns,
-        matches=matches,
-        lines=_attribute(lines, diarization, audio)
-        or attribute(library.lines(audio.sha256), turns, exclusive=diarization.exclusive),
+        turns=diarization.turns,
+        matches={},
         title=title,
         date=date,
         embedder=embedder.name,
@@ -137,7 +125,13 @@ def identify(
         show=show,
         chapters=chapters,
     )
-    return store_matched(library, episode, diarization.embeddings) if store else episode
+    with library.together(keep=store):  # what is not kept is answered just as what is
+        diarization = recognise.joined(library, heard, diarization, as_before=speakers is None)
+        words = attribute(
+            lines or library.lines(audio.sha256), diarization.turns, unsure=unsure, exclusive=diarization.exclusive
+        )
+        answer = recognise.store(library, replace(heard, turns=diarization.turns, lines=words), diarization.embeddings)
+    return answer if store else _without_new_numbers(answer, library.unknowns.num_episodes())
 
 
 def enroll(
@@ -226,25 +220,19 @@ def clearest_clip(unknown: str, *, library: Library) -> Clip:
     raise AudioError(unknown, "is never heard alone, so there is nothing to play")
 
 
-def _join_speakers(diarization: Diarization, matches: Mapping[str, Match]) -> Diarization:
-    """The same episode with the voices that are one profile under one label."""
-    joined = merges(matches)
-    if not joined:
-        return diarization
-    embeddings: dict[str, tuple[Embedding, ...]] = {}
-    for label in sorted(diarization.embeddings):
-        into = joined.get(label, label)
-        together = (*embeddings.get(into, ()), *diarization.embeddings[label])
-        embeddings[into] = tuple(sorted(together, key=lambda e: e.start))
-    turns, exclusive = (
-        join_turns(replace(turn, speaker=joined.get(turn.speaker, turn.speaker)) for turn in of_all)
-        for of_all in (diarization.turns, diarization.exclusive)
-    )
-    return replace(diarization, turns=turns, embeddings=embeddings, exclusive=exclusive)
+def _without_new_numbers(episode: LabelledEpisode, remembered: Collection[str]) -> LabelledEpisode:
+    """The answer without the numbers of voices that would have been remembered had it been stored."""
+    matches = {
+        label: match if match.unknown in remembered else replace(match, unknown=None)
+        for label, match in episode.matches.items()
+    }
+    return replace(episode, matches=matches)
 
 
-def _attribute(lines: tuple[Line, ...], diarization: Diarization, audio: Audio) -> tuple[Line, ...]:
-    """The lines where they are said in this audio, with speakers; those whose place is in doubt get none."""
+def _in_place(
+    lines: tuple[Line, ...], diarization: Diarization, audio: Audio
+) -> tuple[tuple[Line, ...], frozenset[int]]:
+    """Return the lines where they are said in this audio, and which of them are in doubt, by their index."""
     turns = diarization.turns
     unsure: frozenset[int] = frozenset()
     if lines and turns:
@@ -258,25 +246,7 @@ def _attribute(lines: tuple[Line, ...], diarization: Diarization, audio: Audio) 
             moves = "; ".join(f"{s.start:.0f}-{s.end:.0f} s by {s.seconds:+.1f} s" for s in aligned.shifts)
             log.warning("%s: the transcript was made for another cut of the audio; moved %s", audio.source, moves)
             lines, unsure = aligned.lines, aligned.unsure
-    return attribute(lines, turns, unsure=unsure, exclusive=diarization.exclusive)
-
-
-def join_turns(turns: Iterable[Turn]) -> tuple[Turn, ...]:
-    """The same speech with overlapping or touching turns of one speaker made one.
-
-    >>> join_turns([Turn(0, 2, "A"), Turn(1, 3, "B"), Turn(2, 4, "A")])
-    (Turn(start=0, end=4, speaker='A'), Turn(start=1, end=3, speaker='B'))
-    """
-    joined: list[Turn] = []
-    latest: dict[str, int] = {}
-    for turn in sorted(turns):
-        idx = latest.get(turn.speaker)
-        if idx is not None and turn.start <= joined[idx].end:
-            joined[idx] = replace(joined[idx], end=max(joined[idx].end, turn.end))
-        else:
-            latest[turn.speaker] = len(joined)
-            joined.append(turn)
-    return tuple(sorted(joined))
+    return lines, unsure
 
 
 @dataclass(frozen=True, slots=True, eq=False)

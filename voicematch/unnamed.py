@@ -14,12 +14,12 @@ from scipy.special import logit
 
 from .match import match, normalised_scores
 from .mentions import Mention, suggest_names
+from .rules import ODDS_ELSEWHERE
 from .score import Calibration, Numbers, Voiceprints, steadiness
 from .types import Array, Embedding, Line, Match, Turn, Verdict
 
 CLIP_SECONDS = 10.0  # enough to know a voice by
 HOST_SHARE = 0.5  # of a show's episodes, above which a voice belongs to the show
-ODDS_ELSEWHERE = 1e-3  # that somebody heard in one show is who talks in another: few people are on two of a thousand
 FEWEST_EPISODES = 3  # of a show, below which nothing is said of who hosts it
 COHOST_SHARE = 0.25  # as much as one of several hosts who take turns; guests do not return that often
 COHOST_EPISODES = 4  # below which that share may be chance

@@ -26,6 +26,7 @@ from . import (
     migrations,
     pins,
     profiles,
+    said,
     schema,
     search,
     undo,
@@ -44,6 +45,7 @@ from .moving import Moving, Remade, StaleEpisode
 from .outputs import Output, Outputs
 from .people import People
 from .profiles import CONSENT, Profile, VoiceprintRow
+from .said import SaidOfSpeakers
 from .search import Hit
 from .shows import Shows
 from .undo import Recorded
@@ -191,6 +193,11 @@ class Library:
         return Shows(self._database)
 
     @property
+    def said(self) -> SaidOfSpeakers:
+        """What a person said of its speakers."""
+        return SaidOfSpeakers(self._database)
+
+    @property
     def outputs(self) -> Outputs:
         """The files that its episodes were written to."""
         return Outputs(self._database)
@@ -295,7 +302,7 @@ class Library:
     def merge_profiles(self, source: str, into: str) -> Profile:
         """``into`` with the voiceprints, matches and appearances of ``source``, which is gone."""
         with self._database.write() as connection:
-            unknowns.merge_ruled_out(
+            said.merge_ruled_out(
                 connection, profiles.profile_id(connection, source), profiles.profile_id(connection, into)
             )
             merged = profiles.merge(connection, source, into)
@@ -437,10 +444,10 @@ class Library:
         with self._database.read() as connection:
             return matches.speaker_embeddings_of(connection, audio_sha256, self._embedder, self._dimension or 0)
 
-    def all_speaker_embeddings(self) -> SpeakerEmbeddings:
-        """The stored voices of all episodes, for matching the whole backlog at once."""
+    def all_speaker_embeddings(self, audio_sha256: str | None = None) -> SpeakerEmbeddings:
+        """Return the stored voices of all episodes, for matching the whole backlog at once, or those of one."""
         with self._database.read() as connection:
-            return matches.all_speaker_embeddings(connection, self._embedder, self._dimension or 0)
+            return matches.all_speaker_embeddings(connection, self._embedder, self._dimension or 0, audio_sha256)
 
     def stored_speakers(self) -> Iterator[StoredSpeakers]:
         """The same voices, one episode after the other."""
@@ -456,16 +463,11 @@ class Library:
         with self._database.write() as connection:
             return matches.set_matches(connection, by_episode)
 
-    def ruled_out(self) -> dict[str, dict[str, frozenset[str]]]:
-        """Whom a person said a speaker is not: {audio_sha256: {label: profiles}}."""
-        with self._database.read() as connection:
-            return unknowns.all_ruled_out(connection)
-
     def rule_out(self, episode: str, speaker: str, profile: str) -> None:
         """Records that a person said a speaker is not this profile."""
         with self._database.write() as connection:
             not_this = profiles.profile_id(connection, profile)
-            unknowns.rule_out(connection, episodes.find(connection, episode), speaker, not_this)
+            said.rule_out(connection, episodes.find(connection, episode), speaker, not_this)
 
     def confirm(self, episode: str, speaker: str, profile: str | None) -> None:
         """Records what a person said about a speaker: the profile it is, or None for none of them."""

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from ..errors import NothingThere
+from ..rules import name_of, number_of
 from ..types import Verdict
 from .database import Database
 from .jobs import State, jobs
 from .listings import ACCEPTED, WHEN, SpeakerRow, shows, speaker_rows
 from .schema import episodes, speakers, turns
-from .unknowns import UNNAMED, name_of, number_of, unknown_speakers, unknowns
+from .unknowns import UNNAMED, unknown_speakers, unknowns
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..errors import NothingThere
+from ..rules import name_of
 from ..types import Verdict
 from .database import Database
 from .jobs import State, jobs
 from .matches import Names
 from .schema import candidates, episodes, lines, profiles, speakers, turns
 from .shows import show_of
-from .unknowns import name_of, unknown_speakers
+from .unknowns import unknown_speakers
 
 KEY_DIGITS = 16  # of a sha256: two of a billion episodes share them once in forty
 ACCEPTED = speakers.c.verdict == Verdict.ACCEPT.value

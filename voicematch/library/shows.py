@@ -34,6 +34,13 @@ def by_episode(connection: sa.Connection) -> dict[int, str]:
     }
 
 
+def of_audio(connection: sa.Connection, audio_sha256: str, show: str, source: str) -> str:
+    """The show of an audio that may not be stored yet, as `by_episode` will have it once it is."""
+    stored = connection.scalar(sa.select(episodes.c.show).where(episodes.c.audio_sha256 == audio_sha256))
+    newest = sa.select(jobs.c.show).where(jobs.c.audio_sha256 == audio_sha256).order_by(jobs.c.id).limit(1)
+    return show_of(show or stored or connection.scalar(newest), source, folders=True)
+
+
 class Shows:
     """The shows of an open library. Each method is one transaction."""
 

@@ -9,8 +9,8 @@ from .. import naming
 from ..errors import LibraryError, VoicematchError
 from ..learning import Enrollment
 from ..library import CONSENT, Library
-from ..library.unknowns import number_of
 from ..naming import Change
+from ..rules import number_of
 from . import views
 from .journal import Journal
 
