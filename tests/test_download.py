@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from voicematch.download import download, fetch, shown
 from voicematch.errors import AudioError, FormatError
+from voicematch.net.download import download, fetch, shown
 
 from .loopback import Page, Site, serve
 

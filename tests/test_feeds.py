@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from voicematch.download import Document
 from voicematch.errors import FormatError
 from voicematch.feeds import (
     Enclosure,
@@ -28,6 +27,7 @@ from voicematch.feeds import (
     read_opml,
     seconds_of,
 )
+from voicematch.net.download import Document
 from voicematch.types import Chapter
 
 from .loopback import Page, Site, serve

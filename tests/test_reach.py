@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from voicematch.batch import find
-from voicematch.download import Document, download, fetch
 from voicematch.errors import AudioError, FormatError
 from voicematch.feeds import Transcript, fetch_chapters, fetch_transcript, parse_feed, read_feed
-from voicematch.reach import ANYWHERE, Guard, Refused, is_public
+from voicematch.net.download import Document, download, fetch
+from voicematch.net.reach import ANYWHERE, Guard, Refused, is_public
 
 from .loopback import Page, Site, serve
 from .test_feeds import entry, rss

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from voicematch import reports
+from voicematch.net import reports
 
 PRINT_SWITCHES = """
 import os

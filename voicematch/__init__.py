@@ -15,7 +15,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from . import reports
+from .net import reports
 
 if TYPE_CHECKING:
     from .errors import (
@@ -42,11 +42,6 @@ __version__ = "0.1.0"
 reports.switch_off()  # before anything that would report is imported
 
 _HOMES = {
-    **dict.fromkeys(("identify", "enroll"), "pipeline"),
-    **dict.fromkeys(("Change", "correct", "name", "name_unknown", "relabel"), "naming"),
-    "Enrollment": "learning",
-    **dict.fromkeys(("open_library", "Library"), "library"),
-    **dict.fromkeys(("Candidate", "Embedding", "LabelledEpisode", "Line", "Match", "Turn", "Verdict", "Word"), "types"),
     **dict.fromkeys(
         (
             "AudioError",
@@ -63,6 +58,11 @@ _HOMES = {
         ),
         "errors",
     ),
+    "Enrollment": "learning",
+    **dict.fromkeys(("Library", "open_library"), "library"),
+    **dict.fromkeys(("Change", "correct", "name", "name_unknown", "relabel"), "naming"),
+    **dict.fromkeys(("enroll", "identify"), "pipeline"),
+    **dict.fromkeys(("Candidate", "Embedding", "LabelledEpisode", "Line", "Match", "Turn", "Verdict", "Word"), "types"),
 }
 
 __all__ = [

@@ -19,14 +19,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import uniform_filter1d
 
-from voicematch import models
-from voicematch.audio import SAMPLE_RATE
-from voicematch.cluster import Backend, Labels, cluster
-from voicematch.embed import Embedder, OnnxEmbedder
-from voicematch.features import FRAMES_PER_SECOND, HOP, log_mel
-from voicematch.score import unit
-from voicematch.speech import CHANGE, FRAME, SPEECH, SpeechDetector, default_detector, regions
-from voicematch.types import Array, Diarization, Embedding, Progress, Sound, Turn
+from . import models
+from .audio import SAMPLE_RATE
+from .cluster import Backend, Labels, cluster
+from .embed import Embedder, OnnxEmbedder
+from .features import FRAMES_PER_SECOND, HOP, log_mel
+from .score import unit
+from .speech import CHANGE, FRAME, SPEECH, SpeechDetector, default_detector, regions
+from .types import Array, Diarization, Embedding, Progress, Sound, Turn
 
 WINDOW = 1.5  # s of speech in one vector: long enough to tell voices apart, short enough to hold one
 STEP = 0.75  # s between windows

@@ -7,10 +7,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from voicematch import models
-from voicematch.features import HOP, log_mel, log_mel_snipped, num_frames, num_frames_snipped
-from voicematch.score import unit
-from voicematch.types import Array
+from . import models
+from .features import HOP, log_mel, log_mel_snipped, num_frames, num_frames_snipped
+from .score import unit
+from .types import Array
 
 BATCH = 16  # windows at once; more is not faster on a CPU and costs memory
 

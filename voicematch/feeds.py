@@ -21,8 +21,8 @@ from xml.parsers import expat
 import feedparser
 
 from . import formats
-from .download import Document, fetch, shown
 from .errors import FormatError
+from .net.download import Document, fetch, shown
 from .types import Chapter, Line
 
 log = logging.getLogger(__name__)

@@ -18,12 +18,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
-from voicematch.errors import ModelError
+from .errors import ModelError
 
 if TYPE_CHECKING:
     import onnxruntime
 
-    from voicematch.score import Calibration
+    from .score import Calibration
 
 log = logging.getLogger(__name__)
 
@@ -294,7 +294,7 @@ def calibration(name: str) -> Calibration:
 
     Without one nobody has measured what its scores are worth, so names are only suggested, and never given.
     """
-    from voicematch.score import Calibration
+    from .score import Calibration
 
     file = beside(name, CALIBRATION)
     if file is not None:
@@ -307,7 +307,7 @@ def calibration(name: str) -> Calibration:
 @functools.cache
 def _cautious(name: str) -> Calibration:
     """Suggests from a cosine of 0.5 on, and accepts at a probability that a cosine of 1 does not reach."""
-    from voicematch.score import Calibration
+    from .score import Calibration
 
     log.warning(
         "no calibration for the embedder %r: names are suggested (maybe NAME) and never given, and unnamed voices are "

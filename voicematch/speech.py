@@ -9,8 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from voicematch import models
-from voicematch.types import Array
+from . import models
+from .types import Array
 
 DEFAULT_SPEECH = "segmentation-small"
 FRAME = 0.02  # s; one probability for each

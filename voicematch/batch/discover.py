@@ -12,11 +12,11 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from .. import feeds
-from ..download import Document
 from ..errors import AudioError, FormatError, VoicematchError
 from ..formats import decode
 from ..library import NewJob
-from ..reach import ANYWHERE
+from ..net.download import Document
+from ..net.reach import ANYWHERE
 
 log = logging.getLogger(__name__)
 

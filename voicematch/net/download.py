@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from .errors import AudioError, FormatError
+from ..errors import AudioError, FormatError
+from ..types import Progress
 from .reach import Guard, Refused
-from .types import Progress
 
 log = logging.getLogger(__name__)
 
