@@ -22,6 +22,7 @@ import feedparser
 
 from . import formats
 from .errors import FormatError
+from .net.addresses import is_address
 from .net.download import Document, fetch, shown
 from .types import Chapter, Line
 
@@ -291,11 +292,6 @@ def seconds_of(text: str) -> float | None:
     for part in text.split(":"):
         seconds = 60 * seconds + float(part)
     return seconds
-
-
-def is_address(source: object) -> bool:
-    """Whether a source is an http(s) address rather than a path."""
-    return isinstance(source, str) and bool(re.match(r"https?://", source, re.IGNORECASE))
 
 
 def _entry(entry: Any, tags: _Tags, base: str) -> Entry | str:

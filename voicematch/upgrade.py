@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
-from . import feeds, models
+from . import models
 from .audio import SAMPLE_RATE, Audio, decode_clip
 from .batch.discover import file_job
 from .diarize import BuiltinDiarizer, Diarizer
@@ -26,6 +26,7 @@ from .embed import Embedder
 from .errors import AudioError, LibraryError
 from .library import Library, NewJob, Remade, StaleEpisode, State, StoredVoiceprint
 from .library.migrations import backup_path
+from .net.addresses import is_address
 from .pipeline import sound_of
 from .score import centroid
 from .types import Array, Embedding, Progress, Turn, Verdict
@@ -277,7 +278,7 @@ def _stale(library: Library, embedder: str) -> tuple[Episodes, Episodes]:
     there: Episodes = []
     gone: Episodes = []
     for episode in library.moving.stale_episodes(embedder):
-        is_there = feeds.is_address(episode.source) or Path(episode.source).is_file()
+        is_there = is_address(episode.source) or Path(episode.source).is_file()
         (there if is_there else gone).append(episode)
     return there, gone
 
@@ -307,7 +308,7 @@ def _take_over(
 def _job(episode: StaleEpisode) -> NewJob:
     """A job for an episode that came without one."""
     job = NewJob(key=episode.source, source=episode.source, title=episode.title)
-    if not feeds.is_address(episode.source):
+    if not is_address(episode.source):
         path = Path(episode.source)
         _, job = file_job(path, path.absolute().parent.name)
     return replace(job, title=episode.title or job.title, date=episode.date)

@@ -15,6 +15,7 @@ from .. import feeds
 from ..errors import AudioError, FormatError, VoicematchError
 from ..formats import decode
 from ..library import NewJob
+from ..net.addresses import is_address
 from ..net.download import Document
 from ..net.reach import ANYWHERE
 
@@ -95,7 +96,7 @@ def find(
 
 def _look(search: _Search, source: str | Path, nearby: str | None = None) -> None:
     """nearby : who in this machine's own network the source may be; None where a person named it"""
-    if feeds.is_address(source):
+    if is_address(source):
         _look_at_address(search, str(source), nearby)
         return
     path = Path(source)
@@ -137,9 +138,9 @@ def _look_through(search: _Search, sources: Iterable[str | Path], where: object,
     single: list[tuple[str, NewJob]] = []
     for source in sources:
         try:
-            if not feeds.is_address(source) and Path(source).is_file() and feeds.SOUND.search(str(source)):
+            if not is_address(source) and Path(source).is_file() and feeds.SOUND.search(str(source)):
                 single.append(file_job(Path(source), Path(source).absolute().parent.name))
-            elif feeds.is_address(source) and feeds.SOUND.search(urlsplit(str(source)).path):
+            elif is_address(source) and feeds.SOUND.search(urlsplit(str(source)).path):
                 single.append(_url_job(str(source), nearby))
             else:
                 _look(search, source, nearby)
@@ -153,7 +154,7 @@ def _listed(path: Path) -> Iterator[str | Path]:
     for line in decode(feeds.load(path).raw, path).splitlines():
         entry = line.strip()
         if entry and not entry.startswith("#"):
-            yield entry if feeds.is_address(entry) else path.parent / Path(entry).expanduser()
+            yield entry if is_address(entry) else path.parent / Path(entry).expanduser()
 
 
 def _sound_files(folder: Path) -> Iterator[Path]:

@@ -18,6 +18,7 @@ from .. import feeds, filing, formats, outputs, pipeline
 from ..audio import Audio
 from ..errors import AudioError, FormatError, LibraryError, OutputExists, VoicematchError
 from ..library import Job, State, open_library
+from ..net.addresses import is_address
 from ..pipeline import Engines
 from ..types import Chapter, LabelledEpisode, Line, Progress, Verdict
 from .cache import MOST_BYTES, AudioCache, default_cache
@@ -194,7 +195,7 @@ class Worker:
         return episode
 
     def _sound(self, job: Job, progress: Progress) -> Audio:
-        if not feeds.is_address(job.source):
+        if not is_address(job.source):
             return Audio(job.source)
 
         def in_use() -> set[Path]:
@@ -259,7 +260,7 @@ def output_stem(job: Job, out: str | None) -> str:
 
     Episodes of feeds have no folder, so they go to ``TEMPLATE`` in the folder given, or in the one worked in.
     """
-    from_web = feeds.is_address(job.source)
+    from_web = is_address(job.source)
     name = job.title if from_web else Path(job.source).stem
     if out is None and not from_web:
         return str(Path(job.source).with_suffix(""))
