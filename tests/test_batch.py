@@ -416,7 +416,7 @@ def test_a_run_beside_the_main_thread(settings: Settings, backlog: Library, tmp_
 
 
 def test_a_report(settings: Settings, backlog: Library, tmp_path: Path) -> None:
-    from voicematch.pipeline import name
+    from voicematch.naming import name
 
     queue(backlog, write_episode(tmp_path / "A|B.wav", "AB" * 20), write_episode(tmp_path / "C.wav", "AAAC" * 10))
     (tmp_path / "broken.wav").write_bytes(b"not sound")

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from voicematch.audio import Audio
+from voicematch.audio.spans import Excerpt
 from voicematch.diarize import BuiltinDiarizer, Diarizer
 from voicematch.embed import Embedder, OnnxEmbedder
 from voicematch.engines.pyannote import PyannoteDiarizer
 from voicematch.engines.speechbrain import SpeechBrainEmbedder
 from voicematch.features import log_mel
-from voicematch.pipeline import Excerpt
 from voicematch.speech import SpeechDetector, default_detector
 from voicematch.types import Sound, Turn
 

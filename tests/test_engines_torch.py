@@ -20,12 +20,12 @@ import pytest
 
 from voicematch import cli
 from voicematch.audio import Audio
+from voicematch.audio.spans import Excerpt
 from voicematch.cli.options import open_engines
 from voicematch.embed import OnnxEmbedder
 from voicematch.engines import checkpoints, device, open_diarizer, open_embedder, pipelines, speechbrain
 from voicematch.engines.pyannote import PyannoteDiarizer
 from voicematch.errors import ModelError
-from voicematch.pipeline import Excerpt
 from voicematch.types import Turn
 
 from .conftest import NEEDS_TORCH, SHARED

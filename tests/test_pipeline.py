@@ -10,10 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voicematch import enroll, errors, identify, name, open_library, pipeline, relabel
+from voicematch import enroll, errors, identify, name, open_library, relabel
 from voicematch.audio import decode_clip
+from voicematch.audio.spans import KEPT_CLIP_SECONDS
 from voicematch.embed import Embedder
+from voicematch.learning import Enrollment, voiceprints_of
 from voicematch.library import Library
+from voicematch.naming import Change
 from voicematch.pipeline import Engines
 from voicematch.score import Calibration
 from voicematch.types import Diarization, Embedding, LabelledEpisode, Line, Progress, Sound, Turn, Verdict, join_turns
@@ -59,7 +62,7 @@ def library(tmp_path: Path) -> Iterator[Library]:
         yield opened
 
 
-def enroll_first_axis(library: Library, folder: Path, who: str = "Ada") -> pipeline.Enrollment:
+def enroll_first_axis(library: Library, folder: Path, who: str = "Ada") -> Enrollment:
     clip = noise(folder / "clip.wav", 20, seed=99)
     return enroll(who, clip, library=library, consent="permission", engines=engines(Turn(0.0, 20.0, "SPEAKER_00")))
 
@@ -150,7 +153,7 @@ def test_the_kept_clip_is_the_speech_that_was_enrolled(library: Library, tmp_pat
     turns = (Turn(10.0, 100.0, "SPEAKER_00"), Turn(110.0, 130.0, "SPEAKER_00"))
     enroll("Ada", path, library=library, consent="self", engines=engines(*turns))
     ((_, clip), *_) = library.clips("Ada")
-    assert len(decode_clip(clip)) / 16_000 == pytest.approx(pipeline.KEPT_CLIP_SECONDS, abs=0.1)
+    assert len(decode_clip(clip)) / 16_000 == pytest.approx(KEPT_CLIP_SECONDS, abs=0.1)
 
 
 def test_a_clip_need_not_be_kept(library: Library, tmp_path: Path) -> None:
@@ -164,8 +167,8 @@ def test_a_clip_need_not_be_kept(library: Library, tmp_path: Path) -> None:
 def test_voiceprints_hold_about_half_a_minute_each() -> None:
     axis = np.eye(8, dtype=np.float32)[0]
     ten = [Embedding(axis, 10.0, 10.0 * i, 10.0 * i + 10) for i in range(10)]
-    assert [e.seconds for e in pipeline.voiceprints_of(ten)] == [30.0, 30.0, 40.0]
-    assert [e.seconds for e in pipeline.voiceprints_of(ten[:2])] == [20.0]
+    assert [e.seconds for e in voiceprints_of(ten)] == [30.0, 30.0, 40.0]
+    assert [e.seconds for e in voiceprints_of(ten[:2])] == [20.0]
 
 
 def test_a_second_clip_adds_to_the_profile(library: Library, tmp_path: Path) -> None:
@@ -206,8 +209,8 @@ def test_naming_a_voice_names_it_in_every_episode(library: Library, tmp_path: Pa
     added, changes = name("episode1.wav", "SPEAKER_01", "Grace", library=library, consent="public")
     assert (added.profile, added.created, added.speech_seconds) == ("Grace", True, 20.0)
     assert changes == (
-        pipeline.Change(first.audio_sha256, "SPEAKER_01", None, "Grace"),
-        pipeline.Change(second.audio_sha256, "SPEAKER_01", None, "Grace"),
+        Change(first.audio_sha256, "SPEAKER_01", None, "Grace"),
+        Change(second.audio_sha256, "SPEAKER_01", None, "Grace"),
     )
     for key in ("episode1.wav", "episode2.wav"):
         assert library.episode(key).name("SPEAKER_01") == "Grace"
@@ -226,7 +229,7 @@ def test_what_a_person_named_stays_when_the_voice_would_say_otherwise(library: L
 def test_a_dry_run_changes_nothing(library: Library, tmp_path: Path) -> None:
     episode = identify_two(library, tmp_path)
     enroll_first_axis(library, tmp_path)
-    expected = (pipeline.Change(episode.audio_sha256, "SPEAKER_00", None, "Ada"),)
+    expected = (Change(episode.audio_sha256, "SPEAKER_00", None, "Ada"),)
     assert relabel(library=library, dry_run=True) == expected
     assert library.episode(episode.audio_sha256).name("SPEAKER_00") == "SPEAKER_00"
     assert relabel(library=library) == expected

@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -21,12 +21,13 @@ import numpy as np
 
 from . import engines, models
 from .audio import SAMPLE_RATE, Audio
+from .audio.spans import Silence
 from .diarize import Diarizer
 from .embed import Embedder
 from .engines.pyannote import ROWS
 from .errors import ModelError, VoicematchError
 from .evaluate import DiarizationScore, diarization_error, eer, read_rttm, read_uem, total
-from .types import Array, Progress, Turn
+from .types import Progress, Turn
 
 PIECE_SECONDS = 2.0  # of one voice alone; about what a window of the diarizer hears
 MOST_PIECES = 150  # of one recording; they are compared all with all
@@ -152,7 +153,7 @@ def _open_and_measure(recordings: Sequence[Recording], diarizer: str, embedder: 
 
 def measure(recordings: Sequence[Recording], diarizer: Diarizer, embedder: Embedder) -> Measured:
     """What a pair of engines finds in the recordings, and how long it takes."""
-    diarizer.diarize(_Silence(), embedder)  # loads the models
+    diarizer.diarize(Silence(), embedder)  # loads the models
     embedder.embed(np.zeros(SAMPLE_RATE, np.float32), np.array([[0, SAMPLE_RATE]]))
     turns, audio_seconds, seconds = [], 0.0, 0.0
     target: list[float] = []
@@ -231,18 +232,6 @@ def alone(turns: Sequence[Turn]) -> list[tuple[float, str]]:
         for start, end, speaker in spans
         for idx in range(int((end - start) / PIECE_SECONDS + 1e-9))
     ]
-
-
-class _Silence:
-    """A few seconds in which nobody speaks."""
-
-    duration = 5.0
-
-    def estimate(self) -> float:
-        return self.duration
-
-    def blocks(self, seconds: float = 30.0) -> Iterator[Array]:
-        yield np.zeros(round(self.duration * SAMPLE_RATE), np.float32)
 
 
 def _peak_mb() -> float | None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
 
 from . import formats, models, recognise
 from .align import align
 from .audio import Audio, encode_clip
+from .audio.spans import Excerpt, sound_of
 from .diarize import BuiltinDiarizer, Diarizer
 from .embed import Embedder
 from .engines import open_embedder
@@ -23,7 +22,7 @@ from .naming import Change, correct, name, name_unknown, relabel
 from .score import centroid
 from .transcribe import transcribe
 from .transcript import attribute
-from .types import Array, Chapter, Diarization, LabelledEpisode, Line, Progress, Turn
+from .types import Array, Chapter, Diarization, LabelledEpisode, Line, Progress
 from .unnamed import clearest
 
 __all__ = [
@@ -44,7 +43,6 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 MOST_LISTENED = 10  # episodes searched for the clearest clip of a voice; those in which it talks most
-KEPT_CLIP_SECONDS = 60.0  # enough to re-embed a voice with a later model; more would only fill the library
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,25 +247,6 @@ def _in_place(
     return lines, unsure
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Excerpt:
-    """A span of an audio, as a diarizer takes it; its times count from the span's start."""
-
-    audio: Audio
-    start: float
-    end: float
-
-    @property
-    def duration(self) -> float:
-        return self.end - self.start
-
-    def estimate(self) -> float:
-        return self.duration
-
-    def blocks(self, seconds: float = 30.0) -> Iterator[Array]:
-        return self.audio.stretch(self.start, self.end, seconds)
-
-
 def _excerpt(audio: Audio, start: float, end: float | None) -> Audio | Excerpt:
     """The audio itself when the span is all of it."""
     if start == 0.0 and end is None:
@@ -275,15 +254,3 @@ def _excerpt(audio: Audio, start: float, end: float | None) -> Audio | Excerpt:
     if start >= audio.duration:
         raise AudioError(audio.source, f"ends at {audio.duration:.1f} s, before the span begins at {start:.1f} s")
     return Excerpt(audio, start, audio.duration if end is None else min(end, audio.duration))
-
-
-def sound_of(turns: Sequence[Turn], audio: Audio, offset: float) -> Array:
-    """Up to a minute of the turns' sound, longest turns first, in the order spoken."""
-    kept: list[tuple[float, float]] = []
-    left = KEPT_CLIP_SECONDS
-    for turn in sorted(turns, key=lambda t: (-t.duration, t.start)):
-        seconds = min(turn.duration, left)
-        if seconds > 0:
-            kept.append((offset + turn.start, offset + turn.start + seconds))
-            left -= seconds
-    return np.concatenate(audio.slices(sorted(kept)))

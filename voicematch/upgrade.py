@@ -19,7 +19,8 @@ from itertools import groupby
 from pathlib import Path
 
 from . import models
-from .audio import SAMPLE_RATE, Audio, decode_clip
+from .audio import Audio, decode_clip
+from .audio.spans import Piece, sound_of
 from .batch.discover import file_job
 from .diarize import BuiltinDiarizer, Diarizer
 from .embed import Embedder
@@ -27,7 +28,6 @@ from .errors import AudioError, LibraryError
 from .library import Library, NewJob, Remade, StaleEpisode, State, StoredVoiceprint
 from .library.migrations import backup_path
 from .net.addresses import is_address
-from .pipeline import sound_of
 from .score import centroid
 from .types import Array, Embedding, Progress, Turn, Verdict
 
@@ -244,27 +244,9 @@ def _samples(voice: _Voice) -> Array:
 
 def _embedding(samples: Array, embedder: Embedder, diarizer: Diarizer) -> Embedding | None:
     """The one voice in a piece of sound; None where nobody speaks long enough."""
-    found = diarizer.diarize(_Piece(samples), embedder, speakers=(1, 1))
+    found = diarizer.diarize(Piece(samples), embedder, speakers=(1, 1))
     stretches = [embedding for of_speaker in found.embeddings.values() for embedding in of_speaker]
     return centroid(stretches) if stretches else None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Piece:
-    """Samples in memory, as a diarizer takes them."""
-
-    samples: Array
-
-    @property
-    def duration(self) -> float:
-        return len(self.samples) / SAMPLE_RATE
-
-    def estimate(self) -> float:
-        return self.duration
-
-    def blocks(self, seconds: float = 30.0) -> Iterator[Array]:
-        size = round(seconds * SAMPLE_RATE)
-        return (self.samples[at : at + size] for at in range(0, len(self.samples), size))
 
 
 # -- taking it over
