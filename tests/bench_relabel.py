@@ -18,11 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from voicematch import models, naming, unnamed
+from voicematch import models, naming
 from voicematch.library import open_library
-from voicematch.match import match
-from voicematch.score import Voiceprints, unit
 from voicematch.types import Array, Embedding, LabelledEpisode, Match, Turn, Verdict
+from voicematch.voices import recognise as recognition
+from voicematch.voices.match import match
+from voicematch.voices.score import Voiceprints, unit
 
 EMBEDDER, DIMENSION = models.DEFAULT_EMBEDDER, 192
 NUM_EPISODES, NUM_SPEAKERS, NUM_EMBEDDINGS = 1000, 4, 8
@@ -40,7 +41,7 @@ def heard(person: Array, generator: np.random.Generator, num: int) -> Array:
 def make(path: Path) -> None:
     generator = np.random.default_rng(1)
     people = unit(generator.standard_normal((NUM_PEOPLE, DIMENSION)))
-    recognise = partial(unnamed.recognise, calibration=models.calibration(EMBEDDER))
+    recognise = partial(recognition.recognise, calibration=models.calibration(EMBEDDER))
     with open_library(path, embedder=EMBEDDER) as library, library.together():
         for person in range(NUM_HOSTS // 2, NUM_HOSTS // 2 + NUM_PROFILES):  # half of the hosts have a profile
             library.create_profile(f"Person {person}")

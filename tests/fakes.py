@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from voicematch import hub, models
 from voicematch.embed import Embedder
-from voicematch.score import Calibration
 from voicematch.types import Array, Diarization, Embedding, Progress, Sound, Turn
+from voicematch.voices.score import Calibration
 
 # A cosine of 0.5 is even odds, 0.72 is 90 %, 0.76 is 93 %, 0.28 is 10 %.
 CALIBRATION = Calibration(

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from voicematch.enrollment import Quality, Sample, check, quality
 from voicematch.errors import EnrollmentError
-from voicematch.score import Voiceprints, unit
 from voicematch.types import Diarization, Embedding, Turn
+from voicematch.voices.sample import Quality, Sample, check, quality
+from voicematch.voices.score import Voiceprints, unit
 
 from .fakes import CALIBRATION
 

@@ -26,8 +26,8 @@ from voicematch.evaluate import (
     total,
     trials,
 )
-from voicematch.score import Cohort
 from voicematch.types import Array, Turn
+from voicematch.voices.score import Cohort
 
 REFERENCE = (Turn(0, 10, "Ada"), Turn(8, 20, "Bo"))
 HYPOTHESIS = (Turn(0, 12, "S0"), Turn(12, 20, "S1"))

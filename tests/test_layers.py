@@ -14,7 +14,7 @@ LAYERS = (
     ("errors", "types"),
     ("formats", "net"),
     ("audio",),
-    ("align", "enrollment", "match", "mentions", "rules", "score", "selection", "transcribe", "transcript", "unnamed"),
+    ("align", "transcribe", "transcript", "voices"),
     ("hub", "models"),
     ("cluster", "diarize", "embed", "engines", "features", "library", "speech"),
     ("compare", "evaluate", "filing", "outputs"),

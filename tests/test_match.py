@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicematch.match import Heard, match, match_all
-from voicematch.rules import Said, one_person
-from voicematch.score import Cohort, Voiceprints, unit
 from voicematch.types import Embedding, Match, Verdict
+from voicematch.voices.match import Heard, match, match_all
+from voicematch.voices.rules import Said, one_person
+from voicematch.voices.score import Cohort, Voiceprints, unit
 
 from .fakes import CALIBRATION
 

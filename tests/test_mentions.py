@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from voicematch.mentions import suggest_names
 from voicematch.types import Line
+from voicematch.voices.suggest import suggest_names
 
 
 def found(text: str) -> list[tuple[str, str]]:

@@ -16,9 +16,9 @@ import pytest
 
 from voicematch import models
 from voicematch.errors import ModelError
-from voicematch.match import match
-from voicematch.score import Voiceprints
 from voicematch.types import Embedding, Verdict
+from voicematch.voices.match import match
+from voicematch.voices.score import Voiceprints
 
 BUILT_IN = [name for name, card in models.MODELS.items() if card.source is None]
 

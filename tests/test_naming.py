@@ -17,8 +17,8 @@ from voicematch import filing, naming, recognise
 from voicematch.errors import EnrollmentError, LibraryError, OutputExists
 from voicematch.library import Library, NewJob, open_library, schema
 from voicematch.naming import Change, Suggestion
-from voicematch.score import unit
 from voicematch.types import Array, Embedding, LabelledEpisode, Line, Match, Turn, Verdict
+from voicematch.voices.score import unit
 
 from . import fakes
 from .library_example import EMBEDDER

@@ -18,8 +18,8 @@ from voicematch.learning import Enrollment, voiceprints_of
 from voicematch.library import Library
 from voicematch.naming import Change
 from voicematch.pipeline import Engines
-from voicematch.score import Calibration
 from voicematch.types import Diarization, Embedding, LabelledEpisode, Line, Progress, Sound, Turn, Verdict, join_turns
+from voicematch.voices.score import Calibration
 
 from .fakes import FakeDiarizer, FakeEmbedder
 

@@ -19,8 +19,8 @@ from voicematch.embed import Embedder
 from voicematch.errors import EnrollmentError, LibraryError
 from voicematch.library import Library, open_library
 from voicematch.pipeline import Engines, identify
-from voicematch.score import unit
 from voicematch.types import Array, Diarization, Embedding, LabelledEpisode, Progress, Sound, Turn, Verdict, join_turns
+from voicematch.voices.score import unit
 
 from . import fakes
 from .test_pipeline import noise

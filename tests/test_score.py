@@ -9,8 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicematch.errors import ModelError
-from voicematch.score import Calibration, Cohort, Usual, Voiceprints, centroid, scores, steadiness, union, unit, unity
 from voicematch.types import Embedding
+from voicematch.voices.score import (
+    Calibration,
+    Cohort,
+    Usual,
+    Voiceprints,
+    centroid,
+    scores,
+    steadiness,
+    union,
+    unit,
+    unity,
+)
 
 from . import fakes
 

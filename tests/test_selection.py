@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicematch.score import unit
-from voicematch.selection import NEAR_DUPLICATE, choose, outliers
 from voicematch.types import Array
+from voicematch.voices.score import unit
+from voicematch.voices.selection import NEAR_DUPLICATE, choose, outliers
 
 from .fakes import CALIBRATION
 

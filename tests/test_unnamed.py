@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from voicematch.rules import ODDS_ELSEWHERE
-from voicematch.score import Voiceprints, unit
 from voicematch.types import Array, Embedding, Line, Turn
-from voicematch.unnamed import Remembered, clearest, credited, mentioned, parts, recognise, role
+from voicematch.voices.recognise import Remembered, clearest, credited, mentioned, parts, recognise, role
+from voicematch.voices.rules import ODDS_ELSEWHERE
+from voicematch.voices.score import Voiceprints, unit
 
 from .fakes import CALIBRATION
 

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from voicematch import models, naming, unnamed
+from voicematch import models, naming
 from voicematch.library import Library, NewJob, open_library
-from voicematch.score import Calibration, unit
 from voicematch.types import Array, Embedding, LabelledEpisode, Line, Match, Turn, Verdict
+from voicematch.voices import recognise as recognition
+from voicematch.voices.score import Calibration, unit
 
 EMBEDDER, DIMENSION = models.DEFAULT_EMBEDDER, 192
 SHOWS = ("Night Garden Radio", "Practical Moss", "The Long Hedge")
@@ -133,7 +134,7 @@ def _store(
         embedder=EMBEDDER,
         diarizer="synthetic",
     )
-    recognise = partial(unnamed.recognise, calibration=CALIBRATION)
+    recognise = partial(recognition.recognise, calibration=CALIBRATION)
     library.store_episode(episode, embeddings, recognise=recognise)
 
 

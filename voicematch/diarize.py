@@ -24,9 +24,9 @@ from .audio import SAMPLE_RATE
 from .cluster import Backend, Labels, cluster
 from .embed import Embedder, OnnxEmbedder
 from .features import FRAMES_PER_SECOND, HOP, log_mel
-from .score import unit
 from .speech import CHANGE, FRAME, SPEECH, SpeechDetector, default_detector, regions
 from .types import Array, Diarization, Embedding, Progress, Sound, Turn
+from .voices.score import unit
 
 WINDOW = 1.5  # s of speech in one vector: long enough to tell voices apart, short enough to hold one
 STEP = 0.75  # s between windows

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from . import models
 from .features import HOP, log_mel, log_mel_snipped, num_frames, num_frames_snipped
-from .score import unit
 from .types import Array
+from .voices.score import unit
 
 BATCH = 16  # windows at once; more is not faster on a CPU and costs memory
 

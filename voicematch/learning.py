@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import models
-from .enrollment import check_embeddings
 from .errors import EnrollmentError, LibraryError
 from .library import CONSENT, Library
-from .score import Calibration, centroid, steadiness
-from .selection import MOST_VOICEPRINTS, choose, outliers
 from .types import Embedding, LabelledEpisode
+from .voices.sample import check_embeddings
+from .voices.score import Calibration, centroid, steadiness
+from .voices.selection import MOST_VOICEPRINTS, choose, outliers
 
 VOICEPRINT_SECONDS = 30.0  # speech behind one voiceprint
 

@@ -23,7 +23,7 @@ from .errors import ModelError
 if TYPE_CHECKING:
     import onnxruntime
 
-    from .score import Calibration
+    from .voices.score import Calibration
 
 log = logging.getLogger(__name__)
 
@@ -294,7 +294,7 @@ def calibration(name: str) -> Calibration:
 
     Without one nobody has measured what its scores are worth, so names are only suggested, and never given.
     """
-    from .score import Calibration
+    from .voices.score import Calibration
 
     file = beside(name, CALIBRATION)
     if file is not None:
@@ -307,7 +307,7 @@ def calibration(name: str) -> Calibration:
 @functools.cache
 def _cautious(name: str) -> Calibration:
     """Suggests from a cosine of 0.5 on, and accepts at a probability that a cosine of 1 does not reach."""
-    from .score import Calibration
+    from .voices.score import Calibration
 
     log.warning(
         "no calibration for the embedder %r: names are suggested (maybe NAME) and never given, and unnamed voices are "

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from . import filing, unnamed
+from . import filing
 from .errors import EnrollmentError, LibraryError
 from .learning import Enrollment, calibration_of, contributed, ensure_profile, learn, voice_of, voices_of
 from .library import Forgotten, Library, Unknown, UnknownSpeaker
 from .library.profiles import key
 from .recognise import match_again
-from .score import centroid, steadiness
+from .voices import recognise as recognition
+from .voices.score import centroid, steadiness
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +168,7 @@ def split(unknown: str, speakers: Sequence[tuple[str, str]] = (), *, library: Li
         else:
             voices = voices_of(library, unknown)
             pooled = [centroid(voice.embeddings) for voice in voices]
-            groups = unnamed.parts(
+            groups = recognition.parts(
                 np.stack([voice.vector for voice in pooled]),
                 np.array([voice.seconds for voice in pooled]),
                 calibration=calibration_of(library),
@@ -230,7 +231,7 @@ def describe(unknown: Unknown, *, library: Library) -> Described:
     for voice in unknown.speakers:
         _, seconds = by_episode.get(voice.audio_sha256, ("", 0.0))
         by_episode[voice.audio_sha256] = (voice.show, seconds + voice.talk_seconds)
-    role = unnamed.role(list(by_episode.values()), unknown.num_in_show)
+    role = recognition.role(list(by_episode.values()), unknown.num_in_show)
     shows = Counter(show for show, _ in by_episode.values())
     return Described(
         id=unknown.id,
@@ -258,10 +259,10 @@ def suggestions(heard: Sequence[UnknownSpeaker], role: str, *, library: Library)
 
     latest = heard[-NUM_READ:]
     for voice in latest:
-        for mention, weight in unnamed.mentioned(library.lines(voice.audio_sha256), voice.speaker, role):
+        for mention, weight in recognition.mentioned(library.lines(voice.audio_sha256), voice.speaker, role):
             add(Suggestion(mention.name, mention.line.text, mention.reason), weight)
     episodes = list(dict.fromkeys(voice.audio_sha256 for voice in latest))
-    for name, part, weight in unnamed.credited([library.jobs.persons(sha256) for sha256 in episodes], role):
+    for name, part, weight in recognition.credited([library.jobs.persons(sha256) for sha256 in episodes], role):
         add(Suggestion(name, "", f"named in the feed as {part}"), weight)
     likely = sorted(weights, key=lambda name: (-weights[name], name))[:NUM_SUGGESTIONS]
     return tuple(first[name] for name in likely)

@@ -14,16 +14,16 @@ from .audio.spans import Excerpt, sound_of
 from .diarize import BuiltinDiarizer, Diarizer
 from .embed import Embedder
 from .engines import open_embedder
-from .enrollment import check, quality
 from .errors import AudioError
 from .learning import Enrollment, calibration_of, check_consent, ensure_profile, voiceprints_of
 from .library import Library
 from .naming import Change, correct, name, name_unknown, relabel
-from .score import centroid
 from .transcribe import transcribe
 from .transcript import attribute
 from .types import Array, Chapter, Diarization, LabelledEpisode, Line, Progress
-from .unnamed import clearest
+from .voices.recognise import clearest
+from .voices.sample import check, quality
+from .voices.score import centroid
 
 __all__ = [
     "BUILT_IN",

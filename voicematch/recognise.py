@@ -8,13 +8,14 @@ from functools import partial
 
 import numpy as np
 
-from . import rules, unnamed
 from .learning import calibration_of
 from .library import Library
-from .match import match
-from .rules import Said, Spoken
-from .score import Voiceprints
 from .types import Diarization, Embedding, LabelledEpisode, Match, Verdict, join_turns, talk_seconds
+from .voices import rules
+from .voices.match import match
+from .voices.recognise import recognise
+from .voices.rules import Said, Spoken
+from .voices.score import Voiceprints
 
 
 def store(library: Library, episode: LabelledEpisode, embeddings: Mapping[str, Sequence[Embedding]]) -> LabelledEpisode:
@@ -94,7 +95,7 @@ def _match(library: Library, audio_sha256: str | None) -> None:
     spoken = (Spoken(one.embeddings, one.talk_seconds, said[one.audio_sha256]) for one in stored)
     found = rules.verdicts(spoken, known_voices(library), library.shows.of_profiles(), calibration=calibration)
     library.set_matches({one.audio_sha256: matches for one, matches in zip(stored, found, strict=True)})
-    library.unknowns.remember(partial(unnamed.recognise, calibration=calibration))
+    library.unknowns.remember(partial(recognise, calibration=calibration))
 
 
 def _hinges(library: Library) -> tuple[object, ...]:

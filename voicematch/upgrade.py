@@ -28,8 +28,8 @@ from .errors import AudioError, LibraryError
 from .library import Library, NewJob, Remade, StaleEpisode, State, StoredVoiceprint
 from .library.migrations import backup_path
 from .net.addresses import is_address
-from .score import centroid
 from .types import Array, Embedding, Progress, Turn, Verdict
+from .voices.score import centroid
 
 NO_CLIP = "no clip was kept"
 

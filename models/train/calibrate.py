@@ -34,9 +34,9 @@ from voicematch.embed import Embedder
 from voicematch.engines import open_embedder
 from voicematch.evaluate import NamingScore, cllr, naming, pieces, read_rttm, read_uem, total
 from voicematch.learning import voiceprints_of
-from voicematch.match import match
-from voicematch.score import Calibration, Cohort, Voiceprints, centroid, scores, steadiness, unit, unity
 from voicematch.types import Array, Diarization, Embedding, Turn, Verdict
+from voicematch.voices.match import match
+from voicematch.voices.score import Calibration, Cohort, Voiceprints, centroid, scores, steadiness, unit, unity
 
 Numbers = npt.NDArray[np.float64]
 

@@ -22,7 +22,7 @@ from ecapa_corpus import SPEED_NAMES, open_speech, speaker_numbers
 
 from voicematch.embed import Embedder
 from voicematch.engines import open_embedder
-from voicematch.score import unit
+from voicematch.voices.score import unit
 
 LONGEST = 10 * SAMPLE_RATE
 

@@ -45,7 +45,7 @@ def name(target: str, name: str, consent: str | None, dry_run: bool, as_json: bo
     """
     from .. import naming
     from ..library import open_library
-    from ..rules import number_of
+    from ..voices.rules import number_of
 
     with open_library(location) as library:
         if number_of(target) is not None:

@@ -20,8 +20,8 @@ from ..diarize import guide_of, kept_backend
 from ..embed import Embedder
 from ..errors import ModelError
 from ..features import HOP
-from ..score import unit
 from ..types import Array
+from ..voices.score import unit
 from . import checkpoints
 from .device import load
 

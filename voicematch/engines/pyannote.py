@@ -25,8 +25,8 @@ from ..diarize import Clock, Heard, embeddings_of, place
 from ..embed import Embedder
 from ..errors import ModelError
 from ..features import FRAMES_PER_SECOND, HOP
-from ..score import union
 from ..types import Array, Diarization, Embedding, Progress, Sound, Turn
+from ..voices.score import union
 from . import checkpoints, pipelines
 from .device import in_batches, load, pick, require
 

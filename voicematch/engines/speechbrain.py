@@ -24,8 +24,8 @@ from .. import models
 from ..audio import SAMPLE_RATE
 from ..errors import ModelError
 from ..features import FRAME, HOP, NUM_BINS
-from ..score import unit
 from ..types import Array
+from ..voices.score import unit
 from .device import in_batches, load, pick, require
 
 MODEL = "speechbrain"

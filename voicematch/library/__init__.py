@@ -17,8 +17,8 @@ import platformdirs
 import sqlalchemy as sa
 
 from ..errors import ProfileNotFound
-from ..score import Voiceprints
 from ..types import Embedding, LabelledEpisode, Line, Match
+from ..voices.score import Voiceprints
 from . import (
     episodes,
     erasure,

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from ..errors import NothingThere
-from ..rules import name_of, number_of
 from ..types import Verdict
+from ..voices.rules import name_of, number_of
 from .database import Database
 from .jobs import State, jobs
 from .listings import ACCEPTED, WHEN, SpeakerRow, shows, speaker_rows

@@ -13,8 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..errors import NothingThere
-from ..rules import name_of
 from ..types import Verdict
+from ..voices.rules import name_of
 from .database import Database
 from .jobs import State, jobs
 from .matches import Names

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from ..errors import LibraryError
-from ..rules import CONFIRMED
 from ..types import Array, Candidate, Embedding, Match, Verdict
+from ..voices.rules import CONFIRMED
 from . import profiles, said, unknowns, vectors
 from .database import now
 from .erasure import FORGOTTEN

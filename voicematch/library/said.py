@@ -10,8 +10,8 @@ import numpy as np
 import sqlalchemy as sa
 
 from ..errors import LibraryError
-from ..rules import Said, name_of
 from ..types import Embedding, LabelledEpisode, Turn
+from ..voices.rules import Said, name_of
 from . import shows
 from .database import Database
 from .schema import episodes, profiles, speakers, turns

@@ -17,10 +17,10 @@ import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Table, Text
 
 from ..errors import LibraryError
-from ..rules import name_of, number_of
-from ..score import Voiceprints, centroid, steadiness
 from ..types import Embedding, Verdict
-from ..unnamed import Remembered
+from ..voices.recognise import Remembered
+from ..voices.rules import name_of, number_of
+from ..voices.score import Voiceprints, centroid, steadiness
 from . import schema, vectors
 from .database import Database, add_column, insert, now
 from .schema import episodes, profiles, speaker_embeddings, speakers

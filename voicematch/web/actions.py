@@ -10,7 +10,7 @@ from ..errors import LibraryError, VoicematchError
 from ..learning import Enrollment
 from ..library import CONSENT, Library
 from ..naming import Change
-from ..rules import number_of
+from ..voices.rules import number_of
 from . import views
 from .journal import Journal
 

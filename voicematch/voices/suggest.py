@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .types import Line
+from ..types import Line
 
 _WORD = r"(?:[A-Z][\w'’-]*[\w]|[A-Z]\.)"
 _NAME = rf"({_WORD}(?: (?:van|von|de|da|del|la|bin|al|{_WORD})){{0,3}})"

@@ -11,12 +11,12 @@ from itertools import combinations
 
 import numpy as np
 
-from .audio import SAMPLE_RATE
-from .errors import EnrollmentError
-from .formats.clock import clock
+from ..audio import SAMPLE_RATE
+from ..errors import EnrollmentError
+from ..formats.clock import clock
+from ..types import Array, Diarization, Embedding, Turn
 from .match import normalised_scores
 from .score import Calibration, Voiceprints, centroid, steadiness
-from .types import Array, Diarization, Embedding, Turn
 
 MIN_SECONDS = 5.0  # net speech below which a voiceprint misleads
 GOOD_SECONDS = 15.0  # net speech below which it is weak

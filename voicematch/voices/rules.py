@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.special import expit, logit
 
+from ..types import Candidate, Embedding, Match, Verdict
 from .match import Heard, match_all
 from .score import Calibration, Voiceprints
-from .types import Candidate, Embedding, Match, Verdict
 
 CONFIRMED = "confirmed by a person"
 ODDS_ELSEWHERE = 1e-3  # that somebody heard in one show is who talks in another: few people are on two of a thousand

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.special
 
-from .errors import ModelError
-from .types import Array, Embedding
+from ..errors import ModelError
+from ..types import Array, Embedding
 
 Numbers = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..types import Array
 from .match import normalised_scores
 from .score import Calibration, Numbers, Voiceprints
-from .types import Array
 
 MOST_VOICEPRINTS = 12  # of a profile; a voice in as many conditions as anybody is heard in
 NEAR_DUPLICATE = 0.95  # cosine above which a voiceprint adds nothing to another

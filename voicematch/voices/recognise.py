@@ -12,11 +12,11 @@ from itertools import groupby, pairwise
 import numpy as np
 from scipy.special import logit
 
+from ..types import Array, Embedding, Line, Match, Turn, Verdict
 from .match import match, normalised_scores
-from .mentions import Mention, suggest_names
 from .rules import ODDS_ELSEWHERE
 from .score import Calibration, Numbers, Voiceprints, steadiness
-from .types import Array, Embedding, Line, Match, Turn, Verdict
+from .suggest import Mention, suggest_names
 
 CLIP_SECONDS = 10.0  # enough to know a voice by
 HOST_SHARE = 0.5  # of a show's episodes, above which a voice belongs to the show

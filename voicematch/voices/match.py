@@ -13,8 +13,8 @@ from itertools import islice
 
 import numpy as np
 
+from ..types import Array, Candidate, Embedding, Match, Verdict
 from .score import STRETCH_SECONDS, Calibration, Numbers, Rows, Voiceprints, scores, union, unit, unity
-from .types import Array, Candidate, Embedding, Match, Verdict
 
 NUM_CANDIDATES = 5  # kept with an answer
 RULED_OUT = -1.0  # the score of a profile that a person said it is not: less than any voice has
