@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from voicematch.types import Array, Embedding, Line, Turn
-from voicematch.voices.recognise import Remembered, clearest, credited, mentioned, parts, recognise, role
+from voicematch.voices.clearest import clearest
+from voicematch.voices.recognise import Remembered, parts, recognise
+from voicematch.voices.roles import role
 from voicematch.voices.rules import ODDS_ELSEWHERE
 from voicematch.voices.score import Voiceprints, unit
+from voicematch.voices.suggest import credited, mentioned
 
 from .fakes import CALIBRATION
 

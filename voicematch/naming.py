@@ -21,7 +21,9 @@ from .library import Forgotten, Library, Unknown, UnknownSpeaker
 from .library.profiles import key
 from .recognise import match_again
 from .voices import recognise as recognition
+from .voices import roles
 from .voices.score import centroid, steadiness
+from .voices.suggest import credited, mentioned
 
 log = logging.getLogger(__name__)
 
@@ -231,7 +233,7 @@ def describe(unknown: Unknown, *, library: Library) -> Described:
     for voice in unknown.speakers:
         _, seconds = by_episode.get(voice.audio_sha256, ("", 0.0))
         by_episode[voice.audio_sha256] = (voice.show, seconds + voice.talk_seconds)
-    role = recognition.role(list(by_episode.values()), unknown.num_in_show)
+    role = roles.role(list(by_episode.values()), unknown.num_in_show)
     shows = Counter(show for show, _ in by_episode.values())
     return Described(
         id=unknown.id,
@@ -259,10 +261,10 @@ def suggestions(heard: Sequence[UnknownSpeaker], role: str, *, library: Library)
 
     latest = heard[-NUM_READ:]
     for voice in latest:
-        for mention, weight in recognition.mentioned(library.lines(voice.audio_sha256), voice.speaker, role):
+        for mention, weight in mentioned(library.lines(voice.audio_sha256), voice.speaker, role):
             add(Suggestion(mention.name, mention.line.text, mention.reason), weight)
     episodes = list(dict.fromkeys(voice.audio_sha256 for voice in latest))
-    for name, part, weight in recognition.credited([library.jobs.persons(sha256) for sha256 in episodes], role):
+    for name, part, weight in credited([library.jobs.persons(sha256) for sha256 in episodes], role):
         add(Suggestion(name, "", f"named in the feed as {part}"), weight)
     likely = sorted(weights, key=lambda name: (-weights[name], name))[:NUM_SUGGESTIONS]
     return tuple(first[name] for name in likely)

@@ -21,7 +21,7 @@ from .naming import Change, correct, name, name_unknown, relabel
 from .transcribe import transcribe
 from .transcript import attribute
 from .types import Array, Chapter, Diarization, LabelledEpisode, Line, Progress
-from .voices.recognise import clearest
+from .voices.clearest import clearest
 from .voices.sample import check, quality
 from .voices.score import centroid
 

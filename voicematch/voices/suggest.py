@@ -1,10 +1,11 @@
-"""Names that a transcript mentions where people are introduced: suggestions for a person, never a name for a voice."""
+"""Names that a transcript or a feed mentions: suggestions for a person, never a name for a voice."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ..types import Line
 
@@ -68,3 +69,44 @@ def _name(found: str) -> str | None:
     while words and words[-1].islower():
         words.pop()
     return " ".join(words) or None
+
+
+def credited(credits: Sequence[Sequence[tuple[str, str]]], role: str) -> list[tuple[str, str, float]]:
+    """(name, part, weight) of those whom feeds name, in most of a voice's episodes, and who may be the voice.
+
+    credits : of each of the episodes, (name, part) of whom the feed names: "host", "guest" …
+    role : what the voice seems to be; a feed's host is no suggestion for a guest, nor the other way around
+
+    The weight compares with that of `mentioned`: to be credited as what one seems to be says as much as a welcome.
+    """
+    num_named: dict[tuple[str, str], int] = {}
+    for of_episode in credits:
+        for person in dict.fromkeys(of_episode):
+            num_named[person] = num_named.get(person, 0) + 1
+    contrary = {"host": "guest", "guest": "host", "ad": "host"}.get(role)
+    return [
+        (name, part, (2.0 if part == role else 1.0) * num)
+        for (name, part), num in num_named.items()
+        if part != contrary and num > len(credits) / 2 and not (role == "ad" and part == "guest")
+    ]
+
+
+def mentioned(lines: Sequence[Line], speaker: str, role: str) -> list[tuple[Mention, float]]:
+    """Names that the text mentions and this speaker may have, each with how much that says (3, 2 or 1).
+
+    What the speaker says of itself counts most; who is welcomed counts for everybody else but a host; who is addressed
+    counts for who talks next.
+    """
+    found = []
+    follows = {id(line): after.speaker for line, after in pairwise(lines)}
+    for mention in suggest_names(lines):
+        said_by = mention.line.speaker
+        if mention.reason == "says so":
+            weight = 3.0 if said_by == speaker else 0.0
+        elif mention.reason == "addressed":
+            weight = 1.0 if said_by != speaker and follows.get(id(mention.line)) == speaker else 0.0
+        else:
+            weight = 2.0 if said_by != speaker and role != "host" else 0.0
+        if weight:
+            found.append((mention, weight))
+    return found

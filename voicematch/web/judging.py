@@ -8,7 +8,7 @@ from .. import naming
 from ..library import State, UnknownSpeaker
 from ..library.judging import Stretch, UnknownRow
 from ..library.listings import key_of
-from ..voices.recognise import role
+from ..voices.roles import role
 from . import views
 from .episodes import guesses
 from .reading import Reading, person

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ..errors import NothingThere
 from ..library import people as stored
 from ..library.listings import key_of
-from ..voices.recognise import role
+from ..voices.roles import role
 from . import views
 from .episodes import hits
 from .reading import PER_PAGE, Reading, initials, person, share
