@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.measure_words import built_in_turns, read_lines
-from voicematch.align import align
+from voicematch.transcript.align import align
 from voicematch.types import Line
 
 Span = tuple[float, float]

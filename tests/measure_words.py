@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from voicematch.transcript import attribute
+from voicematch.transcript.attribute import attribute
 from voicematch.types import Line, Turn, Word
 
 BLUR = 0.1  # s, standard deviation of an estimated word time

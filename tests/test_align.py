@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from voicematch.align import Alignment, Shift, align, moved
+from voicematch.transcript.align import Alignment, Shift, align, moved
 from voicematch.types import Line, Word
 
 Span = tuple[float, float]

@@ -16,7 +16,7 @@ from voicematch.embed import OnnxEmbedder
 from voicematch.engines import device
 from voicematch.engines.pyannote import Piece, join
 from voicematch.errors import ModelError
-from voicematch.transcript import attribute
+from voicematch.transcript.attribute import attribute
 from voicematch.types import Array, Embedding, Line, Turn
 
 ROOT = Path(__file__).parent.parent

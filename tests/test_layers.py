@@ -14,7 +14,7 @@ LAYERS = (
     ("errors", "types"),
     ("formats", "net"),
     ("audio",),
-    ("align", "transcribe", "transcript", "voices"),
+    ("transcript", "voices"),
     ("hub", "models"),
     ("cluster", "diarize", "embed", "engines", "features", "library", "speech"),
     ("compare", "evaluate", "filing", "outputs"),

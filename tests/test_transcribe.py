@@ -11,7 +11,7 @@ import pytest
 from tests import whisper_model
 from voicematch.audio import SAMPLE_RATE, Audio
 from voicematch.errors import ModelError
-from voicematch.transcribe import chunks, load, quietest, repository, transcribe
+from voicematch.transcript.whisper import chunks, load, quietest, repository, transcribe
 from voicematch.types import Array
 
 pytest.importorskip("faster_whisper")

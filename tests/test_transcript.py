@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voicematch.transcript import attribute, change_cost
+from voicematch.transcript.attribute import attribute, change_cost
 from voicematch.types import Line, Turn, Word
 
 A, B, C = "SPEAKER_00", "SPEAKER_01", "SPEAKER_02"

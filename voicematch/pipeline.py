@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import formats, models, recognise
-from .align import align
 from .audio import Audio, encode_clip
 from .audio.spans import Excerpt, sound_of
 from .diarize import BuiltinDiarizer, Diarizer
@@ -18,8 +17,9 @@ from .errors import AudioError
 from .learning import Enrollment, calibration_of, check_consent, ensure_profile, voiceprints_of
 from .library import Library
 from .naming import Change, correct, name, name_unknown, relabel
-from .transcribe import transcribe
-from .transcript import attribute
+from .transcript.align import align
+from .transcript.attribute import attribute
+from .transcript.whisper import transcribe
 from .types import Array, Chapter, Diarization, LabelledEpisode, Line, Progress
 from .voices.clearest import clearest
 from .voices.sample import check, quality

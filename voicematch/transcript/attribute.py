@@ -18,7 +18,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from .types import Line, Turn
+from ..types import Line, Turn
 
 REACH = 2.0  # s; a turn further than this from a word has no claim to it
 LOOK = 10.0  # s; turns are looked up for so much at once

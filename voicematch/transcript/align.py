@@ -17,8 +17,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from .transcript import ends_sentence
-from .types import Line, Word
+from ..types import Line, Word
+from .attribute import ends_sentence
 
 Floats = npt.NDArray[np.float64]
 Span = tuple[float, float]

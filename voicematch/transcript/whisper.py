@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .audio import SAMPLE_RATE, Audio
-from .errors import ModelError
-from .formats.cues import clean
-from .formats.recognizers import fill_times, spelled_line
-from .types import Array, Line, Progress
+from ..audio import SAMPLE_RATE, Audio
+from ..errors import ModelError
+from ..formats.cues import clean
+from ..formats.recognizers import fill_times, spelled_line
+from ..types import Array, Line, Progress
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
