@@ -18,14 +18,16 @@ from pathlib import Path
 
 import numpy as np
 
-from voicematch import models, naming
+from voicematch import naming
 from voicematch.library import open_library
+from voicematch.models import table
+from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.types import Array, Embedding, LabelledEpisode, Match, Turn, Verdict
 from voicematch.voices import recognise as recognition
 from voicematch.voices.match import match
 from voicematch.voices.score import Voiceprints, unit
 
-EMBEDDER, DIMENSION = models.DEFAULT_EMBEDDER, 192
+EMBEDDER, DIMENSION = DEFAULT_EMBEDDER, 192
 NUM_EPISODES, NUM_SPEAKERS, NUM_EMBEDDINGS = 1000, 4, 8
 NUM_PEOPLE, NUM_PROFILES, NUM_HOSTS = 2000, 300, 20
 NUM_VOICEPRINTS = 1_000_000
@@ -41,7 +43,7 @@ def heard(person: Array, generator: np.random.Generator, num: int) -> Array:
 def make(path: Path) -> None:
     generator = np.random.default_rng(1)
     people = unit(generator.standard_normal((NUM_PEOPLE, DIMENSION)))
-    recognise = partial(recognition.recognise, calibration=models.calibration(EMBEDDER))
+    recognise = partial(recognition.recognise, calibration=table.calibration(EMBEDDER))
     with open_library(path, embedder=EMBEDDER) as library, library.together():
         for person in range(NUM_HOSTS // 2, NUM_HOSTS // 2 + NUM_PROFILES):  # half of the hosts have a profile
             library.create_profile(f"Person {person}")
@@ -106,7 +108,7 @@ def search() -> None:
         vectors[start : start + 10_000] = unit(generator.standard_normal((10_000, DIMENSION), dtype=np.float32))
     profiles = tuple(f"Person {row // 4}" for row in range(NUM_VOICEPRINTS))
     voiceprints = Voiceprints(profiles, vectors, np.full(NUM_VOICEPRINTS, 30.0, np.float32))
-    calibration = models.calibration(EMBEDDER)
+    calibration = table.calibration(EMBEDDER)
     speaker = {"SPEAKER_00": tuple(Embedding(row, 10.0, 0.0, 10.0) for row in vectors[:8])}
     for what in ("first", "second", "third"):
         with timed(f"one speaker against {NUM_VOICEPRINTS:,} voiceprints, {what} time"):

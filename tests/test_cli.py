@@ -296,12 +296,10 @@ def test_models(shell: Shell) -> None:
 
 
 def test_models_verify_tells_what_is_missing(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    from voicematch import models
+    from voicematch.models.table import MODELS, ModelCard
 
-    absent = models.ModelCard(
-        name="absent", kind="embedder", licence="none", description="", file="absent.onnx", dimension=1
-    )
-    monkeypatch.setitem(models.MODELS, "absent", absent)
+    absent = ModelCard(name="absent", kind="embedder", licence="none", description="", file="absent.onnx", dimension=1)
+    monkeypatch.setitem(MODELS, "absent", absent)
     code, out, _ = shell("models", "verify")
     assert code == 1
     assert "absent: absent.onnx" in out

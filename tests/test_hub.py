@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voicematch import cli, hub, models
+from voicematch import cli
 from voicematch.embed import OnnxEmbedder
 from voicematch.errors import ModelError
 from voicematch.features import log_mel_snipped
+from voicematch.models import hub, table
+from voicematch.models.table import DEFAULT_EMBEDDER, RECORD
 
 from .fakes import pull_stand_in
 from .hub_server import COMMIT, TOKEN, Repository, serve
@@ -56,16 +58,16 @@ def test_a_pulled_model_is_found_with_a_record_of_its_sums(kept: Path) -> None:
         offer = hub.offer("ecapa1024", endpoint=site.url)
         assert (offer.size, offer.licence, offer.revision) == (len(WEIGHTS), "cc-by-4.0", COMMIT)
         assert site.downloads == []  # an offer fetches nothing
-        assert not models.is_here("ecapa1024")
+        assert not table.is_here("ecapa1024")
         assert hub.pull(offer, progress=lambda *step: steps.append(step)) == kept / "ecapa1024"
-    assert models.path("ecapa1024") == kept / "ecapa1024" / LARGE_FILE
-    assert models.path("ecapa1024").read_bytes() == WEIGHTS
-    assert models.is_here("ecapa1024")
+    assert table.path("ecapa1024") == kept / "ecapa1024" / LARGE_FILE
+    assert table.path("ecapa1024").read_bytes() == WEIGHTS
+    assert table.is_here("ecapa1024")
     sha256 = hashlib.sha256(WEIGHTS).hexdigest()
-    assert models.recorded("ecapa1024") == {LARGE_FILE: (sha256, len(WEIGHTS))}
-    assert models.fingerprint("ecapa1024") == sha256
+    assert table.recorded("ecapa1024") == {LARGE_FILE: (sha256, len(WEIGHTS))}
+    assert table.fingerprint("ecapa1024") == sha256
     assert steps[-1] == ("download", len(WEIGHTS), len(WEIGHTS))
-    assert sorted(path.name for path in kept.rglob("*")) == ["ecapa1024", models.RECORD, LARGE_FILE]
+    assert sorted(path.name for path in kept.rglob("*")) == ["ecapa1024", RECORD, LARGE_FILE]
 
 
 def test_what_is_here_and_intact_is_not_fetched_again(kept: Path) -> None:
@@ -79,11 +81,11 @@ def test_what_is_here_and_intact_is_not_fetched_again(kept: Path) -> None:
 
 
 def test_a_revision_that_a_newer_voicematch_wants_is_fetched(kept: Path) -> None:
-    source = models.card("ecapa512").source
+    source = table.card("ecapa512").source
     assert source is not None
     record = {"origin": "there", "revision": "of before", "licence": "", "files": {"a": {"sha256": "0", "size": 1}}}
     (kept / "ecapa512").mkdir(parents=True)
-    (kept / "ecapa512" / models.RECORD).write_text(json.dumps(record), encoding="utf-8")
+    (kept / "ecapa512" / RECORD).write_text(json.dumps(record), encoding="utf-8")
     with serve({source.repository: Repository({source.files[0]: WEIGHTS}, commit=str(source.revision))}) as site:
         offer = hub.offer("ecapa512", endpoint=site.url)
     assert (offer.revision, [file.name for file in offer.files]) == (source.revision, list(source.files))
@@ -95,24 +97,24 @@ def test_only_the_damaged_file_is_fetched_again_at_the_commit_of_before(
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     with serve({COMMUNITY: Repository(dict(PARTS), gated=True, large={"plda/plda.npz"})}) as site:
         hub.pull(hub.offer("pyannote-community-1", endpoint=site.url))
-        folder = models.path("pyannote-community-1")
+        folder = table.path("pyannote-community-1")
         assert folder == kept / "pyannote-community-1"
         names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-        assert names == sorted({*PARTS, models.RECORD} - {"README.md"})
+        assert names == sorted({*PARTS, RECORD} - {"README.md"})
         (folder / "plda" / "plda.npz").write_bytes(b"rot!")
         with pytest.raises(ModelError, match=r"plda\.npz: damaged or another model"):
-            models.path("pyannote-community-1")
+            table.path("pyannote-community-1")
         before = len(site.downloads)
         hub.pull(hub.offer("pyannote-community-1", endpoint=site.url))
         assert [path.rpartition("/resolve/")[2] for path in site.downloads[before:]] == [f"{COMMIT}/plda/plda.npz"]
-        assert models.path("pyannote-community-1").joinpath("plda/plda.npz").read_bytes() == b"plda"
+        assert table.path("pyannote-community-1").joinpath("plda/plda.npz").read_bytes() == b"plda"
         (folder / "config.yaml").unlink()
         with pytest.raises(ModelError, match=r"config\.yaml is missing; voicematch models pull pyannote-community-1"):
-            models.path("pyannote-community-1")
+            table.path("pyannote-community-1")
 
 
 def test_a_file_that_is_not_the_one_known_is_not_kept(kept: Path) -> None:
-    source = models.card("ecapa512").source
+    source = table.card("ecapa512").source
     assert source is not None
     assert source.revision is not None
     other = Repository({source.files[0]: WEIGHTS}, commit=source.revision)
@@ -180,7 +182,7 @@ def test_a_repository_that_is_not_there(kept: Path) -> None:
 
 
 def test_a_revision_that_is_gone(kept: Path) -> None:
-    source = models.card("ecapa512").source
+    source = table.card("ecapa512").source
     assert source is not None
     repository = Repository({source.files[0]: WEIGHTS})
     with (
@@ -228,7 +230,7 @@ def test_a_folder_does_as_well_as_a_hub(kept: Path, tmp_path: Path) -> None:
         hub.offer("ecapa1024", folder=tmp_path)
     (tmp_path / LARGE_FILE).write_bytes(WEIGHTS)
     hub.pull(hub.offer("ecapa1024", folder=tmp_path))
-    assert models.path("ecapa1024").read_bytes() == WEIGHTS
+    assert table.path("ecapa1024").read_bytes() == WEIGHTS
     (tmp_path / "voxceleb_ECAPA512_LM.onnx").write_bytes(WEIGHTS)
     with pytest.raises(ModelError, match="damaged or another file"):
         hub.pull(hub.offer("ecapa512", folder=tmp_path))
@@ -255,21 +257,21 @@ def test_removing_frees_the_space_and_spares_what_comes_with_the_package(kept: P
     with pytest.raises(ModelError, match="not on this machine"):
         hub.remove("ecapa1024")
     with pytest.raises(ModelError, match="comes with voicematch and cannot be removed"):
-        hub.remove(models.DEFAULT_EMBEDDER)
+        hub.remove(DEFAULT_EMBEDDER)
     with pytest.raises(ModelError, match="comes with voicematch; there is nothing to pull"):
-        hub.offer(models.DEFAULT_EMBEDDER)
+        hub.offer(DEFAULT_EMBEDDER)
 
 
 def test_a_model_that_is_absent_names_the_command(kept: Path) -> None:
     with pytest.raises(ModelError, match=r"'ecapa512' is not on this machine; voicematch models pull ecapa512 .*25 MB"):
-        models.path("ecapa512")
+        table.path("ecapa512")
 
 
 def test_a_damaged_record_names_the_command(kept: Path) -> None:
     (kept / "ecapa512").mkdir(parents=True)
-    (kept / "ecapa512" / models.RECORD).write_text("[]", encoding="utf-8")
+    (kept / "ecapa512" / RECORD).write_text("[]", encoding="utf-8")
     with pytest.raises(ModelError, match=r"pulled\.json is damaged .*models pull ecapa512"):
-        models.path("ecapa512")
+        table.path("ecapa512")
 
 
 def test_a_pulled_embedder_hears_the_frames_that_wespeaker_computes(kept: Path, tmp_path: Path) -> None:
@@ -277,7 +279,7 @@ def test_a_pulled_embedder_hears_the_frames_that_wespeaker_computes(kept: Path, 
     pull_stand_in(tmp_path / "weights")
     samples = np.random.default_rng(1).normal(0, 0.1, 16_000 * 4).astype(np.float32)
     windows = np.array([[0, 24_000], [16_000, 64_000], [1_600, 25_600]])
-    session = models.session("ecapa-small-4")
+    session = table.session("ecapa-small-4")
     for (start, end), vector in zip(windows, OnnxEmbedder("ecapa1024").embed(samples, windows), strict=True):
         rows = log_mel_snipped(samples[start:end])
         (expected,) = session.run(None, {session.get_inputs()[0].name: (rows - rows.mean(axis=0))[None]})

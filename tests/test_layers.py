@@ -15,7 +15,7 @@ LAYERS = (
     ("formats", "net"),
     ("audio",),
     ("transcript", "voices"),
-    ("hub", "models"),
+    ("models",),
     ("cluster", "diarize", "embed", "engines", "features", "library", "speech"),
     ("compare", "evaluate", "filing", "outputs"),
     ("exchange", "learning", "naming", "pipeline", "recognise", "upgrade"),

@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from voicematch.errors import EmbedderMismatch, LibraryError, OutputExists
 from voicematch.library import Library, Output, default_location, erasure, migrations, open_library, schema
 from voicematch.library.database import open_database
-from voicematch.models import DEFAULT_EMBEDDER, MODELS
+from voicematch.models.table import DEFAULT_EMBEDDER, MODELS
 from voicematch.types import Line
 
 from .library_example import CLIP, DIMENSION, EMBEDDER, embedding, episode, fill, voices

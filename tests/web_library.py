@@ -14,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from voicematch import models, naming
+from voicematch import naming
 from voicematch.library import Library, NewJob, open_library
+from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.types import Array, Embedding, LabelledEpisode, Line, Match, Turn, Verdict
 from voicematch.voices import recognise as recognition
 from voicematch.voices.score import Calibration, unit
 
-EMBEDDER, DIMENSION = models.DEFAULT_EMBEDDER, 192
+EMBEDDER, DIMENSION = DEFAULT_EMBEDDER, 192
 SHOWS = ("Night Garden Radio", "Practical Moss", "The Long Hedge")
 SCRIPT = "<script>alert('name')</script>"  # somebody is called that
 PEOPLE = ("Ada Ash", "Basil Birch", "Cleo Cedar", "Dora Dill", "Emil Elder", "Flora Fern", SCRIPT, "Hazel Holly")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import engines, models
+from . import engines
 from .audio import SAMPLE_RATE, Audio
 from .audio.spans import Silence
 from .diarize import Diarizer
@@ -27,6 +27,8 @@ from .embed import Embedder
 from .engines.pyannote import ROWS
 from .errors import ModelError, VoicematchError
 from .evaluate import DiarizationScore, diarization_error, eer, read_rttm, read_uem, total
+from .models import table
+from .models.table import MODELS
 from .types import Progress, Turn
 
 PIECE_SECONDS = 2.0  # of one voice alone; about what a window of the diarizer hears
@@ -94,12 +96,12 @@ def recording(source: str, reference: Path | None = None) -> Recording:
 def installed(device: str = "auto") -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The (diarizers, embedders) that can be used on this machine as it is."""
     diarizers, embedders = [], []
-    for name in ("built-in", *(f"pyannote:{short}" for short, row in ROWS.items() if models.is_here(row))):
+    for name in ("built-in", *(f"pyannote:{short}" for short, row in ROWS.items() if table.is_here(row))):
         with suppress(ModelError):
             engines.open_diarizer(name, device=device)
             diarizers.append(name)
-    for name, card in models.MODELS.items():
-        if card.kind == "embedder" and models.is_here(name):
+    for name, card in MODELS.items():
+        if card.kind == "embedder" and table.is_here(name):
             with suppress(ModelError):
                 engines.open_embedder(name, device=device)
                 embedders.append(name)

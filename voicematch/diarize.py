@@ -19,11 +19,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import uniform_filter1d
 
-from . import models
 from .audio import SAMPLE_RATE
 from .cluster import Backend, Labels, cluster
 from .embed import Embedder, OnnxEmbedder
 from .features import FRAMES_PER_SECOND, HOP, log_mel
+from .models import table
+from .models.table import DEFAULT_EMBEDDER, MODELS
 from .speech import CHANGE, FRAME, SPEECH, SpeechDetector, default_detector, regions
 from .types import Array, Diarization, Embedding, Progress, Sound, Turn
 from .voices.score import unit
@@ -102,8 +103,8 @@ class BuiltinDiarizer:
 
 def guide_of(embedder: Embedder) -> Embedder | None:
     """Who tells voices apart in place of an embedder of which the clustering knows nothing; None for the others."""
-    is_known = models.beside(embedder.name, BACKEND) is not None
-    if is_known or embedder.name not in models.MODELS or embedder.name == models.DEFAULT_EMBEDDER:
+    is_known = table.beside(embedder.name, BACKEND) is not None
+    if is_known or embedder.name not in MODELS or embedder.name == DEFAULT_EMBEDDER:
         return None
     return OnnxEmbedder(device="auto")
 
@@ -138,7 +139,7 @@ def conclude(heard: Heard, embedder: Embedder, clock: Clock, *, speakers: tuple[
 
 def kept_backend(embedder: Embedder) -> Backend | None:
     """What is known of the embedder's vectors from the file beside its model; None when there is none."""
-    file = models.beside(embedder.name, BACKEND)
+    file = table.beside(embedder.name, BACKEND)
     return None if file is None else Backend.load(file)
 
 

@@ -7,8 +7,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from . import models
 from .features import HOP, log_mel, log_mel_snipped, num_frames, num_frames_snipped
+from .models import table
+from .models.table import DEFAULT_EMBEDDER
 from .types import Array
 from .voices.score import unit
 
@@ -44,14 +45,14 @@ class Embedder(Protocol):
 class OnnxEmbedder:
     """An embedder in ONNX Runtime: (batch, frames, 80) log mel rows, less their mean over the window, to vectors.
 
-    device : one of ``models.DEVICES``; looked for when it is first used
+    device : one of ``table.DEVICES``; looked for when it is first used
 
     Raises ModelError when the model is not on this machine, or damaged; nothing is loaded yet.
     """
 
-    def __init__(self, name: str = models.DEFAULT_EMBEDDER, device: str = "cpu") -> None:
-        card = models.card(name)
-        models.path(name)
+    def __init__(self, name: str = DEFAULT_EMBEDDER, device: str = "cpu") -> None:
+        card = table.card(name)
+        table.path(name)
         self.name = card.name
         self.dimension = card.dimension
         self.min_speech = card.min_speech
@@ -80,6 +81,6 @@ class OnnxEmbedder:
 
     def _vectors(self, batch: Array) -> Array:
         batch = batch - batch.mean(axis=1, keepdims=True)
-        session = models.session(self.name, self.device)
+        session = table.session(self.name, self.device)
         (vectors,) = session.run(None, {session.get_inputs()[0].name: batch})
         return unit(np.asarray(vectors, np.float32))

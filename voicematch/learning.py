@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import models
 from .errors import EnrollmentError, LibraryError
 from .library import CONSENT, Library
+from .models import table
+from .models.table import DEFAULT_EMBEDDER
 from .types import Embedding, LabelledEpisode
 from .voices.sample import check_embeddings
 from .voices.score import Calibration, centroid, steadiness
@@ -48,7 +49,7 @@ def calibration_of(library: Library) -> Calibration:
     """The library's own calibration, else the one that came with its embedder."""
     own = library.setting("calibration")
     if own is None:
-        return models.calibration(library.embedder or models.DEFAULT_EMBEDDER)
+        return table.calibration(library.embedder or DEFAULT_EMBEDDER)
     return Calibration.from_json(own)
 
 

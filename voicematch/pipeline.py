@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import formats, models, recognise
+from . import formats, recognise
 from .audio import Audio, encode_clip
 from .audio.spans import Excerpt, sound_of
 from .diarize import BuiltinDiarizer, Diarizer
@@ -16,6 +16,7 @@ from .engines import open_embedder
 from .errors import AudioError
 from .learning import Enrollment, calibration_of, check_consent, ensure_profile, voiceprints_of
 from .library import Library
+from .models.table import DEFAULT_EMBEDDER, MODELS
 from .naming import Change, correct, name, name_unknown, relabel
 from .transcript.align import align
 from .transcript.attribute import attribute
@@ -62,7 +63,7 @@ class Engines:
         A library that holds none yet keeps to this embedder from now on. Raises EmbedderMismatch, ModelError.
         """
         # One that is in the table no more cannot be opened; the mismatch then says how to move on.
-        name = library.embedder if library.embedder in models.MODELS else models.DEFAULT_EMBEDDER
+        name = library.embedder if library.embedder in MODELS else DEFAULT_EMBEDDER
         embedder = self.embedder or open_embedder(name, device=self.device)
         library.keep_to(embedder.name, embedder.dimension)
         return self.diarizer or BuiltinDiarizer(), embedder

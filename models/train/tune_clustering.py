@@ -23,13 +23,15 @@ import numpy as np
 from pyannote.core import Annotation, Segment, Timeline
 from pyannote.metrics.diarization import DiarizationErrorRate
 
-from voicematch import cluster, diarize, models
+from voicematch import cluster, diarize
 from voicematch.audio import SAMPLE_RATE, Audio
 from voicematch.cluster import Backend
 from voicematch.diarize import Clock, Heard
 from voicematch.embed import Embedder
 from voicematch.engines import open_embedder
 from voicematch.features import log_mel
+from voicematch.models import table
+from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.types import Array, Diarization
 
 NUM_SPEAKERS = 1600  # of fewer, single decisions become a matter of luck; five minutes on two free cores
@@ -40,14 +42,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=("backend", "dev"))
     parser.add_argument("folder", type=Path, help="holds train.tsv, or the dev episodes' manifest.json")
-    parser.add_argument("--model", default=models.DEFAULT_EMBEDDER)
+    parser.add_argument("--model", default=DEFAULT_EMBEDDER)
     parser.add_argument("--cache", type=Path, default=Path("build/heard"))
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings")
     parser.add_argument("--only", default="", help="episodes whose id begins so")
     chosen = parser.parse_args()
     embedder = open_embedder(chosen.model, device="cpu")
     if chosen.command == "backend":
-        file = models.place_beside(chosen.model, diarize.BACKEND)
+        file = table.place_beside(chosen.model, diarize.BACKEND)
         fit(chosen.folder, embedder).save(file)
         print(file)
     else:
@@ -117,7 +119,7 @@ def judge(folder: Path, embedder: Embedder, cache: Path, only: str) -> None:
 
 
 def listened(file: Path, embedder: Embedder, cache: Path) -> tuple[Heard, dict[str, float]]:
-    kept = cache / f"{file.parent.name}-{embedder.name}-{models.fingerprint(embedder.name)[:8]}.pickle"
+    kept = cache / f"{file.parent.name}-{embedder.name}-{table.fingerprint(embedder.name)[:8]}.pickle"
     if not kept.is_file():
         clock = Clock()
         heard = diarize.listen(Audio(file), embedder, clock)

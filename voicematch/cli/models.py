@@ -31,7 +31,7 @@ def models() -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """Every model voicematch can use, and whether it is on this machine."""
-    from ..models import MODELS, is_here
+    from ..models.table import MODELS, is_here
 
     if as_json:
         print_json([dataclasses.asdict(card) | {"here": is_here(name)} for name, card in MODELS.items()])
@@ -68,7 +68,7 @@ def pull(name: str, folder: Path | None, yes: bool, quiet: bool) -> None:
     Size and licence are shown first. The files are checked against the sums known here, or against those of the first
     pull; what is here and intact is not fetched again. HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE are heeded.
     """
-    from .. import hub
+    from ..models import hub
 
     offer = hub.offer(name, folder=folder)
     if not offer.files:
@@ -89,7 +89,7 @@ def pull(name: str, folder: Path | None, yes: bool, quiet: bool) -> None:
 @click.argument("name")
 def remove(name: str) -> None:
     """Delete the files of the pulled model NAME."""
-    from .. import hub
+    from ..models import hub
 
     click.echo(f"removed {name}: {_megabytes(hub.remove(name))} free", err=True)
 
@@ -98,7 +98,7 @@ def remove(name: str) -> None:
 @click.argument("name")
 def path(name: str) -> None:
     """Where the file, or the folder, of NAME is."""
-    from ..models import path as path_of
+    from ..models.table import path as path_of
 
     click.echo(path_of(name))
 
@@ -106,8 +106,8 @@ def path(name: str) -> None:
 @models.command()
 def verify() -> int:
     """Compare every file with its recorded checksum; exit 1 when one is missing or damaged."""
-    from ..models import MODELS, is_here
-    from ..models import path as path_of
+    from ..models.table import MODELS, is_here
+    from ..models.table import path as path_of
 
     failed = 0
     for name, card in MODELS.items():
@@ -131,7 +131,7 @@ def export(name: str, file: Path | None) -> None:
 
     Only speechbrain can be exported; it has to be pulled first, and needs pip install 'voicematch[torch]'.
     """
-    from ..models import card
+    from ..models.table import card
 
     if card(name).engine != "speechbrain":
         raise ModelError(f"model {name!r} cannot be exported; speechbrain can")
@@ -201,7 +201,7 @@ def _figures(one: Compared, collar: float) -> dict[str, object]:
 
 
 def _show(found: tuple[Compared, ...], collar: float) -> None:
-    from ..models import num_cores
+    from ..models.table import num_cores
 
     rows = []
     for one in found:

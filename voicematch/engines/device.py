@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import Any, TypeVar
 
 from ..errors import ModelError
-from ..models import DEVICES, REMEDY
+from ..models.table import DEVICES, REMEDY
 
 EXTRA = "pip install 'voicematch[torch]'"
 

@@ -18,12 +18,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
-from .errors import ModelError
+from ..errors import ModelError
 
 if TYPE_CHECKING:
     import onnxruntime
 
-    from .voices.score import Calibration
+    from ..voices.score import Calibration
 
 log = logging.getLogger(__name__)
 
@@ -222,7 +222,7 @@ def folders() -> tuple[Path, ...]:
     """
     import platformdirs
 
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parent.parent
     own = os.environ.get("VOICEMATCH_MODELS")
     kept = Path(own).expanduser() if own else Path(platformdirs.user_data_dir("voicematch", appauthor=False)) / "models"
     return package / "weights", package.parent / "models", kept
@@ -294,7 +294,7 @@ def calibration(name: str) -> Calibration:
 
     Without one nobody has measured what its scores are worth, so names are only suggested, and never given.
     """
-    from .voices.score import Calibration
+    from ..voices.score import Calibration
 
     file = beside(name, CALIBRATION)
     if file is not None:
@@ -307,7 +307,7 @@ def calibration(name: str) -> Calibration:
 @functools.cache
 def _cautious(name: str) -> Calibration:
     """Suggests from a cosine of 0.5 on, and accepts at a probability that a cosine of 1 does not reach."""
-    from .voices.score import Calibration
+    from ..voices.score import Calibration
 
     log.warning(
         "no calibration for the embedder %r: names are suggested (maybe NAME) and never given, and unnamed voices are "

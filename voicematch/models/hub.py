@@ -1,7 +1,7 @@
 """Models of the Hugging Face hub, or of a folder: fetched when asked, checked, and kept whole or not at all.
 
 A model's files are collected in a folder beside the one they will be in, checked there, and moved in one step, with
-a record of their sums that `models.path` compares them with ever after.
+a record of their sums that `table.path` compares them with ever after.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from . import models
-from .errors import ModelError
-from .models import RECORD, Source
-from .types import Progress
+from ..errors import ModelError
+from ..types import Progress
+from . import table
+from .table import RECORD, Source
 
 if TYPE_CHECKING:
     from huggingface_hub.utils.tqdm import tqdm
@@ -73,7 +73,7 @@ def offer(name: str, *, folder: Path | None = None, endpoint: str | None = None)
 
     Raises ModelError when the model is not one to pull, the hub cannot be asked, or files are not there.
     """
-    card = models.card(name)
+    card = table.card(name)
     if card.source is None:
         raise ModelError(f"model {name!r} comes with voicematch; there is nothing to pull")
     before = _before(name)
@@ -98,7 +98,7 @@ def pull(wanted: Offer, *, progress: Progress | None = None) -> Path:
 
     Raises ModelError when a file cannot be had, is not the one expected, or there is no room for it.
     """
-    folder = models.pulled_folder(wanted.name)
+    folder = table.pulled_folder(wanted.name)
     if not wanted.files:
         return folder
     try:
@@ -120,9 +120,9 @@ def pull(wanted: Offer, *, progress: Progress | None = None) -> Path:
 
 def remove(name: str) -> int:
     """How many bytes became free. Raises ModelError for a model that comes with voicematch, or is not here."""
-    if models.card(name).source is None:
+    if table.card(name).source is None:
         raise ModelError(f"model {name!r} comes with voicematch and cannot be removed")
-    folder = models.pulled_folder(name)
+    folder = table.pulled_folder(name)
     if not folder.is_dir():
         raise ModelError(f"model {name!r} is not on this machine; there is nothing to remove")
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
@@ -138,8 +138,8 @@ def remove(name: str) -> int:
 def _before(name: str) -> dict[str, Any]:
     """The record of an earlier pull; empty when there is none, or none that can be read."""
     try:
-        models.recorded(name)
-        record: dict[str, Any] = json.loads((models.pulled_folder(name) / RECORD).read_text(encoding="utf-8"))
+        table.recorded(name)
+        record: dict[str, Any] = json.loads((table.pulled_folder(name) / RECORD).read_text(encoding="utf-8"))
     except ModelError:
         return {}
     return {"origin": "", "revision": "", "licence": ""} | record
@@ -150,10 +150,10 @@ def _intact(name: str, source: Source) -> tuple[Offered, ...]:
     with suppress(ModelError):
         return tuple(
             Offered(file, size, sha256)
-            for file, (sha256, size) in models.recorded(name).items()
+            for file, (sha256, size) in table.recorded(name).items()
             if source.sha256.get(file, sha256) == sha256
-            and (path := models.pulled_folder(name) / file).is_file()
-            and models.sha256_of(path) == sha256
+            and (path := table.pulled_folder(name) / file).is_file()
+            and table.sha256_of(path) == sha256
         )
     return ()
 
@@ -229,7 +229,7 @@ def _collect(wanted: Offer, partial: Path, folder: Path, progress: Progress | No
         "pulled": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "files": {
             file.name: {
-                "sha256": models.sha256_of(partial / file.name),
+                "sha256": table.sha256_of(partial / file.name),
                 "size": (partial / file.name).stat().st_size,
             }
             for file in sorted((*wanted.files, *wanted.kept), key=lambda file: file.name)
@@ -242,9 +242,9 @@ def _collect(wanted: Offer, partial: Path, folder: Path, progress: Progress | No
 def _check(path: Path, file: Offered, origin: str) -> None:
     if path.stat().st_size != file.size:
         raise ModelError(f"{origin}: {file.name} came with {path.stat().st_size} bytes, not {file.size}; try again")
-    if file.sha256 is not None and models.sha256_of(path) != file.sha256:
+    if file.sha256 is not None and table.sha256_of(path) != file.sha256:
         raise ModelError(
-            f"{origin}: {file.name} is damaged or another file: its sha256 is {models.sha256_of(path)[:16]}…, "
+            f"{origin}: {file.name} is damaged or another file: its sha256 is {table.sha256_of(path)[:16]}…, "
             f"not {file.sha256[:16]}…; nothing was kept"
         )
 
@@ -271,7 +271,7 @@ def _clear_abandoned(folder: Path) -> None:
 def _download(wanted: Offer, file: Offered, into: Path, done: int, progress: Progress | None) -> None:
     from huggingface_hub import hf_hub_download
 
-    source = models.card(wanted.name).source
+    source = table.card(wanted.name).source
     assert source is not None  # `offer` refuses others
     with _explained(wanted.name, source):
         hf_hub_download(
