@@ -20,7 +20,7 @@ import numpy as np
 
 from voicematch import naming
 from voicematch.library import open_library
-from voicematch.models import table
+from voicematch.models import files
 from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.types import Array, Embedding, LabelledEpisode, Match, Turn, Verdict
 from voicematch.voices import recognise as recognition
@@ -43,7 +43,7 @@ def heard(person: Array, generator: np.random.Generator, num: int) -> Array:
 def make(path: Path) -> None:
     generator = np.random.default_rng(1)
     people = unit(generator.standard_normal((NUM_PEOPLE, DIMENSION)))
-    recognise = partial(recognition.recognise, calibration=table.calibration(EMBEDDER))
+    recognise = partial(recognition.recognise, calibration=files.calibration(EMBEDDER))
     with open_library(path, embedder=EMBEDDER) as library, library.together():
         for person in range(NUM_HOSTS // 2, NUM_HOSTS // 2 + NUM_PROFILES):  # half of the hosts have a profile
             library.create_profile(f"Person {person}")
@@ -108,7 +108,7 @@ def search() -> None:
         vectors[start : start + 10_000] = unit(generator.standard_normal((10_000, DIMENSION), dtype=np.float32))
     profiles = tuple(f"Person {row // 4}" for row in range(NUM_VOICEPRINTS))
     voiceprints = Voiceprints(profiles, vectors, np.full(NUM_VOICEPRINTS, 30.0, np.float32))
-    calibration = table.calibration(EMBEDDER)
+    calibration = files.calibration(EMBEDDER)
     speaker = {"SPEAKER_00": tuple(Embedding(row, 10.0, 0.0, 10.0) for row in vectors[:8])}
     for what in ("first", "second", "third"):
         with timed(f"one speaker against {NUM_VOICEPRINTS:,} voiceprints, {what} time"):

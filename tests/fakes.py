@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voicematch.embed import Embedder
-from voicematch.models import hub, table
+from voicematch.models import files, hub, table
 from voicematch.types import Array, Diarization, Embedding, Progress, Sound, Turn
 from voicematch.voices.score import Calibration
 
@@ -93,5 +93,5 @@ def pull_stand_in(folder: Path) -> None:
     folder : an empty one; VOICEMATCH_MODELS says where the model goes
     """
     folder.mkdir(exist_ok=True)
-    shutil.copyfile(table.path("ecapa-small-4"), folder / table.card("ecapa1024").file)
+    shutil.copyfile(files.path("ecapa-small-4"), folder / table.card("ecapa1024").file)
     hub.pull(hub.offer("ecapa1024", folder=folder))

@@ -13,8 +13,9 @@ from voicematch import cli
 from voicematch.embed import OnnxEmbedder
 from voicematch.errors import ModelError
 from voicematch.features import log_mel_snipped
-from voicematch.models import hub, table
-from voicematch.models.table import DEFAULT_EMBEDDER, RECORD
+from voicematch.models import files, hub, sessions, table
+from voicematch.models.files import RECORD
+from voicematch.models.table import DEFAULT_EMBEDDER
 
 from .fakes import pull_stand_in
 from .hub_server import COMMIT, TOKEN, Repository, serve
@@ -58,14 +59,14 @@ def test_a_pulled_model_is_found_with_a_record_of_its_sums(kept: Path) -> None:
         offer = hub.offer("ecapa1024", endpoint=site.url)
         assert (offer.size, offer.licence, offer.revision) == (len(WEIGHTS), "cc-by-4.0", COMMIT)
         assert site.downloads == []  # an offer fetches nothing
-        assert not table.is_here("ecapa1024")
+        assert not files.is_here("ecapa1024")
         assert hub.pull(offer, progress=lambda *step: steps.append(step)) == kept / "ecapa1024"
-    assert table.path("ecapa1024") == kept / "ecapa1024" / LARGE_FILE
-    assert table.path("ecapa1024").read_bytes() == WEIGHTS
-    assert table.is_here("ecapa1024")
+    assert files.path("ecapa1024") == kept / "ecapa1024" / LARGE_FILE
+    assert files.path("ecapa1024").read_bytes() == WEIGHTS
+    assert files.is_here("ecapa1024")
     sha256 = hashlib.sha256(WEIGHTS).hexdigest()
-    assert table.recorded("ecapa1024") == {LARGE_FILE: (sha256, len(WEIGHTS))}
-    assert table.fingerprint("ecapa1024") == sha256
+    assert files.recorded("ecapa1024") == {LARGE_FILE: (sha256, len(WEIGHTS))}
+    assert files.fingerprint("ecapa1024") == sha256
     assert steps[-1] == ("download", len(WEIGHTS), len(WEIGHTS))
     assert sorted(path.name for path in kept.rglob("*")) == ["ecapa1024", RECORD, LARGE_FILE]
 
@@ -97,20 +98,20 @@ def test_only_the_damaged_file_is_fetched_again_at_the_commit_of_before(
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     with serve({COMMUNITY: Repository(dict(PARTS), gated=True, large={"plda/plda.npz"})}) as site:
         hub.pull(hub.offer("pyannote-community-1", endpoint=site.url))
-        folder = table.path("pyannote-community-1")
+        folder = files.path("pyannote-community-1")
         assert folder == kept / "pyannote-community-1"
         names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
         assert names == sorted({*PARTS, RECORD} - {"README.md"})
         (folder / "plda" / "plda.npz").write_bytes(b"rot!")
         with pytest.raises(ModelError, match=r"plda\.npz: damaged or another model"):
-            table.path("pyannote-community-1")
+            files.path("pyannote-community-1")
         before = len(site.downloads)
         hub.pull(hub.offer("pyannote-community-1", endpoint=site.url))
         assert [path.rpartition("/resolve/")[2] for path in site.downloads[before:]] == [f"{COMMIT}/plda/plda.npz"]
-        assert table.path("pyannote-community-1").joinpath("plda/plda.npz").read_bytes() == b"plda"
+        assert files.path("pyannote-community-1").joinpath("plda/plda.npz").read_bytes() == b"plda"
         (folder / "config.yaml").unlink()
         with pytest.raises(ModelError, match=r"config\.yaml is missing; voicematch models pull pyannote-community-1"):
-            table.path("pyannote-community-1")
+            files.path("pyannote-community-1")
 
 
 def test_a_file_that_is_not_the_one_known_is_not_kept(kept: Path) -> None:
@@ -230,7 +231,7 @@ def test_a_folder_does_as_well_as_a_hub(kept: Path, tmp_path: Path) -> None:
         hub.offer("ecapa1024", folder=tmp_path)
     (tmp_path / LARGE_FILE).write_bytes(WEIGHTS)
     hub.pull(hub.offer("ecapa1024", folder=tmp_path))
-    assert table.path("ecapa1024").read_bytes() == WEIGHTS
+    assert files.path("ecapa1024").read_bytes() == WEIGHTS
     (tmp_path / "voxceleb_ECAPA512_LM.onnx").write_bytes(WEIGHTS)
     with pytest.raises(ModelError, match="damaged or another file"):
         hub.pull(hub.offer("ecapa512", folder=tmp_path))
@@ -264,14 +265,14 @@ def test_removing_frees_the_space_and_spares_what_comes_with_the_package(kept: P
 
 def test_a_model_that_is_absent_names_the_command(kept: Path) -> None:
     with pytest.raises(ModelError, match=r"'ecapa512' is not on this machine; voicematch models pull ecapa512 .*25 MB"):
-        table.path("ecapa512")
+        files.path("ecapa512")
 
 
 def test_a_damaged_record_names_the_command(kept: Path) -> None:
     (kept / "ecapa512").mkdir(parents=True)
     (kept / "ecapa512" / RECORD).write_text("[]", encoding="utf-8")
     with pytest.raises(ModelError, match=r"pulled\.json is damaged .*models pull ecapa512"):
-        table.path("ecapa512")
+        files.path("ecapa512")
 
 
 def test_a_pulled_embedder_hears_the_frames_that_wespeaker_computes(kept: Path, tmp_path: Path) -> None:
@@ -279,7 +280,7 @@ def test_a_pulled_embedder_hears_the_frames_that_wespeaker_computes(kept: Path, 
     pull_stand_in(tmp_path / "weights")
     samples = np.random.default_rng(1).normal(0, 0.1, 16_000 * 4).astype(np.float32)
     windows = np.array([[0, 24_000], [16_000, 64_000], [1_600, 25_600]])
-    session = table.session("ecapa-small-4")
+    session = sessions.session("ecapa-small-4")
     for (start, end), vector in zip(windows, OnnxEmbedder("ecapa1024").embed(samples, windows), strict=True):
         rows = log_mel_snipped(samples[start:end])
         (expected,) = session.run(None, {session.get_inputs()[0].name: (rows - rows.mean(axis=0))[None]})

@@ -27,7 +27,7 @@ from .embed import Embedder
 from .engines.pyannote import ROWS
 from .errors import ModelError, VoicematchError
 from .evaluate import DiarizationScore, diarization_error, eer, read_rttm, read_uem, total
-from .models import table
+from .models import files
 from .models.table import MODELS
 from .types import Progress, Turn
 
@@ -96,12 +96,12 @@ def recording(source: str, reference: Path | None = None) -> Recording:
 def installed(device: str = "auto") -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The (diarizers, embedders) that can be used on this machine as it is."""
     diarizers, embedders = [], []
-    for name in ("built-in", *(f"pyannote:{short}" for short, row in ROWS.items() if table.is_here(row))):
+    for name in ("built-in", *(f"pyannote:{short}" for short, row in ROWS.items() if files.is_here(row))):
         with suppress(ModelError):
             engines.open_diarizer(name, device=device)
             diarizers.append(name)
     for name, card in MODELS.items():
-        if card.kind == "embedder" and table.is_here(name):
+        if card.kind == "embedder" and files.is_here(name):
             with suppress(ModelError):
                 engines.open_embedder(name, device=device)
                 embedders.append(name)

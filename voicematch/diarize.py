@@ -23,7 +23,7 @@ from .audio import SAMPLE_RATE
 from .cluster import Backend, Labels, cluster
 from .embed import Embedder, OnnxEmbedder
 from .features import FRAMES_PER_SECOND, HOP, log_mel
-from .models import table
+from .models import files
 from .models.table import DEFAULT_EMBEDDER, MODELS
 from .speech import CHANGE, FRAME, SPEECH, SpeechDetector, default_detector, regions
 from .types import Array, Diarization, Embedding, Progress, Sound, Turn
@@ -103,7 +103,7 @@ class BuiltinDiarizer:
 
 def guide_of(embedder: Embedder) -> Embedder | None:
     """Who tells voices apart in place of an embedder of which the clustering knows nothing; None for the others."""
-    is_known = table.beside(embedder.name, BACKEND) is not None
+    is_known = files.beside(embedder.name, BACKEND) is not None
     if is_known or embedder.name not in MODELS or embedder.name == DEFAULT_EMBEDDER:
         return None
     return OnnxEmbedder(device="auto")
@@ -139,7 +139,7 @@ def conclude(heard: Heard, embedder: Embedder, clock: Clock, *, speakers: tuple[
 
 def kept_backend(embedder: Embedder) -> Backend | None:
     """What is known of the embedder's vectors from the file beside its model; None when there is none."""
-    file = table.beside(embedder.name, BACKEND)
+    file = files.beside(embedder.name, BACKEND)
     return None if file is None else Backend.load(file)
 
 

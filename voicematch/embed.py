@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .features import HOP, log_mel, log_mel_snipped, num_frames, num_frames_snipped
-from .models import table
+from .models import files, sessions, table
 from .models.table import DEFAULT_EMBEDDER
 from .types import Array
 from .voices.score import unit
@@ -52,7 +52,7 @@ class OnnxEmbedder:
 
     def __init__(self, name: str = DEFAULT_EMBEDDER, device: str = "cpu") -> None:
         card = table.card(name)
-        table.path(name)
+        files.path(name)
         self.name = card.name
         self.dimension = card.dimension
         self.min_speech = card.min_speech
@@ -81,6 +81,6 @@ class OnnxEmbedder:
 
     def _vectors(self, batch: Array) -> Array:
         batch = batch - batch.mean(axis=1, keepdims=True)
-        session = table.session(self.name, self.device)
+        session = sessions.session(self.name, self.device)
         (vectors,) = session.run(None, {session.get_inputs()[0].name: batch})
         return unit(np.asarray(vectors, np.float32))

@@ -9,7 +9,7 @@ import numpy as np
 
 from .errors import EnrollmentError, LibraryError
 from .library import CONSENT, Library
-from .models import table
+from .models import files
 from .models.table import DEFAULT_EMBEDDER
 from .types import Embedding, LabelledEpisode
 from .voices.sample import check_embeddings
@@ -49,7 +49,7 @@ def calibration_of(library: Library) -> Calibration:
     """The library's own calibration, else the one that came with its embedder."""
     own = library.setting("calibration")
     if own is None:
-        return table.calibration(library.embedder or DEFAULT_EMBEDDER)
+        return files.calibration(library.embedder or DEFAULT_EMBEDDER)
     return Calibration.from_json(own)
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from .models import table
+from .models import sessions
 from .types import Array
 
 DEFAULT_SPEECH = "segmentation-small"
@@ -131,7 +131,7 @@ class SegmentationDetector:
 
     def _heard(self, windows: Array) -> Array:
         """Run the model and return the frames that no later window reaches."""
-        session = table.session(self._name)
+        session = sessions.session(self._name)
         (posteriors,) = session.run(None, {session.get_inputs()[0].name: windows})
         decided, hop = [], self.HOP // 2
         for classes in np.asarray(posteriors, np.float32):

@@ -26,8 +26,8 @@ from .embed import Embedder
 from .errors import AudioError, LibraryError
 from .library import Library, NewJob, Remade, StaleEpisode, State, StoredVoiceprint
 from .library.migrations import backup_path
-from .models import table
-from .models.table import CALIBRATION
+from .models import files
+from .models.files import CALIBRATION
 from .net.addresses import is_address
 from .types import Array, Embedding, Progress, Turn, Verdict
 from .voices.score import centroid
@@ -156,7 +156,7 @@ def upgrade(
         silent=silent,
         num_queued=len(there),
         gone=tuple(episode.source for episode in gone),
-        is_calibrated=table.beside(embedder.name, CALIBRATION) is not None,
+        is_calibrated=files.beside(embedder.name, CALIBRATION) is not None,
         dry_run=dry_run,
         backup=backup,
     )

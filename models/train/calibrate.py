@@ -33,8 +33,9 @@ from voicematch.embed import Embedder
 from voicematch.engines import open_embedder
 from voicematch.evaluate import NamingScore, cllr, naming, pieces, read_rttm, read_uem, total
 from voicematch.learning import voiceprints_of
-from voicematch.models import table
-from voicematch.models.table import CALIBRATION, DEFAULT_EMBEDDER
+from voicematch.models import files
+from voicematch.models.files import CALIBRATION
+from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.types import Array, Diarization, Embedding, Turn, Verdict
 from voicematch.voices.match import match
 from voicematch.voices.score import Calibration, Cohort, Voiceprints, centroid, scores, steadiness, unit, unity
@@ -113,7 +114,7 @@ def main() -> None:
     parser.add_argument("--dry-run", action="store_true", help="print the figures, write nothing")
     arguments = parser.parse_args()
     embedder = open_embedder(arguments.embedder, device="cpu")
-    cache = arguments.cache / table.fingerprint(embedder.name)[:16]
+    cache = arguments.cache / files.fingerprint(embedder.name)[:16]
     manifest = json.loads((arguments.folder / "manifest.json").read_text(encoding="utf-8"))
     profiles = {
         key: clip_stretches(arguments.folder / clip, embedder, cache) for key, clip in manifest["profiles"].items()
@@ -129,7 +130,7 @@ def main() -> None:
     calibration = fit_all(voices, profiles, embedder.name, cohort)
     report(episodes, voices, profiles, calibration)
     if not arguments.dry_run:
-        path = table.place_beside(embedder.name, CALIBRATION)
+        path = files.place_beside(embedder.name, CALIBRATION)
         path.write_text(calibration.to_json(), encoding="utf-8")
         print(f"wrote {path}")
 

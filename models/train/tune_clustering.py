@@ -30,7 +30,7 @@ from voicematch.diarize import Clock, Heard
 from voicematch.embed import Embedder
 from voicematch.engines import open_embedder
 from voicematch.features import log_mel
-from voicematch.models import table
+from voicematch.models import files
 from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.types import Array, Diarization
 
@@ -49,7 +49,7 @@ def main() -> None:
     chosen = parser.parse_args()
     embedder = open_embedder(chosen.model, device="cpu")
     if chosen.command == "backend":
-        file = table.place_beside(chosen.model, diarize.BACKEND)
+        file = files.place_beside(chosen.model, diarize.BACKEND)
         fit(chosen.folder, embedder).save(file)
         print(file)
     else:
@@ -119,7 +119,7 @@ def judge(folder: Path, embedder: Embedder, cache: Path, only: str) -> None:
 
 
 def listened(file: Path, embedder: Embedder, cache: Path) -> tuple[Heard, dict[str, float]]:
-    kept = cache / f"{file.parent.name}-{embedder.name}-{table.fingerprint(embedder.name)[:8]}.pickle"
+    kept = cache / f"{file.parent.name}-{embedder.name}-{files.fingerprint(embedder.name)[:8]}.pickle"
     if not kept.is_file():
         clock = Clock()
         heard = diarize.listen(Audio(file), embedder, clock)

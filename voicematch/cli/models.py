@@ -31,7 +31,8 @@ def models() -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """Every model voicematch can use, and whether it is on this machine."""
-    from ..models.table import MODELS, is_here
+    from ..models.files import is_here
+    from ..models.table import MODELS
 
     if as_json:
         print_json([dataclasses.asdict(card) | {"here": is_here(name)} for name, card in MODELS.items()])
@@ -98,7 +99,7 @@ def remove(name: str) -> None:
 @click.argument("name")
 def path(name: str) -> None:
     """Where the file, or the folder, of NAME is."""
-    from ..models.table import path as path_of
+    from ..models.files import path as path_of
 
     click.echo(path_of(name))
 
@@ -106,8 +107,9 @@ def path(name: str) -> None:
 @models.command()
 def verify() -> int:
     """Compare every file with its recorded checksum; exit 1 when one is missing or damaged."""
-    from ..models.table import MODELS, is_here
-    from ..models.table import path as path_of
+    from ..models.files import is_here
+    from ..models.files import path as path_of
+    from ..models.table import MODELS
 
     failed = 0
     for name, card in MODELS.items():
@@ -201,7 +203,7 @@ def _figures(one: Compared, collar: float) -> dict[str, object]:
 
 
 def _show(found: tuple[Compared, ...], collar: float) -> None:
-    from ..models.table import num_cores
+    from ..models.sessions import num_cores
 
     rows = []
     for one in found:

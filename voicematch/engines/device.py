@@ -9,7 +9,8 @@ from importlib.util import find_spec
 from typing import Any, TypeVar
 
 from ..errors import ModelError
-from ..models.table import DEVICES, REMEDY
+from ..models.sessions import REMEDY
+from ..models.table import DEVICES
 
 EXTRA = "pip install 'voicematch[torch]'"
 

@@ -19,7 +19,7 @@ from ..diarize import guide_of, kept_backend
 from ..embed import Embedder
 from ..errors import ModelError
 from ..features import HOP
-from ..models import table
+from ..models import files
 from ..models.table import MODELS
 from ..types import Array
 from ..voices.score import unit
@@ -97,7 +97,7 @@ def _place(named: object, folder: Path) -> Path:
         return folder / name.removeprefix("$model/").partition("@")[0]
     for card in MODELS.values():
         if card.source is not None and card.source.repository == name.partition("@")[0]:
-            return table.path(card.name)
+            return files.path(card.name)
     for place in (folder / name, Path(name)):
         if place.exists():
             return place

@@ -24,7 +24,7 @@ from ..diarize import Clock, Heard, embeddings_of, place
 from ..embed import Embedder
 from ..errors import ModelError
 from ..features import FRAMES_PER_SECOND, HOP
-from ..models import table
+from ..models import files, table
 from ..types import Array, Diarization, Embedding, Progress, Sound, Turn
 from ..voices.score import union
 from . import checkpoints, pipelines
@@ -79,7 +79,7 @@ class PyannoteDiarizer:
             duration += len(samples) / SAMPLE_RATE
         if progress:
             progress("cluster", 0.0, 1.0)
-        unity = table.calibration(embedder.name).unity if len(pieces) > 1 else 1.0
+        unity = files.calibration(embedder.name).unity if len(pieces) > 1 else 1.0
         with clock("clustering"):
             found = join(pieces, unity=unity, most=speakers[1] if speakers else None)
         if progress:
@@ -223,13 +223,13 @@ def _folder(name: str) -> Path:
     """Where the model of a name lies. Raises ModelError with the way to get it."""
     if name in ROWS:
         source = table.card(ROWS[name]).source
-        if source is not None and not table.is_here(ROWS[name]):
+        if source is not None and not files.is_here(ROWS[name]):
             page = f"https://huggingface.co/{source.repository}"
             raise ModelError(
                 f"pyannote:{name} is not on this machine: accept its terms at {page}, "
                 f"log in with `hf auth login`, then voicematch models pull {ROWS[name]}"
             )
-        return table.path(ROWS[name])
+        return files.path(ROWS[name])
     folder = Path(name).expanduser()
     if not folder.is_dir():
         raise ModelError(f"pyannote:{name}: no such folder; there is {', '.join(f'pyannote:{row}' for row in ROWS)}")

@@ -23,7 +23,7 @@ from scipy.signal import get_window
 from ..audio import SAMPLE_RATE
 from ..errors import ModelError
 from ..features import FRAME, HOP, NUM_BINS
-from ..models import table
+from ..models import files, sessions, table
 from ..types import Array
 from ..voices.score import unit
 from .device import in_batches, load, pick, require
@@ -61,10 +61,10 @@ class SpeechBrainEmbedder:
         self.dimension = card.dimension
         self.min_speech = card.min_speech
         self._device = device
-        self._exported = table.pulled_folder(MODEL) / EXPORTED
+        self._exported = files.pulled_folder(MODEL) / EXPORTED
         if checkpoint is not None or device not in ("auto", "cpu") or not self._exported.is_file():
             require("speechbrain")
-            self._checkpoint: Path | None = checkpoint or table.path(MODEL)
+            self._checkpoint: Path | None = checkpoint or files.path(MODEL)
         else:
             self._checkpoint = None
         self._network: Network | None = None
@@ -165,9 +165,9 @@ def _torch_network(made: Any, device: Any) -> Network:
 
 
 def _exported_network(file: Path) -> Network:
-    onnxruntime = table.runtime()
+    onnxruntime = sessions.runtime()
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = table.num_cores()
+    options.intra_op_num_threads = sessions.num_cores()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(file), sess_options=options, providers=["CPUExecutionProvider"])
 
@@ -190,13 +190,13 @@ def export(target: Path | None = None, *, checkpoint: Path | None = None) -> Pat
     require("speechbrain")
     require("onnx")
     torch = load("torch")
-    made = network(checkpoint or table.path(MODEL))
+    made = network(checkpoint or files.path(MODEL))
     rows = np.random.default_rng(0).normal(0, 10, (3, 120, NUM_BINS)).astype(np.float32)
     expected = _torch_network(made, torch.device("cpu"))(rows)
     made.asp.forward = functools.partial(_pooled, made.asp)
     inner = made.forward
     made.forward = lambda features: inner(features)[:, 0]
-    file = target or table.pulled_folder(MODEL) / EXPORTED
+    file = target or files.pulled_folder(MODEL) / EXPORTED
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=file.parent) as folder:
         written = Path(folder) / file.name

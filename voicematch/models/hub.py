@@ -1,7 +1,7 @@
 """Models of the Hugging Face hub, or of a folder: fetched when asked, checked, and kept whole or not at all.
 
 A model's files are collected in a folder beside the one they will be in, checked there, and moved in one step, with
-a record of their sums that `table.path` compares them with ever after.
+a record of their sums that `files.path` compares them with ever after.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError
 from ..types import Progress
-from . import table
-from .table import RECORD, Source
+from . import files, table
+from .files import RECORD
+from .table import Source
 
 if TYPE_CHECKING:
     from huggingface_hub.utils.tqdm import tqdm
@@ -98,7 +99,7 @@ def pull(wanted: Offer, *, progress: Progress | None = None) -> Path:
 
     Raises ModelError when a file cannot be had, is not the one expected, or there is no room for it.
     """
-    folder = table.pulled_folder(wanted.name)
+    folder = files.pulled_folder(wanted.name)
     if not wanted.files:
         return folder
     try:
@@ -122,7 +123,7 @@ def remove(name: str) -> int:
     """How many bytes became free. Raises ModelError for a model that comes with voicematch, or is not here."""
     if table.card(name).source is None:
         raise ModelError(f"model {name!r} comes with voicematch and cannot be removed")
-    folder = table.pulled_folder(name)
+    folder = files.pulled_folder(name)
     if not folder.is_dir():
         raise ModelError(f"model {name!r} is not on this machine; there is nothing to remove")
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
@@ -138,8 +139,8 @@ def remove(name: str) -> int:
 def _before(name: str) -> dict[str, Any]:
     """The record of an earlier pull; empty when there is none, or none that can be read."""
     try:
-        table.recorded(name)
-        record: dict[str, Any] = json.loads((table.pulled_folder(name) / RECORD).read_text(encoding="utf-8"))
+        files.recorded(name)
+        record: dict[str, Any] = json.loads((files.pulled_folder(name) / RECORD).read_text(encoding="utf-8"))
     except ModelError:
         return {}
     return {"origin": "", "revision": "", "licence": ""} | record
@@ -150,10 +151,10 @@ def _intact(name: str, source: Source) -> tuple[Offered, ...]:
     with suppress(ModelError):
         return tuple(
             Offered(file, size, sha256)
-            for file, (sha256, size) in table.recorded(name).items()
+            for file, (sha256, size) in files.recorded(name).items()
             if source.sha256.get(file, sha256) == sha256
-            and (path := table.pulled_folder(name) / file).is_file()
-            and table.sha256_of(path) == sha256
+            and (path := files.pulled_folder(name) / file).is_file()
+            and files.sha256_of(path) == sha256
         )
     return ()
 
@@ -229,7 +230,7 @@ def _collect(wanted: Offer, partial: Path, folder: Path, progress: Progress | No
         "pulled": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "files": {
             file.name: {
-                "sha256": table.sha256_of(partial / file.name),
+                "sha256": files.sha256_of(partial / file.name),
                 "size": (partial / file.name).stat().st_size,
             }
             for file in sorted((*wanted.files, *wanted.kept), key=lambda file: file.name)
@@ -242,9 +243,9 @@ def _collect(wanted: Offer, partial: Path, folder: Path, progress: Progress | No
 def _check(path: Path, file: Offered, origin: str) -> None:
     if path.stat().st_size != file.size:
         raise ModelError(f"{origin}: {file.name} came with {path.stat().st_size} bytes, not {file.size}; try again")
-    if file.sha256 is not None and table.sha256_of(path) != file.sha256:
+    if file.sha256 is not None and files.sha256_of(path) != file.sha256:
         raise ModelError(
-            f"{origin}: {file.name} is damaged or another file: its sha256 is {table.sha256_of(path)[:16]}…, "
+            f"{origin}: {file.name} is damaged or another file: its sha256 is {files.sha256_of(path)[:16]}…, "
             f"not {file.sha256[:16]}…; nothing was kept"
         )
 
