@@ -22,9 +22,9 @@ from typing import Any
 
 from voicematch import enroll, identify, open_library
 from voicematch.audio import Audio
-from voicematch.diarize import BuiltinDiarizer, Diarizer
-from voicematch.embed import Embedder
 from voicematch.engines import open_diarizer
+from voicematch.engines.diarize import BuiltinDiarizer, Diarizer
+from voicematch.engines.embed import Embedder
 from voicematch.errors import EnrollmentError
 from voicematch.evaluate import (
     DiarizationScore,

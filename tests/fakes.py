@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from voicematch.embed import Embedder
+from voicematch.engines.embed import Embedder
 from voicematch.models import files, hub, table
 from voicematch.types import Array, Diarization, Embedding, Progress, Sound, Turn
 from voicematch.voices.score import Calibration

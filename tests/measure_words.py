@@ -97,8 +97,8 @@ def right_words(lines: list[Line], given: tuple[Line, ...]) -> tuple[int, int]:
 
 def built_in_turns(folder: Path) -> list[Turn]:
     from voicematch.audio import Audio
-    from voicematch.diarize import BuiltinDiarizer
-    from voicematch.embed import OnnxEmbedder
+    from voicematch.engines.diarize import BuiltinDiarizer
+    from voicematch.engines.embed import OnnxEmbedder
 
     audio = next(path for path in folder.iterdir() if path.stem == "audio")
     return list(BuiltinDiarizer().diarize(Audio(audio), OnnxEmbedder()).turns)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from voicematch import cli, open_library
-from voicematch.embed import Embedder
+from voicematch.engines.embed import Embedder
 from voicematch.pipeline import Engines
 from voicematch.types import Diarization, Progress, Sound, Turn
 

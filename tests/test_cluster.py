@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
 
-from voicematch.cluster import STAY, Backend, _forward_backward, cluster, renumbered
+from voicematch.engines.cluster import STAY, Backend, _forward_backward, cluster, renumbered
 
 DIMENSION = 32
 BETWEEN, WITHIN = 1.0, 0.3  # standard deviations along every axis; far apart, so that the answer is certain

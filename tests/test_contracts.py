@@ -9,12 +9,12 @@ import pytest
 
 from voicematch.audio import Audio
 from voicematch.audio.spans import Excerpt
-from voicematch.diarize import BuiltinDiarizer, Diarizer
-from voicematch.embed import Embedder, OnnxEmbedder
+from voicematch.engines.diarize import BuiltinDiarizer, Diarizer
+from voicematch.engines.embed import Embedder, OnnxEmbedder
+from voicematch.engines.features import log_mel
 from voicematch.engines.pyannote import PyannoteDiarizer
+from voicematch.engines.speech import SpeechDetector, default_detector
 from voicematch.engines.speechbrain import SpeechBrainEmbedder
-from voicematch.features import log_mel
-from voicematch.speech import SpeechDetector, default_detector
 from voicematch.types import Sound, Turn
 
 from .fakes import FakeDetector, FakeDiarizer, FakeEmbedder, pull_stand_in

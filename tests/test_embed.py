@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voicematch.embed import OnnxEmbedder
 from voicematch.engines import open_embedder
+from voicematch.engines.embed import OnnxEmbedder
+from voicematch.engines.features import log_mel
 from voicematch.errors import ModelError
-from voicematch.features import log_mel
 
 NOISE = np.random.default_rng(0).normal(0, 0.1, 16_000 * 3).astype(np.float32)
 

@@ -11,9 +11,9 @@ import pytest
 
 from voicematch import cli, engines
 from voicematch.audio import Audio
-from voicematch.diarize import BuiltinDiarizer
-from voicematch.embed import OnnxEmbedder
 from voicematch.engines import device
+from voicematch.engines.diarize import BuiltinDiarizer
+from voicematch.engines.embed import OnnxEmbedder
 from voicematch.engines.pyannote import Piece, join
 from voicematch.errors import ModelError
 from voicematch.transcript.attribute import attribute
@@ -164,7 +164,7 @@ def test_the_floor_is_as_the_engine_cuts_it_and_the_others_as_they_talk() -> Non
 
 def test_a_recording_is_cut_into_pieces_without_loss(tmp_path: Path) -> None:
     """Only where the extra is installed can a PyannoteDiarizer be made; cutting needs none of it."""
-    from voicematch.diarize import Clock
+    from voicematch.engines.diarize import Clock
     from voicematch.engines.pyannote import cut
 
     from .tones import write_episode

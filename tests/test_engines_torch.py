@@ -22,8 +22,8 @@ from voicematch import cli
 from voicematch.audio import Audio
 from voicematch.audio.spans import Excerpt
 from voicematch.cli.options import open_engines
-from voicematch.embed import OnnxEmbedder
 from voicematch.engines import checkpoints, device, open_diarizer, open_embedder, pipelines, speechbrain
+from voicematch.engines.embed import OnnxEmbedder
 from voicematch.engines.pyannote import PyannoteDiarizer
 from voicematch.errors import ModelError
 from voicematch.types import Turn

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicematch.features import (
+from voicematch.engines.features import (
     FRAMES_AT_ONCE,
     HOP,
     NUM_BINS,

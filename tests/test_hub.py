@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from voicematch import cli
-from voicematch.embed import OnnxEmbedder
+from voicematch.engines.embed import OnnxEmbedder
+from voicematch.engines.features import log_mel_snipped
 from voicematch.errors import ModelError
-from voicematch.features import log_mel_snipped
 from voicematch.models import files, hub, sessions, table
 from voicematch.models.files import RECORD
 from voicematch.models.table import DEFAULT_EMBEDDER

@@ -16,7 +16,7 @@ LAYERS = (
     ("audio",),
     ("transcript", "voices"),
     ("models",),
-    ("cluster", "diarize", "embed", "engines", "features", "library", "speech"),
+    ("engines", "library"),
     ("compare", "evaluate", "filing", "outputs"),
     ("exchange", "learning", "naming", "pipeline", "recognise", "upgrade"),
     ("batch", "feeds"),

@@ -13,7 +13,7 @@ import pytest
 from voicematch import enroll, errors, identify, name, open_library, relabel
 from voicematch.audio import decode_clip
 from voicematch.audio.spans import KEPT_CLIP_SECONDS
-from voicematch.embed import Embedder
+from voicematch.engines.embed import Embedder
 from voicematch.learning import Enrollment, voiceprints_of
 from voicematch.library import Library
 from voicematch.naming import Change

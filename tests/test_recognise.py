@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from voicematch import naming, recognise
 from voicematch.audio import Audio
-from voicematch.embed import Embedder
+from voicematch.engines.embed import Embedder
 from voicematch.errors import EnrollmentError, LibraryError
 from voicematch.library import Library, open_library
 from voicematch.pipeline import Engines, identify

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from voicematch.audio import Audio
-from voicematch.features import log_mel
-from voicematch.speech import FRAME, SPEECH, default_detector, regions, runs
+from voicematch.engines.features import log_mel
+from voicematch.engines.speech import FRAME, SPEECH, default_detector, regions, runs
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "episode.mp3"
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from voicematch import cli, enroll, errors, exchange, identify, naming, open_library
 from voicematch.batch.work import Settings, Worker
-from voicematch.embed import Embedder
+from voicematch.engines.embed import Embedder
 from voicematch.library import Library, NewJob, State, schema
 from voicematch.pipeline import Engines
 from voicematch.types import Array, Diarization, Embedding, LabelledEpisode, Line, Progress, Sound, Turn

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from voicematch.embed import Embedder
+from voicematch.engines.embed import Embedder
 from voicematch.pipeline import Engines
 from voicematch.types import Diarization, Embedding, Progress, Sound, Turn
 

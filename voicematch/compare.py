@@ -22,8 +22,8 @@ import numpy as np
 from . import engines
 from .audio import SAMPLE_RATE, Audio
 from .audio.spans import Silence
-from .diarize import Diarizer
-from .embed import Embedder
+from .engines.diarize import Diarizer
+from .engines.embed import Embedder
 from .engines.pyannote import ROWS
 from .errors import ModelError, VoicematchError
 from .evaluate import DiarizationScore, diarization_error, eer, read_rttm, read_uem, total

@@ -10,9 +10,9 @@ from pathlib import Path
 from . import formats, recognise
 from .audio import Audio, encode_clip
 from .audio.spans import Excerpt, sound_of
-from .diarize import BuiltinDiarizer, Diarizer
-from .embed import Embedder
 from .engines import open_embedder
+from .engines.diarize import BuiltinDiarizer, Diarizer
+from .engines.embed import Embedder
 from .errors import AudioError
 from .learning import Enrollment, calibration_of, check_consent, ensure_profile, voiceprints_of
 from .library import Library

@@ -23,13 +23,12 @@ import numpy as np
 from pyannote.core import Annotation, Segment, Timeline
 from pyannote.metrics.diarization import DiarizationErrorRate
 
-from voicematch import cluster, diarize
 from voicematch.audio import SAMPLE_RATE, Audio
-from voicematch.cluster import Backend
-from voicematch.diarize import Clock, Heard
-from voicematch.embed import Embedder
-from voicematch.engines import open_embedder
-from voicematch.features import log_mel
+from voicematch.engines import cluster, diarize, open_embedder
+from voicematch.engines.cluster import Backend
+from voicematch.engines.diarize import Clock, Heard
+from voicematch.engines.embed import Embedder
+from voicematch.engines.features import log_mel
 from voicematch.models import files
 from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.types import Array, Diarization

@@ -11,11 +11,11 @@ behind when it is pickled, so that each worker of a backlog reads them for itsel
 
 from __future__ import annotations
 
-from ..diarize import BuiltinDiarizer, Diarizer
-from ..embed import Embedder, OnnxEmbedder
 from ..errors import ModelError
 from ..models import table
 from ..models.table import DEFAULT_EMBEDDER, MODELS
+from .diarize import BuiltinDiarizer, Diarizer
+from .embed import Embedder, OnnxEmbedder
 
 DIARIZERS = ("built-in", "pyannote")
 

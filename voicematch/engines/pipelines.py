@@ -14,17 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ..audio import SAMPLE_RATE
-from ..cluster import Backend
-from ..diarize import guide_of, kept_backend
-from ..embed import Embedder
 from ..errors import ModelError
-from ..features import HOP
 from ..models import files
 from ..models.table import MODELS
 from ..types import Array
 from ..voices.score import unit
 from . import checkpoints
+from .cluster import Backend
 from .device import load
+from .diarize import guide_of, kept_backend
+from .embed import Embedder
+from .features import HOP
 
 CONFIG = "config.yaml"
 OWN_PIPELINES = (

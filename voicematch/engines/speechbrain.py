@@ -22,11 +22,11 @@ from scipy.signal import get_window
 
 from ..audio import SAMPLE_RATE
 from ..errors import ModelError
-from ..features import FRAME, HOP, NUM_BINS
 from ..models import files, sessions, table
 from ..types import Array
 from ..voices.score import unit
 from .device import in_batches, load, pick, require
+from .features import FRAME, HOP, NUM_BINS
 
 MODEL = "speechbrain"
 EXPORTED = "speechbrain.onnx"  # beside the checkpoint, made by `export`; twice as quick on a CPU, and without torch

@@ -16,7 +16,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.linalg import eigh
 from scipy.spatial.distance import squareform
 
-from .types import Array
+from ..types import Array
 
 Labels = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]

@@ -19,15 +19,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import uniform_filter1d
 
-from .audio import SAMPLE_RATE
+from ..audio import SAMPLE_RATE
+from ..models import files
+from ..models.table import DEFAULT_EMBEDDER, MODELS
+from ..types import Array, Diarization, Embedding, Progress, Sound, Turn
+from ..voices.score import unit
 from .cluster import Backend, Labels, cluster
 from .embed import Embedder, OnnxEmbedder
 from .features import FRAMES_PER_SECOND, HOP, log_mel
-from .models import files
-from .models.table import DEFAULT_EMBEDDER, MODELS
 from .speech import CHANGE, FRAME, SPEECH, SpeechDetector, default_detector, regions
-from .types import Array, Diarization, Embedding, Progress, Sound, Turn
-from .voices.score import unit
 
 WINDOW = 1.5  # s of speech in one vector: long enough to tell voices apart, short enough to hold one
 STEP = 0.75  # s between windows

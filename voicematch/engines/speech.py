@@ -9,8 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from .models import sessions
-from .types import Array
+from ..models import sessions
+from ..types import Array
 
 DEFAULT_SPEECH = "segmentation-small"
 FRAME = 0.02  # s; one probability for each

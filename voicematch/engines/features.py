@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 from scipy import fft
 
-from .types import Array
+from ..types import Array
 
 SAMPLE_RATE = 16_000
 FRAMES_PER_SECOND = 100

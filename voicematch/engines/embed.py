@@ -7,11 +7,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ..models import files, sessions, table
+from ..models.table import DEFAULT_EMBEDDER
+from ..types import Array
+from ..voices.score import unit
 from .features import HOP, log_mel, log_mel_snipped, num_frames, num_frames_snipped
-from .models import files, sessions, table
-from .models.table import DEFAULT_EMBEDDER
-from .types import Array
-from .voices.score import unit
 
 BATCH = 16  # windows at once; more is not faster on a CPU and costs memory
 
