@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from voicematch.audio import Audio
-from voicematch.engines.diarize import BuiltinDiarizer, _Features, place
+from voicematch.engines.diarize import BuiltinDiarizer, _Features
 from voicematch.engines.embed import OnnxEmbedder
 from voicematch.engines.features import log_mel
+from voicematch.engines.windows import place
 from voicematch.types import Diarization, Turn
 
 from .fakes import FakeDetector, FakeEmbedder, pull_stand_in

@@ -164,8 +164,8 @@ def test_the_floor_is_as_the_engine_cuts_it_and_the_others_as_they_talk() -> Non
 
 def test_a_recording_is_cut_into_pieces_without_loss(tmp_path: Path) -> None:
     """Only where the extra is installed can a PyannoteDiarizer be made; cutting needs none of it."""
-    from voicematch.engines.diarize import Clock
     from voicematch.engines.pyannote import cut
+    from voicematch.engines.windows import Clock
 
     from .tones import write_episode
 

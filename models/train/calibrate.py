@@ -29,8 +29,9 @@ import scipy.optimize
 
 from voicematch.audio import Audio
 from voicematch.engines import open_embedder
-from voicematch.engines.diarize import STEP, STRETCH, Clock, Heard, conclude, listen
+from voicematch.engines.diarize import conclude, listen
 from voicematch.engines.embed import Embedder
+from voicematch.engines.windows import STEP, STRETCH, Clock, Heard
 from voicematch.evaluate import NamingScore, cllr, naming, pieces, read_rttm, read_uem, total
 from voicematch.learning import voiceprints_of
 from voicematch.models import files

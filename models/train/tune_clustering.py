@@ -26,9 +26,9 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 from voicematch.audio import SAMPLE_RATE, Audio
 from voicematch.engines import cluster, diarize, open_embedder
 from voicematch.engines.cluster import Backend
-from voicematch.engines.diarize import Clock, Heard
 from voicematch.engines.embed import Embedder
 from voicematch.engines.features import log_mel
+from voicematch.engines.windows import WINDOW, Clock, Heard
 from voicematch.models import files
 from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.types import Array, Diarization
@@ -80,7 +80,7 @@ def fit(folder: Path, embedder: Embedder) -> Backend:
 def voices(folder: Path, clips: list[str], embedder: Embedder, chance: random.Random) -> Iterator[Array]:
     """Vectors of up to 6 loud windows of each clip, until there are enough."""
     chance.shuffle(clips)
-    num_vectors, length = 0, round(diarize.WINDOW * SAMPLE_RATE)
+    num_vectors, length = 0, round(WINDOW * SAMPLE_RATE)
     for clip in clips:
         samples = np.concatenate(list(Audio(folder / clip).blocks()))
         loudness = log_mel(samples).mean(axis=1)

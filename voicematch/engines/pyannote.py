@@ -26,9 +26,9 @@ from ..types import Array, Diarization, Embedding, Progress, Sound, Turn
 from ..voices.score import union
 from . import checkpoints, pipelines
 from .device import in_batches, load, pick, require
-from .diarize import Clock, Heard, embeddings_of, place
 from .embed import Embedder
 from .features import FRAMES_PER_SECOND, HOP
+from .windows import Clock, Heard, embeddings_of, place
 
 PIECE = 3600.0  # s of sound that the pipeline hears at once: with 31 voices 2.0 GB, after three such pieces 2.3 GB
 SHORTEST_PIECE = 600.0  # s; a shorter rest is heard with the piece before it
