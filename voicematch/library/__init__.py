@@ -41,7 +41,6 @@ from .jobs import Added, Job, Jobs, NewJob, State, Voice
 from .judging import Judging
 from .listings import Listings
 from .matches import SpeakerEmbeddings, StoredSpeakers
-from .moving import Moving, Remade, StaleEpisode
 from .outputs import Output, Outputs
 from .people import People
 from .profiles import CONSENT, Profile, VoiceprintRow
@@ -50,6 +49,7 @@ from .search import Hit
 from .shows import Shows
 from .undo import Recorded
 from .unknowns import Recognise, Unknown, Unknowns, UnknownSpeaker
+from .upgrade import Moving, Remade, StaleEpisode
 from .upkeep import Stats
 from .voiceprints import StoredVoiceprint
 
