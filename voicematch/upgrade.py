@@ -20,11 +20,11 @@ from pathlib import Path
 
 from .audio import Audio, decode_clip
 from .audio.spans import Piece, sound_of
-from .batch.discover import file_job
 from .engines.diarize import BuiltinDiarizer, Diarizer
 from .engines.embed import Embedder
 from .errors import AudioError, LibraryError
 from .library import Library, NewJob, Remade, StaleEpisode, State, StoredVoiceprint
+from .library.jobs import file_job
 from .library.migrations import backup_path
 from .models import files
 from .models.files import CALIBRATION

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -15,11 +13,10 @@ from .. import feeds
 from ..errors import AudioError, FormatError, VoicematchError
 from ..formats import decode
 from ..library import NewJob
+from ..library.jobs import file_job
 from ..net.addresses import is_address
 from ..net.download import Document
 from ..net.reach import ANYWHERE
-
-log = logging.getLogger(__name__)
 
 LISTS = (".txt", ".lst", ".list", ".m3u", ".m3u8")
 
@@ -164,23 +161,6 @@ def _sound_files(folder: Path) -> Iterator[Path]:
         for name in sorted(files):
             if feeds.SOUND.search(name) and not name.startswith("."):
                 yield Path(parent, name)
-
-
-def file_job(path: Path, show: str) -> tuple[str, NewJob]:
-    """(the day it was last changed, the job) of a sound file."""
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise AudioError(path, f"cannot be opened: {error.strerror}") from error
-    day = datetime.fromtimestamp(found.st_mtime, UTC).date().isoformat()
-    source = str(path.absolute())
-    return day, NewJob(
-        key=str(path.resolve()),
-        source=source,
-        title=path.stem,
-        show=show,
-        fingerprint=f"{found.st_size}:{found.st_mtime_ns}",
-    )
 
 
 def _url_job(url: str, nearby: str | None) -> tuple[str, NewJob]:

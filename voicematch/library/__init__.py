@@ -43,7 +43,7 @@ from .listings import Listings
 from .matches import SpeakerEmbeddings, StoredSpeakers
 from .outputs import Output, Outputs
 from .people import People
-from .profiles import CONSENT, Profile, VoiceprintRow
+from .profiles import Profile
 from .said import SaidOfSpeakers
 from .search import Hit
 from .shows import Shows
@@ -51,7 +51,7 @@ from .undo import Recorded
 from .unknowns import Recognise, Unknown, Unknowns, UnknownSpeaker
 from .upgrade import Moving, Remade, StaleEpisode
 from .upkeep import Stats
-from .voiceprints import StoredVoiceprint
+from .voiceprints import CONSENT, StoredVoiceprint, VoiceprintRow
 
 __all__ = [
     "CONSENT",
@@ -336,7 +336,7 @@ class Library:
         """
         with self._database.write() as connection:
             dimension = self._admit(connection, embedder, embeddings)
-            num_new = profiles.add_voiceprints(
+            num_new = voiceprints.add_voiceprints(
                 connection,
                 profile,
                 embeddings,
@@ -353,7 +353,7 @@ class Library:
     def voiceprint_rows(self, profile: str) -> tuple[VoiceprintRow, ...]:
         """Where each voiceprint of a profile comes from, oldest first."""
         with self._database.read() as connection:
-            return tuple(profiles.voiceprint_rows(connection, profile))
+            return tuple(voiceprints.voiceprint_rows(connection, profile))
 
     def voiceprints_of(self, profile: str) -> tuple[StoredVoiceprint, ...]:
         """The voiceprints of one profile with their vectors, oldest first."""
@@ -369,13 +369,13 @@ class Library:
     def voiceprints(self) -> Voiceprints:
         """Every voiceprint, as ``score.scores`` takes them; the rows of one profile follow each other."""
         with self._database.read() as connection:
-            names, rows, seconds = profiles.all_voiceprints(connection, self._embedder, self._dimension or 0)
+            names, rows, seconds = voiceprints.all_voiceprints(connection, self._embedder, self._dimension or 0)
         return Voiceprints(profiles=names, vectors=rows, seconds=seconds)
 
     def clips(self, profile: str) -> Iterator[tuple[int, bytes]]:
         """(id of its first voiceprint, encoded audio) of each clip kept, one in memory at a time."""
         with self._database.read() as connection:
-            kept = profiles.kept_clips(connection, profile)
+            kept = voiceprints.kept_clips(connection, profile)
         for voiceprint, clip in kept:
             with self._database.read() as connection:
                 audio = connection.scalar(sa.select(schema.clips.c.audio).where(schema.clips.c.id == clip))

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from ..errors import LibraryError
 from ..types import Chapter, Embedding, LabelledEpisode, Line, Turn, Verdict, Word
 from . import matches, said, vectors
-from .database import add_column, insert, now
+from .database import insert, now
 from .said import Before
 from .schema import candidates, episodes, lines, profiles, speaker_embeddings, speakers, turns
 
@@ -57,17 +57,6 @@ class Appearance:
     talk_seconds: float
     num_turns: int
     co_speakers: tuple[str, ...]
-
-
-def add_show_and_chapters(connection: sa.Connection) -> None:
-    """The step from a library whose episodes knew neither."""
-    add_column(connection, episodes.c.show)
-    add_column(connection, episodes.c.chapters)
-    of_job = sa.text(
-        "UPDATE episodes SET show = (SELECT max(jobs.show) FROM jobs WHERE jobs.audio_sha256 = episodes.audio_sha256)"
-        " WHERE EXISTS (SELECT 1 FROM jobs WHERE jobs.audio_sha256 = episodes.audio_sha256)"
-    )
-    connection.execute(of_job)
 
 
 def storable(text: str) -> str:

@@ -15,10 +15,10 @@ from ..errors import NothingThere
 from ..types import Verdict
 from ..voices.rules import name_of, number_of
 from .database import Database
-from .jobs import State, jobs
+from .jobs import State
 from .listings import ACCEPTED, WHEN, SpeakerRow, shows, speaker_rows
-from .schema import episodes, speakers, turns
-from .unknowns import UNNAMED, unknown_speakers, unknowns
+from .schema import episodes, jobs, speakers, turns, unknown_speakers, unknowns
+from .unknowns import UNNAMED
 
 
 @dataclass(frozen=True, slots=True)

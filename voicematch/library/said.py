@@ -14,8 +14,8 @@ from ..types import Embedding, LabelledEpisode, Turn
 from ..voices.rules import Said, name_of
 from . import shows
 from .database import Database
-from .schema import episodes, profiles, speakers, turns
-from .unknowns import link, ruled_out, unknown_speakers, unknowns
+from .schema import episodes, profiles, ruled_out, speakers, turns, unknown_speakers, unknowns
+from .unknowns import link
 
 WORD = ("verdict", "profile_id", "probability", "reasons", "confirmed")  # the columns that a word is kept in
 

@@ -8,8 +8,7 @@ from pathlib import PurePath
 import sqlalchemy as sa
 
 from .database import Database
-from .jobs import jobs
-from .schema import episodes, profiles, speakers, voiceprints
+from .schema import episodes, jobs, profiles, speakers, voiceprints
 
 
 def show_of(show: str | None, source: str, *, folders: bool = False) -> str:

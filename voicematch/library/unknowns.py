@@ -14,83 +14,24 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy import Column, ForeignKey, Table, Text
 
 from ..errors import LibraryError
 from ..types import Embedding, Verdict
 from ..voices.recognise import Remembered
 from ..voices.rules import name_of, number_of
 from ..voices.score import Voiceprints, centroid, steadiness
-from . import schema, vectors
-from .database import Database, add_column, insert, now
-from .schema import episodes, profiles, speaker_embeddings, speakers
+from . import vectors
+from .database import Database, insert, now
+from .schema import episodes, speaker_embeddings, speakers, unknown_speakers, unknowns
 from .shows import by_episode
 
 MIN_SECONDS = 20.0  # net speech in an episode below which a voice is a cameo, and not remembered
 
-unknowns = Table(
-    "unknowns",
-    schema.metadata,
-    Column("id", schema.ID, primary_key=True),
-    Column("created", Text, nullable=False),
-    Column("ignored_as", Text),
-    sqlite_autoincrement=True,  # a number must never come to mean another voice
-)
-
-# vector : (dimension,) float32, all of the speaker's embeddings pooled
-# steadiness : how little the voice varies, as score.steadiness has it; NULL where there is too little to tell
-unknown_speakers = Table(
-    "unknown_speakers",
-    schema.metadata,
-    Column("speaker_id", schema.ID, ForeignKey("speakers.id", ondelete="CASCADE"), primary_key=True),
-    Column("unknown_id", schema.ID, ForeignKey("unknowns.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("vector", sa.LargeBinary, nullable=False),
-    Column("seconds", sa.Double, nullable=False),
-    Column("steadiness", sa.Double),
-)
-
-ruled_out = Table(
-    "ruled_out",
-    schema.metadata,
-    Column("speaker_id", schema.ID, ForeignKey("speakers.id", ondelete="CASCADE"), primary_key=True),
-    Column("profile_id", schema.ID, ForeignKey("profiles.id", ondelete="CASCADE"), primary_key=True, index=True),
-)
 
 Recognise = Callable[[Mapping[str, Sequence[Embedding]], Remembered], Mapping[str, str]]
 """Says which remembered voice each of an episode's unnamed speakers is; one who is none of them is absent."""
 
 UNNAMED = sa.func.coalesce(speakers.c.verdict, "") != Verdict.ACCEPT.value
-
-
-def create_tables(connection: sa.Connection) -> None:
-    """The step from a library without unknowns, whose speakers had no steadiness then."""
-    first = sa.MetaData()
-    for table in (speakers, unknowns, profiles, episodes):  # what the two refer to
-        table.to_metadata(first)
-    Table(
-        "unknown_speakers",
-        first,
-        Column("speaker_id", schema.ID, ForeignKey("speakers.id", ondelete="CASCADE"), primary_key=True),
-        Column("unknown_id", schema.ID, ForeignKey("unknowns.id", ondelete="CASCADE"), nullable=False, index=True),
-        Column("vector", sa.LargeBinary, nullable=False),
-        Column("seconds", sa.Double, nullable=False),
-    )
-    schema.metadata.create_all(connection, tables=[unknowns, ruled_out])
-    first.create_all(connection, tables=[first.tables["unknown_speakers"]])
-
-
-def add_steadiness(connection: sa.Connection) -> None:
-    """The step from a library that did not know how steady its unnamed voices are."""
-    add_column(connection, unknown_speakers.c.steadiness)
-    heard = sa.select(speaker_embeddings).where(
-        speaker_embeddings.c.speaker_id.in_(sa.select(unknown_speakers.c.speaker_id))
-    )
-    for row in connection.execute(heard).all():
-        spans = vectors.spans_from_bytes(row.spans)
-        rows = vectors.from_bytes(row.vectors, len(row.vectors) // 4 // max(len(spans), 1))
-        own = unknown_speakers.c.speaker_id == row.speaker_id
-        steady = steadiness(vectors.embeddings(rows, spans))
-        connection.execute(unknown_speakers.update().where(own).values(steadiness=steady))
 
 
 @dataclass(frozen=True, slots=True)
