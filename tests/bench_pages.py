@@ -17,7 +17,7 @@ import numpy as np
 from starlette.testclient import TestClient
 
 from voicematch.library import Library, open_library
-from voicematch.library.listings import key_of
+from voicematch.library.reading.episodes import key_of
 from voicematch.web.app import create_app
 
 from .web_library import Size, make

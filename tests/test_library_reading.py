@@ -7,7 +7,7 @@ import pytest
 from voicematch import naming
 from voicematch.errors import LibraryError, NothingThere, ProfileNotFound
 from voicematch.library import Library, NewJob
-from voicematch.library.listings import KEY_DIGITS, key_of
+from voicematch.library.reading.episodes import KEY_DIGITS, key_of
 from voicematch.types import Embedding, Line, Verdict
 
 from .library_example import EMBEDDER

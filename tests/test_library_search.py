@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from voicematch.errors import LibraryError, ProfileNotFound
 from voicematch.library import Library
-from voicematch.library.search import spans, terms
+from voicematch.library.reading.search import spans, terms
 from voicematch.types import Line
 
 from .library_example import episode

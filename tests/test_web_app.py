@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from voicematch import naming
 from voicematch.library import Library, open_library, schema
-from voicematch.library.listings import key_of
+from voicematch.library.reading.episodes import key_of
 from voicematch.web import addresses
 from voicematch.web.actions import ACTIONS
 from voicematch.web.app import MOST_BYTES, create_app

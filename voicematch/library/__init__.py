@@ -19,33 +19,20 @@ import sqlalchemy as sa
 from ..errors import ProfileNotFound
 from ..types import Embedding, LabelledEpisode, Line, Match
 from ..voices.score import Voiceprints
-from . import (
-    episodes,
-    erasure,
-    matches,
-    migrations,
-    pins,
-    profiles,
-    said,
-    schema,
-    search,
-    undo,
-    unknowns,
-    upkeep,
-    voiceprints,
-)
+from . import episodes, erasure, matches, migrations, pins, profiles, said, schema, undo, unknowns, upkeep, voiceprints
 from .database import BUSY_SECONDS, Database, open_database
 from .episodes import Appearance, EpisodeSummary
 from .erasure import Forgotten
 from .jobs import Added, Job, Jobs, NewJob, State, Voice
-from .judging import Judging
-from .listings import Listings
 from .matches import SpeakerEmbeddings, StoredSpeakers
 from .outputs import Output, Outputs
-from .people import People
 from .profiles import Profile
+from .reading import search
+from .reading.episodes import Listings
+from .reading.people import People
+from .reading.search import Hit
+from .reading.voices import Judging
 from .said import SaidOfSpeakers
-from .search import Hit
 from .shows import Shows
 from .undo import Recorded
 from .unknowns import Recognise, Unknown, Unknowns, UnknownSpeaker

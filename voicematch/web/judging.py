@@ -6,8 +6,8 @@ from collections import Counter
 
 from .. import naming
 from ..library import State, UnknownSpeaker
-from ..library.judging import Stretch, UnknownRow
-from ..library.listings import key_of
+from ..library.reading.episodes import key_of
+from ..library.reading.voices import Stretch, UnknownRow
 from ..voices.roles import role
 from . import views
 from .episodes import guesses

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..errors import NothingThere
-from ..library import people as stored
-from ..library.listings import key_of
+from ..library.reading import people as stored
+from ..library.reading.episodes import key_of
 from ..voices.roles import role
 from . import views
 from .episodes import hits

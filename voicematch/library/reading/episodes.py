@@ -12,14 +12,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..errors import NothingThere
-from ..types import Verdict
-from ..voices.rules import name_of
-from .database import Database
-from .jobs import State
-from .matches import Names
-from .schema import candidates, episodes, jobs, lines, profiles, speakers, turns, unknown_speakers
-from .shows import show_of
+from ...errors import NothingThere
+from ...types import Verdict
+from ...voices.rules import name_of
+from ..database import Database
+from ..jobs import State
+from ..matches import Names
+from ..schema import candidates, episodes, jobs, lines, profiles, speakers, turns, unknown_speakers
+from ..shows import show_of
 
 KEY_DIGITS = 16  # of a sha256: two of a billion episodes share them once in forty
 ACCEPTED = speakers.c.verdict == Verdict.ACCEPT.value

@@ -9,11 +9,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..errors import LibraryError
-from ..types import Verdict
-from . import profiles
-from .schema import episodes, lines, speakers
-from .schema import profiles as profiles_table
+from ...errors import LibraryError
+from ...types import Verdict
+from .. import profiles
+from ..schema import episodes, lines, speakers
+from ..schema import profiles as profiles_table
 
 MARK, UNMARK = "\x02", "\x03"  # around each found word; no transcript holds these
 

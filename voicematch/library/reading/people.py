@@ -13,12 +13,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..errors import ProfileNotFound
-from ..types import Verdict
-from . import profiles as profile_rows
-from .database import Database
-from .listings import ACCEPTED, WHEN, accepted_in, shows
-from .schema import episodes, lines, profiles, speakers, voiceprints
+from ...errors import ProfileNotFound
+from ...types import Verdict
+from .. import profiles as profile_rows
+from ..database import Database
+from ..schema import episodes, lines, profiles, speakers, voiceprints
+from .episodes import ACCEPTED, WHEN, accepted_in, shows
 from .search import Hit, count, search
 
 

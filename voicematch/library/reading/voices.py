@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from ..errors import NothingThere
-from ..types import Verdict
-from ..voices.rules import name_of, number_of
-from .database import Database
-from .jobs import State
-from .listings import ACCEPTED, WHEN, SpeakerRow, shows, speaker_rows
-from .schema import episodes, jobs, speakers, turns, unknown_speakers, unknowns
-from .unknowns import UNNAMED
+from ...errors import NothingThere
+from ...types import Verdict
+from ...voices.rules import name_of, number_of
+from ..database import Database
+from ..jobs import State
+from ..schema import episodes, jobs, speakers, turns, unknown_speakers, unknowns
+from ..unknowns import UNNAMED
+from .episodes import ACCEPTED, WHEN, SpeakerRow, shows, speaker_rows
 
 
 @dataclass(frozen=True, slots=True)
