@@ -21,14 +21,13 @@ from ..types import Embedding, LabelledEpisode, Line, Match
 from ..voices.score import Voiceprints
 from . import episodes, erasure, matches, migrations, pins, profiles, said, schema, undo, unknowns, upkeep, voiceprints
 from .database import BUSY_SECONDS, Database, open_database
-from .episodes import Appearance, EpisodeSummary
 from .erasure import Forgotten
 from .jobs import Added, Job, Jobs, NewJob, State, Voice
 from .matches import SpeakerEmbeddings, StoredSpeakers
 from .outputs import Output, Outputs
 from .profiles import Profile
 from .reading import search
-from .reading.episodes import Listings
+from .reading.episodes import Appearance, EpisodeSummary, Listings, appearances, summaries
 from .reading.people import People
 from .reading.search import Hit
 from .reading.voices import Judging
@@ -411,7 +410,7 @@ class Library:
         """Stored episodes, newest first; those with a profile, or since an ISO 8601 date."""
         with self._database.read() as connection:
             of_profile = None if profile is None else profiles.profile_id(connection, profile)
-            return tuple(episodes.summaries(connection, of_profile, since, limit))
+            return tuple(summaries(connection, of_profile, since, limit))
 
     def remove_episode(self, key: str) -> None:
         """Forgets an episode and the voices stored with it."""
@@ -422,7 +421,7 @@ class Library:
     def appearances(self, profile: str) -> tuple[Appearance, ...]:
         """The episodes in which a profile was named, oldest first."""
         with self._database.read() as connection:
-            return tuple(episodes.appearances(connection, profiles.profile_id(connection, profile)))
+            return tuple(appearances(connection, profiles.profile_id(connection, profile)))
 
     # -- matching again
 

@@ -7,56 +7,21 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
 import sqlalchemy as sa
 
 from ..errors import LibraryError
-from ..types import Chapter, Embedding, LabelledEpisode, Line, Turn, Verdict, Word
+from ..types import Chapter, Embedding, LabelledEpisode, Line, Turn, Word
 from . import matches, said, vectors
 from .database import insert, now
 from .said import Before
-from .schema import candidates, episodes, lines, profiles, speaker_embeddings, speakers, turns
+from .schema import candidates, episodes, lines, speaker_embeddings, speakers, turns
 
 log = logging.getLogger(__name__)
 
 SHORTEST_PREFIX = 6  # of a sha256; six digits tell apart some thousand episodes
-
-
-@dataclass(frozen=True, slots=True)
-class EpisodeSummary:
-    """One stored episode, for a list.
-
-    names : the profiles accepted in it, most talk time first
-    num_unknown : of ``num_speakers``, those without a name
-    stored : ISO 8601, UTC
-    """
-
-    audio_sha256: str
-    source: str
-    title: str
-    date: str | None
-    duration: float
-    num_speakers: int
-    num_unknown: int
-    num_lines: int
-    names: tuple[str, ...]
-    stored: str
-
-
-@dataclass(frozen=True, slots=True)
-class Appearance:
-    """One episode in which a profile was named. ``co_speakers`` are the other profiles named there."""
-
-    audio_sha256: str
-    source: str
-    title: str
-    date: str | None
-    talk_seconds: float
-    num_turns: int
-    co_speakers: tuple[str, ...]
 
 
 def storable(text: str) -> str:
@@ -264,89 +229,3 @@ def _close(connection: sa.Connection, key: str) -> str:
         return f"give at least {SHORTEST_PREFIX} digits of its number"
     close = difflib.get_close_matches(key, list(names), n=3)
     return f"did you mean {' or '.join(close)}?" if close else "voicematch episodes list shows them"
-
-
-def summaries(
-    connection: sa.Connection, profile_id: int | None, since: str | None, limit: int | None
-) -> Iterator[EpisodeSummary]:
-    """Newest first, by date of publication, or of storing where that is not known."""
-    talking = sa.select(sa.func.count()).where(speakers.c.episode_id == episodes.c.id, speakers.c.num_turns > 0)
-    num_speakers = talking.scalar_subquery()
-    num_named = talking.where(speakers.c.verdict == Verdict.ACCEPT.value).scalar_subquery()
-    num_lines = sa.select(sa.func.count()).where(lines.c.episode_id == episodes.c.id).scalar_subquery()
-    when = sa.func.coalesce(episodes.c.date, episodes.c.stored)
-    wanted = sa.select(
-        episodes, num_speakers.label("num_speakers"), num_named.label("num_named"), num_lines.label("num_lines")
-    )
-    if profile_id is not None:
-        wanted = wanted.where(
-            sa.exists().where(
-                speakers.c.episode_id == episodes.c.id,
-                speakers.c.profile_id == profile_id,
-                speakers.c.verdict == Verdict.ACCEPT.value,
-            )
-        )
-    if since is not None:
-        wanted = wanted.where(when >= since)
-    rows = connection.execute(wanted.order_by(when.desc(), episodes.c.id.desc()).limit(limit)).all()
-    named = _named(connection, [row.id for row in rows])
-    for row in rows:
-        yield EpisodeSummary(
-            audio_sha256=row.audio_sha256,
-            source=row.source,
-            title=row.title,
-            date=row.date,
-            duration=row.duration,
-            num_speakers=row.num_speakers,
-            num_unknown=row.num_speakers - row.num_named,
-            num_lines=row.num_lines,
-            names=tuple(dict.fromkeys(named.get(row.id, ()))),
-            stored=row.stored,
-        )
-
-
-def _named(connection: sa.Connection, episode_ids: Sequence[int]) -> dict[int, list[str]]:
-    rows = (
-        sa.select(speakers.c.episode_id, profiles.c.name)
-        .join(profiles)
-        .where(speakers.c.verdict == Verdict.ACCEPT.value)
-        .order_by(speakers.c.talk_seconds.desc(), speakers.c.id)
-    )
-    if len(episode_ids) < 500:  # a longer list is cheaper to look up here than to send
-        rows = rows.where(speakers.c.episode_id.in_(episode_ids))
-    named: dict[int, list[str]] = {}
-    for episode_id, name in connection.execute(rows):
-        named.setdefault(episode_id, []).append(name)
-    return named
-
-
-def appearances(connection: sa.Connection, profile_id: int) -> Iterator[Appearance]:
-    """Oldest first."""
-    when = sa.func.coalesce(episodes.c.date, episodes.c.stored)
-    rows = connection.execute(
-        sa.select(
-            episodes.c.id,
-            episodes.c.audio_sha256,
-            episodes.c.source,
-            episodes.c.title,
-            episodes.c.date,
-            sa.func.sum(speakers.c.talk_seconds).label("talk_seconds"),
-            sa.func.sum(speakers.c.num_turns).label("num_turns"),
-        )
-        .join(speakers)
-        .where(speakers.c.profile_id == profile_id, speakers.c.verdict == Verdict.ACCEPT.value)
-        .group_by(episodes.c.id)
-        .order_by(when, episodes.c.id)
-    ).all()
-    own_name = connection.scalar(sa.select(profiles.c.name).where(profiles.c.id == profile_id))
-    named = _named(connection, [row.id for row in rows])
-    for row in rows:
-        yield Appearance(
-            audio_sha256=row.audio_sha256,
-            source=row.source,
-            title=row.title,
-            date=row.date,
-            talk_seconds=row.talk_seconds,
-            num_turns=row.num_turns,
-            co_speakers=tuple(dict.fromkeys(name for name in named[row.id] if name != own_name)),
-        )
