@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from voicematch import filing, naming, recognise
+from voicematch import naming, outputs, recognise
 from voicematch.errors import EnrollmentError, LibraryError, OutputExists
 from voicematch.library import Library, NewJob, open_library, schema
 from voicematch.naming import Change, Suggestion
@@ -469,7 +469,7 @@ def test_a_file_that_somebody_changed_is_theirs(
 ) -> None:
     episode = hear(library, 1, ADA)
     files = [(tmp_path / name, "txt") for name in ("edited.txt", "left.txt", "gone.txt")]
-    filing.write(library, episode, files)
+    outputs.write(library, episode, files)
     edited, left, gone = (path for path, _ in files)
     edited.write_text("by hand", encoding="utf-8")
     gone.unlink()
@@ -480,8 +480,8 @@ def test_a_file_that_somebody_changed_is_theirs(
     assert "Ada" in left.read_text(encoding="utf-8")
     assert not gone.exists()
     with pytest.raises(OutputExists, match=r"edited\.txt was changed since voicematch wrote it; --force overwrites it"):
-        filing.refuse_changed(library, [left, gone, edited])
-    filing.write(library, library.episode(sha(1)), [(edited, "txt")])
+        outputs.refuse_changed(library, [left, gone, edited])
+    outputs.write(library, library.episode(sha(1)), [(edited, "txt")])
     naming.rename("Ada", "Ada Byron", library=library)
     assert [path.read_text(encoding="utf-8").count("Ada Byron") for path in (edited, left)] == [1, 1]
 
@@ -489,7 +489,7 @@ def test_a_file_that_somebody_changed_is_theirs(
 def test_a_process_killed_while_writing_leaves_files_that_are_still_known(library: Library, tmp_path: Path) -> None:
     """It says what it is about to write before it does; both the file of before and the new one count as its own."""
     episode, path = hear(library, 1, ADA), tmp_path / "1.txt"
-    filing.write(library, episode, [(path, "txt")])
+    outputs.write(library, episode, [(path, "txt")])
     (before,) = library.outputs.of(sha(1))
     library.outputs.expect(sha(1), [(path, "txt", "the digest of what was never written", min(before.digests))])
     naming.name_unknown("U-0001", "Ada", library=library, consent="public")
@@ -499,7 +499,7 @@ def test_a_process_killed_while_writing_leaves_files_that_are_still_known(librar
 def test_an_episode_that_is_not_stored_has_no_files_to_follow(library: Library, tmp_path: Path) -> None:
     episode = hear(library, 1, ADA)
     library.remove_episode(sha(1))
-    filing.write(library, episode, [(tmp_path / "1.txt", "txt")])
+    outputs.write(library, episode, [(tmp_path / "1.txt", "txt")])
     assert (tmp_path / "1.txt").exists()
     assert library.outputs.of(sha(1)) == ()
 
@@ -510,7 +510,7 @@ def test_an_episode_that_is_not_stored_has_no_files_to_follow(library: Library, 
 def test_two_unknowns_of_one_person_become_one(library: Library, tmp_path: Path) -> None:
     hear(library, 1, ADA)
     second = hear(library, 2, like(ADA, 0.7))
-    filing.write(library, second, [(tmp_path / "2.json", "json")])
+    outputs.write(library, second, [(tmp_path / "2.json", "json")])
     heard = naming.merge_unknowns("u-2", "U-0001", library=library)
     assert [(voice.audio_sha256, voice.speaker) for voice in heard] == [(sha(1), "SPEAKER_00"), (sha(2), "SPEAKER_00")]
     assert [unknown.id for unknown in library.unknowns.all()] == ["U-0001"]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import filing
+from . import outputs
 from .errors import EnrollmentError, LibraryError
 from .learning import Enrollment, calibration_of, contributed, ensure_profile, learn, voice_of, voices_of
 from .library import Forgotten, Library, Unknown, UnknownSpeaker
@@ -287,6 +287,6 @@ def _changing(library: Library, *, dry_run: bool = False) -> Iterator[list[Chang
 def rewrite_outputs(library: Library, audio_sha256s: Sequence[str]) -> tuple[Path, ...]:
     """The files written again, with the names of today, of those that were written for these episodes.
 
-    As ``filing.rewrite`` does it: what is gone, or was changed by somebody since, stays so.
+    As ``outputs.rewrite`` does it: what is gone, or was changed by somebody since, stays so.
     """
-    return filing.rewrite(library, audio_sha256s)
+    return outputs.rewrite(library, audio_sha256s)

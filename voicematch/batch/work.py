@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .. import feeds, filing, formats, outputs, pipeline
+from .. import feeds, formats, outputs, pipeline
 from ..audio import Audio
 from ..errors import AudioError, FormatError, LibraryError, OutputExists, VoicematchError
 from ..library import Job, State, open_library
@@ -175,7 +175,7 @@ class Worker:
         progress("begin", 0, 0)
         paths = self._jobs.reserve(job, self._wanted(job), self._refuse_others)
         if not self.settings.force:
-            filing.refuse_changed(self._library, [Path(path) for path in paths.values()])
+            outputs.refuse_changed(self._library, [Path(path) for path in paths.values()])
         audio, lines = self._sound(job, progress), self._lines(job)
         episode = pipeline.identify(
             audio,
@@ -191,7 +191,7 @@ class Worker:
         progress("write", 0, 0)
         if not self._jobs.beat(job):
             raise Stopped
-        filing.write(self._library, episode, [(Path(path), name) for name, path in paths.items()])
+        outputs.write(self._library, episode, [(Path(path), name) for name, path in paths.items()])
         return episode
 
     def _sound(self, job: Job, progress: Progress) -> Audio:

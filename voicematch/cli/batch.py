@@ -163,11 +163,11 @@ def run(
     voicematch batch run -f vtt -f json --out "labelled/{show}/{date}-{title}"
     """
     from .. import batch as backlog
-    from .. import outputs
     from ..library import State, default_location, open_library
+    from ..outputs import check
 
     if out is not None and "{" in out:
-        outputs.check(out)
+        check(out)
     settings = backlog.Settings(
         library=location or default_location(),
         formats=tuple(dict.fromkeys(formats)),

@@ -215,7 +215,7 @@ class Outputs:
 
     def write(self, source: str, episode: LabelledEpisode, *, follow: Library | None = None) -> None:
         """follow : the library that keeps the files up with the episode's names from now on"""
-        from .. import filing
+        from .. import outputs
         from ..formats import FORMATS
         from ..outputs import write_atomically
 
@@ -224,7 +224,7 @@ class Outputs:
             return
         for name, path in zip(self.formats, self.paths(source), strict=True):
             if follow is not None:
-                filing.write(follow, episode, [(path, name)])
+                outputs.write(follow, episode, [(path, name)])
             else:
                 write_atomically(path, FORMATS[name](episode))
             click.echo(f"wrote {path}", err=True)
