@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from voicematch import cli, compare
-from voicematch.compare import Compared, Measured, Recording, alone
+from voicematch import cli
+from voicematch.evaluate import compare
+from voicematch.evaluate.compare import Compared, Measured, Recording, alone
 from voicematch.types import Turn
 
 from .fakes import FakeDiarizer, FakeEmbedder

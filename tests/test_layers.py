@@ -17,7 +17,7 @@ LAYERS = (
     ("transcript", "voices"),
     ("models",),
     ("engines", "library"),
-    ("compare", "evaluate", "outputs"),
+    ("evaluate", "outputs"),
     ("exchange", "learning", "naming", "pipeline", "recognise", "upgrade"),
     ("batch", "feeds"),
     ("web",),

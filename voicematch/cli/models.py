@@ -15,7 +15,7 @@ from .options import device_option, json_option, quiet_option
 from .terminal import print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
-    from ..compare import Compared
+    from ..evaluate.compare import Compared
 
 
 @click.group()
@@ -170,7 +170,7 @@ def compare(
     Without --embedder and --diarizer, all that this machine has. Every pair works in a process of its own. Accuracy
     needs the truth, as RTTM, and pip install 'voicematch[evaluate]'. Nothing is stored.
     """
-    from .. import compare as comparing
+    from ..evaluate import compare as comparing
 
     if reference is not None and len(audio) > 1:
         raise click.UsageError("--reference goes with one AUDIO")

@@ -19,17 +19,17 @@ from pathlib import Path
 
 import numpy as np
 
-from . import engines
-from .audio import SAMPLE_RATE, Audio
-from .audio.spans import Silence
-from .engines.diarize import Diarizer
-from .engines.embed import Embedder
-from .engines.pyannote import ROWS
-from .errors import ModelError, VoicematchError
-from .evaluate import DiarizationScore, diarization_error, eer, read_rttm, read_uem, total
-from .models import files
-from .models.table import MODELS
-from .types import Progress, Turn
+from .. import engines
+from ..audio import SAMPLE_RATE, Audio
+from ..audio.spans import Silence
+from ..engines.diarize import Diarizer
+from ..engines.embed import Embedder
+from ..engines.pyannote import ROWS
+from ..errors import ModelError, VoicematchError
+from ..models import files
+from ..models.table import MODELS
+from ..types import Progress, Turn
+from . import DiarizationScore, diarization_error, eer, read_rttm, read_uem, total
 
 PIECE_SECONDS = 2.0  # of one voice alone; about what a window of the diarizer hears
 MOST_PIECES = 150  # of one recording; they are compared all with all
