@@ -38,8 +38,8 @@ from voicematch.evaluate import (
     total,
 )
 from voicematch.library import Library
-from voicematch.pipeline import Engines
 from voicematch.types import Diarization, LabelledEpisode, Progress, Sound, Turn, Verdict
+from voicematch.usecases.identify import Engines
 
 
 class RememberingDiarizer:

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from voicematch import naming
 from voicematch.library import open_library
 from voicematch.models import files
 from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.types import Array, Embedding, LabelledEpisode, Match, Turn, Verdict
+from voicematch.usecases import name as naming
 from voicematch.voices import recognise as recognition
 from voicematch.voices.match import match
 from voicematch.voices.score import Voiceprints, unit

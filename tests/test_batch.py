@@ -20,7 +20,7 @@ from voicematch.batch import Event, Settings, as_json, as_markdown, find, run
 from voicematch.batch.work import Tally, Worker, is_dead, machine, worker_name
 from voicematch.errors import VoicematchError
 from voicematch.library import Library, State, open_library
-from voicematch.pipeline import Engines, identify
+from voicematch.usecases.identify import Engines, identify
 
 from .fakes import FakeEmbedder
 from .loopback import Page, Site, serve
@@ -416,7 +416,7 @@ def test_a_run_beside_the_main_thread(settings: Settings, backlog: Library, tmp_
 
 
 def test_a_report(settings: Settings, backlog: Library, tmp_path: Path) -> None:
-    from voicematch.naming import name
+    from voicematch.usecases.name import name
 
     queue(backlog, write_episode(tmp_path / "A|B.wav", "AB" * 20), write_episode(tmp_path / "C.wav", "AAAC" * 10))
     (tmp_path / "broken.wav").write_bytes(b"not sound")

@@ -9,8 +9,8 @@ import pytest
 
 from voicematch import cli, open_library
 from voicematch.engines.embed import Embedder
-from voicematch.pipeline import Engines
 from voicematch.types import Diarization, Progress, Sound, Turn
+from voicematch.usecases.identify import Engines
 
 from .fakes import FakeDiarizer, FakeEmbedder
 from .test_pipeline import CALIBRATION, TWO, engines, noise

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from voicematch.errors import EmbedderMismatch, FormatError, LibraryError, ProfileNotFound
-from voicematch.exchange import Imported, import_profiles, write_profiles
 from voicematch.library import Library, open_library
+from voicematch.usecases.exchange import Imported, import_profiles, write_profiles
 
 from .library_example import CLIP, DIMENSION, EMBEDDER
 

@@ -18,7 +18,7 @@ LAYERS = (
     ("models",),
     ("engines", "library"),
     ("evaluate", "outputs"),
-    ("exchange", "learning", "naming", "pipeline", "recognise", "upgrade"),
+    ("usecases",),
     ("batch", "feeds"),
     ("web",),
     ("cli",),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from voicematch import naming
 from voicematch.errors import LibraryError, NothingThere, ProfileNotFound
 from voicematch.library import Library, NewJob
 from voicematch.library.reading.episodes import KEY_DIGITS, key_of
 from voicematch.types import Embedding, Line, Verdict
+from voicematch.usecases import name as naming
 
 from .library_example import EMBEDDER
 from .test_naming import ADA, CALIBRATION, LIAM, MAYA, ZOE, hear, like, sha

@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from voicematch import naming, outputs, recognise
+from voicematch import outputs
 from voicematch.errors import EnrollmentError, LibraryError, OutputExists
 from voicematch.library import Library, NewJob, open_library, schema
-from voicematch.naming import Change, Suggestion
 from voicematch.types import Array, Embedding, LabelledEpisode, Line, Match, Turn, Verdict
+from voicematch.usecases import name as naming
+from voicematch.usecases import recognise
+from voicematch.usecases.name import Change, Suggestion
 from voicematch.voices.score import unit
 
 from . import fakes

@@ -14,11 +14,11 @@ from voicematch import enroll, errors, identify, name, open_library, relabel
 from voicematch.audio import decode_clip
 from voicematch.audio.spans import KEPT_CLIP_SECONDS
 from voicematch.engines.embed import Embedder
-from voicematch.learning import Enrollment, voiceprints_of
 from voicematch.library import Library
-from voicematch.naming import Change
-from voicematch.pipeline import Engines
 from voicematch.types import Diarization, Embedding, LabelledEpisode, Line, Progress, Sound, Turn, Verdict, join_turns
+from voicematch.usecases.identify import Engines
+from voicematch.usecases.learn import Enrollment, voiceprints_of
+from voicematch.usecases.name import Change
 from voicematch.voices.score import Calibration
 
 from .fakes import FakeDiarizer, FakeEmbedder

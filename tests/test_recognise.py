@@ -13,13 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from voicematch import naming, recognise
 from voicematch.audio import Audio
 from voicematch.engines.embed import Embedder
 from voicematch.errors import EnrollmentError, LibraryError
 from voicematch.library import Library, open_library
-from voicematch.pipeline import Engines, identify
 from voicematch.types import Array, Diarization, Embedding, LabelledEpisode, Progress, Sound, Turn, Verdict, join_turns
+from voicematch.usecases import name as naming
+from voicematch.usecases import recognise
+from voicematch.usecases.identify import Engines, identify
 from voicematch.voices.score import unit
 
 from . import fakes

@@ -13,13 +13,15 @@ import numpy.typing as npt
 import pytest
 import sqlalchemy as sa
 
-from voicematch import cli, enroll, errors, exchange, identify, naming, open_library
+from voicematch import cli, enroll, errors, identify, open_library
 from voicematch.batch.work import Settings, Worker
 from voicematch.engines.embed import Embedder
 from voicematch.library import Library, NewJob, State, schema
-from voicematch.pipeline import Engines
 from voicematch.types import Array, Diarization, Embedding, LabelledEpisode, Line, Progress, Sound, Turn
-from voicematch.upgrade import Upgrade, upgrade
+from voicematch.usecases import exchange
+from voicematch.usecases import name as naming
+from voicematch.usecases.identify import Engines
+from voicematch.usecases.upgrade import Upgrade, upgrade
 
 from .fakes import FakeEmbedder
 from .test_pipeline import CALIBRATION

@@ -14,9 +14,9 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from voicematch import naming
 from voicematch.library import Library, open_library, schema
 from voicematch.library.reading.episodes import key_of
+from voicematch.usecases import name as naming
 from voicematch.web import addresses
 from voicematch.web.actions import ACTIONS
 from voicematch.web.app import MOST_BYTES, create_app

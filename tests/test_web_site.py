@@ -13,9 +13,9 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import sqlalchemy as sa
 
-from voicematch import naming
 from voicematch.errors import OutputExists, VoicematchError
 from voicematch.library import Library, open_library, schema
+from voicematch.usecases import name as naming
 from voicematch.web.site import LIST, fold, shard_of, write_site
 
 from .web_library import SCRIPT

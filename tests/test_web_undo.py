@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from voicematch import naming
 from voicematch.errors import ChangedSince, LibraryError, NothingThere
 from voicematch.library import Library, NewJob, schema
 from voicematch.types import Embedding
+from voicematch.usecases import name as naming
 from voicematch.web.actions import ACTIONS, WrongFields, perform, undo
 from voicematch.web.journal import MOST_KEPT, Journal
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from voicematch.engines.embed import Embedder
-from voicematch.pipeline import Engines
 from voicematch.types import Diarization, Embedding, Progress, Sound, Turn
+from voicematch.usecases.identify import Engines
 
 from .fakes import FakeEmbedder
 

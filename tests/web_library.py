@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from voicematch import naming
 from voicematch.library import Library, NewJob, open_library
 from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.types import Array, Embedding, LabelledEpisode, Line, Match, Turn, Verdict
+from voicematch.usecases import name as naming
 from voicematch.voices import recognise as recognition
 from voicematch.voices.score import Calibration, unit
 

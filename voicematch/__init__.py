@@ -31,11 +31,11 @@ if TYPE_CHECKING:
         ProfileNotFound,
         VoicematchError,
     )
-    from .learning import Enrollment
     from .library import Library, open_library
-    from .naming import Change, correct, name, name_unknown, relabel
-    from .pipeline import enroll, identify
     from .types import Candidate, Embedding, LabelledEpisode, Line, Match, Turn, Verdict, Word
+    from .usecases.identify import enroll, identify
+    from .usecases.learn import Enrollment
+    from .usecases.name import Change, correct, name, name_unknown, relabel
 
 __version__ = "0.1.0"
 
@@ -58,10 +58,10 @@ _HOMES = {
         ),
         "errors",
     ),
-    "Enrollment": "learning",
+    "Enrollment": "usecases.learn",
     **dict.fromkeys(("Library", "open_library"), "library"),
-    **dict.fromkeys(("Change", "correct", "name", "name_unknown", "relabel"), "naming"),
-    **dict.fromkeys(("enroll", "identify"), "pipeline"),
+    **dict.fromkeys(("Change", "correct", "name", "name_unknown", "relabel"), "usecases.name"),
+    **dict.fromkeys(("enroll", "identify"), "usecases.identify"),
     **dict.fromkeys(("Candidate", "Embedding", "LabelledEpisode", "Line", "Match", "Turn", "Verdict", "Word"), "types"),
 }
 

@@ -33,11 +33,11 @@ from voicematch.engines.diarize import conclude, listen
 from voicematch.engines.embed import Embedder
 from voicematch.engines.windows import STEP, STRETCH, Clock, Heard
 from voicematch.evaluate import NamingScore, cllr, naming, pieces, read_rttm, read_uem, total
-from voicematch.learning import voiceprints_of
 from voicematch.models import files
 from voicematch.models.files import CALIBRATION
 from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.types import Array, Diarization, Embedding, Turn, Verdict
+from voicematch.usecases.learn import voiceprints_of
 from voicematch.voices.match import match
 from voicematch.voices.score import Calibration, Cohort, Voiceprints, centroid, scores, steadiness, unit, unity
 

@@ -14,13 +14,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .. import feeds, formats, outputs, pipeline
+from .. import feeds, formats, outputs
 from ..audio import Audio
 from ..errors import AudioError, FormatError, LibraryError, OutputExists, VoicematchError
 from ..library import Job, State, open_library
 from ..net.addresses import is_address
-from ..pipeline import Engines
 from ..types import Chapter, LabelledEpisode, Line, Progress, Verdict
+from ..usecases.identify import BUILT_IN, Engines, identify
 from .cache import MOST_BYTES, AudioCache, default_cache
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class Settings:
     force: bool = False
     cache: Path = field(default_factory=default_cache)
     cache_bytes: int = MOST_BYTES
-    engines: Engines = pipeline.BUILT_IN
+    engines: Engines = BUILT_IN
     beat_seconds: float = BEAT_SECONDS
 
 
@@ -177,7 +177,7 @@ class Worker:
         if not self.settings.force:
             outputs.refuse_changed(self._library, [Path(path) for path in paths.values()])
         audio, lines = self._sound(job, progress), self._lines(job)
-        episode = pipeline.identify(
+        episode = identify(
             audio,
             library=self._library,
             lines=lines,

@@ -80,8 +80,8 @@ def show_(episode: str, explain: bool, as_json: bool, location: str | None) -> N
 @library_option
 def relabel(dry_run: bool, as_json: bool, location: str | None) -> None:
     """Match every stored episode again with the voices known today; no audio is opened."""
-    from .. import naming
     from ..library import open_library
+    from ..usecases import name as naming
 
     with open_library(location) as library:
         changes = naming.relabel(library=library, dry_run=dry_run)

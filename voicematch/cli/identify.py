@@ -19,8 +19,8 @@ from .terminal import print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
     from ..library import Library
-    from ..pipeline import Engines
     from ..types import LabelledEpisode, Match
+    from ..usecases.identify import Engines
 
 AUDIO_SUFFIXES = {".aac", ".flac", ".m4a", ".mka", ".mkv", ".mp3", ".mp4", ".ogg", ".opus", ".wav", ".webm"}
 
@@ -113,7 +113,7 @@ def identify(
     voicematch identify episode.mp3
     voicematch identify episode.mp3 --transcript episode.srt -f vtt -o labelled/
     """
-    from .. import pipeline
+    from ..usecases import identify as identifying
 
     if transcript and transcribe:
         raise click.UsageError("give --transcript or --transcribe, not both")
@@ -129,7 +129,7 @@ def identify(
             try:
                 outputs.check(source)
                 with progress_bar(Path(source).name, quiet=quiet) as progress:
-                    episode = pipeline.identify(
+                    episode = identifying.identify(
                         source,
                         library=library,
                         transcript_path=transcript,
@@ -167,7 +167,7 @@ def _library(location: str | None, voices: Path | None, engines: Engines, *, qui
         with open_library(location) as library:
             yield library
         return
-    from .. import pipeline
+    from ..usecases.identify import enroll
 
     clips = sorted(path for path in voices.iterdir() if path.suffix.lower() in AUDIO_SUFFIXES)
     if not clips:
@@ -175,7 +175,7 @@ def _library(location: str | None, voices: Path | None, engines: Engines, *, qui
     with tempfile.TemporaryDirectory() as folder, open_library(Path(folder) / "library.db") as library:
         for clip in clips:
             with progress_bar(f"learning {clip.stem}", quiet=quiet) as progress:
-                pipeline.enroll(
+                enroll(
                     clip.stem,
                     clip,
                     library=library,

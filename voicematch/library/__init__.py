@@ -235,7 +235,7 @@ class Library:
                 recorded.changes = undo.difference(before, undo.capture(connection, ()))
 
     def undo(self, recorded: Recorded) -> bool:
-        """Takes back what was recorded, and says whether all is as it was; if not, ``naming.relabel`` is due.
+        """Takes back what was recorded, and says whether all is as it was; if not, ``name.relabel`` is due.
 
         Raises LibraryError when what a person said then has been changed again since.
         """

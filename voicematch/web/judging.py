@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from .. import naming
 from ..library import State, UnknownSpeaker
 from ..library.reading.episodes import key_of
 from ..library.reading.voices import Stretch, UnknownRow
+from ..usecases import name as naming
 from ..voices.roles import role
 from . import views
 from .episodes import guesses

@@ -14,16 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from . import outputs
-from .errors import EnrollmentError, LibraryError
-from .learning import Enrollment, calibration_of, contributed, ensure_profile, learn, voice_of, voices_of
-from .library import Forgotten, Library, Unknown, UnknownSpeaker
-from .library.profiles import key
+from .. import outputs
+from ..errors import EnrollmentError, LibraryError
+from ..library import Forgotten, Library, Unknown, UnknownSpeaker
+from ..library.profiles import key
+from ..voices import recognise as recognition
+from ..voices import roles
+from ..voices.score import centroid, steadiness
+from ..voices.suggest import credited, mentioned
+from .learn import Enrollment, calibration_of, contributed, ensure_profile, learn, voice_of, voices_of
 from .recognise import match_again
-from .voices import recognise as recognition
-from .voices import roles
-from .voices.score import centroid, steadiness
-from .voices.suggest import credited, mentioned
 
 log = logging.getLogger(__name__)
 

@@ -8,14 +8,14 @@ from functools import partial
 
 import numpy as np
 
-from .learning import calibration_of
-from .library import Library
-from .types import Diarization, Embedding, LabelledEpisode, Match, Verdict, join_turns, talk_seconds
-from .voices import rules
-from .voices.match import match
-from .voices.recognise import recognise
-from .voices.rules import Said, Spoken
-from .voices.score import Voiceprints
+from ..library import Library
+from ..types import Diarization, Embedding, LabelledEpisode, Match, Verdict, join_turns, talk_seconds
+from ..voices import rules
+from ..voices.match import match
+from ..voices.recognise import recognise
+from ..voices.rules import Said, Spoken
+from ..voices.score import Voiceprints
+from .learn import calibration_of
 
 
 def store(library: Library, episode: LabelledEpisode, embeddings: Mapping[str, Sequence[Embedding]]) -> LabelledEpisode:

@@ -30,11 +30,11 @@ from typing import Any
 
 import numpy as np
 
-from .errors import EmbedderMismatch
-from .formats import json_node
-from .formats.json_node import Misfit, Node
-from .library import CONSENT, Library, StoredVoiceprint
-from .types import Embedding
+from ..errors import EmbedderMismatch
+from ..formats import json_node
+from ..formats.json_node import Misfit, Node
+from ..library import CONSENT, Library, StoredVoiceprint
+from ..types import Embedding
 
 FORMAT = "voicematch profiles"
 VERSION = 1

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import EnrollmentError, LibraryError
-from .library import CONSENT, Library
-from .models import files
-from .models.table import DEFAULT_EMBEDDER
-from .types import Embedding, LabelledEpisode
-from .voices.sample import check_embeddings
-from .voices.score import Calibration, centroid, steadiness
-from .voices.selection import MOST_VOICEPRINTS, choose, outliers
+from ..errors import EnrollmentError, LibraryError
+from ..library import CONSENT, Library
+from ..models import files
+from ..models.table import DEFAULT_EMBEDDER
+from ..types import Embedding, LabelledEpisode
+from ..voices.sample import check_embeddings
+from ..voices.score import Calibration, centroid, steadiness
+from ..voices.selection import MOST_VOICEPRINTS, choose, outliers
 
 VOICEPRINT_SECONDS = 30.0  # speech behind one voiceprint
 

@@ -18,19 +18,19 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
-from .audio import Audio, decode_clip
-from .audio.spans import Piece, sound_of
-from .engines.diarize import BuiltinDiarizer, Diarizer
-from .engines.embed import Embedder
-from .errors import AudioError, LibraryError
-from .library import Library, NewJob, Remade, StaleEpisode, State, StoredVoiceprint
-from .library.jobs import file_job
-from .library.migrations import backup_path
-from .models import files
-from .models.files import CALIBRATION
-from .net.addresses import is_address
-from .types import Array, Embedding, Progress, Turn, Verdict
-from .voices.score import centroid
+from ..audio import Audio, decode_clip
+from ..audio.spans import Piece, sound_of
+from ..engines.diarize import BuiltinDiarizer, Diarizer
+from ..engines.embed import Embedder
+from ..errors import AudioError, LibraryError
+from ..library import Library, NewJob, Remade, StaleEpisode, State, StoredVoiceprint
+from ..library.jobs import file_job
+from ..library.migrations import backup_path
+from ..models import files
+from ..models.files import CALIBRATION
+from ..net.addresses import is_address
+from ..types import Array, Embedding, Progress, Turn, Verdict
+from ..voices.score import centroid
 
 NO_CLIP = "no clip was kept"
 

@@ -7,24 +7,25 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import formats, recognise
-from .audio import Audio, encode_clip
-from .audio.spans import Excerpt, sound_of
-from .engines import open_embedder
-from .engines.diarize import BuiltinDiarizer, Diarizer
-from .engines.embed import Embedder
-from .errors import AudioError
-from .learning import Enrollment, calibration_of, check_consent, ensure_profile, voiceprints_of
-from .library import Library
-from .models.table import DEFAULT_EMBEDDER, MODELS
-from .naming import Change, correct, name, name_unknown, relabel
-from .transcript.align import align
-from .transcript.attribute import attribute
-from .transcript.whisper import transcribe
-from .types import Array, Chapter, Diarization, LabelledEpisode, Line, Progress
-from .voices.clearest import clearest
-from .voices.sample import check, quality
-from .voices.score import centroid
+from .. import formats
+from ..audio import Audio, encode_clip
+from ..audio.spans import Excerpt, sound_of
+from ..engines import open_embedder
+from ..engines.diarize import BuiltinDiarizer, Diarizer
+from ..engines.embed import Embedder
+from ..errors import AudioError
+from ..library import Library
+from ..models.table import DEFAULT_EMBEDDER, MODELS
+from ..transcript.align import align
+from ..transcript.attribute import attribute
+from ..transcript.whisper import transcribe
+from ..types import Array, Chapter, Diarization, LabelledEpisode, Line, Progress
+from ..voices.clearest import clearest
+from ..voices.sample import check, quality
+from ..voices.score import centroid
+from . import recognise
+from .learn import Enrollment, calibration_of, check_consent, ensure_profile, voiceprints_of
+from .name import Change, correct, name, name_unknown, relabel
 
 __all__ = [
     "BUILT_IN",
