@@ -39,7 +39,7 @@ from voicematch.evaluate import (
 )
 from voicematch.library import Library
 from voicematch.types import Diarization, LabelledEpisode, Progress, Sound, Turn, Verdict
-from voicematch.usecases.identify import Engines
+from voicematch.usecases.chosen import Engines
 
 
 class RememberingDiarizer:

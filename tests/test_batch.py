@@ -20,7 +20,8 @@ from voicematch.batch import Event, Settings, as_json, as_markdown, find, run
 from voicematch.batch.work import Tally, Worker, is_dead, machine, worker_name
 from voicematch.errors import VoicematchError
 from voicematch.library import Library, State, open_library
-from voicematch.usecases.identify import Engines, identify
+from voicematch.usecases.chosen import Engines
+from voicematch.usecases.identify import identify
 
 from .fakes import FakeEmbedder
 from .loopback import Page, Site, serve

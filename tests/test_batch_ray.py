@@ -11,7 +11,8 @@ import pytest
 from voicematch.batch import Event, Settings, ray_cluster
 from voicematch.errors import VoicematchError
 from voicematch.library import open_library
-from voicematch.usecases.identify import Engines, identify
+from voicematch.usecases.chosen import Engines
+from voicematch.usecases.identify import identify
 
 from .test_batch import OtherEmbedder, queue, states
 from .test_pipeline import CALIBRATION

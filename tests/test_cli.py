@@ -10,7 +10,7 @@ import pytest
 from voicematch import cli, open_library
 from voicematch.engines.embed import Embedder
 from voicematch.types import Diarization, Progress, Sound, Turn
-from voicematch.usecases.identify import Engines
+from voicematch.usecases.chosen import Engines
 
 from .fakes import FakeDiarizer, FakeEmbedder
 from .test_pipeline import CALIBRATION, TWO, engines, noise

@@ -19,7 +19,8 @@ from voicematch.library import Library, NewJob, open_library, schema
 from voicematch.types import Array, Embedding, LabelledEpisode, Line, Match, Turn, Verdict
 from voicematch.usecases import name as naming
 from voicematch.usecases import recognise
-from voicematch.usecases.name import Change, Suggestion
+from voicematch.usecases.describe import Suggestion, describe
+from voicematch.usecases.name import Change
 from voicematch.voices.score import unit
 
 from . import fakes
@@ -433,7 +434,7 @@ def test_an_unknown_is_described(library: Library) -> None:
     )
     for number, voice in enumerate((ADA, ZOE, LIAM), start=1):
         hear(library, number, MAYA, voice, seconds=90.0, lines=lines if number == 1 else ())
-    described = {u.id: naming.describe(u, library=library) for u in library.unknowns.all()}
+    described = {u.id: describe(u, library=library) for u in library.unknowns.all()}
     host, guest = described["U-0001"], described["U-0002"]
     assert (host.role, host.num_episodes, host.talk_seconds, host.shows) == ("host", 3, 270.0, ("show",))
     assert host.suggestions == (Suggestion("Maya Lind", lines[0].text, "says so"),)
@@ -604,7 +605,7 @@ def test_whom_the_feed_names_is_suggested_until_another_voice_has_the_name(libra
         library.jobs.finish(job, hear(library, number, ADA, guest, seconds=90.0).audio_sha256)
 
     def suggested() -> dict[str, list[tuple[str, str]]]:
-        described = [naming.describe(unknown, library=library) for unknown in library.unknowns.all()]
+        described = [describe(unknown, library=library) for unknown in library.unknowns.all()]
         return {one.id: [(s.name, s.reason) for s in one.suggestions] for one in described}
 
     ada, maya = ("Ada Byron", "named in the feed as host"), ("Maya Lind", "named in the feed as guest")

@@ -16,7 +16,7 @@ from voicematch.audio.spans import KEPT_CLIP_SECONDS
 from voicematch.engines.embed import Embedder
 from voicematch.library import Library
 from voicematch.types import Diarization, Embedding, LabelledEpisode, Line, Progress, Sound, Turn, Verdict, join_turns
-from voicematch.usecases.identify import Engines
+from voicematch.usecases.chosen import Engines
 from voicematch.usecases.learn import Enrollment, voiceprints_of
 from voicematch.usecases.name import Change
 from voicematch.voices.score import Calibration

@@ -20,7 +20,8 @@ from voicematch.library import Library, open_library
 from voicematch.types import Array, Diarization, Embedding, LabelledEpisode, Progress, Sound, Turn, Verdict, join_turns
 from voicematch.usecases import name as naming
 from voicematch.usecases import recognise
-from voicematch.usecases.identify import Engines, identify
+from voicematch.usecases.chosen import Engines
+from voicematch.usecases.identify import identify
 from voicematch.voices.score import unit
 
 from . import fakes

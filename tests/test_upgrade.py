@@ -20,7 +20,7 @@ from voicematch.library import Library, NewJob, State, schema
 from voicematch.types import Array, Diarization, Embedding, LabelledEpisode, Line, Progress, Sound, Turn
 from voicematch.usecases import exchange
 from voicematch.usecases import name as naming
-from voicematch.usecases.identify import Engines
+from voicematch.usecases.chosen import Engines
 from voicematch.usecases.upgrade import Upgrade, upgrade
 
 from .fakes import FakeEmbedder

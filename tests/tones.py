@@ -12,7 +12,7 @@ import numpy as np
 
 from voicematch.engines.embed import Embedder
 from voicematch.types import Diarization, Embedding, Progress, Sound, Turn
-from voicematch.usecases.identify import Engines
+from voicematch.usecases.chosen import Engines
 
 from .fakes import FakeEmbedder
 

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     )
     from .library import Library, open_library
     from .types import Candidate, Embedding, LabelledEpisode, Line, Match, Turn, Verdict, Word
-    from .usecases.identify import enroll, identify
+    from .usecases.enroll import enroll
+    from .usecases.identify import identify
     from .usecases.learn import Enrollment
     from .usecases.name import Change, correct, name, name_unknown, relabel
 
@@ -58,11 +59,12 @@ _HOMES = {
         ),
         "errors",
     ),
-    "Enrollment": "usecases.learn",
     **dict.fromkeys(("Library", "open_library"), "library"),
-    **dict.fromkeys(("Change", "correct", "name", "name_unknown", "relabel"), "usecases.name"),
-    **dict.fromkeys(("enroll", "identify"), "usecases.identify"),
     **dict.fromkeys(("Candidate", "Embedding", "LabelledEpisode", "Line", "Match", "Turn", "Verdict", "Word"), "types"),
+    "enroll": "usecases.enroll",
+    "identify": "usecases.identify",
+    "Enrollment": "usecases.learn",
+    **dict.fromkeys(("Change", "correct", "name", "name_unknown", "relabel"), "usecases.name"),
 }
 
 __all__ = [

@@ -20,7 +20,8 @@ from ..errors import AudioError, FormatError, LibraryError, OutputExists, Voicem
 from ..library import Job, State, open_library
 from ..net.addresses import is_address
 from ..types import Chapter, LabelledEpisode, Line, Progress, Verdict
-from ..usecases.identify import BUILT_IN, Engines, identify
+from ..usecases.chosen import BUILT_IN, Engines
+from ..usecases.identify import identify
 from .cache import MOST_BYTES, AudioCache, default_cache
 
 log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from .terminal import print_json, print_table
 if TYPE_CHECKING:
     from ..batch import Event, Outcome, Tally
     from ..batch.local import Watch
-    from ..usecases.identify import Engines
+    from ..usecases.chosen import Engines
 
 GIB = 1 << 30
 

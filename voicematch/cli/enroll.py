@@ -12,7 +12,7 @@ from .options import Timestamp, engine_options, json_option, library_option, ope
 from .terminal import print_json, progress_bar
 
 if TYPE_CHECKING:
-    from ..usecases.identify import Engines
+    from ..usecases.chosen import Engines
 
 CONSENT_HELP = (
     "Why this voice may be kept: it is your own (self), the person agreed (permission), "
@@ -60,13 +60,13 @@ def enroll(
     Again with other clips makes it surer: other episodes, other microphones.
     """
     from ..library import open_library
-    from ..usecases import identify as identifying
+    from ..usecases import enroll as enrolling
 
     if end is not None and end <= start:
         raise click.UsageError("--to is not after --from")
     engines = engines or open_engines(diarizer, embedder, device)
     with open_library(location) as library, progress_bar(Path(source).name, quiet=quiet) as progress:
-        added = identifying.enroll(
+        added = enrolling.enroll(
             name,
             source,
             library=library,

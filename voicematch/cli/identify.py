@@ -20,7 +20,7 @@ from .terminal import print_json, print_table, progress_bar
 if TYPE_CHECKING:
     from ..library import Library
     from ..types import LabelledEpisode, Match
-    from ..usecases.identify import Engines
+    from ..usecases.chosen import Engines
 
 AUDIO_SUFFIXES = {".aac", ".flac", ".m4a", ".mka", ".mkv", ".mp3", ".mp4", ".ogg", ".opus", ".wav", ".webm"}
 
@@ -167,7 +167,7 @@ def _library(location: str | None, voices: Path | None, engines: Engines, *, qui
         with open_library(location) as library:
             yield library
         return
-    from ..usecases.identify import enroll
+    from ..usecases.enroll import enroll
 
     clips = sorted(path for path in voices.iterdir() if path.suffix.lower() in AUDIO_SUFFIXES)
     if not clips:

@@ -13,7 +13,7 @@ from .options import device_option, json_option, library_option, quiet_option
 from .terminal import print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
-    from ..usecases.identify import Engines
+    from ..usecases.chosen import Engines
     from ..usecases.upgrade import Upgrade
 
 

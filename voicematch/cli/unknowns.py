@@ -45,11 +45,11 @@ def unknowns() -> None:
 def list_(with_ignored: bool, limit: int, as_json: bool, location: str | None) -> None:
     """Voices without a name: most episodes first, then most talk; what they may be, and who, if text or feed say so."""
     from ..library import open_library
-    from ..usecases import name as naming
+    from ..usecases.describe import describe
 
     with open_library(location) as library:
         found = [unknown for unknown in library.unknowns.all() if with_ignored or unknown.ignored_as is None]
-        described = [naming.describe(unknown, library=library) for unknown in found[:limit]]
+        described = [describe(unknown, library=library) for unknown in found[:limit]]
     if as_json:
         print_json([dataclasses.asdict(one) for one in described])
         return
@@ -84,7 +84,7 @@ def list_(with_ignored: bool, limit: int, as_json: bool, location: str | None) -
 def play(unknown: str, out: Path | None, force: bool, location: str | None) -> None:
     """Hear a voice: its clearest ten seconds, from the episode's audio file, which has to be there still."""
     from ..library import open_library
-    from ..usecases.identify import clearest_clip
+    from ..usecases.clip import clearest_clip
 
     if out is not None and out.suffix.lower() not in (".wav", ".ogg", ".opus"):
         raise click.UsageError(f"{out}: write a .wav, .ogg or .opus file")

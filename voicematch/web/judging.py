@@ -7,7 +7,7 @@ from collections import Counter
 from ..library import State, UnknownSpeaker
 from ..library.reading.episodes import key_of
 from ..library.reading.voices import Stretch, UnknownRow
-from ..usecases import name as naming
+from ..usecases.describe import suggestions
 from ..voices.roles import role
 from . import views
 from .episodes import guesses
@@ -68,7 +68,7 @@ def _suggestions(reading: Reading, found: UnknownRow, role: str) -> tuple[views.
     ]
     return tuple(
         views.Suggestion(one.name, REASONS.get(one.reason, one.reason), one.quote)
-        for one in naming.suggestions(oldest_first, role, library=reading.library)
+        for one in suggestions(oldest_first, role, library=reading.library)
     )
 
 

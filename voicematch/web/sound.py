@@ -15,7 +15,7 @@ from ..audio import SAMPLE_RATE
 from ..errors import AudioError
 from ..library import Library
 from ..types import Array
-from ..usecases.identify import clearest_clip
+from ..usecases.clip import clearest_clip
 
 log = logging.getLogger(__name__)
 
