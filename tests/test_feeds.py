@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from voicematch.errors import FormatError
-from voicematch.feeds import (
+from voicematch.batch.feeds import (
     Enclosure,
     Entry,
     Feed,
@@ -27,6 +26,7 @@ from voicematch.feeds import (
     read_opml,
     seconds_of,
 )
+from voicematch.errors import FormatError
 from voicematch.net.download import Document
 from voicematch.types import Chapter
 

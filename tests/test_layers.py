@@ -19,7 +19,7 @@ LAYERS = (
     ("engines", "library"),
     ("evaluate", "outputs"),
     ("usecases",),
-    ("batch", "feeds"),
+    ("batch",),
     ("web",),
     ("cli",),
     ("__main__",),

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from voicematch.batch import find
+from voicematch.batch.feeds import Transcript, fetch_chapters, fetch_transcript, parse_feed, read_feed
 from voicematch.errors import AudioError, FormatError
-from voicematch.feeds import Transcript, fetch_chapters, fetch_transcript, parse_feed, read_feed
 from voicematch.net.download import Document, download, fetch
 from voicematch.net.reach import ANYWHERE, Guard, Refused, is_public
 

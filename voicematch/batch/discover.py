@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from .. import feeds
 from ..errors import AudioError, FormatError, VoicematchError
 from ..formats import decode
 from ..library import NewJob
@@ -17,6 +16,7 @@ from ..library.jobs import file_job
 from ..net.addresses import is_address
 from ..net.download import Document
 from ..net.reach import ANYWHERE
+from . import feeds
 
 LISTS = (".txt", ".lst", ".list", ".m3u", ".m3u8")
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .. import feeds, formats, outputs
+from .. import formats, outputs
 from ..audio import Audio
 from ..errors import AudioError, FormatError, LibraryError, OutputExists, VoicematchError
 from ..library import Job, State, open_library
@@ -22,6 +22,7 @@ from ..net.addresses import is_address
 from ..types import Chapter, LabelledEpisode, Line, Progress, Verdict
 from ..usecases.chosen import BUILT_IN, Engines
 from ..usecases.identify import identify
+from . import feeds
 from .cache import MOST_BYTES, AudioCache, default_cache
 
 log = logging.getLogger(__name__)

@@ -20,11 +20,11 @@ from xml.parsers import expat
 
 import feedparser
 
-from . import formats
-from .errors import FormatError
-from .net.addresses import is_address
-from .net.download import Document, fetch, shown
-from .types import Chapter, Line
+from .. import formats
+from ..errors import FormatError
+from ..net.addresses import is_address
+from ..net.download import Document, fetch, shown
+from ..types import Chapter, Line
 
 log = logging.getLogger(__name__)
 
