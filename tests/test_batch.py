@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from voicematch.batch import Event, Settings, as_json, as_markdown, find, run
-from voicematch.batch.work import Tally, Worker, is_dead, machine, worker_name
+from voicematch.batch.liveness import is_dead, machine, worker_name
+from voicematch.batch.work import Tally, Worker
 from voicematch.errors import VoicematchError
 from voicematch.library import Library, State, open_library
 from voicematch.usecases.chosen import Engines

@@ -13,8 +13,9 @@ from typing import Any
 
 from ..errors import VoicematchError
 from ..library import Job, Jobs, State, open_library
+from .liveness import is_dead
 from .local import LOOK_SECONDS, Watch, interrupts
-from .work import Event, Outcome, Settings, Tally, Worker, is_dead
+from .work import Event, Outcome, Settings, Tally, Worker
 
 LOCAL = "local"  # the address of a cluster that is made on this machine for the run
 STEP_SECONDS = 1.0  # between two looks at what the actors do
