@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import click
 
 from . import EXIT_ERROR, EXIT_PARTIAL, EXIT_STOPPED
-from .identify import FormatName
 from .options import clock, engine_options, json_option, library_option, open_engines, quiet_option
+from .showing import FormatName
 from .terminal import print_json, print_table
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from .identify import FormatName, Outputs, print_episode_json, show
 from .options import clock, json_option, library_option
+from .showing import FormatName, Outputs, print_episode_json, show
 from .terminal import print_json, print_table
 
 
