@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.fakes import FakeDetector, FakeDiarizer, FakeEmbedder, pull_stand_in
+from tests.support.tones import write_episode
 from voicematch.audio import Audio
 from voicematch.audio.spans import Excerpt
 from voicematch.engines.diarize import BuiltinDiarizer, Diarizer
@@ -16,9 +18,6 @@ from voicematch.engines.pyannote import PyannoteDiarizer
 from voicematch.engines.speech import SpeechDetector, default_detector
 from voicematch.engines.speechbrain import SpeechBrainEmbedder
 from voicematch.types import Sound, Turn
-
-from .fakes import FakeDetector, FakeDiarizer, FakeEmbedder, pull_stand_in
-from .tones import write_episode
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "episode.mp3"
 
