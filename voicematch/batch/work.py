@@ -115,10 +115,10 @@ class Tally:
 class Worker:
     """Works jobs off, one after the other, with the models loaded once. Belongs to one process."""
 
-    def __init__(self, settings: Settings, name: str | None = None) -> None:
+    def __init__(self, settings: Settings, stop: threading.Event | None = None) -> None:
         self.settings = settings
-        self.name = name or worker_name()
-        self.stop = threading.Event()
+        self.name = worker_name()
+        self.stop = stop or threading.Event()
         self._library = open_library(settings.library)
         try:
             self._engines = Engines(*settings.engines.resolve(self._library))

@@ -20,7 +20,7 @@ from .terminal import print_json, print_table
 
 if TYPE_CHECKING:
     from ..batch import Event, Outcome, Tally
-    from ..batch.local import Watch
+    from ..batch.loop import Watch
     from ..usecases.chosen import Engines
 
 GIB = 1 << 30
