@@ -1,8 +1,7 @@
 """Voices that nobody has named, remembered across episodes under numbers that stay: U-0001, U-0002 …
 
 A speaker without a name who talks long enough belongs to one unknown. When the speaker is named, the link stays but
-counts no more: an unknown is heard where its speakers are unnamed. What a person has ruled out ("this is not Ada") is
-kept here too.
+counts no more: an unknown is heard where its speakers are unnamed.
 """
 
 from __future__ import annotations
