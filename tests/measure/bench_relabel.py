@@ -7,7 +7,6 @@ prints the time.
 
 from __future__ import annotations
 
-import resource
 import shutil
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from voicematch.evaluate.memory import peak_memory_mb
 from voicematch.library import open_library
 from voicematch.models import files
 from voicematch.models.table import DEFAULT_EMBEDDER
@@ -114,7 +114,7 @@ def search() -> None:
     for what in ("first", "second", "third"):
         with timed(f"one speaker against {NUM_VOICEPRINTS:,} voiceprints, {what} time"):
             match(speaker, voiceprints, calibration=calibration)
-    print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
+    print(f"peak memory: {peak_memory_mb():.0f} MB")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -136,6 +135,7 @@ def bench(
 ) -> None:
     """Time each stage of identify over FILES on this machine, and its peak memory. Nothing is stored."""
     from ..audio import Audio
+    from ..evaluate.memory import peak_memory_mb
     from ..models.sessions import num_cores
     from ..models.table import DEFAULT_EMBEDDER
 
@@ -176,13 +176,3 @@ def bench(
         title=f"{clock(audio_seconds)} of audio on {num_cores()} cores",
     )
     click.echo(f"peak memory: {f'{peak:.0f} MB' if peak else 'not known on this system'}")
-
-
-def peak_memory_mb() -> float | None:
-    """The most memory this process has held so far, in MB; None where the system does not say (Windows)."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / 2**20 if sys.platform == "darwin" else most / 2**10

@@ -7,7 +7,6 @@ fails, or is killed for want of memory, leaves the others.
 from __future__ import annotations
 
 import multiprocessing
-import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -21,7 +20,7 @@ import numpy as np
 
 from .. import engines
 from ..audio import SAMPLE_RATE, Audio
-from ..audio.spans import Silence
+from ..audio.spans import Piece
 from ..engines.diarize import Diarizer
 from ..engines.embed import Embedder
 from ..engines.pyannote import ROWS
@@ -30,6 +29,7 @@ from ..models import files
 from ..models.table import MODELS
 from ..types import Progress, Turn
 from . import DiarizationScore, diarization_error, eer, read_rttm, read_uem, total
+from .memory import peak_memory_mb
 
 PIECE_SECONDS = 2.0  # of one voice alone; about what a window of the diarizer hears
 MOST_PIECES = 150  # of one recording; they are compared all with all
@@ -155,7 +155,7 @@ def _open_and_measure(recordings: Sequence[Recording], diarizer: str, embedder: 
 
 def measure(recordings: Sequence[Recording], diarizer: Diarizer, embedder: Embedder) -> Measured:
     """What a pair of engines finds in the recordings, and how long it takes."""
-    diarizer.diarize(Silence(), embedder)  # loads the models
+    diarizer.diarize(Piece(np.zeros(5 * SAMPLE_RATE, np.float32)), embedder)  # loads the models
     embedder.embed(np.zeros(SAMPLE_RATE, np.float32), np.array([[0, SAMPLE_RATE]]))
     turns, audio_seconds, seconds = [], 0.0, 0.0
     target: list[float] = []
@@ -168,7 +168,7 @@ def measure(recordings: Sequence[Recording], diarizer: Diarizer, embedder: Embed
         seconds += time.perf_counter() - began
         audio_seconds += found.duration
         turns.append(found.turns)
-    peak_mb = _peak_mb()
+    peak_mb = peak_memory_mb()
     for one in recordings:
         same, other = _cosines(one, embedder)
         target += same
@@ -234,20 +234,3 @@ def alone(turns: Sequence[Turn]) -> list[tuple[float, str]]:
         for start, end, speaker in spans
         for idx in range(int((end - start) / PIECE_SECONDS + 1e-9))
     ]
-
-
-def _peak_mb() -> float | None:
-    """The most memory this process has held, in MB.
-
-    Linux counts in ``ru_maxrss`` what the process was forked from, so it is asked otherwise.
-    """
-    with suppress(OSError, StopIteration):
-        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-        line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) / 2**10
-    try:
-        import resource
-    except ImportError:
-        return None
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / 2**20 if sys.platform == "darwin" else most / 2**10
