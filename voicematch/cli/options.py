@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..models.table import DEVICES
+
 if TYPE_CHECKING:
     from ..usecases.chosen import Engines
 
@@ -52,7 +54,7 @@ def embedder_option(command: Command) -> Command:
 def device_option(command: Command) -> Command:
     return click.option(
         "--device",
-        type=click.Choice(("auto", "cpu", "cuda", "mps")),
+        type=click.Choice(DEVICES),
         default="auto",
         show_default=True,
         help="Where the engines on torch compute.",

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import OutputExists, VoicematchError
+from ..errors import OutputExists
 from .naming import dry_run_option, print_changes
 from .options import clock, json_option, library_option
 from .terminal import print_json, print_table
@@ -203,6 +201,7 @@ def export(
     voicematch profiles export --all voices.json
     """
     from ..library import open_library
+    from ..outputs import write_atomically
     from ..usecases import exchange
 
     if bool(names) is everybody:
@@ -210,7 +209,9 @@ def export(
     with open_library(location) as library:
         names = names or tuple(profile.name for profile in library.profiles())
         text = exchange.write_profiles(library, names, with_clips=with_clips)
-    _write_private(path, text, force=force)
+    if path.exists() and not force:
+        raise OutputExists(f"{path} exists; --force overwrites it")
+    write_atomically(path, text, private=True)
     click.echo(f"wrote {path}: {len(names)} voice(s); keep it as you would keep a fingerprint", err=True)
 
 
@@ -244,18 +245,3 @@ def _company(appearances: Sequence[Appearance]) -> list[tuple[str, int]]:
 
 def _when(appearance: Appearance) -> str:
     return appearance.date or "on an unknown day"
-
-
-def _write_private(path: Path, text: str, *, force: bool) -> None:
-    """A file that only its owner may read."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        if path.exists() and not force:
-            raise OutputExists(f"{path} exists; --force overwrites it")
-        with open(os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise VoicematchError(f"{path}: cannot write: {error.strerror}") from error

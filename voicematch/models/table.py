@@ -8,7 +8,7 @@ from typing import Literal
 
 from ..errors import ModelError
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
+DEVICES = ("auto", "cpu", "cuda", "mps")  # "auto" is the best there is
 
 
 @dataclass(frozen=True, slots=True)
