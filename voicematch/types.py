@@ -68,8 +68,8 @@ def talk_seconds(turns: Iterable[Turn]) -> dict[str, float]:
     return seconds
 
 
-def join_turns(turns: Iterable[Turn]) -> tuple[Turn, ...]:
-    """Return the same speech with overlapping or touching turns of one speaker made one.
+def join_turns(turns: Iterable[Turn], *, gap: float = 0.0) -> tuple[Turn, ...]:
+    """Return the same speech with turns of one speaker made one where they overlap, or are ``gap`` seconds apart.
 
     >>> join_turns([Turn(0, 2, "A"), Turn(1, 3, "B"), Turn(2, 4, "A")])
     (Turn(start=0, end=4, speaker='A'), Turn(start=1, end=3, speaker='B'))
@@ -78,7 +78,7 @@ def join_turns(turns: Iterable[Turn]) -> tuple[Turn, ...]:
     latest: dict[str, int] = {}
     for turn in sorted(turns):
         idx = latest.get(turn.speaker)
-        if idx is not None and turn.start <= joined[idx].end:
+        if idx is not None and turn.start - joined[idx].end <= gap:
             joined[idx] = replace(joined[idx], end=max(joined[idx].end, turn.end))
         else:
             latest[turn.speaker] = len(joined)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Collection
-from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from pathlib import Path
 
 import platformdirs
 
+from ..net.addresses import path_of
 from ..net.download import download
 from ..types import Progress
 
@@ -35,7 +35,7 @@ class AudioCache:
         version : changes when the address holds something else than before
         """
         digest = hashlib.sha256(f"{url}\n{version}".encode(errors="surrogatepass")).hexdigest()[:32]
-        suffix = PurePosixPath(unquote(urlsplit(url).path)).suffix.lower()
+        suffix = path_of(url).suffix.lower()
         return self.folder / (
             digest + suffix if suffix[1:].isalnum() and suffix.isascii() and len(suffix) < 6 else digest
         )

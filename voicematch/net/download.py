@@ -21,6 +21,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from ..errors import AudioError, FormatError
 from ..types import Progress
+from .addresses import is_address
 from .reach import Guard, Refused
 
 log = logging.getLogger(__name__)
@@ -223,7 +224,7 @@ def _open(url: str, headers: Mapping[str, str], timeout: float, guard: Guard) ->
     for handler in (*guard.handlers(), urllib.request.HTTPErrorProcessor()):
         opener.add_handler(handler)
     parts = urlsplit(url)
-    if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
+    if not is_address(url) or not parts.hostname:
         raise ValueError("not an http or https address")
     request = urllib.request.Request(_quoted(shown(url)), headers={"User-Agent": "voicematch", **headers})
     if parts.username is not None:

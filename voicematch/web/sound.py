@@ -11,6 +11,7 @@ from starlette.responses import FileResponse, Response
 from ..audio.clips import to_wav
 from ..errors import AudioError
 from ..library import Library
+from ..net.addresses import is_address
 from ..usecases.clip import clearest_clip
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ def original(source: str) -> Response:
     source : as the library has it; never what a request says
     """
     path = Path(source)
-    if "://" in source or not path.is_file():
+    if is_address(source) or not path.is_file():
         raise AudioError("its sound", "is not on this machine any more; the words are")
     return FileResponse(path, media_type=media_type(path), content_disposition_type="inline")
 
