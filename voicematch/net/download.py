@@ -68,7 +68,7 @@ def fetch(
     timeout: float = TIMEOUT,
     nearby: str | None = None,
 ) -> Document:
-    """The content of an address that holds text, unpacked if it came as gzip. Raises ``error``.
+    """Return the content of an address that holds text, unpacked if it came as gzip. Raises ``error``.
 
     nearby : who in this machine's own network may be asked, as for ``reach.Guard``; None: a person gave the address
     """
@@ -107,7 +107,7 @@ def download(
     patience: float = PATIENCE,
     nearby: str | None = None,
 ) -> None:
-    """Puts what an address holds under ``path``, whole or not at all.
+    """Put what an address holds under ``path``, whole or not at all.
 
     nearby : as for `fetch`
 
@@ -156,7 +156,7 @@ def _how_far(file: BinaryIO, part: Path, reason: object) -> str:
 
 
 def shown(url: str) -> str:
-    """The address without a password in it.
+    """Return the address without a password in it.
 
     >>> shown("https://ada:secret@example.org/feed")
     'https://example.org/feed'
