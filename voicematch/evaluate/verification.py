@@ -62,7 +62,7 @@ def eer(target: npt.ArrayLike, nontarget: npt.ArrayLike) -> float:
 def min_dcf(
     target: npt.ArrayLike, nontarget: npt.ArrayLike, *, p_target: float, cost_miss: float = 1.0, cost_fa: float = 1.0
 ) -> float:
-    """Return the least cost at any threshold, over the cost of answering without listening (NIST SRE; 1 is worthless)."""
+    """Return the least cost at any threshold, over that of answering without listening (NIST SRE; 1 is worthless)."""
     miss, false_alarm = _det(target, nontarget)
     cost = cost_miss * p_target * miss + cost_fa * (1 - p_target) * false_alarm
     return float(cost.min() / min(cost_miss * p_target, cost_fa * (1 - p_target)))

@@ -87,7 +87,7 @@ def fingerprint(name: str) -> str:
 
 
 def beside(name: str, suffix: str) -> Path | None:
-    """Return the file beside a model, called ``NAME`` with this ending, of what was measured of it; None without one."""
+    """Return the file of what was measured of a model, called ``NAME`` with this ending; None when there is none."""
     if name not in MODELS:
         return None
     return next((folder / (name + suffix) for folder in folders() if (folder / (name + suffix)).is_file()), None)
