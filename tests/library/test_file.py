@@ -195,6 +195,20 @@ def test_a_library_without_voices_may_change_its_embedder(tmp_path: Path) -> Non
         assert (library.embedder, library.dimension) == ("grand", DIMENSION)
 
 
+def test_a_library_that_knows_no_dimension_yet_holds_no_voice(tmp_path: Path) -> None:
+    with open_library(tmp_path / "library.db", embedder="grand") as library:
+        assert (library.dimension, library.upkeep.check()) == (None, ())
+        assert list(library.speakers.all_embeddings().episodes()) == []
+        assert library.voiceprints.all().profiles == library.unknowns.ignored_voiceprints().profiles == ()
+        with library.together(keep=False):
+            library.profiles.create("Ann")
+            library.voiceprints.add(
+                "Ann", [embedding(0)], embedder="grand", consent="self", source="a", audio_sha256="a" * 64
+            )
+            assert library.dimension == DIMENSION
+        assert library.dimension is None  # what was not kept said nothing
+
+
 # -- several processes
 
 

@@ -254,7 +254,7 @@ def _heard(connection: sa.Connection, embedder: str, wanted: sa.ColumnElement[bo
 def _voiceprints(rows: Sequence[Any], dimension: int) -> Voiceprints:
     return Voiceprints(
         profiles=tuple(name_of(row.unknown_id) for row in rows),
-        vectors=vectors.from_bytes(b"".join([row.vector for row in rows]), dimension or 1),
+        vectors=vectors.from_bytes(b"".join([row.vector for row in rows]), dimension),
         seconds=np.array([row.seconds for row in rows], np.float32),
     )
 
