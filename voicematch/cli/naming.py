@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..voices.consent import CONSENT
 from .enroll import CONSENT_HELP
 from .options import Command, json_option, library_option
 from .terminal import print_json, print_table
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
 
 def consent_option(command: Command) -> Command:
     default = " Without it, what the profile's voiceprints have already."
-    return click.option("--consent", type=click.Choice(("self", "permission", "public")), help=CONSENT_HELP + default)(
-        command
-    )
+    return click.option("--consent", type=click.Choice(CONSENT), help=CONSENT_HELP + default)(command)
 
 
 def dry_run_option(command: Command) -> Command:

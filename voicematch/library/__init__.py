@@ -36,10 +36,9 @@ from .undo import Recorded
 from .unknowns import Unknown, Unknowns, UnknownSpeaker
 from .upgrade import Moving, Remade, StaleEpisode
 from .upkeep import Stats, Upkeep
-from .voiceprints import CONSENT, StoredVoiceprint, StoredVoiceprints, VoiceprintRow
+from .voiceprints import StoredVoiceprint, StoredVoiceprints, VoiceprintRow
 
 __all__ = [
-    "CONSENT",
     "Added",
     "Appearance",
     "EpisodeSummary",

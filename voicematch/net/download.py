@@ -45,7 +45,6 @@ class Document:
 
     raw: bytes
     url: str
-    content_type: str
     nearby: str = ""
 
 
@@ -85,7 +84,7 @@ def fetch(
             if response.length:
                 raise http.client.IncompleteRead(b"", response.length)
             raw = _unpacked(b"".join(pieces), most_bytes)
-            return Document(raw, response.url, response.headers.get_content_type(), guard.came_from)
+            return Document(raw, response.url, guard.came_from)
     except Refused as problem:
         raise error(shown(url), str(problem)) from problem
     except urllib.error.HTTPError as problem:

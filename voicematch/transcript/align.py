@@ -59,13 +59,11 @@ class Alignment:
     """The lines at their places in the audio.
 
     shifts : what was found, in order; a single one of 0.0 s when the lines already were in place
-    evidence : nats by which it explains the audio better than chance does
     unsure : indexes of lines next to a change of shift that may belong to its other side; better left without a name
     """
 
     lines: tuple[Line, ...]
     shifts: tuple[Shift, ...]
-    evidence: float
     unsure: frozenset[int] = frozenset()
 
     @property
@@ -101,7 +99,7 @@ def align(lines: Sequence[Line], speech: Iterable[Span], duration: float) -> Ali
     for idx, line, shift in zip(order, ordered, shifts, strict=True):
         placed[idx] = moved(line, float(shift))
     unsure = frozenset(order[idx] for idx in _unsure(gains, path))
-    return Alignment(tuple(placed), _report(starts, shifts), evidence, unsure)
+    return Alignment(tuple(placed), _report(starts, shifts), unsure)
 
 
 def _likely(lines: Sequence[Line]) -> Floats:

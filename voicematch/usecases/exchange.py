@@ -33,8 +33,9 @@ import numpy as np
 from ..errors import EmbedderMismatch
 from ..formats import json_node
 from ..formats.json_node import Misfit, Node
-from ..library import CONSENT, Library, StoredVoiceprint
+from ..library import Library, StoredVoiceprint
 from ..types import Embedding
+from ..voices.consent import CONSENT
 
 FORMAT = "voicematch profiles"
 VERSION = 1

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import EnrollmentError, LibraryError
-from ..library import CONSENT, Library
+from ..library import Library
 from ..models import files
 from ..models.table import DEFAULT_EMBEDDER
 from ..types import Embedding, LabelledEpisode
+from ..voices.consent import CONSENT
 from ..voices.sample import check_embeddings
 from ..voices.score import Calibration, centroid, steadiness
 from ..voices.selection import MOST_VOICEPRINTS, choose, outliers
