@@ -101,7 +101,7 @@ def _child(settings: Settings, place: int, num_workers: int, pipe: Connection) -
     _take_share_of_cores(place, num_workers)
     stop = threading.Event()
     speaker = _Speaker(pipe, stop)
-    logging.getLogger("voicematch").addHandler(_Talk(speaker))
+    logging.getLogger("voicematch").addHandler(_Warnings(speaker))
     try:
         worker = Worker(settings, stop)
         speaker.say("name", worker.name)
@@ -118,14 +118,14 @@ def _child(settings: Settings, place: int, num_workers: int, pipe: Connection) -
 
 
 def _hear_stop(pipe: Connection, stop: threading.Event) -> None:
-    """Ends the worker when the run says so, or is no more."""
+    """End the worker when the run says so, or is no more."""
     with suppress(EOFError, OSError):
         pipe.recv()
     stop.set()
 
 
 def _take_share_of_cores(place: int, num_workers: int) -> None:
-    """As many threads in each worker as there are cores for it: the models take what the process may use."""
+    """Keep to as many cores as there are for each worker: the models take all that the process may use."""
     if num_workers > 1 and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         with suppress(OSError):
@@ -154,14 +154,14 @@ class _Speaker:
         self.say("at", (job, "", 0.0, 0.0))
 
     def step(self, step: str, done: float, total: float) -> None:
-        """Progress, but not more of it than can be looked at."""
+        """Tell of progress, but not more often than anybody looks."""
         last_step, said = self._last
         if step != last_step or time.monotonic() - said >= STEP_SECONDS:
             self._last = (step, time.monotonic())
             self.say("at", (self._job, step, done, total))
 
 
-class _Talk(logging.Handler):
+class _Warnings(logging.Handler):
     """Hands a worker's warnings to the run, which knows where they belong."""
 
     def __init__(self, speaker: _Speaker) -> None:

@@ -34,7 +34,7 @@ class Actor:
         self._at: tuple[Job, str, float, float] | None = None
 
     def begin(self) -> tuple[str, str]:
-        """("name", the worker's), ("broken", why)."""
+        """Load the models. Return ("name", the worker's), or ("broken", why)."""
         try:
             self._worker = Worker(self._settings, self._stop)
         except VoicematchError as error:
@@ -42,7 +42,7 @@ class Actor:
         return "name", self._worker.name
 
     def work(self) -> tuple[str, Any]:
-        """("outcome", of the next job), ("left", None) when there is none, ("broken", why)."""
+        """Do the next job. Return ("outcome", its), ("left", None) when there is none, or ("broken", why)."""
         assert self._worker is not None
         try:
             job = self._worker.claim()
@@ -56,7 +56,7 @@ class Actor:
             self._at = None
 
     def look(self) -> tuple[Job, str, float, float] | None:
-        """The job in hand, and how far it is."""
+        """Return the job in hand, and how far it is."""
         return self._at
 
     def stop(self) -> None:

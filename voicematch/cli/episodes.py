@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from .options import clock, json_option, library_option
-from .showing import FormatName, Outputs, print_episode_json, show
+from .showing import FormatName, OutputFiles, print_episode_json, show
 from .terminal import print_json, print_table
 
 
@@ -26,7 +26,7 @@ def episodes() -> None:
 @json_option
 @library_option
 def list_(speaker: str | None, since: str | None, limit: int | None, as_json: bool, location: str | None) -> None:
-    """Stored episodes, newest first."""
+    """List stored episodes, newest first."""
     from ..library import open_library
 
     with open_library(location) as library:
@@ -59,7 +59,7 @@ def list_(speaker: str | None, since: str | None, limit: int | None, as_json: bo
 @json_option
 @library_option
 def show_(episode: str, explain: bool, as_json: bool, location: str | None) -> None:
-    """One stored episode, as `identify` showed it, with the names of today."""
+    """Show one stored episode, as `identify` did, with the names of today."""
     from ..library import open_library
 
     with open_library(location) as library:
@@ -108,7 +108,7 @@ def export(episode: str, formats: tuple[str, ...], out: str | None, force: bool,
         raise click.UsageError("-o - takes exactly one -f")
     with open_library(location) as library:
         stored = library.episodes.get(episode)
-    outputs = Outputs(formats, out or str(Path()), force=force)
+    outputs = OutputFiles(formats, out or str(Path()), force=force)
     outputs.check(stored.source)
     outputs.write(stored.source, stored)
 

@@ -98,12 +98,12 @@ def _evaluate_trials(
 
     model = open_embedder(embedder or DEFAULT_EMBEDDER, device=device)
     cohort = calibration(model.name).cohort
-    found: list[TrialScore] = []
+    scores: list[TrialScore] = []
     for path in lists:
         with progress_bar(path.stem, quiet=quiet) as progress:
-            found += trials(path, model.embed, lengths=lengths, cohort=cohort, progress=progress)
+            scores += trials(path, model.embed, lengths=lengths, cohort=cohort, progress=progress)
     if as_json:
-        print_json({"embedder": model.name, "trials": [dataclasses.asdict(score) for score in found]})
+        print_json({"embedder": model.name, "trials": [dataclasses.asdict(score) for score in scores]})
         return
     rows = [
         (
@@ -117,7 +117,7 @@ def _evaluate_trials(
             f"{s.min_dcf_05:.3f}",
             f"{s.min_cllr:.3f}",
         )
-        for s in found
+        for s in scores
     ]
     columns = ("list", "clips", "target", "nontarget", "EER", "EER norm.", "minDCF .01", "minDCF .05", "min Cllr")
     print_table(columns, rows, right=columns[2:], title=f"{model.name}: enrollment vectors averaged, cosine")
@@ -149,10 +149,10 @@ def bench(
         audio = Audio(file)
         started = time.perf_counter()
         with progress_bar(audio.name, quiet=quiet) as progress:
-            found = listener.diarize(audio, model, progress=progress)
+            diarization = listener.diarize(audio, model, progress=progress)
         wall += time.perf_counter() - started
-        audio_seconds += found.duration
-        for stage, seconds in found.seconds_by_stage.items():
+        audio_seconds += diarization.duration
+        for stage, seconds in diarization.seconds_by_stage.items():
             stages[stage] = stages.get(stage, 0.0) + seconds
     per_hour = 3600 / audio_seconds
     peak = peak_memory_mb()

@@ -91,7 +91,7 @@ def correct(
 
 
 def split_target(target: str) -> tuple[str, str]:
-    """(episode, speaker) of EPISODE:SPEAKER."""
+    """Return (episode, speaker) of EPISODE:SPEAKER."""
     episode, separator, speaker = target.rpartition(":")
     if not separator or not episode or not speaker:
         raise click.UsageError(f"{target!r} is not EPISODE:SPEAKER; `voicematch episodes list` shows the episodes")
@@ -120,7 +120,7 @@ def _report(
 
 
 def print_changes(changes: Sequence[Change], library: Library) -> None:
-    """A table of them, by the episodes' titles."""
+    """Print a table of them, by the episodes' titles."""
     if not changes:
         return
     titles = {episode.audio_sha256: episode.title or episode.source for episode in library.episodes.list()}

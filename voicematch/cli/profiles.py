@@ -30,7 +30,7 @@ def profiles() -> None:
 @json_option
 @library_option
 def list_(as_json: bool, location: str | None) -> None:
-    """Everybody the library knows."""
+    """List everybody the library knows."""
     from ..library import open_library
 
     with open_library(location) as library:
@@ -64,7 +64,7 @@ def list_(as_json: bool, location: str | None) -> None:
 @json_option
 @library_option
 def show(name: str, as_json: bool, location: str | None) -> None:
-    """One person: first and last heard, talk time, who with, voiceprints, and the episodes they speak in."""
+    """Show one person: first and last heard, talk time, who with, voiceprints, and the episodes they speak in."""
     from ..library import open_library
 
     with open_library(location) as library:

@@ -38,13 +38,13 @@ def unknowns() -> None:
 @json_option
 @library_option
 def list_(with_ignored: bool, limit: int, as_json: bool, location: str | None) -> None:
-    """Voices without a name: most episodes first, then most talk; what they may be, and who, if text or feed say so."""
+    """List voices without a name, most episodes first: what they may be, and who, if text or feed say so."""
     from ..library import open_library
     from ..usecases.describe import describe
 
     with open_library(location) as library:
-        found = [unknown for unknown in library.unknowns.all() if with_ignored or unknown.ignored_as is None]
-        described = [describe(unknown, library=library) for unknown in found[:limit]]
+        listed = [unknown for unknown in library.unknowns.all() if with_ignored or unknown.ignored_as is None]
+        described = [describe(unknown, library=library) for unknown in listed[:limit]]
     if as_json:
         print_json([dataclasses.asdict(one) for one in described])
         return
@@ -67,8 +67,8 @@ def list_(with_ignored: bool, limit: int, as_json: bool, location: str | None) -
     ]
     columns = ("voice", "seems", "episodes", "talk", "show", "last heard", "perhaps")
     print_table(columns, rows, right=("episodes", "talk"))
-    if len(found) > len(described):
-        click.echo(f"and {len(found) - len(described)} more: --limit {len(found)}", err=True)
+    if len(listed) > len(described):
+        click.echo(f"and {len(listed) - len(described)} more: --limit {len(listed)}", err=True)
 
 
 @unknowns.command()

@@ -19,7 +19,7 @@ from . import migrations, undo
 from .database import BUSY_SECONDS, Database, open_database
 from .episodes import Episodes
 from .erasure import Forgotten
-from .jobs import Added, Job, Jobs, NewJob, State, Voice
+from .jobs import Added, Job, Jobs, JobSpeaker, NewJob, State
 from .matches import SpeakerEmbeddings, Speakers, StoredSpeakers
 from .outputs import Output, Outputs
 from .pins import Pin
@@ -45,6 +45,7 @@ __all__ = [
     "Forgotten",
     "Hit",
     "Job",
+    "JobSpeaker",
     "Jobs",
     "Judging",
     "Library",
@@ -65,7 +66,6 @@ __all__ = [
     "Unknown",
     "UnknownSpeaker",
     "Unknowns",
-    "Voice",
     "VoiceprintRow",
     "default_location",
     "open_library",

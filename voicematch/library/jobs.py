@@ -96,7 +96,7 @@ class Added:
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class JobSpeaker:
     """Who speaks in a job's episode: ``name`` is None for a voice without one."""
 
     name: str | None
@@ -268,7 +268,7 @@ class Jobs:
         listed = dict.fromkeys((str(name), str(part)) for persons in named for name, part in persons)
         return tuple((name, part) for name, part in listed if key(name) not in taken)
 
-    def voices(self) -> dict[int, tuple[Voice, ...]]:
+    def voices(self) -> dict[int, tuple[JobSpeaker, ...]]:
         """By job, who speaks in the episodes that are done, most talk time first."""
         speakers, episodes, profiles = schema.speakers, schema.episodes, schema.profiles
         query = (
@@ -279,11 +279,11 @@ class Jobs:
             .where(jobs.c.state == State.DONE)
             .order_by(jobs.c.id, speakers.c.talk_seconds.desc(), speakers.c.position)
         )
-        found: dict[int, list[Voice]] = {}
+        found: dict[int, list[JobSpeaker]] = {}
         with self._database.read() as connection:
             for job_id, label, talk_seconds, verdict, name in connection.execute(query):
                 accepted = name if verdict == "accept" else None
-                found.setdefault(job_id, []).append(Voice(accepted, label, verdict or "unknown", talk_seconds))
+                found.setdefault(job_id, []).append(JobSpeaker(accepted, label, verdict or "unknown", talk_seconds))
         return {job_id: tuple(voices) for job_id, voices in found.items()}
 
     @contextmanager

@@ -115,7 +115,7 @@ def calibration(name: str) -> Calibration:
 
 @functools.cache
 def _cautious(name: str) -> Calibration:
-    """Suggests from a cosine of 0.5 on, and accepts at a probability that a cosine of 1 does not reach."""
+    """Return a calibration that suggests from a cosine of 0.5 on, and accepts at no cosine."""
     from ..voices.score import Calibration
 
     log.warning(

@@ -46,7 +46,7 @@ class Described:
 
 
 def describe(unknown: Unknown, *, library: Library) -> Described:
-    """What can be told of a remembered voice; names are suggested from the text of its latest episodes."""
+    """Tell what is known of an unknown; names are suggested from the text of its latest episodes."""
     by_episode: dict[str, tuple[str, float]] = {}
     for voice in unknown.speakers:
         _, seconds = by_episode.get(voice.audio_sha256, ("", 0.0))
@@ -66,7 +66,7 @@ def describe(unknown: Unknown, *, library: Library) -> Described:
 
 
 def suggestions(heard: Sequence[UnknownSpeaker], role: str, *, library: Library) -> tuple[Suggestion, ...]:
-    """Who a voice may be, likeliest first, by what is said in its latest episodes and by whom their feeds name.
+    """Return who a voice may be, likeliest first, by what its latest episodes say and whom their feeds name.
 
     heard : where the voice is heard, oldest episode first; role : what it seems to be
     """

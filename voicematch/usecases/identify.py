@@ -37,7 +37,7 @@ def identify(
     engines: Engines = BUILT_IN,
     progress: Progress | None = None,
 ) -> LabelledEpisode:
-    """The episode with a name on every voice the library knows, and "unknown" on every other.
+    """Return the episode with a name on every voice the library knows, and "unknown" on every other.
 
     source : a file, an http(s) URL, or an ``Audio`` of one
     transcript_path, lines : a transcript without names, as a file or already read; its lines get speakers. One that
