@@ -36,7 +36,7 @@ SESSION, STRETCH = 0.6, 0.5  # how far a voice strays from itself, in recordings
 
 
 def heard(person: Array, generator: np.random.Generator, num: int) -> Array:
-    """(num, dimension) unit rows of one voice in one recording."""
+    """Return (num, dimension) unit rows of one voice in one recording."""
     session = person + SESSION * unit(generator.standard_normal(DIMENSION))
     return unit(session + STRETCH * unit(generator.standard_normal((num, DIMENSION))))
 
