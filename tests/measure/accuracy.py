@@ -185,7 +185,7 @@ def print_episode(episode: dict[str, Any], answer: LabelledEpisode, kept: str) -
     print(f"{episode['id']} ({kept}): {', '.join(episode['speakers'])}; enrolled {', '.join(episode['enrolled'])}")
     for label, seconds in answer.talk_seconds().items():
         given = answer.matches[label]
-        name = given.profile if found.verdict is Verdict.ACCEPT else found.verdict.value
+        name = given.profile if given.verdict is Verdict.ACCEPT else given.verdict.value
         print(f"  {label} {seconds:6.1f} s  {name}: {'; '.join(given.reasons)}")
 
 

@@ -186,7 +186,7 @@ def wait_for_work(command: Command, process: subprocess.Popen[str]) -> None:
 
 
 def check(command: Command, episodes: list[Truth]) -> None:
-    """Check that every episode is done once: one row, one stored episode, one file of each format, nothing half written."""
+    """Check that every episode is done once: one row, one stored episode, each file once, nothing half written."""
     with open_library(command.work / "library.db") as library:
         jobs = library.jobs.find()
         assert [str(job.state) for job in jobs] == ["done"] * len(episodes), [(j.title, j.state, j.error) for j in jobs]

@@ -184,7 +184,7 @@ class Library:
 
     @property
     def unknowns(self) -> Unknowns:
-        """The remembered voices without a name."""
+        """The unknowns: voices that nobody has named."""
         return Unknowns(self._database, self._pin)
 
     @property

@@ -1,4 +1,4 @@
-"""The stretch of a recording in which an unnamed voice is heard best."""
+"""The stretch of a recording in which an unknown is heard best."""
 
 from __future__ import annotations
 

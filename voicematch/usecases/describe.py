@@ -1,4 +1,4 @@
-"""What can be told of a voice without a name, for a person to judge."""
+"""What can be told of an unknown, for a person to judge."""
 
 from __future__ import annotations
 
