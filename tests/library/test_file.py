@@ -228,7 +228,7 @@ def test_two_processes_write_at_once(path: Path, processes: ProcessPoolExecutor)
     for writing in [processes.submit(write_fifty, path, writer) for writer in (1, 2)]:
         writing.result()
     with open_library(path) as library:
-        assert len(library.episodes()) == 1 + 2 * 25
+        assert len(library.listings.episodes()[0]) == 1 + 2 * 25
         assert library.profile("Bob").num_voiceprints == 1 + 2 * 25
         assert library.check() == ()
 
@@ -291,7 +291,7 @@ def error_of_growing(path: Path) -> str:
             library.store_episode(replace(episode(2), lines=(Line(0.0, 1.0, "word " * 100_000),)), {})
         except LibraryError as error:
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-            return f"{error}; {len(library.episodes())} episode; sound: {library.check() == ()}"
+            return f"{error}; {len(library.listings.episodes()[0])} episode; sound: {library.check() == ()}"
     return "no error"
 
 
@@ -509,7 +509,7 @@ def test_every_released_schema_opens_as_todays(released: Path, path: Path, tmp_p
         assert known == [replace(profile, created="") for profile in today.profiles()]
         assert list(library.clips("Ann Lee")) == [(1, CLIP)]
         assert library.setting("accept") == "0.9"
-        assert [hit.text for hit in library.search("continual")] == ["On continual learning, naïvely."]
+        assert [hit.text for hit in library.search.lines("continual")] == ["On continual learning, naïvely."]
         assert library.check() == ()
     assert shape(tmp_path / "old.db") == shape(path)
 
@@ -519,7 +519,7 @@ def test_an_older_library_learns_shows_steadiness_and_files(path: Path, tmp_path
     shutil.copy(FIXTURES / "library-0003.db", tmp_path / "old.db")
     with open_library(tmp_path / "old.db") as library:
         assert [library.episode(f"Episode {number}").show for number in (1, 2)] == ["", "The Show"]
-        assert [(u.id, u.speakers[0].show) for u in library.unknowns.all()] == [("U-0001", "The Show")]
+        assert [(u.id, u.speakers[0].show) for u in library.voices.unknowns()[0]] == [("U-0001", "The Show")]
         assert library.outputs.of("02" * 32) == (Output(Path("/nowhere/2.json"), "json"),)
     with closing(sqlite3.connect(tmp_path / "old.db")) as connection:
         assert connection.execute("SELECT steadiness FROM unknown_speakers").fetchall() == [(pytest.approx(2.24 / 3),)]

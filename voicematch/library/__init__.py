@@ -22,19 +22,17 @@ from ..voices.score import Voiceprints
 from . import episodes, erasure, matches, migrations, pins, profiles, said, schema, undo, unknowns, upkeep, voiceprints
 from .database import BUSY_SECONDS, Database, open_database
 from .erasure import Forgotten
-from .jobs import Added, Job, Jobs, NewJob, State, Voice
+from .jobs import Added, Job, Jobs, JobSpeaker, NewJob, State
 from .matches import SpeakerEmbeddings, StoredSpeakers
 from .outputs import Output, Outputs
-from .profiles import Profile
-from .reading import search
-from .reading.episodes import Appearance, EpisodeSummary, Listings, appearances, summaries
-from .reading.people import People
-from .reading.search import Hit
-from .reading.voices import Judging
+from .reading.episodes import EpisodeSummary, Listings
+from .reading.people import Appearance, People, Profile, read_profile
+from .reading.search import Hit, Search
+from .reading.voices import Unknown, UnknownSpeaker, Voices
 from .said import SaidOfSpeakers
 from .shows import Shows
 from .undo import Recorded
-from .unknowns import Recognise, Unknown, Unknowns, UnknownSpeaker
+from .unknowns import Recognise, Unknowns
 from .upgrade import Moving, Remade, StaleEpisode
 from .upkeep import Stats
 from .voiceprints import CONSENT, StoredVoiceprint, VoiceprintRow
@@ -47,8 +45,8 @@ __all__ = [
     "Forgotten",
     "Hit",
     "Job",
+    "JobSpeaker",
     "Jobs",
-    "Judging",
     "Library",
     "Listings",
     "Moving",
@@ -58,6 +56,7 @@ __all__ = [
     "Profile",
     "Recorded",
     "Remade",
+    "Search",
     "SpeakerEmbeddings",
     "StaleEpisode",
     "State",
@@ -67,8 +66,8 @@ __all__ = [
     "Unknown",
     "UnknownSpeaker",
     "Unknowns",
-    "Voice",
     "VoiceprintRow",
+    "Voices",
     "default_location",
     "open_library",
 ]
@@ -200,18 +199,23 @@ class Library:
 
     @property
     def people(self) -> People:
-        """People as a page shows them, by id."""
-        return People(self._database)
+        """Its people: who they are, where they speak, with whom."""
+        return People(self._database, self._embedder)
 
     @property
     def listings(self) -> Listings:
-        """Episodes and jobs as a page lists them."""
+        """Its episodes, in lists and one at a time."""
         return Listings(self._database)
 
     @property
-    def judging(self) -> Judging:
-        """What waits for a person's judgement."""
-        return Judging(self._database)
+    def voices(self) -> Voices:
+        """Its voices without a name, and the matches to review."""
+        return Voices(self._database)
+
+    @property
+    def search(self) -> Search:
+        """What is said in its episodes."""
+        return Search(self._database)
 
     def together(self, *, keep: bool = True) -> AbstractContextManager[None]:
         """All that this thread does with the library until the end is one transaction: all of it happens, or nothing.
@@ -253,13 +257,13 @@ class Library:
         """A new profile. Raises ProfileExists when the name is taken, in whatever spelling."""
         with self._database.write() as connection:
             created = profiles.create(connection, name, role, note)
-            return profiles.summaries(connection, created, self._embedder)[0]
+            return read_profile(connection, created, self._embedder)
 
     def profile(self, name: str) -> Profile:
         """The profile of that name; upper and lower case and spacing do not matter. Raises ProfileNotFound."""
         with self._database.read() as connection:
             found = profiles.profile_id(connection, name)
-            return profiles.summaries(connection, found, self._embedder)[0]
+            return read_profile(connection, found, self._embedder)
 
     def find_profile(self, name: str) -> Profile | None:
         """The profile of that name, or None."""
@@ -270,20 +274,19 @@ class Library:
 
     def profiles(self) -> tuple[Profile, ...]:
         """All profiles, sorted by name."""
-        with self._database.read() as connection:
-            return tuple(profiles.summaries(connection, None, self._embedder))
+        return self.people.find()[0]
 
     def describe_profile(self, name: str, *, role: str | None = None, note: str | None = None) -> Profile:
         """Sets what is given and leaves the rest; an empty string clears."""
         with self._database.write() as connection:
             described = profiles.describe(connection, name, role, note)
-            return profiles.summaries(connection, described, self._embedder)[0]
+            return read_profile(connection, described, self._embedder)
 
     def rename_profile(self, old: str, new: str) -> Profile:
         """The profile under its new name, which every stored episode shows from now on."""
         with self._database.write() as connection:
             renamed = profiles.rename(connection, old, new)
-            return profiles.summaries(connection, renamed, self._embedder)[0]
+            return read_profile(connection, renamed, self._embedder)
 
     def merge_profiles(self, source: str, into: str) -> Profile:
         """``into`` with the voiceprints, matches and appearances of ``source``, which is gone."""
@@ -292,7 +295,7 @@ class Library:
                 connection, profiles.profile_id(connection, source), profiles.profile_id(connection, into)
             )
             merged = profiles.merge(connection, source, into)
-            return profiles.summaries(connection, merged, self._embedder)[0]
+            return read_profile(connection, merged, self._embedder)
 
     def forget_profile(self, name: str) -> Forgotten:
         """Erases a person, down to the bytes of the file: voiceprints, clips, the stored voices of speakers accepted
@@ -404,24 +407,11 @@ class Library:
         with self._database.read() as connection:
             return episodes.lines_of(connection, audio_sha256)
 
-    def episodes(
-        self, *, profile: str | None = None, since: str | None = None, limit: int | None = None
-    ) -> tuple[EpisodeSummary, ...]:
-        """Stored episodes, newest first; those with a profile, or since an ISO 8601 date."""
-        with self._database.read() as connection:
-            of_profile = None if profile is None else profiles.profile_id(connection, profile)
-            return tuple(summaries(connection, of_profile, since, limit))
-
     def remove_episode(self, key: str) -> None:
         """Forgets an episode and the voices stored with it."""
         with self._database.write() as connection:
             removed = episodes.find(connection, key)
             connection.execute(schema.episodes.delete().where(schema.episodes.c.id == removed))
-
-    def appearances(self, profile: str) -> tuple[Appearance, ...]:
-        """The episodes in which a profile was named, oldest first."""
-        with self._database.read() as connection:
-            return tuple(appearances(connection, profiles.profile_id(connection, profile)))
 
     # -- matching again
 
@@ -459,18 +449,6 @@ class Library:
         """Records what a person said about a speaker: the profile it is, or None for none of them."""
         with self._database.write() as connection:
             matches.confirm(connection, episodes.find(connection, episode), speaker, profile)
-
-    # -- words
-
-    def search(
-        self, words: str, *, speaker: str | None = None, since: str | None = None, limit: int = 50
-    ) -> tuple[Hit, ...]:
-        """Lines that hold all the words, best first. "Words in quotes" stand together; a star ends an open word.
-
-        Raises ProfileNotFound when nobody is called ``speaker``.
-        """
-        with self._database.read() as connection:
-            return tuple(search.search(connection, words, speaker=speaker, since=since, limit=limit))
 
     # -- settings and upkeep
 

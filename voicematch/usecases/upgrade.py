@@ -131,7 +131,7 @@ def upgrade(
         raise LibraryError(f"{library.location} holds voices of {embedder.name!r} already")
     if not dry_run:
         _refuse_running(library)
-    names = [profile.name for profile in library.profiles()]
+    names = library.people.names()
     known = {row.id: name for name in names for row in library.voiceprints_of(name)}
     heard = _Heard()
     for done, voice in enumerate(_voices(library, names, heard)):
