@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.filterwarnings("default")]
 @pytest.fixture(name="settings")
 def _settings(tmp_path: Path) -> Settings:
     with open_library(tmp_path / "library.db", embedder="fake", dimension=8) as library:
-        library.set_setting("calibration", CALIBRATION.to_json())
+        library.settings.set("calibration", CALIBRATION.to_json())
     return Settings(str(tmp_path / "library.db"), cache=tmp_path / "cache", engines=ENGINES)
 
 

@@ -69,8 +69,8 @@ def show(name: str, as_json: bool, location: str | None) -> None:
     from ..library.reading.people import co_speakers
 
     with open_library(location) as library:
-        profile = library.profile(name)
-        voiceprints = library.voiceprint_rows(profile.name)
+        profile = library.profiles.get(name)
+        voiceprints = library.voiceprints.rows(profile.name)
         appearances = library.people.appearances(profile.id)
         company = co_speakers(appearances)
     if as_json:
@@ -145,7 +145,7 @@ def merge(source: str, into: str, dry_run: bool, as_json: bool, location: str | 
 
     with open_library(location) as library:
         changes = naming.merge(source, into, library=library, dry_run=dry_run)
-        merged = library.profile(into)
+        merged = library.profiles.get(into)
         if as_json:
             print_json({"dry_run": dry_run, "changes": [dataclasses.asdict(change) for change in changes]})
             return
@@ -166,7 +166,7 @@ def forget(name: str, yes: bool, location: str | None) -> None:
     from ..usecases import name as naming
 
     with open_library(location) as library:
-        profile = library.profile(name)
+        profile = library.profiles.get(name)
         if not yes:
             click.confirm(
                 f"Erase {profile.name} and {profile.num_voiceprints} voiceprint(s) for good?", abort=True, err=True

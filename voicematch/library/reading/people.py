@@ -18,6 +18,7 @@ from ...types import Line
 from .. import shows
 from ..database import Database, one_of
 from ..keys import key, profile_id
+from ..pins import Pin
 from ..schema import ACCEPTED, WHEN, episodes, lines, profiles, speakers, voiceprints
 from .episodes import Named, people_of
 
@@ -93,9 +94,9 @@ class CoSpeaker:
 class People:
     """The people of an open library, for reading."""
 
-    def __init__(self, database: Database, embedder: str) -> None:
+    def __init__(self, database: Database, pin: Pin) -> None:
         self._database = database
-        self._embedder = embedder
+        self._pin = pin
 
     def find(
         self, *, words: str = "", sort: str = "name", limit: int | None = None, offset: int = 0
@@ -114,12 +115,12 @@ class People:
             elif sort == "recent":
                 rows.sort(key=lambda row: row.last_heard or "", reverse=True)
             wanted = rows[offset : None if limit is None else offset + limit]
-            return _profiles(connection, wanted, self._embedder), len(rows)
+            return _profiles(connection, wanted, self._pin.embedder), len(rows)
 
     def profile(self, number: int) -> Profile:
         """Return the profile of that id. Raises ProfileNotFound."""
         with self._database.read() as connection:
-            return read_profile(connection, number, self._embedder)
+            return read_profile(connection, number, self._pin.embedder)
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all profiles, sorted."""
