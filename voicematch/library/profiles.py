@@ -9,6 +9,7 @@ from . import erasure, said
 from .database import Database, insert, now
 from .erasure import Forgotten
 from .keys import clean, key, profile_id
+from .matches import token
 from .pins import Pin
 from .reading.people import Profile, read_profile
 from .schema import candidates, clips, profiles, speakers, voiceprints
@@ -133,11 +134,6 @@ def _merge_candidates(connection: sa.Connection, from_id: int, into_id: int) -> 
             [{"worse_speaker": speaker, "worse_profile": profile} for speaker, profile in worse],
         )
     connection.execute(candidates.update().where(candidates.c.profile_id == from_id).values(profile_id=into_id))
-
-
-def token(profile: int) -> str:
-    """Write what stands for a profile's name in stored reasons, so that the name itself is stored once."""
-    return f"{{profile {profile}}}"
 
 
 def remove_unused_clips(connection: sa.Connection, profile: int) -> None:
