@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import clock, json_option, library_option
-from .showing import FormatName, Outputs, print_episode_json, show
+from .showing import FormatName, OutputFiles, print_episode_json, show
 from .terminal import print_json, print_table
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def export(episode: str, formats: tuple[str, ...], out: str | None, force: bool,
         raise click.UsageError("-o - takes exactly one -f")
     with open_library(location) as library:
         stored = library.episodes.get(episode)
-    outputs = Outputs(formats, out or str(Path()), force=force)
+    outputs = OutputFiles(formats, out or str(Path()), force=force)
     outputs.check(stored.source)
     outputs.write(stored.source, stored)
 
