@@ -1,4 +1,4 @@
-"""The architecture, read from the imports: rooms in layers, arrows that point down, and no circle anywhere; names that mean one thing."""
+"""The architecture, read from the code: rooms in layers, imports that point down without a circle, one class a name."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def by_episode(
     wanted = sa.select(episodes.c.id, episodes.c.source, show).outerjoin(jobs, of_job).order_by(jobs.c.id.desc())
     if episode_ids is not None:
         wanted = wanted.where(one_of(episodes.c.id, episode_ids))
-    return {row.id: show_of(row.show, row.source, folders=folders) for row in connection.execute(wanted)}
+    return {row.id: show_of(row.show, row.source, folders=folders) for row in connection.execute(wanted).all()}
 
 
 def of_audio(connection: sa.Connection, audio_sha256: str, show: str, source: str) -> str:

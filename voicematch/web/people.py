@@ -68,7 +68,7 @@ def speaker(reading: Reading, profile: int, *, query: str = "", page: int = 1) -
 def speaker_episode(reading: Reading, profile: int, key: str) -> views.SpeakerEpisodePage:
     """Every line that a person says in one episode. Raises ProfileNotFound, NothingThere."""
     found = reading.library.people.profile(profile)
-    heard = [one for one in reading.library.people.appearances(profile) if key_of(one.audio_sha256) == key]
+    heard = reading.library.people.appearances(profile, key=key)
     if not heard:
         raise NothingThere(f"{found.name} does not speak in this episode, as far as the library knows today")
     return views.SpeakerEpisodePage(card(found), _appearances(reading, profile, heard, most=None)[0])

@@ -151,9 +151,9 @@ class Listings:
                 speakers=tuple(own.values()),
                 turns=tuple(
                     (start, stop, idx_by_id[speaker])
-                    for start, stop, speaker in connection.execute(of_turns.order_by(turns.c.position))
+                    for start, stop, speaker in connection.execute(of_turns.order_by(turns.c.position)).all()
                 ),
-                lines=tuple(Line(*row) for row in connection.execute(of_lines.order_by(lines.c.position))),
+                lines=tuple(Line(*row) for row in connection.execute(of_lines.order_by(lines.c.position)).all()),
             )
 
 
@@ -169,7 +169,7 @@ def people_of(connection: sa.Connection, episode_ids: Collection[int]) -> dict[i
         .join(profiles, profiles.c.id == speakers.c.profile_id)
         .where(ACCEPTED, one_of(speakers.c.episode_id, episode_ids))
         .order_by(speakers.c.talk_seconds.desc(), speakers.c.id)
-    )
+    ).all()
     people: dict[int, dict[int, Named]] = {}
     for episode, profile, name in rows:
         people.setdefault(episode, {}).setdefault(profile, Named(profile, name))

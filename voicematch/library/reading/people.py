@@ -20,7 +20,7 @@ from ..database import Database, one_of
 from ..keys import key, profile_id
 from ..pins import Pin
 from ..schema import ACCEPTED, WHEN, episodes, lines, profiles, speakers, voiceprints
-from .episodes import Named, people_of
+from .episodes import KEY_DIGITS, Named, people_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class People:
         for word in key(words).split():
             every = every.where(profiles.c.name_key.contains(word, autoescape=True))
         with self._database.read() as connection:
-            rows = sorted(connection.execute(every), key=lambda row: row.name_key)
+            rows = sorted(connection.execute(every).all(), key=lambda row: row.name_key)
             if sort == "talk":
                 rows.sort(key=lambda row: -(row.talk_seconds or 0.0))
             elif sort == "recent":
@@ -165,8 +165,8 @@ class People:
             for row in rows
         )
 
-    def appearances(self, profile: int) -> tuple[Appearance, ...]:
-        """Return every episode that a profile was named in, oldest first."""
+    def appearances(self, profile: int, *, key: str | None = None) -> tuple[Appearance, ...]:
+        """Return every episode that a profile was named in, oldest first; or only the one of that key."""
         own = (
             sa.select(
                 speakers.c.episode_id,
@@ -184,6 +184,8 @@ class People:
             .join(own, own.c.episode_id == episodes.c.id)
             .order_by(WHEN, episodes.c.id)
         )
+        if key is not None:
+            wanted = wanted.where(sa.func.substr(episodes.c.audio_sha256, 1, KEY_DIGITS) == key)
         with self._database.read() as connection:
             rows = connection.execute(wanted).all()
             ids = [row.id for row in rows]
@@ -233,7 +235,7 @@ class People:
         by_episode: dict[int, list[Line]] = {}
         counted: dict[int, int] = {}
         with self._database.read() as connection:
-            for episode, start, stop, text, label, total in connection.execute(wanted):
+            for episode, start, stop, text, label, total in connection.execute(wanted).all():
                 by_episode.setdefault(episode, []).append(Line(start, stop, text, label))
                 counted[episode] = total
         return by_episode, counted

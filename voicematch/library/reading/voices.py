@@ -195,7 +195,7 @@ def _unknowns(connection: sa.Connection, numbers: Sequence[int]) -> tuple[Unknow
     )
     first: dict[int, Any] = {}
     heard: dict[int, list[UnknownSpeaker]] = {}
-    for row in connection.execute(rows):
+    for row in connection.execute(rows).all():
         first.setdefault(row.id, row)
         speaker = UnknownSpeaker(
             audio_sha256=row.audio_sha256,
