@@ -382,7 +382,7 @@ def test_a_run_that_is_killed_again_and_again_does_each_episode_once(
     process = start(settings, tmp_path)
     process.communicate(timeout=300)
     assert set(states(backlog).values()) == {"done"}
-    assert len(backlog.episodes.list()) == 6
+    assert len(backlog.listings.episodes()[0]) == 6
     assert backlog.upkeep.check() == ()
     written = sorted(path.name for path in (tmp_path / "audio").glob("*.json"))
     assert written == [f"{n}.json" for n in range(6)]
@@ -401,7 +401,7 @@ def test_a_run_on_postgresql(settings: Settings, postgresql: str, tmp_path: Path
         tally = run(on_server, num_workers=2)
         assert (tally.num_done, tally.num_failed, tally.stop) == (4, 1, "")
         assert all(found.attempts == 1 for found in library.jobs.find())
-        assert len(library.episodes.list()) == 4
+        assert len(library.listings.episodes()[0]) == 4
 
 
 def test_a_run_beside_the_main_thread(settings: Settings, backlog: Library, tmp_path: Path) -> None:

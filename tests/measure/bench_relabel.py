@@ -93,7 +93,7 @@ def relabel(folder: Path) -> None:
         (folder / "new.db").rename(path)
     shutil.copy(path, folder / "copy.db")
     with open_library(folder / "copy.db") as library:
-        most = library.unknowns.all()[0]
+        most = library.voices.unknowns(ignored=None)[0][0]
         stats = library.upkeep.stats()
         print(f"{stats.num_episodes} episodes, {stats.num_speakers} speakers, {stats.num_profiles} profiles")
         with timed(f"naming {most.id}, heard in {most.num_episodes} episodes, and matching all episodes again"):

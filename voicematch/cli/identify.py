@@ -131,8 +131,8 @@ def identify(
             if as_json:
                 print_episode_json(episode)
             elif out != "-":
-                show(episode, explain=explain, num_episodes=library.unknowns.num_episodes())
-        if not library.profiles.all():
+                show(episode, explain=explain, num_episodes=library.voices.num_episodes())
+        if not library.people.names():
             click.echo(NO_VOICES, err=True)
     if failures:
         click.echo(f"{failures} of {len(sources)} files failed", err=True)

@@ -43,8 +43,8 @@ def list_(with_ignored: bool, limit: int, as_json: bool, location: str | None) -
     from ..usecases.describe import describe
 
     with open_library(location) as library:
-        listed = [unknown for unknown in library.unknowns.all() if with_ignored or unknown.ignored_as is None]
-        described = [describe(unknown, library=library) for unknown in listed[:limit]]
+        some, total = library.voices.unknowns(ignored=None if with_ignored else False, limit=limit)
+        described = [describe(unknown, library=library) for unknown in some]
     if as_json:
         print_json([dataclasses.asdict(one) for one in described])
         return
@@ -67,8 +67,8 @@ def list_(with_ignored: bool, limit: int, as_json: bool, location: str | None) -
     ]
     columns = ("voice", "seems", "episodes", "talk", "show", "last heard", "perhaps")
     print_table(columns, rows, right=("episodes", "talk"))
-    if len(listed) > len(described):
-        click.echo(f"and {len(listed) - len(described)} more: --limit {len(listed)}", err=True)
+    if total > len(described):
+        click.echo(f"and {total - len(described)} more: --limit {total}", err=True)
 
 
 @unknowns.command()

@@ -20,7 +20,7 @@ import numpy as np
 
 from .. import engines
 from ..audio import SAMPLE_RATE, Audio
-from ..audio.spans import Piece
+from ..audio.spans import Samples
 from ..engines.diarize import Diarizer
 from ..engines.embed import Embedder
 from ..engines.pyannote import ROWS
@@ -155,7 +155,7 @@ def _open_and_measure(recordings: Sequence[Recording], diarizer: str, embedder: 
 
 def measure(recordings: Sequence[Recording], diarizer: Diarizer, embedder: Embedder) -> Measured:
     """Measure what a pair of engines finds in the recordings, and how long it takes."""
-    diarizer.diarize(Piece(np.zeros(5 * SAMPLE_RATE, np.float32)), embedder)  # loads the models
+    diarizer.diarize(Samples(np.zeros(5 * SAMPLE_RATE, np.float32)), embedder)  # loads the models
     embedder.embed(np.zeros(SAMPLE_RATE, np.float32), np.array([[0, SAMPLE_RATE]]))
     turns, audio_seconds, seconds = [], 0.0, 0.0
     target: list[float] = []

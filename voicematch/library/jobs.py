@@ -268,6 +268,16 @@ class Jobs:
         listed = dict.fromkeys((str(name), str(part)) for persons in named for name, part in persons)
         return tuple((name, part) for name, part in listed if key(name) not in taken)
 
+    def listed(self, *, state: str = "", limit: int, offset: int = 0) -> tuple[tuple[Job, ...], int]:
+        """Return some of the jobs, in one state or all, and how many there are: running, failed, queued, done."""
+        order = {State.RUNNING: 0, State.FAILED: 1, State.QUEUED: 2, State.DONE: 3}
+        rank = sa.case({str(one): position for one, position in order.items()}, value=jobs.c.state)
+        wanted = sa.true() if not state else jobs.c.state == state
+        rows = sa.select(jobs).where(wanted).order_by(rank, jobs.c.finished.desc(), jobs.c.id)
+        with self._database.read() as connection:
+            total = connection.scalar(sa.select(sa.func.count()).select_from(jobs).where(wanted)) or 0
+            return tuple(_job(row) for row in connection.execute(rows.limit(limit).offset(offset))), int(total)
+
     def voices(self) -> dict[int, tuple[JobSpeaker, ...]]:
         """By job, who speaks in the episodes that are done, most talk time first."""
         speakers, episodes, profiles = schema.speakers, schema.episodes, schema.profiles

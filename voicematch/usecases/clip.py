@@ -29,7 +29,7 @@ def clearest_clip(unknown: str, *, library: Library) -> Clip:
 
     Raises LibraryError when there is no such voice, AudioError when none of its episodes can be read any more.
     """
-    heard = library.unknowns.get(unknown).speakers
+    heard = library.voices.unknown(unknown).speakers
     stretches: list[tuple[float, str, float, float]] = []
     for voice in sorted(heard, key=lambda voice: -voice.talk_seconds)[:MOST_LISTENED]:
         embeddings = library.speakers.embeddings(voice.audio_sha256).get(voice.speaker, ())

@@ -81,7 +81,7 @@ def identify(
             exclusive=diarization.exclusive,
         )
         answer = recognise.store(library, replace(heard, turns=diarization.turns, lines=words), diarization.embeddings)
-    return answer if store else _without_new_numbers(answer, library.unknowns.num_episodes())
+    return answer if store else _without_new_numbers(answer, library.voices.num_episodes())
 
 
 def _without_new_numbers(episode: LabelledEpisode, remembered: Collection[str]) -> LabelledEpisode:

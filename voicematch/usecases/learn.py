@@ -79,7 +79,7 @@ def voices_of(library: Library, unknown: str) -> list[StoredVoice]:
             heard.speaker,
             library.speakers.embeddings(heard.audio_sha256).get(heard.speaker, ()),
         )
-        for heard in library.unknowns.get(unknown).speakers
+        for heard in library.voices.unknown(unknown).speakers
     ]
     there = [voice for voice in voices if voice.embeddings]
     if not there:

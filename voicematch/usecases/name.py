@@ -151,7 +151,7 @@ def split(unknown: str, speakers: Sequence[tuple[str, str]] = (), *, library: Li
     Raises LibraryError when there is nothing to split.
     """
     with library.together():
-        heard = library.unknowns.get(unknown).speakers
+        heard = library.voices.unknown(unknown).speakers
         if len(heard) < 2:
             raise LibraryError(f"{unknown} is one speaker of one episode; voicematch correct EPISODE:SPEAKER")
         if speakers:
@@ -179,10 +179,10 @@ def merge_unknowns(source: str, into: str, *, library: Library) -> tuple[Unknown
     What is ignored of the two stays ignored only if ``into`` is. Raises LibraryError when either is not there.
     """
     with library.together():
-        moved = library.unknowns.get(source).speakers
+        moved = library.voices.unknown(source).speakers
         library.unknowns.merge(source, into)
         match_again(library)
-        heard = library.unknowns.get(into).speakers
+        heard = library.voices.unknown(into).speakers
     rewrite_outputs(library, [voice.audio_sha256 for voice in moved])
     return heard
 

@@ -19,7 +19,7 @@ from itertools import groupby
 from pathlib import Path
 
 from ..audio import Audio, decode_clip
-from ..audio.spans import Piece, sound_of
+from ..audio.spans import Samples, sound_of
 from ..engines.diarize import BuiltinDiarizer, Diarizer
 from ..engines.embed import Embedder
 from ..errors import AudioError, LibraryError
@@ -131,7 +131,7 @@ def upgrade(
         raise LibraryError(f"{library.location} holds voices of {embedder.name!r} already")
     if not dry_run:
         _refuse_running(library)
-    names = [profile.name for profile in library.profiles.all()]
+    names = library.people.names()
     known = {row.id: name for name in names for row in library.voiceprints.of(name)}
     heard = _Moved()
     for done, voice in enumerate(_voices(library, names, heard)):
@@ -245,7 +245,7 @@ def _samples(voice: _Voice) -> Array:
 
 def _embedding(samples: Array, embedder: Embedder, diarizer: Diarizer) -> Embedding | None:
     """Return the one voice in a piece of sound; None where nobody speaks long enough."""
-    diarization = diarizer.diarize(Piece(samples), embedder, speakers=(1, 1))
+    diarization = diarizer.diarize(Samples(samples), embedder, speakers=(1, 1))
     stretches = [embedding for of_speaker in diarization.embeddings.values() for embedding in of_speaker]
     return centroid(stretches) if stretches else None
 
