@@ -130,17 +130,23 @@ def file_name(text: str) -> str:
     return f"_{plain}" if RESERVED.fullmatch(plain) else plain
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """The whole text under ``path``, or nothing: written beside it under another name, then renamed."""
+def write_atomically(path: Path, content: str | bytes, *, private: bool = False, durable: bool = True) -> None:
+    """Write a file whole or not at all: beside its place under another name, then renamed. Raises VoicematchError.
+
+    private : only this user may read it
+    durable : also a power cut leaves it whole, which takes some 6 ms; not for what is written again when it differs
+    """
     temporary = path.with_name(f".{path.name}.part")
+    mode = 0o600 if private else 0o666
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with open(os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, mode), "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
-            os.fsync(file.fileno())  # else a power cut may leave the new name with nothing behind it
+            if durable:
+                os.fsync(file.fileno())  # else the new name may have nothing behind it
         temporary.replace(path)
     except OSError as error:
         with suppress(OSError):  # it may not even be there; the reason above is the one to tell
             temporary.unlink()
-        raise VoicematchError(f"{path}: cannot write: {error.strerror}") from error
+        raise VoicematchError(f"{path}: cannot write: {error.strerror or error}") from error

@@ -79,7 +79,7 @@ def test_an_episode_is_labelled_and_written(settings: Settings, backlog: Library
     assert json.loads((tmp_path / "show" / "one.json").read_text())["duration"] == pytest.approx(3)
     assert (tmp_path / "show" / "one.rttm").read_text().count("SPEAKER one 1") == 3
     assert done.audio_sha256 is not None
-    assert [path.name for path, _ in backlog.jobs.outputs_of(done.audio_sha256)] == ["one.json", "one.rttm"]
+    assert [output.path.name for output in backlog.outputs.of(done.audio_sha256)] == ["one.json", "one.rttm"]
 
 
 def test_an_entry_is_fetched_with_its_transcript(

@@ -50,25 +50,25 @@ def measure(folder: Path, files: list[Path], num_jobs: int) -> None:
 
 
 def processor_seconds() -> float:
-    """Of all processes that were started here and have ended."""
+    """Return the processor time of all processes that were started here and have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
 def family(pid: int) -> list[int]:
-    """A process and all that come from it."""
-    found = [pid]
-    for parent in found:
+    """Return a process and all that come from it."""
+    pids = [pid]
+    for parent in pids:
         try:
             tasks = list(Path(f"/proc/{parent}/task").iterdir())
-            found += [int(child) for task in tasks for child in (task / "children").read_text().split()]
+            pids += [int(child) for task in tasks for child in (task / "children").read_text().split()]
         except OSError:  # it has ended meanwhile
             continue
-    return found
+    return pids
 
 
 def memory_of(pid: int) -> int:
-    """Bytes in memory, each page divided by how many processes share it; 0 for a process that has ended."""
+    """Return bytes in memory, each page divided by how many processes share it; 0 for a process that has ended."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Remembered voices, naming, correcting: on a real library, with voices that are axes."""
+"""UnknownVoices voices, naming, correcting: on a real library, with voices that are axes."""
 
 from __future__ import annotations
 

@@ -80,12 +80,12 @@ class _OnStderr(logging.Handler):
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs one command and exits: 0 done, 1 an error of ours, 2 usage, 3 some files failed, 130 stopped by ^C."""
+    """Run one command and exit: 0 done, 1 an error of ours, 2 usage, 3 some files failed, 130 stopped by ^C."""
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
 def run(arguments: list[str], *, engines: Engines | None = None) -> int:
-    """The exit code of one command. The one place where errors turn into one line on stderr.
+    """Run one command and return its exit code. The one place where errors turn into one line on stderr.
 
     engines : what identify and enroll use instead of the built-in ones
     """

@@ -30,7 +30,7 @@ def episodes() -> None:
 @json_option
 @library_option
 def list_(speaker: str | None, since: str | None, limit: int | None, as_json: bool, location: str | None) -> None:
-    """Stored episodes, newest first."""
+    """List stored episodes, newest first."""
     from ..library import open_library
 
     with open_library(location) as library:
@@ -68,7 +68,7 @@ def _names(episode: EpisodeSummary) -> list[str]:
 @json_option
 @library_option
 def show_(episode: str, explain: bool, as_json: bool, location: str | None) -> None:
-    """One stored episode, as `identify` showed it, with the names of today."""
+    """Show one stored episode, as `identify` did, with the names of today."""
     from ..library import open_library
 
     with open_library(location) as library:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..voices.consent import CONSENT
 from .enroll import CONSENT_HELP
 from .options import Command, json_option, library_option
 from .terminal import print_json, print_table
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
 
 def consent_option(command: Command) -> Command:
     default = " Without it, what the profile's voiceprints have already."
-    return click.option("--consent", type=click.Choice(("self", "permission", "public")), help=CONSENT_HELP + default)(
-        command
-    )
+    return click.option("--consent", type=click.Choice(CONSENT), help=CONSENT_HELP + default)(command)
 
 
 def dry_run_option(command: Command) -> Command:
@@ -92,7 +91,7 @@ def correct(
 
 
 def split_target(target: str) -> tuple[str, str]:
-    """(episode, speaker) of EPISODE:SPEAKER."""
+    """Return (episode, speaker) of EPISODE:SPEAKER."""
     episode, separator, speaker = target.rpartition(":")
     if not separator or not episode or not speaker:
         raise click.UsageError(f"{target!r} is not EPISODE:SPEAKER; `voicematch episodes list` shows the episodes")
@@ -121,7 +120,7 @@ def _report(
 
 
 def print_changes(changes: Sequence[Change], library: Library) -> None:
-    """A table of them, by the episodes' titles."""
+    """Print a table of them, by the episodes' titles."""
     if not changes:
         return
     titles = {episode.audio_sha256: episode.title or episode.source for episode in library.listings.episodes()[0]}

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import OutputExists, VoicematchError
+from ..errors import OutputExists
 from .naming import dry_run_option, print_changes
 from .options import clock, json_option, library_option
 from .terminal import print_json, print_table
@@ -30,7 +28,7 @@ def profiles() -> None:
 @json_option
 @library_option
 def list_(as_json: bool, location: str | None) -> None:
-    """Everybody the library knows."""
+    """List everybody the library knows."""
     from ..library import open_library
 
     with open_library(location) as library:
@@ -64,7 +62,7 @@ def list_(as_json: bool, location: str | None) -> None:
 @json_option
 @library_option
 def show(name: str, as_json: bool, location: str | None) -> None:
-    """One person: first and last heard, talk time, who with, voiceprints, and the episodes they speak in."""
+    """Show one person: first and last heard, talk time, who with, voiceprints, and the episodes they speak in."""
     from ..library import open_library
     from ..library.reading.people import co_speakers
 
@@ -203,6 +201,7 @@ def export(
     voicematch profiles export --all voices.json
     """
     from ..library import open_library
+    from ..outputs import write_atomically
     from ..usecases import exchange
 
     if bool(names) is everybody:
@@ -210,7 +209,9 @@ def export(
     with open_library(location) as library:
         names = names or library.people.names()
         text = exchange.write_profiles(library, names, with_clips=with_clips)
-    _write_private(path, text, force=force)
+    if path.exists() and not force:
+        raise OutputExists(f"{path} exists; --force overwrites it")
+    write_atomically(path, text, private=True)
     click.echo(f"wrote {path}: {len(names)} voice(s); keep it as you would keep a fingerprint", err=True)
 
 
@@ -242,18 +243,3 @@ def _names(appearance: Appearance) -> list[str]:
 
 def _when(appearance: Appearance) -> str:
     return appearance.date or "on an unknown day"
-
-
-def _write_private(path: Path, text: str, *, force: bool) -> None:
-    """A file that only its owner may read."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        if path.exists() and not force:
-            raise OutputExists(f"{path} exists; --force overwrites it")
-        with open(os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise VoicematchError(f"{path}: cannot write: {error.strerror}") from error

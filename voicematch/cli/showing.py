@@ -50,14 +50,15 @@ class OutputFiles:
     def paths(self, source: str) -> list[Path]:
         from ..audio import Audio
         from ..formats import SUFFIXES
+        from ..net.addresses import is_address
 
         if self.folder == "-":
             return []
-        folder = Path(self.folder) if self.folder else Path() if "://" in source else Path(source).parent
+        folder = Path(self.folder) if self.folder else Path() if is_address(source) else Path(source).parent
         return [folder / f"{Audio(source).name}.{SUFFIXES.get(name, name)}" for name in self.formats]
 
     def check(self, source: str) -> None:
-        """Raises OutputExists before any work is done."""
+        """Raise OutputExists before any work is done."""
         for path in self.paths(source):
             if path.exists() and not self.force:
                 raise OutputExists(f"{path} exists; --force overwrites it, -o DIR writes elsewhere")
@@ -80,14 +81,14 @@ class OutputFiles:
 
 
 def print_episode_json(episode: LabelledEpisode) -> None:
-    """The episode's JSON on one line, so that several episodes are JSON Lines."""
+    """Print the episode's JSON on one line, so that several episodes are JSON Lines."""
     from ..formats import FORMATS
 
     print_json(json.loads(FORMATS["json"](episode)))
 
 
 def show(episode: LabelledEpisode, *, explain: bool, num_episodes: Mapping[str, int]) -> None:
-    """The table: one row a voice, most talk first.
+    """Print the table: one row a voice, most talk first.
 
     num_episodes : in how many episodes each unknown is heard
     """

@@ -13,14 +13,14 @@ from ..types import Progress
 
 
 def print_json(value: object) -> None:
-    """One JSON value on one line of stdout."""
+    """Print one JSON value on one line of stdout."""
     click.echo(json.dumps(value, ensure_ascii=False))
 
 
 def print_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = (), title: str = ""
 ) -> None:
-    """A table as wide as it needs on stdout: for people, so the JSON is what to parse."""
+    """Print a table as wide as it needs on stdout: for people, so the JSON is what to parse."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -41,7 +41,7 @@ def print_table(
 
 @contextmanager
 def progress_bar(name: str, *, quiet: bool) -> Iterator[Progress | None]:
-    """A callback that draws a bar with the time left on stderr; None where nobody would see it."""
+    """Give a callback that draws a bar with the time left on stderr; None where nobody would see it."""
     if quiet or not sys.stderr.isatty():
         yield None
         return

@@ -35,10 +35,9 @@ from .undo import Recorded
 from .unknowns import Unknowns
 from .upgrade import Moving, Remade, StaleEpisode
 from .upkeep import Stats, Upkeep
-from .voiceprints import CONSENT, StoredVoiceprint, StoredVoiceprints, VoiceprintRow
+from .voiceprints import StoredVoiceprint, StoredVoiceprints, VoiceprintRow
 
 __all__ = [
-    "CONSENT",
     "Added",
     "Appearance",
     "EpisodeSummary",
@@ -185,7 +184,7 @@ class Library:
 
     @property
     def unknowns(self) -> Unknowns:
-        """The remembered voices without a name."""
+        """The unknowns: voices that nobody has named."""
         return Unknowns(self._database, self._pin)
 
     @property

@@ -237,17 +237,6 @@ class Jobs:
                 connection.execute(job_outputs.insert().values(path=path, job_id=job.id, format=name))
             return reserved
 
-    def outputs_of(self, audio_sha256: str) -> tuple[tuple[Path, str], ...]:
-        """(path, format) of every file written for an episode, so that a new name can be written into them."""
-        with self._database.read() as connection:
-            of_episode = (
-                sa.select(job_outputs.c.path, job_outputs.c.format)
-                .join(jobs, jobs.c.id == job_outputs.c.job_id)
-                .where(jobs.c.audio_sha256 == audio_sha256, jobs.c.state == State.DONE)
-                .order_by(job_outputs.c.path)
-            )
-            return tuple((Path(row.path), row.format) for row in connection.execute(of_episode))
-
     # -- looking
 
     def counts(self) -> dict[State, int]:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from ..errors import LibraryError
 from ..types import Embedding
-from ..voices.recognise import Remembered
+from ..voices.recognise import UnknownVoices
 from ..voices.rules import name_of, number_of
 from ..voices.score import Voiceprints, centroid, steadiness
 from . import vectors
@@ -26,7 +26,7 @@ from .shows import by_episode
 MIN_SECONDS = 20.0  # net speech in an episode below which a voice is a cameo, and not remembered
 
 
-Recognise = Callable[[Mapping[str, Sequence[Embedding]], Remembered], Mapping[str, str]]
+Recognise = Callable[[Mapping[str, Sequence[Embedding]], UnknownVoices], Mapping[str, str]]
 """Says which remembered voice each of an episode's unnamed speakers is; one who is none of them is absent."""
 
 
@@ -191,12 +191,12 @@ def _voiceprints(rows: Sequence[Any], dimension: int) -> Voiceprints:
     )
 
 
-def _remembered(connection: sa.Connection, episode_id: int, embedder: str, dimension: int) -> Remembered:
+def _remembered(connection: sa.Connection, episode_id: int, embedder: str, dimension: int) -> UnknownVoices:
     """All unknowns, as the episode is to be compared with them."""
     rows = _heard(connection, embedder, sa.true())
     show_by_episode = by_episode(connection)
     show = show_by_episode[episode_id]
-    return Remembered(
+    return UnknownVoices(
         voices=_voiceprints(rows, dimension),
         steadiness=tuple(row.steadiness for row in rows),
         episodes=tuple(int(row.episode_id) for row in rows),

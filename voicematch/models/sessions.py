@@ -20,7 +20,7 @@ _lock = threading.RLock()
 
 
 def session(name: str, device: str = "cpu") -> onnxruntime.InferenceSession:
-    """The model's inference session: opened on first use, then the same one; safe to run from several threads.
+    """Return the model's inference session: opened on first use, then the same one; several threads may run it.
 
     device : one of ``DEVICES``; "auto" is a CUDA GPU where ONNX Runtime can use one, else the CPU
 
@@ -68,7 +68,7 @@ PROVIDERS = {
 
 
 def provider(device: str, available: list[str]) -> str:
-    """ONNX Runtime's name for a device. Raises ModelError when it is not among those available.
+    """Return ONNX Runtime's name for a device. Raises ModelError when it is not among those available.
 
     >>> provider("auto", ["CPUExecutionProvider"])
     'CPUExecutionProvider'
@@ -84,7 +84,7 @@ def provider(device: str, available: list[str]) -> str:
 
 
 def num_cores() -> int:
-    """Cores that this process may use; in a container that is often fewer than the machine has."""
+    """Return how many cores this process may use; in a container often fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

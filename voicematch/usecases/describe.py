@@ -1,4 +1,4 @@
-"""What can be told of a voice without a name, for a person to judge."""
+"""What can be told of an unknown, for a person to judge."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Described:
 
 
 def describe(unknown: Unknown, *, library: Library | None = None) -> Described:
-    """Tell what can be told of a remembered voice.
+    """Tell what is known of an unknown.
 
     library : where the text of its latest episodes is read, to suggest names; None suggests none
     """

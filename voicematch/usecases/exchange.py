@@ -33,8 +33,9 @@ import numpy as np
 from ..errors import EmbedderMismatch
 from ..formats import json_node
 from ..formats.json_node import Misfit, Node
-from ..library import CONSENT, Library, StoredVoiceprint
+from ..library import Library, StoredVoiceprint
 from ..types import Embedding
+from ..voices.consent import CONSENT
 
 FORMAT = "voicematch profiles"
 VERSION = 1
@@ -50,7 +51,7 @@ class Imported:
 
 
 def write_profiles(library: Library, names: Sequence[str], *, with_clips: bool) -> str:
-    """The profiles of these names as JSON; `import_profiles` takes it. Raises ProfileNotFound."""
+    """Return the profiles of these names as JSON, which `import_profiles` takes. Raises ProfileNotFound."""
     document = {
         "format": FORMAT,
         "version": VERSION,
@@ -95,7 +96,7 @@ def _profile(library: Library, name: str, *, with_clips: bool) -> dict[str, Any]
 
 
 def import_profiles(text: str, source: object, *, library: Library) -> tuple[Imported, ...]:
-    """What was added to a library from the text of a file. A profile of the same name gets the voiceprints added.
+    """Add the profiles in the text of a file to a library. A profile of the same name gets the voiceprints added.
 
     Raises FormatError where the text does not fit, EmbedderMismatch when the voices come from another model; then the
     library is as it was.

@@ -35,7 +35,7 @@ class Change:
 def name(
     episode_key: str, speaker: str, name: str, *, library: Library, consent: str | None = None, dry_run: bool = False
 ) -> tuple[Enrollment, tuple[Change, ...]]:
-    """What naming one voice of a stored episode added, and every label it changed in all stored episodes.
+    """Name one voice of a stored episode. Return what was learned, and every label that changed in any episode.
 
     episode_key : the episode's file name, path, URL or the start of its hash
     consent : "self", "permission" or "public"; None is what the profile's voiceprints have already
@@ -57,7 +57,7 @@ def name(
 def name_unknown(
     unknown: str, name: str, *, library: Library, consent: str | None = None, dry_run: bool = False
 ) -> tuple[Enrollment, tuple[Change, ...]]:
-    """What naming a remembered voice (U-0001) added, and every label it changed in all stored episodes.
+    """Name an unknown (U-0001). Return what was learned, and every label that changed in any episode.
 
     All its speakers become the profile, but those who do not sound like the others; arguments as for `name`.
     """
@@ -78,7 +78,7 @@ def correct(
     consent: str | None = None,
     dry_run: bool = False,
 ) -> tuple[Enrollment | None, tuple[Change, ...]]:
-    """What saying who a wrongly named voice really is added, and every label it changed in all stored episodes.
+    """Say who a wrongly named voice is. Return what was learned, and every label that changed in any episode.
 
     The profile that was given, or suggested, is never given to this speaker again, and loses the voiceprints that it
     got from this speaker. ``name`` None: it is nobody the library should name. Other arguments as for `name`.
@@ -102,7 +102,7 @@ def correct(
 
 
 def relabel(*, library: Library, dry_run: bool = False) -> tuple[Change, ...]:
-    """Every label that changes when all stored episodes are matched with the voices known now.
+    """Match all stored episodes with the voices known now, and return every label that changes.
 
     No audio is opened, and what a person confirmed stays.
     """
@@ -112,7 +112,7 @@ def relabel(*, library: Library, dry_run: bool = False) -> tuple[Change, ...]:
 
 
 def merge(source: str, into: str, *, library: Library, dry_run: bool = False) -> tuple[Change, ...]:
-    """Every label that changes when two profiles of one person become one, called ``into``."""
+    """Make two profiles of one person into one, called ``into``, and return every label that changes."""
     with _changing(library, dry_run=dry_run) as changes:
         library.profiles.merge(source, into)
         match_again(library)
@@ -120,14 +120,14 @@ def merge(source: str, into: str, *, library: Library, dry_run: bool = False) ->
 
 
 def rename(old: str, new: str, *, library: Library) -> tuple[Change, ...]:
-    """Every label that changes with a profile's name."""
+    """Rename a profile everywhere, and return every label that changes."""
     with _changing(library) as changes:
         library.profiles.rename(old, new)
     return tuple(changes)
 
 
 def forget(name: str, *, library: Library) -> Forgotten:
-    """What went when a person was erased; the name goes from the files too."""
+    """Erase a person, from the files too, and return what went."""
     known_as = library.profiles.get(name).name
     episodes = [sha256 for (sha256, _), own in library.speakers.names().items() if own == known_as]
     forgotten = library.profiles.forget(name)
@@ -136,7 +136,7 @@ def forget(name: str, *, library: Library) -> Forgotten:
 
 
 def ignore(unknown: str, ignored_as: str | None, *, library: Library) -> tuple[Change, ...]:
-    """Every label that changes when a remembered voice is to be ignored from now on ("ad"), or with None no more."""
+    """Ignore an unknown from now on ("ad"), or with None no more, and return every label that changes."""
     with _changing(library) as changes:
         library.unknowns.ignore(unknown, ignored_as)
         match_again(library)
@@ -144,7 +144,7 @@ def ignore(unknown: str, ignored_as: str | None, *, library: Library) -> tuple[C
 
 
 def split(unknown: str, speakers: Sequence[tuple[str, str]] = (), *, library: Library) -> tuple[str, ...]:
-    """The new unknowns made of a remembered voice that is several people; the one who talks most keeps the number.
+    """Split an unknown that is several people, and return the new ones; who talks most keeps the number.
 
     speakers : (episode key, label) of those to take out together; none: those who sound apart are taken apart
 
@@ -174,7 +174,7 @@ def split(unknown: str, speakers: Sequence[tuple[str, str]] = (), *, library: Li
 
 
 def merge_unknowns(source: str, into: str, *, library: Library) -> tuple[UnknownSpeaker, ...]:
-    """Where a remembered voice is heard after another one was found to be the same person, and became part of it.
+    """Make one unknown part of another that is the same person, and return where that one is heard now.
 
     What is ignored of the two stays ignored only if ``into`` is. Raises LibraryError when either is not there.
     """
@@ -214,7 +214,7 @@ def _changing(library: Library, *, dry_run: bool = False) -> Iterator[list[Chang
 
 
 def rewrite_outputs(library: Library, audio_sha256s: Sequence[str]) -> tuple[Path, ...]:
-    """The files written again, with the names of today, of those that were written for these episodes.
+    """Write the files of these episodes again, with the names of today, and return which.
 
     As ``outputs.rewrite`` does it: what is gone, or was changed by somebody since, stays so.
     """

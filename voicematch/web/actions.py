@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import LibraryError, VoicematchError
-from ..library import CONSENT, Library
+from ..library import Library
 from ..library.reading.episodes import Named
 from ..usecases import name as naming
 from ..usecases.learn import Enrollment
 from ..usecases.name import Change
+from ..voices.consent import CONSENT
 from ..voices.rules import number_of
 from . import views
 from .journal import Journal

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 
 from ..library import Library
 from ..library.reading.episodes import key_of
+from ..net.addresses import is_address
 from . import views
 from .addresses import Url
 
@@ -33,7 +33,7 @@ class Reading:
 
     def audio(self, sha256: str, source: str) -> str | None:
         """Where an episode's sound is: its own address if it has one, else the app's, while the file is there."""
-        if re.match(r"https?://", source):
+        if is_address(source):
             return self._feed_address(source)
         if self.live and Path(source).is_file():
             return self.url("audio", key=key_of(sha256))
