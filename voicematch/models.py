@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from voicematch import cut
 from voicematch.errors import ModelError
 
 if TYPE_CHECKING:
@@ -362,10 +363,13 @@ def _sha256(file: Path, size: int, mtime_ns: int) -> str:
 # -- running them
 
 
-def session(name: str, device: str = "cpu") -> onnxruntime.InferenceSession:
+def session(
+    name: str, device: str = "cpu", part: Literal["whole", "front", "head"] = "whole"
+) -> onnxruntime.InferenceSession:
     """The model's inference session: opened on first use, then the same one; safe to run from several threads.
 
     device : one of ``DEVICES``; "auto" is a CUDA GPU where ONNX Runtime can use one, else the CPU
+    part : of a model that ``cut.halves`` can cut, what comes before its pooling, or after
 
     Raises ModelError when the model is not there, or the device asked for.
     """
@@ -375,23 +379,33 @@ def session(name: str, device: str = "cpu") -> onnxruntime.InferenceSession:
         raise ModelError(f"model {name!r} does not run in ONNX Runtime; it needs: pip install 'voicematch[torch]'")
     wanted = provider(device, onnxruntime.get_available_providers())
     with _lock:  # two threads that ask at once share one session
-        opened = _session(name, wanted)
+        opened = _session(name, wanted, part)
     if device != "auto" and wanted not in opened.get_providers():  # it falls back without an error
         raise ModelError(f"--device {device}: ONNX Runtime could not start {wanted}; is its driver installed? {REMEDY}")
     return opened
 
 
 @functools.cache
-def _session(name: str, wanted: str) -> onnxruntime.InferenceSession:
+def halves_of(name: str) -> cut.Halves | None:
+    """The model cut where its pooling begins; None for one that pools in no such way."""
+    card_of_it = card(name)
+    return cut.halves(path(name).read_bytes()) if card_of_it.engine == "onnx" and card_of_it.dimension else None
+
+
+@functools.cache
+def _session(name: str, wanted: str, part: Literal["whole", "front", "head"]) -> onnxruntime.InferenceSession:
     import onnxruntime
 
-    file = path(name)
+    halves = None if part == "whole" else halves_of(name)
+    model: str | bytes = str(path(name))
+    if halves is not None:
+        model = halves.front if part == "front" else halves.head
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_cores()
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors: its warnings are about graph optimisations, not about the answer
     providers = list(dict.fromkeys((wanted, "CPUExecutionProvider")))  # the CPU for what a GPU has no kernel of
-    return onnxruntime.InferenceSession(str(file), sess_options=options, providers=providers)
+    return onnxruntime.InferenceSession(model, sess_options=options, providers=providers)
 
 
 REMEDY = "--device cpu always works"
