@@ -9,7 +9,7 @@ no library.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 # Field numbers of onnx.proto3
@@ -30,7 +30,8 @@ class Halves:
 
     front : features (batch, num_frames, num_bins) → frames (batch, channels, num_frames), and how much each of them
         counts, the logarithms of their weights, of the same shape
-    head : weighted mean and deviation of the frames (batch, 2 * channels, 1) → vectors, as the whole model gives them
+    head : weighted mean and deviation of the frames of spans (1, 2 * channels, num_spans) → vectors (1, dimension,
+        num_spans), what the whole model gives of one span at a time
     """
 
     front: bytes
@@ -67,14 +68,18 @@ def halves(model: bytes) -> Halves | None:
         (target,) = (_name(value, VALUE_NAME) for number, _, value in inside if number == GRAPH_OUTPUT)
     except (ValueError, IndexError):
         return None
+    ends = [node for node in nodes if node.kind == "Squeeze" and node.outputs == (target,)]
+    if not ends:  # a head that is no convolution over spans
+        return None
+    target = ends[0].inputs[0]
     for cut in _places(nodes):
         front, head = _needed(nodes, (cut.frames, cut.weights), ()), _needed(nodes, (target,), (cut.statistics,))
         made = {name for node in head for name in node.outputs}
         foreign = {name for node in head for name in node.inputs} - made - constants - {cut.statistics, ""}
         if front and head and not foreign:
             return Halves(
-                _part(fields, inside, front, GRAPH_OUTPUT, (cut.frames, cut.weights)),
-                _part(fields, inside, head, GRAPH_INPUT, (cut.statistics,)),
+                _part(fields, inside, front, {GRAPH_OUTPUT: (cut.frames, cut.weights)}),
+                _part(fields, inside, head, {GRAPH_INPUT: (cut.statistics,), GRAPH_OUTPUT: (target,)}),
             )
     return None
 
@@ -108,20 +113,20 @@ def _needed(nodes: Sequence[_Node], targets: Iterable[str], given: Iterable[str]
 
 
 def _part(
-    fields: Sequence[Field], inside: Sequence[Field], nodes: Sequence[_Node], replaced: int, names: Iterable[str]
+    fields: Sequence[Field], inside: Sequence[Field], nodes: Sequence[_Node], ends: Mapping[int, Sequence[str]]
 ) -> bytes:
     """The model with these nodes alone.
 
-    replaced : the field of the graph, its inputs or its outputs, that now has the tensors ``names``
+    ends : the tensors that are now the graph's inputs or outputs, by the number of that field
     """
     used = {name for node in nodes for name in node.inputs}
     graph = [_written(node.field) for node in nodes]
     for field in inside:
         number, _, value = field
         is_unused = number == GRAPH_INITIALIZER and _name(value, TENSOR_NAME) not in used
-        if number not in (GRAPH_NODE, GRAPH_VALUE_INFO, replaced) and not is_unused:
+        if number not in (GRAPH_NODE, GRAPH_VALUE_INFO, *ends) and not is_unused:
             graph.append(_written(field))
-    graph += [_written((replaced, BYTES, _value(name))) for name in names]
+    graph += [_written((number, BYTES, _value(name))) for number, names in ends.items() for name in names]
     whole = b"".join(graph)
     return b"".join(
         _written((number, kind, whole if number == MODEL_GRAPH else value)) for number, kind, value in fields

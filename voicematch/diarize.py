@@ -3,16 +3,18 @@
     blocks ─▶ log mel ─▶ speech probability ─▶ stretches of speech ─▶ windows of 1.5 s ─▶ vectors     (block by block)
     vectors ─▶ clusters ─▶ turns, and the vectors of each speaker                                    (at the end)
 
-Only vectors and probabilities outlive their block, so memory hardly grows with the length of the episode.
+Vectors are made on a second thread, a stretch behind. Only vectors and probabilities outlive their block, so memory hardly grows with the length of the episode.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -22,7 +24,7 @@ from scipy.ndimage import uniform_filter1d
 from voicematch import models
 from voicematch.audio import SAMPLE_RATE
 from voicematch.cluster import Backend, Labels, cluster
-from voicematch.embed import Embedder, OnnxEmbedder
+from voicematch.embed import CELL, Embedder, OnnxEmbedder
 from voicematch.features import FRAMES_PER_SECOND, HOP, log_mel
 from voicematch.score import unit
 from voicematch.speech import CHANGE, FRAME, SPEECH, SpeechDetector, default_detector, regions
@@ -30,6 +32,9 @@ from voicematch.types import Array, Diarization, Embedding, Progress, Sound, Tur
 
 WINDOW = 1.5  # s of speech in one vector: long enough to tell voices apart, short enough to hold one
 STEP = 0.75  # s between windows
+MOMENT = 0.7  # s of speech in a vector that tells when a voice changes
+MOMENT_STEP = 0.1  # s between them
+LONGEST_SILENCE = 1.0  # s; over a longer one the network is not run
 STRETCH = 10.0  # s of one speaker's speech in one embedding of the answer
 FOREIGN = 0.2  # s of somebody else that a window of a speaker's embedding may hear
 SHORTEST_TURN = 0.2  # s
@@ -37,6 +42,8 @@ LONGEST_GAP = 0.5  # s; a shorter silence between two stretches of one speaker i
 REACH = 0.5  # s; how far a change of speaker is moved to a pause
 FAR = 0.3  # probability of speech that a pause must gain for each second it is farther away
 BACKEND = ".backend.npz"  # after the embedder's name: its Backend, made by models/train/tune_clustering.py
+BLOCK = 60.0  # s of sound decoded at a time: eight windows of the speech detector, which are quicker together
+MOST_WAITING = 2  # stretches of sound that wait to be embedded
 LONGEST_WAIT = 60.0  # s of speech without a pause after which it is cut all the same
 
 
@@ -112,13 +119,13 @@ class _Both:
     """Two embedders as one: their vectors side by side in a row."""
 
     def __init__(self, first: Embedder, second: Embedder) -> None:
-        self._each = (first, second)
+        self.each = (first, second)
         self.name = f"{first.name} and {second.name}"
         self.dimension = first.dimension + second.dimension
         self.min_speech = max(first.min_speech, second.min_speech)
 
     def embed(self, samples: Array, windows: npt.NDArray[np.int64], features: Array | None = None) -> Array:
-        return np.concatenate([one.embed(samples, windows, features) for one in self._each], axis=1)
+        return np.concatenate([one.embed(samples, windows, features) for one in self.each], axis=1)
 
 
 def conclude(heard: Heard, embedder: Embedder, clock: Clock, *, speakers: tuple[int, int] | None = None) -> Diarization:
@@ -167,6 +174,18 @@ class Clock:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Moments:
+    """Vectors of short spans at close intervals: too short to say who speaks, close enough to say when that changes.
+
+    first : middle of the first span, in seconds; the next ones follow every ``MOMENT_STEP``
+    vectors : (num_moments, dimension) float16 array of unit rows
+    """
+
+    first: float
+    vectors: npt.NDArray[np.float16]
+
+
 class Heard:
     """What is left of an episode once its sound has gone by.
 
@@ -174,12 +193,14 @@ class Heard:
     probabilities : what the speech detector said, in pieces of (num_frames, 3)
     windows : (num_windows, 2) array, seconds
     vectors : (num_windows, dimension) unit rows
+    moments : beside the windows, where the embedder can pool its frames anywhere; in order of time
     """
 
     def __init__(self, dimension: int) -> None:
         self.spans: list[tuple[float, float]] = []
         self.windows: npt.NDArray[np.float64] = np.empty((0, 2))
         self.vectors: Array = np.empty((0, dimension), np.float32)
+        self.moments: list[Moments] = []
         self.probabilities: list[npt.NDArray[np.float16]] = []
         self.duration = 0.0
 
@@ -220,26 +241,77 @@ def listen(
     pending = _Pending()
     total = audio.estimate() or 0.0
     num_samples = 0
-    blocks = iter(audio.blocks())
-    while True:
-        with clock("decode"):
-            block = next(blocks, None)
-        if block is None:
-            break
-        num_samples += len(block)
-        _hear(block, detector, features, pending, clock)
-        _embed(pending, detector, embedder, heard, clock)
-        if progress:
-            done = num_samples / SAMPLE_RATE
-            progress("listen", done, max(total, done))
-    with clock("features"):
-        pending.add(np.empty(0, np.float32), features.process(np.empty(0, np.float32), last=True))
-    with clock("speech"):
-        pending.probabilities = np.concatenate([pending.probabilities, detector.finish()])
-    _embed(pending, detector, embedder, heard, clock, last=True)
+    blocks = iter(audio.blocks(BLOCK))
+    with _Embedding(embedder, heard, clock) as embedding:
+        while True:
+            with clock("decode"):
+                block = next(blocks, None)
+            if block is None:
+                break
+            num_samples += len(block)
+            _hear(block, detector, features, pending, clock)
+            embedding.put(_spoken(pending, detector, embedder, heard, clock))
+            if progress:
+                done = num_samples / SAMPLE_RATE
+                progress("listen", done, max(total, done))
+        with clock("features"):
+            pending.add(np.empty(0, np.float32), features.process(np.empty(0, np.float32), last=True))
+        with clock("speech"):
+            pending.probabilities = np.concatenate([pending.probabilities, detector.finish()])
+        embedding.put(_spoken(pending, detector, embedder, heard, clock, last=True))
     heard.duration = num_samples / SAMPLE_RATE
     heard.spans = [(start, min(end, heard.duration)) for start, end in heard.spans]
     return heard
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Spoken:
+    """Sound with windows of speech in it, all times from its own beginning, ``offset`` seconds into the episode."""
+
+    samples: Array
+    rows: Array
+    windows: npt.NDArray[np.float64]
+    offset: float
+
+
+class _Embedding:
+    """Embeds what it is given on a thread of its own, in order, while the next block is decoded and searched for speech.
+
+    Each network runs on half of the cores: together they take less than one after the other on all.
+    """
+
+    def __init__(self, embedder: Embedder, heard: Heard, clock: Clock) -> None:
+        self._embedder, self._heard, self._clock = embedder, heard, clock
+        self._thread = ThreadPoolExecutor(1)
+        self._waiting: deque[tuple[_Spoken, Future[tuple[Array, list[Moments]]]]] = deque()
+
+    def __enter__(self) -> _Embedding:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._thread.shutdown(wait=True, cancel_futures=kind is not None)
+        if kind is None:
+            self._take(0)
+
+    def put(self, spoken: _Spoken | None) -> None:
+        """Raises what the embedder raised on what was put before."""
+        if spoken is not None:
+            self._waiting.append((spoken, self._thread.submit(self._vectors, spoken)))
+        self._take(MOST_WAITING)
+
+    def _vectors(self, spoken: _Spoken) -> tuple[Array, list[Moments]]:
+        with self._clock("embedding"):
+            return _vectors(self._embedder, spoken)
+
+    def _take(self, most: int) -> None:
+        """Move into what is heard until no more than that many wait."""
+        heard = self._heard
+        while len(self._waiting) > most or (self._waiting and self._waiting[0][1].done()):
+            spoken, future = self._waiting.popleft()
+            vectors, moments = future.result()
+            heard.windows = np.concatenate([heard.windows, spoken.windows + spoken.offset])
+            heard.vectors = np.concatenate([heard.vectors, vectors])
+            heard.moments += [Moments(part.first + spoken.offset, part.vectors) for part in moments]
 
 
 class _Pending:
@@ -271,15 +343,15 @@ def _hear(block: Array, detector: SpeechDetector, features: _Features, pending: 
     pending.probabilities = np.concatenate([pending.probabilities, probabilities])
 
 
-def _embed(
+def _spoken(
     pending: _Pending,
     detector: SpeechDetector,
     embedder: Embedder,
     heard: Heard,
     clock: Clock,
     last: bool = False,
-) -> None:
-    """Embed the speech up to the last pause and forget its sound."""
+) -> _Spoken | None:
+    """What is said up to the last pause, with windows to embed; its sound is forgotten here."""
     ready = min(len(pending.probabilities), len(pending.rows) // 2)
     with clock("speech"):
         found = regions(pending.probabilities[:ready, SPEECH], onset=detector.onset, offset=detector.offset)
@@ -290,19 +362,46 @@ def _embed(
             found = [span for span in found if span[1] < ready * FRAME - margin]
         ready = ready if long else round(found[-1][1] / FRAME) if found else 0
     offset = pending.frame * FRAME
-    windows = [window for span in found for window in place(span, ready * FRAME)]
-    if windows:
-        with clock("embedding"):
-            # on the grid of the features, so that their rows serve as they are
-            bounds = np.rint(np.array(windows) * FRAMES_PER_SECOND).astype(np.int64) * HOP
-            bounds = np.minimum(bounds, len(pending.samples))
-            long_enough = bounds[:, 1] - bounds[:, 0] >= embedder.min_speech * SAMPLE_RATE
-            vectors = embedder.embed(pending.samples, bounds[long_enough], features=pending.rows)
-        heard.windows = np.concatenate([heard.windows, np.array(windows)[long_enough] + offset])
-        heard.vectors = np.concatenate([heard.vectors, vectors])
+    windows = np.array([window for span in found for window in place(span, ready * FRAME)]).reshape(-1, 2)
+    windows = windows[windows[:, 1] - windows[:, 0] >= embedder.min_speech]
+    spoken = _Spoken(pending.samples, pending.rows, windows, offset) if len(windows) else None
     heard.spans += [(start + offset, end + offset) for start, end in found]
     heard.probabilities.append(pending.probabilities[:ready].astype(np.float16))
     pending.drop(ready)
+    return spoken
+
+
+def _vectors(
+    embedder: Embedder, spoken: _Spoken
+) -> tuple[Array, list[Moments]]:
+    """(num_windows, dimension) vectors of the windows, and those of moments beside them."""
+    windows = spoken.windows
+    if isinstance(embedder, _Both):
+        vectors, moments = zip(*(_vectors(one, spoken) for one in embedder.each), strict=True)
+        return np.concatenate(vectors, axis=1), moments[0]
+    if not (isinstance(embedder, OnnxEmbedder) and embedder.can_pool):
+        # on the grid of the features, so that their rows serve as they are
+        bounds = np.rint(windows * FRAMES_PER_SECOND).astype(np.int64) * HOP
+        bounds = np.minimum(bounds, len(spoken.samples))
+        return embedder.embed(spoken.samples, bounds, features=spoken.rows), []
+    vectors, moments = np.empty((len(windows), embedder.dimension), np.float32), []
+    for first, last, inside in _runs(windows):
+        sums = embedder.sums(spoken.rows, round(first * FRAMES_PER_SECOND), round(last * FRAMES_PER_SECOND))
+        cells = FRAMES_PER_SECOND / CELL
+        vectors[inside] = embedder.pooled(sums.statistics(np.rint((windows[inside] - first) * cells)))
+        starts = np.arange(0, len(sums) - round(MOMENT * cells) + 1, round(MOMENT_STEP * cells))
+        if len(starts):
+            spans = np.stack([starts, starts + round(MOMENT * cells)], axis=1)
+            moments.append(Moments(first + MOMENT / 2, embedder.pooled(sums.statistics(spans)).astype(np.float16)))
+    return vectors, moments
+
+
+def _runs(windows: npt.NDArray[np.float64]) -> Iterator[tuple[float, float, npt.NDArray[np.int64]]]:
+    """(start, end, windows) of stretches of sound that the network hears at one go: windows hardly a pause apart."""
+    ends = np.maximum.accumulate(windows[:, 1])
+    breaks = np.flatnonzero(windows[1:, 0] - ends[:-1] > LONGEST_SILENCE) + 1
+    for part in np.split(np.arange(len(windows)), breaks):
+        yield float(windows[part[0], 0]), float(ends[part[-1]]), part
 
 
 def place(span: tuple[float, float], limit: float) -> list[tuple[float, float]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Protocol
 
@@ -15,7 +14,7 @@ from voicematch.score import unit
 from voicematch.types import Array
 
 CELL = 5  # rows whose frames are summed, 50 ms: spans that are pooled begin and end between two cells
-MOST_CELLS = 160  # heard at once, 8 s
+MOST_CELLS = 320  # heard at once, 16 s
 CONTEXT = 100  # rows on either side that the network hears too
 LEAST_VARIANCE = 1e-6  # of a channel's frames, as in the network
 MOST_WEIGHT = 60.0  # logarithm; keeps the sums finite
@@ -56,17 +55,21 @@ class Sums:
 
     def __init__(self, cells: Array) -> None:
         """cells : (num_cells, 3, channels) array"""
-        self._until = np.concatenate([np.zeros((1, *cells.shape[1:])), np.cumsum(cells, axis=0, dtype=np.float64)])
+        self._until = np.zeros((len(cells) + 1, *cells.shape[1:]), np.float64)
+        for idx, cell in enumerate(cells):  # a tenth of the time of numpy's cumsum, which goes down each column
+            np.add(self._until[idx], cell, out=self._until[idx + 1])
 
     def __len__(self) -> int:
         return len(self._until) - 1
 
-    def statistics(self, spans: npt.NDArray[np.int64]) -> Array:
+    def statistics(self, spans: npt.ArrayLike) -> Array:
         """(num_spans, 2 * channels) weighted mean and deviation of the frames of each span.
 
-        spans : (num_spans, 2) array, first and one past the last cell
+        spans : (num_spans, 2) array, first and one past the last cell; kept inside the run
         """
-        weight, first, second = np.moveaxis(self._until[spans[:, 1]] - self._until[spans[:, 0]], 1, 0)
+        starts = np.clip(np.asarray(spans, np.int64)[:, 0], 0, len(self) - 1)
+        ends = np.clip(np.asarray(spans, np.int64)[:, 1], starts + 1, len(self))
+        weight, first, second = np.moveaxis(self._until[ends] - self._until[starts], 1, 0)
         mean = first / weight
         deviation = np.sqrt(np.maximum(second / weight - mean**2, LEAST_VARIANCE))
         return np.concatenate([mean, deviation], axis=1).astype(np.float32)
@@ -126,15 +129,12 @@ class OnnxEmbedder:
         """Whether ``pool`` serves: the network can be cut, and hears rows that are cut out of a recording."""
         return not self._is_snipped and models.halves_of(self.name) is not None
 
-    def sums(self, rows: Array, runs: Sequence[tuple[int, int]]) -> list[Sums]:
-        """What any span of each run is pooled from, in cells of ``CELL`` rows; the network hears each row once.
+    def sums(self, rows: Array, first: int, end: int) -> Sums:
+        """What any span of a stretch is pooled from, in cells of ``CELL`` rows; the network hears each row once.
 
         rows : (num_rows, 80) log mel rows
-        runs : (first, one past the last) row of each
+        first, end : first and one past the last row of the stretch
         """
-        return [self._sums_of(rows, first, end) for first, end in runs]
-
-    def _sums_of(self, rows: Array, first: int, end: int) -> Sums:
         session = models.session(self.name, self.device, "front")
         (source,) = (one.name for one in session.get_inputs())
         num_cells = max(1, (end - first) // CELL)
@@ -152,12 +152,8 @@ class OnnxEmbedder:
     def pooled(self, statistics: Array) -> Array:
         """The unit vectors of spans, (num_spans, dimension) float32, from their ``Sums.statistics``."""
         session = models.session(self.name, self.device, "head")
-        vectors = np.empty((len(statistics), self.dimension), np.float32)
-        for at in range(0, len(statistics), 64):
-            part = statistics[at : at + 64, :, None]
-            (found,) = session.run(None, {session.get_inputs()[0].name: part})
-            vectors[at : at + 64] = unit(np.asarray(found, np.float32).reshape(len(part), -1))
-        return vectors
+        (vectors,) = session.run(None, {session.get_inputs()[0].name: statistics.T[None]})
+        return unit(np.asarray(vectors[0], np.float32).T)
 
     def _vectors(self, batch: Array) -> Array:
         batch = batch - batch.mean(axis=1, keepdims=True)

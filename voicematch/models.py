@@ -401,7 +401,7 @@ def _session(name: str, wanted: str, part: Literal["whole", "front", "head"]) ->
     if halves is not None:
         model = halves.front if part == "front" else halves.head
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = num_cores()
+    options.intra_op_num_threads = max(1, num_cores() // 2)  # two networks run at a time
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors: its warnings are about graph optimisations, not about the answer
     providers = list(dict.fromkeys((wanted, "CPUExecutionProvider")))  # the CPU for what a GPU has no kernel of
