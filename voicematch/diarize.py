@@ -238,11 +238,11 @@ def listen(
     """One pass over the sound: what is said, where, and the vectors of it."""
     detector, features = detector_of(), _Features()
     heard = Heard(embedder.dimension)
-    pending = _Pending()
+    pending = Pending()
     total = audio.estimate() or 0.0
     num_samples = 0
     blocks = iter(audio.blocks(BLOCK))
-    with _Embedding(embedder, heard, clock) as embedding:
+    with Embedding_(embedder, heard, clock) as embedding:
         while True:
             with clock("decode"):
                 block = next(blocks, None)
@@ -250,7 +250,7 @@ def listen(
                 break
             num_samples += len(block)
             _hear(block, detector, features, pending, clock)
-            embedding.put(_spoken(pending, detector, embedder, heard, clock))
+            embedding.put(spoken_of(pending, detector, embedder, heard, clock))
             if progress:
                 done = num_samples / SAMPLE_RATE
                 progress("listen", done, max(total, done))
@@ -258,7 +258,7 @@ def listen(
             pending.add(np.empty(0, np.float32), features.process(np.empty(0, np.float32), last=True))
         with clock("speech"):
             pending.probabilities = np.concatenate([pending.probabilities, detector.finish()])
-        embedding.put(_spoken(pending, detector, embedder, heard, clock, last=True))
+        embedding.put(spoken_of(pending, detector, embedder, heard, clock, last=True))
     heard.duration = num_samples / SAMPLE_RATE
     heard.spans = [(start, min(end, heard.duration)) for start, end in heard.spans]
     return heard
@@ -274,7 +274,7 @@ class _Spoken:
     offset: float
 
 
-class _Embedding:
+class Embedding_:
     """Embeds what it is given on a thread of its own, in order, while the next block is decoded and searched for speech.
 
     Each network runs on half of the cores: together they take less than one after the other on all.
@@ -285,7 +285,7 @@ class _Embedding:
         self._thread = ThreadPoolExecutor(1)
         self._waiting: deque[tuple[_Spoken, Future[tuple[Array, list[Moments]]]]] = deque()
 
-    def __enter__(self) -> _Embedding:
+    def __enter__(self) -> Embedding_:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -314,7 +314,7 @@ class _Embedding:
             heard.moments += [Moments(part.first + spoken.offset, part.vectors) for part in moments]
 
 
-class _Pending:
+class Pending:
     """Sound that is heard but not yet embedded, all of it beginning at frame ``frame`` (20 ms) of the episode."""
 
     def __init__(self) -> None:
@@ -334,7 +334,7 @@ class _Pending:
         self.probabilities = self.probabilities[num_frames:]
 
 
-def _hear(block: Array, detector: SpeechDetector, features: _Features, pending: _Pending, clock: Clock) -> None:
+def _hear(block: Array, detector: SpeechDetector, features: _Features, pending: Pending, clock: Clock) -> None:
     with clock("features"):
         rows = features.process(block)
     with clock("speech"):
@@ -343,8 +343,8 @@ def _hear(block: Array, detector: SpeechDetector, features: _Features, pending: 
     pending.probabilities = np.concatenate([pending.probabilities, probabilities])
 
 
-def _spoken(
-    pending: _Pending,
+def spoken_of(
+    pending: Pending,
     detector: SpeechDetector,
     embedder: Embedder,
     heard: Heard,
