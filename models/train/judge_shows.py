@@ -23,14 +23,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from voicematch import diarize, models
-from voicematch.diarize import Clock, Heard
-from voicematch.embed import Embedder
-from voicematch.engines import open_embedder
-from voicematch.learning import voiceprints_of
-from voicematch.match import match, merges
-from voicematch.score import Calibration, Voiceprints
+from voicematch.engines import diarize, open_embedder
+from voicematch.engines.embed import Embedder
+from voicematch.engines.listening import Pending, Queue, spoken_of
+from voicematch.engines.windows import Clock, Heard, embeddings_of
+from voicematch.models import files
+from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.types import Array, Diarization, Embedding, Match, Turn, Verdict
+from voicematch.usecases.learn import voiceprints_of
+from voicematch.voices.match import match, merges
+from voicematch.voices.score import Calibration, Voiceprints
 
 PER_SECOND = 100
 
@@ -79,7 +81,7 @@ class Figures:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--embedder", default=models.DEFAULT_EMBEDDER)
+    parser.add_argument("--embedder", default=DEFAULT_EMBEDDER)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--last", type=int, default=10_000)
     parser.add_argument("--set", action="append", default=[], metavar="MODULE.NAME=VALUE", dest="settings")
@@ -90,7 +92,7 @@ def main() -> None:
         module, name = place.rsplit(".", 1)
         setattr(importlib.import_module(f"voicematch.{module}"), name, float(value))
     embedder = open_embedder(chosen.embedder, device="cpu")
-    calibration = models.calibration(embedder.name)
+    calibration = files.calibration(embedder.name)
     total = Figures()
     for file in shows_of(chosen.work, chosen.first, chosen.last):
         found = judge(file, embedder, calibration)
@@ -135,7 +137,7 @@ def truth_of(file: Path) -> Truth:
 
 def heard_of(file: Path, embedder: Embedder) -> Heard:
     """What the diarizer hears of a show's rows, from the cache or anew."""
-    kept = file.parent / "heard" / f"{file.stem}-{models.fingerprint(embedder.name)[:12]}.pickle"
+    kept = file.parent / "heard" / f"{file.stem}-{files.fingerprint(embedder.name)[:12]}.pickle"
     if not kept.exists():
         kept.parent.mkdir(exist_ok=True)
         with np.load(file) as arrays:
@@ -149,11 +151,11 @@ def heard_of(file: Path, embedder: Embedder) -> Heard:
 
 def hear(rows: Array, speech: Array, embedder: Embedder) -> Heard:
     """As `diarize.listen` does, from rows and probabilities of speech that are at hand."""
-    heard, pending = Heard(embedder.dimension), diarize.Pending()
+    heard, pending = Heard(embedder.dimension), Pending()
     pending.rows, pending.probabilities = rows, speech
     detector = SimpleNamespace(onset=0.5, offset=0.4)
-    with diarize.Embedding_(embedder, heard, Clock()) as embedding:
-        embedding.put(diarize.spoken_of(pending, detector, embedder, heard, Clock(), last=True))
+    with Queue(embedder, heard, Clock()) as embedding:
+        embedding.put(spoken_of(pending, detector, embedder, heard, Clock(), last=True))
     heard.duration = len(rows) / PER_SECOND
     heard.spans = [(start, min(end, heard.duration)) for start, end in heard.spans]
     return heard
@@ -173,7 +175,7 @@ def profile_of(file: Path, person: str, embedder: Embedder) -> tuple[Embedding, 
     clip = file.parent / "profiles" / f"{file.stem}_{person}.npz"
     heard = heard_of(clip, embedder)
     turns = tuple(Turn(start, end, person) for start, end in heard.spans)
-    return diarize.embeddings_of(heard, turns, embedder.min_speech).get(person, ())
+    return embeddings_of(heard, turns, embedder.min_speech).get(person, ())
 
 
 def table(turns: Iterable[Turn], names: Sequence[str], seconds: float) -> NDArray[np.bool_]:

@@ -34,8 +34,8 @@ from segmentation_pool import PAUSE, SAMPLE_RATE, STEP, Clip, Samples, close_gap
 from segmentation_scenes import open_pool
 from simulate import Pool, Voice, another, coloured, jingle, noise, pause, room, say, telephone, tilt, transcoded
 
-from voicematch.features import log_mel
-from voicematch.speech import SegmentationDetector, default_detector
+from voicematch.engines.features import log_mel
+from voicematch.engines.speech import SegmentationDetector, default_detector
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,9 @@ def _listed(rows: Sequence[Mapping[str, str]], manifest: Path, work: Path) -> Pa
     with listed.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter="\t")
         writer.writerow(["corpus", "speaker", "path"])
-        writer.writerows([row["corpus"], row["speaker"], str((manifest.parent / row["path"]).resolve())] for row in rows)
+        writer.writerows(
+            [row["corpus"], row["speaker"], str((manifest.parent / row["path"]).resolve())] for row in rows
+        )
     return listed
 
 
@@ -153,7 +155,9 @@ def show_of(pool: Pool, rng: Generator) -> Show:
     spoken_of, kept = _parted(pool, rng, people)
     own = Pool(pool.samples, pool.active, spoken_of, pool.noise_samples, pool.noise)
     studio = rng.random() < 0.35
-    voices = [Voice(person, 1.0, float(rng.normal(0, 1.5 if studio else 4))) for person in people if person in own.clips]
+    voices = [
+        Voice(person, 1.0, float(rng.normal(0, 1.5 if studio else 4))) for person in people if person in own.clips
+    ]
     mixed, turns = _talk(own, rng, voices, number, minutes, studio)
     absent = _people(pool, rng, 4, similar, people)
     _, kept_of_absent = _parted(pool, rng, absent)
@@ -222,7 +226,9 @@ def _talk(
         position = _segment(pool, rng, voices, here, channel_of, tracks, spoken, position, end, lively)
         if len(voices) > number and (part == 0 or rng.random() < 0.2) and position < spoken.shape[1] - 2_500:
             track = tracks.setdefault((number, 0), np.zeros(total, np.float32))
-            stop = say(pool, rng, voices[number], track, spoken[number], position + 150, int(rng.integers(1_200, 2_500)))
+            stop = say(
+                pool, rng, voices[number], track, spoken[number], position + 150, int(rng.integers(1_200, 2_500))
+            )
             music.append((position, min(stop + 100, spoken.shape[1])))
             position = stop + 200
         elif rng.random() < 0.3 and position < spoken.shape[1] - 1_000:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from voicematch.errors import AudioError
-from voicematch.types import Array
+from ..errors import AudioError
+from ..types import Array
 
 if TYPE_CHECKING:
     import av
