@@ -71,8 +71,8 @@ class Figures:
     def __str__(self) -> str:
         parts = [100 * part / max(self.talk, 1e-9) for part in (self.missed, self.false, self.confused)]
         return (
-            f"DER {sum(parts):5.2f} ({parts[0]:.2f} + {parts[1]:.2f} + {parts[2]:.2f})  count {self.counted}/{self.shows}"
-            f"  enrolled right {100 * self.right / max(self.enrolled, 1e-9):.1f}"
+            f"DER {sum(parts):5.2f} ({parts[0]:.2f} + {parts[1]:.2f} + {parts[2]:.2f})"
+            f"  count {self.counted}/{self.shows}  enrolled right {100 * self.right / max(self.enrolled, 1e-9):.1f}"
             f"  wrong {100 * self.wrong / max(self.talk, 1e-9):.2f}"
             f"  strangers named {self.strangers_named}/{self.strangers}"
         )

@@ -82,8 +82,8 @@ def _in_cells(frames: Array, weights: Array) -> Array:
     shares = np.exp(np.minimum(weights, MOST_WEIGHT))
     weighted = shares * frames
     tables = []
-    for table in (shares, weighted, weighted * frames):
-        by_row = np.pad(table, ((0, 0), (0, missing))).reshape(len(table), -1, CELL)
+    for channels in (shares, weighted, weighted * frames):
+        by_row = np.pad(channels, ((0, 0), (0, missing))).reshape(len(channels), -1, CELL)
         tables.append(sum((by_row[:, :, row] for row in range(1, CELL)), start=by_row[:, :, 0]).T)
     return np.stack(tables, axis=1)
 

@@ -24,6 +24,7 @@ from .windows import MOMENT, MOMENT_STEP, Clock, Heard, Moments, place
 BLOCK = 60.0  # s of sound decoded at a time: eight windows of the speech detector, which are quicker together
 MOST_WAITING = 2  # stretches of sound that wait to be embedded
 LONGEST_WAIT = 60.0  # s of speech without a pause after which it is cut all the same
+MARGIN = 2.0  # s; what follows a stretch more closely may still belong to it
 LONGEST_SILENCE = 1.0  # s; over a longer one the network is not run
 
 
@@ -40,7 +41,7 @@ class Both:
         return np.concatenate([one.embed(samples, windows, features) for one in self.each], axis=1)
 
 
-class _Features:
+class Features:
     """Log mel rows of a stream, row for row those of the whole recording (but for the very last)."""
 
     def __init__(self) -> None:
@@ -71,7 +72,7 @@ def listen(
     detector_of: Callable[[], SpeechDetector] = default_detector,
 ) -> Heard:
     """One pass over the sound: what is said, where, and the vectors of it."""
-    detector, features = detector_of(), _Features()
+    detector, features = detector_of(), Features()
     heard = Heard(embedder.dimension)
     pending = Pending()
     total = audio.estimate() or 0.0
@@ -169,7 +170,7 @@ class Pending:
         self.probabilities = self.probabilities[num_frames:]
 
 
-def _hear(block: Array, detector: SpeechDetector, features: _Features, pending: Pending, clock: Clock) -> None:
+def _hear(block: Array, detector: SpeechDetector, features: Features, pending: Pending, clock: Clock) -> None:
     with clock("features"):
         rows = features.process(block)
     with clock("speech"):
@@ -188,14 +189,14 @@ def spoken_of(
 ) -> _Spoken | None:
     """What is said up to the last pause, with windows to embed; its sound is forgotten here."""
     ready = min(len(pending.probabilities), len(pending.rows) // 2)
+    is_long = not last and ready * FRAME > LONGEST_WAIT
+    if is_long:  # cut all the same, but not so near to what follows that this would be too short to be speech
+        ready -= round(MARGIN / FRAME)
     with clock("speech"):
         found = regions(pending.probabilities[:ready, SPEECH], onset=detector.onset, offset=detector.offset)
-    if not last:
-        margin = 2.0  # s; what follows may still belong to the last stretch
-        long = ready * FRAME > LONGEST_WAIT
-        if not long:
-            found = [span for span in found if span[1] < ready * FRAME - margin]
-        ready = ready if long else round(found[-1][1] / FRAME) if found else 0
+    if not last and not is_long:
+        found = [span for span in found if span[1] < ready * FRAME - MARGIN]
+        ready = round(found[-1][1] / FRAME) if found else 0
     offset = pending.frame * FRAME
     windows = np.array([window for span in found for window in place(span, ready * FRAME)]).reshape(-1, 2)
     windows = windows[windows[:, 1] - windows[:, 0] >= embedder.min_speech]
