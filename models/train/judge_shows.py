@@ -31,7 +31,8 @@ from voicematch.models import files
 from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.types import Array, Diarization, Embedding, Match, Turn, Verdict
 from voicematch.usecases.learn import voiceprints_of
-from voicematch.voices.match import match, merges
+from voicematch.voices.match import match
+from voicematch.voices.rules import Said, one_person
 from voicematch.voices.score import Calibration, Voiceprints
 
 PER_SECOND = 100
@@ -117,16 +118,25 @@ def judge(file: Path, embedder: Embedder, calibration: Calibration) -> Figures:
 def names_of(
     diarization: Diarization, voiceprints: Voiceprints, calibration: Calibration
 ) -> tuple[Diarization, dict[str, Match]]:
-    """As identify does it: labels of one profile are made one, and matched again."""
-    matches = match(diarization.embeddings, voiceprints, calibration=calibration)
-    joined = merges(matches)
-    turns = tuple(Turn(t.start, t.end, joined.get(t.speaker, t.speaker)) for t in diarization.turns)
+    """As identify does it: labels of one profile are made one, and matched again; apart where together they fail."""
+    apart = match(diarization.embeddings, voiceprints, calibration=calibration)
+    into = one_person(apart, {}, Said(), as_before=False)
+    made = _joined(diarization, into)
+    named = match(made.embeddings, voiceprints, calibration=calibration)
+    sure = {label: first for label, first in into.items() if named[first].verdict is Verdict.ACCEPT}
+    if len(sure) < len(into):
+        made = _joined(diarization, sure)
+        named = match(made.embeddings, voiceprints, calibration=calibration)
+    return made, named
+
+
+def _joined(diarization: Diarization, into: Mapping[str, str]) -> Diarization:
     embeddings: dict[str, tuple[Embedding, ...]] = {}
     for label in sorted(diarization.embeddings):
-        into = joined.get(label, label)
-        embeddings[into] = (*embeddings.get(into, ()), *diarization.embeddings[label])
-    named = match(embeddings, voiceprints, calibration=calibration)
-    return Diarization(turns, embeddings, diarization.duration), named
+        first = into.get(label, label)
+        embeddings[first] = (*embeddings.get(first, ()), *diarization.embeddings[label])
+    turns = tuple(Turn(t.start, t.end, into.get(t.speaker, t.speaker)) for t in diarization.turns)
+    return Diarization(turns, embeddings, diarization.duration)
 
 
 def truth_of(file: Path) -> Truth:

@@ -2,8 +2,9 @@
 
     python models/train/shows.py prepare ../shared/data/train WORK/train
     python models/train/shows.py prepare ../shared/data/trials WORK/held --noise WORK/train --without emo
-    python models/train/shows.py render WORK/train --shows 120        # to fit on
-    python models/train/shows.py render WORK/held --shows 80 --seed 1 # to judge by; none of its people was trained on
+    python models/train/shows.py render WORK/train WORK/train --shows 120
+    python models/train/shows.py render WORK/held WORK/fit --shows 60 --half 0  # of people the embedder never heard,
+    python models/train/shows.py render WORK/held WORK/judge --shows 60 --half 1  # to fit on, and others to judge by
 
 A show has one to twelve people: hosts and guests in segments, callers by telephone, advertisements over music,
 jingles between segments, at times a second microphone or room for somebody who comes back, and often only voices of
@@ -64,15 +65,17 @@ def main() -> None:
     first.add_argument("work", type=Path)
     first.add_argument("--noise", type=Path, help="a prepared folder whose noise is used")
     first.add_argument("--without", action="append", default=[], help="a corpus that is left out")
-    second = commands.add_parser("render", help="write WORK/shows/NNNN.npz, .json and profiles")
-    second.add_argument("work", type=Path)
+    second = commands.add_parser("render", help="write OUT/shows/NNNN.npz, .json and profiles")
+    second.add_argument("work", type=Path, help="a prepared folder")
+    second.add_argument("out", type=Path)
+    second.add_argument("--half", type=int, choices=(0, 1), help="only every second person, from the first or second")
     second.add_argument("--shows", type=int, default=100)
     second.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
     if chosen.command == "prepare":
         prepare(chosen.folder, chosen.work, chosen.noise, set(chosen.without))
     else:
-        render(chosen.work, chosen.shows, chosen.seed)
+        render(chosen.work, chosen.out, chosen.shows, chosen.seed, chosen.half)
 
 
 def prepare(folder: Path, work: Path, noise_of: Path | None, without: set[str]) -> None:
@@ -81,12 +84,12 @@ def prepare(folder: Path, work: Path, noise_of: Path | None, without: set[str]) 
     manifest = next(file for name in ("train.tsv", "clips.tsv") if (file := folder / name).exists())
     with manifest.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file, delimiter="\t") if row["corpus"] not in without]
-    (kept := folder / manifest.name) and segmentation_pool.build(_listed(rows, kept, work), work, "speech")
-    for name in ("noise.npy", "noise.json"):
-        if noise_of is not None:
-            (work / name).write_bytes((noise_of / name).read_bytes())
+    segmentation_pool.build(_listed(rows, manifest, work), work, "speech")
     if noise_of is None:
         segmentation_pool.build(folder / "noise.tsv", work, "noise")
+    else:
+        for name in ("noise.npy", "noise.json"):
+            (work / name).write_bytes((noise_of / name).read_bytes())
     segmentation_pool.label(work, speech_probabilities)
 
 
@@ -117,17 +120,21 @@ def detected(rows: Samples) -> Samples:
     return np.concatenate([*found, detector.finish()])
 
 
-def render(work: Path, num_shows: int, seed: int) -> None:
+def render(work: Path, out: Path, num_shows: int, seed: int, half: int | None) -> None:
     """Write shows until there are that many; one that is there stays."""
-    folder = work / "shows"
+    folder = out / "shows"
     (folder / "profiles").mkdir(parents=True, exist_ok=True)
     pool = open_pool(work)
+    if half is not None:
+        people = pool.speakers[half::2]
+        clips = {person: pool.clips[person] for person in people}
+        pool = Pool(pool.samples, pool.active, clips, pool.noise_samples, pool.noise)
     for number in range(num_shows):
         path = folder / f"{number:04d}.npz"
         if path.exists():
             continue
         began = time.monotonic()
-        show = show_of(pool, np.random.default_rng([seed, number]))
+        show = show_of(pool, np.random.default_rng([seed + (half or 0), number]))
         rows = log_mel(show.samples)
         for person, samples in show.profiles.items():
             profile = log_mel(samples)

@@ -14,22 +14,17 @@ from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
-from scipy.ndimage import uniform_filter1d
 
 from ..models import files
 from ..models.table import DEFAULT_EMBEDDER, MODELS
-from ..types import Diarization, Progress, Sound, Turn
-from .cluster import Backend, Labels, cluster
+from ..types import Diarization, Progress, Sound
+from .cluster import Backend, cluster
 from .embed import Embedder, OnnxEmbedder
 from .listening import Both, listen
-from .speech import CHANGE, FRAME, SPEECH, SpeechDetector, default_detector
+from .speech import SpeechDetector, default_detector
+from .turns import turns_of
 from .windows import STEP, Clock, Heard, embeddings_of
 
-SHORTEST_TURN = 0.2  # s
-LONGEST_GAP = 0.5  # s; a shorter silence between two stretches of one speaker is part of their turn
-REACH = 0.5  # s; how far a change of speaker is moved to a pause
-FAR = 0.3  # probability of speech that a pause must gain for each second it is farther away
 BACKEND = ".backend.npz"  # after the embedder's name: its Backend, made by models/train/tune_clustering.py
 
 
@@ -111,7 +106,7 @@ def conclude(heard: Heard, embedder: Embedder, clock: Clock, *, speakers: tuple[
         joined = heard.windows[1:, 0] <= heard.windows[:-1, 1]
         labels = cluster(heard.vectors, backend=backend, joined=joined, min_speakers=fewest, max_speakers=most)
     with clock("boundaries"):
-        turns = _turns(heard, labels)
+        turns = turns_of(heard, labels)
         embeddings = embeddings_of(heard, turns, embedder.min_speech)
     return Diarization(turns, embeddings, heard.duration, clock.seconds)
 
@@ -130,41 +125,3 @@ def _backend(embedder: Embedder, heard: Heard) -> Backend:
     apart = heard.windows[2:, 0] - heard.windows[:-2, 1]
     first = np.flatnonzero(np.abs(apart) < STEP / 2)
     return Backend.of_episode(heard.vectors, np.stack([first, first + 2], axis=1))
-
-
-def _turns(heard: Heard, labels: Labels) -> tuple[Turn, ...]:
-    """Each moment of speech goes to the window whose centre is nearest."""
-    if not len(labels):
-        return ()
-    centres = heard.windows.mean(axis=1)
-    order = np.argsort(centres, kind="stable")
-    centres, labels = centres[order], labels[order]
-    cuts = _snapped((centres[1:] + centres[:-1])[labels[1:] != labels[:-1]] / 2, heard.probabilities)
-    pieces: list[tuple[float, float, int]] = []
-    for start, end in heard.spans:
-        inner = cuts[(cuts > start + SHORTEST_TURN) & (cuts < end - SHORTEST_TURN)]
-        for first, last in zip((start, *inner.tolist()), (*inner.tolist(), end), strict=True):
-            if last - first >= SHORTEST_TURN:
-                nearest = int(np.argmin(np.abs(centres - (first + last) / 2)))
-                pieces.append((first, last, int(labels[nearest])))
-    joined: list[tuple[float, float, int]] = []
-    for start, end, label in pieces:
-        if joined and joined[-1][2] == label and start - joined[-1][1] <= LONGEST_GAP:
-            joined[-1] = (joined[-1][0], end, label)
-        else:
-            joined.append((start, end, label))
-    names = {label: f"SPEAKER_{idx:02d}" for idx, label in enumerate(dict.fromkeys(label for _, _, label in joined))}
-    return tuple(Turn(start, end, names[label]) for start, end, label in joined)
-
-
-def _snapped(cuts: npt.NDArray[np.float64], probabilities: list[npt.NDArray[np.float16]]) -> npt.NDArray[np.float64]:
-    """Changes of speaker moved to the likeliest pause nearby: a window tells only roughly where a voice begins."""
-    heard = uniform_filter1d(np.concatenate(probabilities).astype(np.float32), 5, axis=0)
-    heard = heard[:, SPEECH] - heard[:, CHANGE]
-    snapped = []
-    for cut in cuts:
-        first = max(0, round((cut - REACH) / FRAME))
-        near = heard[first : round((cut + REACH) / FRAME) + 1]
-        away = np.abs((np.arange(first, first + len(near)) + 0.5) * FRAME - cut)
-        snapped.append((first + int(np.argmin(near + FAR * away)) + 0.5) * FRAME if len(near) else cut)
-    return np.maximum.accumulate(np.array(snapped, dtype=np.float64))

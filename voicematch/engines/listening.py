@@ -211,14 +211,15 @@ def _vectors(embedder: Embedder, spoken: _Spoken) -> tuple[Array, list[Moments]]
     """(num_windows, dimension) vectors of the windows, and those of moments beside them."""
     windows = spoken.windows
     if isinstance(embedder, Both):
-        vectors, moments = zip(*(_vectors(one, spoken) for one in embedder.each), strict=True)
-        return np.concatenate(vectors, axis=1), moments[0]
+        found = [_vectors(one, spoken) for one in embedder.each]
+        return np.concatenate([own for own, _ in found], axis=1), found[0][1]
     if not (isinstance(embedder, OnnxEmbedder) and embedder.can_pool):
         # on the grid of the features, so that their rows serve as they are
         bounds = np.rint(windows * FRAMES_PER_SECOND).astype(np.int64) * HOP
         bounds = np.minimum(bounds, len(spoken.samples))
         return embedder.embed(spoken.samples, bounds, features=spoken.rows), []
-    vectors, moments = np.empty((len(windows), embedder.dimension), np.float32), []
+    vectors: Array = np.empty((len(windows), embedder.dimension), np.float32)
+    moments: list[Moments] = []
     for first, last, inside in _runs(windows):
         sums = embedder.sums(spoken.rows, round(first * FRAMES_PER_SECOND), round(last * FRAMES_PER_SECOND))
         cells = FRAMES_PER_SECOND / CELL
