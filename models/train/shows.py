@@ -82,8 +82,8 @@ def prepare(folder: Path, work: Path, noise_of: Path | None, without: set[str]) 
     """Write what ``segmentation_scenes.open_pool`` reads; the clips are labelled by the built-in speech detector."""
     work.mkdir(parents=True, exist_ok=True)
     manifest = next(file for name in ("train.tsv", "clips.tsv") if (file := folder / name).exists())
-    with manifest.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file, delimiter="\t") if row["corpus"] not in without]
+    with manifest.open(encoding="utf-8", newline="") as stream:
+        rows = [row for row in csv.DictReader(stream, delimiter="\t") if row["corpus"] not in without]
     segmentation_pool.build(_listed(rows, manifest, work), work, "speech")
     if noise_of is None:
         segmentation_pool.build(folder / "noise.tsv", work, "noise")
@@ -147,8 +147,8 @@ def render(work: Path, out: Path, num_shows: int, seed: int, half: int | None) -
         (folder / f"{number:04d}.json").write_text(json.dumps(truth), encoding="utf-8")
         np.savez(part := path.with_suffix(".part.npz"), rows=rows.astype(np.float16), speech=detected(rows))
         part.rename(path)
-        people = len({person for _, _, person in show.turns})
-        log.info("%s: %.0f s, %d people, in %.0f s", path.name, truth["seconds"], people, time.monotonic() - began)
+        num_people = len({person for _, _, person in show.turns})
+        log.info("%s: %.0f s, %d people, in %.0f s", path.name, truth["seconds"], num_people, time.monotonic() - began)
 
 
 def show_of(pool: Pool, rng: Generator) -> Show:

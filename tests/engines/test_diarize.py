@@ -11,9 +11,9 @@ from tests.support.fakes import FakeDetector, FakeEmbedder, pull_stand_in
 from tests.support.tones import write_episode
 from voicematch.audio import Audio
 from voicematch.engines.diarize import BuiltinDiarizer
-from voicematch.engines.listening import Features
 from voicematch.engines.embed import OnnxEmbedder
 from voicematch.engines.features import log_mel
+from voicematch.engines.listening import Features
 from voicematch.engines.windows import place
 from voicematch.types import Diarization, Turn
 
