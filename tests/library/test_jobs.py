@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.library_example import episode
 from voicematch.errors import LibraryError, OutputExists
-from voicematch.library import Added, Job, Library, NewJob, State, Voice, open_library
+from voicematch.library import Added, Job, JobSpeaker, Library, NewJob, State, open_library
 
 
 def new(*names: str, fingerprint: str = "1") -> list[NewJob]:
@@ -213,7 +213,7 @@ def test_who_speaks_in_what_is_done(filled: Library) -> None:
     assert {voice.name for voice in of_job if voice.name} == {
         found.profile for found in stored.matches.values() if found.verdict == "accept"
     }
-    assert isinstance(of_job[0], Voice)
+    assert isinstance(of_job[0], JobSpeaker)
 
 
 def test_a_library_from_before_the_backlog_gets_one(tmp_path: Path) -> None:
@@ -221,4 +221,4 @@ def test_a_library_from_before_the_backlog_gets_one(tmp_path: Path) -> None:
     for expected in (Added(num_new=1), Added(num_known=1)):
         with open_library(tmp_path / "library.db") as library:
             assert library.jobs.add(new("a")) == expected
-            assert library.episodes()
+            assert library.listings.episodes()[0]

@@ -29,8 +29,8 @@ BUDGET_MS = 100.0
 def addresses(library: Library) -> list[str]:
     """Every page, and the heaviest of its kind where they differ."""
     most_heard = library.people.find(sort="talk", limit=1)[0][0]
-    key = key_of(library.people.heard(most_heard.id)[-1].sha256)
-    unknown = library.judging.unknowns(limit=1)[0][0].id
+    key = key_of(library.people.appearances(most_heard.id)[-1].audio_sha256)
+    unknown = library.voices.unknowns(limit=1)[0][0].id
     return [
         "/speakers",
         "/speakers?page=20&sort=recent",
@@ -73,7 +73,7 @@ def main(folder: Path) -> None:
         make(folder / "new.db", size=SIZE)
         (folder / "new.db").rename(path)
     with open_library(path) as library:
-        stats = library.stats()
+        stats = library.upkeep.stats()
         print(f"{stats.num_episodes} episodes, {stats.num_profiles} profiles, {stats.num_lines} lines")
         client = TestClient(create_app(library), base_url="http://127.0.0.1:8765")
         slow = []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support.fakes import CALIBRATION
 from voicematch.types import Embedding, Match, Verdict
-from voicematch.voices.match import Heard, match, match_all
+from voicematch.voices.match import EpisodeVoices, match, match_all
 from voicematch.voices.rules import Said, one_person
 from voicematch.voices.score import Cohort, Voiceprints, unit
 
@@ -211,7 +211,7 @@ def test_many_episodes_at_once_are_matched_as_one_by_one(
     vectors = unit(np.array([nonzero(row) for _, row in rows], dtype=np.float32).reshape(-1, 4))
     known = Voiceprints(tuple(name for name, _ in rows), vectors, np.full(len(rows), 30.0, dtype=np.float32))
     heard = [
-        Heard(
+        EpisodeVoices(
             {
                 label: tuple(Embedding(unit(nonzero(row)), seconds, 0.0, seconds) for row, seconds in own)
                 for label, own in episode.items()

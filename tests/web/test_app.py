@@ -290,7 +290,7 @@ def test_an_action_does_what_the_command_does(
     web_folder: Path, library: Library, writing: TestClient, tmp_path: Path
 ) -> None:
     with open_library(web_folder / "library.db") as made:
-        made.backup(tmp_path / "other.db")
+        made.upkeep.backup(tmp_path / "other.db")
     with open_library(tmp_path / "other.db") as other:
         _, changes = naming.name_unknown("U-0003", "Robin Rowan", library=other, consent="public")
         by_command = dump(other)
@@ -348,12 +348,12 @@ def test_review_asks_no_consent_again(library: Library, writing: TestClient) -> 
     """The profile's voiceprints are kept on two bases: the new one claims no more than that it is published."""
     match = writing.get("/review.json").json()["matches"][0]
     name = match["suggested"]["name"]
-    assert library.profile(name).consent == ("permission", "public")
+    assert library.profiles.get(name).consent == ("permission", "public")
     fields = {"episode": match["key"], "speaker": match["label"]}
     done = writing.post("/actions/confirm", data=fields, headers=JSON).json()
     assert done["text"] == f"Yes, it is {match['suggested']['name']}"
     learned = [
-        row for row in library.voiceprint_rows(match["suggested"]["name"]) if key_of(row.audio_sha256) == match["key"]
+        row for row in library.voiceprints.rows(match["suggested"]["name"]) if key_of(row.audio_sha256) == match["key"]
     ]
     assert {row.consent for row in learned} == {"public"}
     assert len(writing.get("/review.json").json()["matches"]) == 1
@@ -365,7 +365,7 @@ def test_review_asks_no_consent_again(library: Library, writing: TestClient) -> 
         ("name-unknown", {"unknown": "U-0003"}, 400, "name is missing"),
         ("name-unknown", {"unknown": "U-0003", "name": "New"}, 400, "say why the voice of New may be kept"),
         ("name-unknown", {"unknown": "U-0003", "name": "New", "consent": "none"}, 400, "consent must be one of"),
-        ("name-unknown", {"unknown": "U-9999", "name": "New"}, 400, "no unknown voice 'U-9999'"),
+        ("name-unknown", {"unknown": "U-9999", "name": "New"}, 404, "no unknown voice 'U-9999'"),
         (
             "name",
             {"episode": KEY, "speaker": "SPEAKER_09", "name": "New", "consent": "self"},
@@ -379,7 +379,7 @@ def test_review_asks_no_consent_again(library: Library, writing: TestClient) -> 
         ("merge", {"source": "Ada Ash", "into": "ada ash"}, 400, "one profile already"),
         ("merge", {"source": "Ada Ash", "into": "Nobody"}, 404, "no profile 'Nobody'"),
         ("rename", {"old": "Ada Ash", "new": "Dora Dill"}, 400, "Dora Dill"),
-        ("split", {"unknown": "U-9999"}, 400, "no unknown voice"),
+        ("split", {"unknown": "U-9999"}, 404, "no unknown voice"),
         ("undo", {"action": "7"}, 404, "nothing to undo"),
         ("undo", {"action": "x"}, 400, "is not the number"),
     ],
@@ -422,10 +422,10 @@ def test_wrong_methods(client: TestClient) -> None:
 def test_undo_after_others_went_on(library: Library, writing: TestClient) -> None:
     fields = {"unknown": "U-0003", "name": "Robin", "consent": "public"}
     done = writing.post("/actions/name-unknown", data=fields, headers=JSON).json()
-    library.forget_profile("Robin")
+    library.profiles.forget("Robin")
     answer = writing.post("/actions/undo", data={"action": str(done["action"])}, headers=JSON)
     assert answer.status_code == 409
-    assert library.find_profile("Robin") is None
+    assert library.profiles.find("Robin") is None
 
 
 def test_a_library_that_cannot_be_read(library: Library, writing: TestClient) -> None:

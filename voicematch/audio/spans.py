@@ -59,7 +59,7 @@ def sound_of(turns: Sequence[Turn], audio: Audio, offset: float) -> Array:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Piece:
+class Samples:
     """Samples in memory, as a diarizer takes them."""
 
     samples: Array

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..library import Job, Library, State, Voice
+from ..library import Job, JobSpeaker, Library, State
 
 
 def as_json(library: Library) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def _people(of_jobs: Any) -> list[dict[str, Any]]:
     return [{"name": name, "num_episodes": num_episodes[name], "talk_seconds": talk[name]} for name in by_talk]
 
 
-def _episode(job: Job, voices: Sequence[Voice]) -> dict[str, Any]:
+def _episode(job: Job, voices: Sequence[JobSpeaker]) -> dict[str, Any]:
     return {
         "key": job.key,
         "source": job.source,

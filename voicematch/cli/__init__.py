@@ -72,7 +72,7 @@ def cli() -> None:
     """
 
 
-class _Talk(logging.Handler):
+class _OnStderr(logging.Handler):
     """Warnings of the library, one line each, on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -89,7 +89,7 @@ def run(arguments: list[str], *, engines: Engines | None = None) -> int:
 
     engines : what identify and enroll use instead of the built-in ones
     """
-    talk = _Talk(logging.WARNING)
+    talk = _OnStderr(logging.WARNING)
     logging.getLogger("voicematch").addHandler(talk)
     try:
         outcome = cli.main(arguments, prog_name="voicematch", standalone_mode=False, obj=engines)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .options import clock, json_option, library_option
-from .showing import FormatName, Outputs, print_episode_json, show
+from .showing import FormatName, OutputFiles, print_episode_json, show
 from .terminal import print_json, print_table
+
+if TYPE_CHECKING:
+    from ..library import EpisodeSummary
 
 
 @click.group()
@@ -30,9 +34,10 @@ def list_(speaker: str | None, since: str | None, limit: int | None, as_json: bo
     from ..library import open_library
 
     with open_library(location) as library:
-        stored = library.episodes(profile=speaker, since=since, limit=limit)
+        profile = None if speaker is None else library.people.id(speaker)
+        stored, _ = library.listings.episodes(profile=profile, since=since, limit=limit)
     if as_json:
-        print_json([dataclasses.asdict(episode) for episode in stored])
+        print_json([dataclasses.asdict(episode) | {"names": _names(episode)} for episode in stored])
         return
     if not stored:
         is_part = speaker is not None or since is not None
@@ -44,13 +49,17 @@ def list_(speaker: str | None, since: str | None, limit: int | None, as_json: bo
             e.title or e.source,
             e.date or "",
             clock(e.duration),
-            ", ".join(e.names),
+            ", ".join(_names(e)),
             str(e.num_speakers),
             e.audio_sha256[:12],
         )
         for e in stored
     ]
     print_table(("episode", "date", "length", "named", "voices", "hash"), rows, right=("length", "voices"))
+
+
+def _names(episode: EpisodeSummary) -> list[str]:
+    return [person.name for person in episode.people]
 
 
 @episodes.command("show")
@@ -63,8 +72,8 @@ def show_(episode: str, explain: bool, as_json: bool, location: str | None) -> N
     from ..library import open_library
 
     with open_library(location) as library:
-        stored = library.episode(episode)
-        num_episodes = library.unknowns.num_episodes()
+        stored = library.episodes.get(episode)
+        num_episodes = library.voices.num_episodes()
     if as_json:
         print_episode_json(stored)
     else:
@@ -107,8 +116,8 @@ def export(episode: str, formats: tuple[str, ...], out: str | None, force: bool,
     if out == "-" and len(formats) != 1:
         raise click.UsageError("-o - takes exactly one -f")
     with open_library(location) as library:
-        stored = library.episode(episode)
-    outputs = Outputs(formats, out or str(Path()), force=force)
+        stored = library.episodes.get(episode)
+    outputs = OutputFiles(formats, out or str(Path()), force=force)
     outputs.check(stored.source)
     outputs.write(stored.source, stored)
 
@@ -129,7 +138,7 @@ def search(words: str, speaker: str | None, since: str | None, limit: int, as_js
     from ..library import open_library
 
     with open_library(location) as library:
-        hits = library.search(words, speaker=speaker, since=since, limit=limit)
+        hits = library.search.lines(words, speaker=speaker, since=since, limit=limit)
     if as_json:
         print_json([dataclasses.asdict(hit) for hit in hits])
         return

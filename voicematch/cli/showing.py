@@ -37,7 +37,7 @@ class FormatName(click.ParamType[str]):
 
 
 @dataclass(frozen=True, slots=True)
-class Outputs:
+class OutputFiles:
     """Which files an episode is written to.
 
     folder : None is beside the audio (the current folder for a URL); "-" is stdout

@@ -48,8 +48,8 @@ def list_(with_ignored: bool, limit: int, as_json: bool, location: str | None) -
     from ..usecases.describe import describe
 
     with open_library(location) as library:
-        found = [unknown for unknown in library.unknowns.all() if with_ignored or unknown.ignored_as is None]
-        described = [describe(unknown, library=library) for unknown in found[:limit]]
+        some, total = library.voices.unknowns(ignored=None if with_ignored else False, limit=limit)
+        described = [describe(unknown, library=library) for unknown in some]
     if as_json:
         print_json([dataclasses.asdict(one) for one in described])
         return
@@ -72,8 +72,8 @@ def list_(with_ignored: bool, limit: int, as_json: bool, location: str | None) -
     ]
     columns = ("voice", "seems", "episodes", "talk", "show", "last heard", "perhaps")
     print_table(columns, rows, right=("episodes", "talk"))
-    if len(found) > len(described):
-        click.echo(f"and {len(found) - len(described)} more: --limit {len(found)}", err=True)
+    if total > len(described):
+        click.echo(f"and {total - len(described)} more: --limit {total}", err=True)
 
 
 @unknowns.command()

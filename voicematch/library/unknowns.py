@@ -1,28 +1,26 @@
 """Voices that nobody has named, remembered across episodes under numbers that stay: U-0001, U-0002 …
 
 A speaker without a name who talks long enough belongs to one unknown. When the speaker is named, the link stays but
-counts no more: an unknown is heard where its speakers are unnamed. What a person has ruled out ("this is not Ada") is
-kept here too.
+counts no more: an unknown is heard where its speakers are unnamed.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
 from ..errors import LibraryError
-from ..types import Embedding, Verdict
+from ..types import Embedding
 from ..voices.recognise import Remembered
 from ..voices.rules import name_of, number_of
 from ..voices.score import Voiceprints, centroid, steadiness
 from . import vectors
 from .database import Database, insert, now
-from .schema import episodes, speaker_embeddings, speakers, unknown_speakers, unknowns
+from .pins import Pin
+from .schema import UNNAMED, episodes, speaker_embeddings, speakers, unknown_speakers, unknowns
 from .shows import by_episode
 
 MIN_SECONDS = 20.0  # net speech in an episode below which a voice is a cameo, and not remembered
@@ -31,95 +29,29 @@ MIN_SECONDS = 20.0  # net speech in an episode below which a voice is a cameo, a
 Recognise = Callable[[Mapping[str, Sequence[Embedding]], Remembered], Mapping[str, str]]
 """Says which remembered voice each of an episode's unnamed speakers is; one who is none of them is absent."""
 
-UNNAMED = sa.func.coalesce(speakers.c.verdict, "") != Verdict.ACCEPT.value
-
-
-@dataclass(frozen=True, slots=True)
-class UnknownSpeaker:
-    """Where an unknown is heard. ``show`` is the feed's, else the host's, or the name of the folder the audio is in."""
-
-    audio_sha256: str
-    speaker: str
-    source: str
-    title: str
-    date: str | None
-    show: str
-    talk_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """A voice without a name.
-
-    id : U-0001 …
-    ignored_as : why a person wants to hear no more of it ("ad", "jingle" …), or None
-    speakers : where it is heard, oldest episode first
-    num_in_show : by show, how many of its stored episodes there are
-    """
-
-    id: str
-    created: str
-    ignored_as: str | None
-    speakers: tuple[UnknownSpeaker, ...]
-    num_in_show: Mapping[str, int]
-
-    @property
-    def num_episodes(self) -> int:
-        return len({speaker.audio_sha256 for speaker in self.speakers})
-
-    @property
-    def talk_seconds(self) -> float:
-        return sum(speaker.talk_seconds for speaker in self.speakers)
-
 
 class Unknowns:
     """The unnamed voices of an open library. Each method is one transaction."""
 
-    def __init__(self, database: Database, embedder: str, dimension: int | None) -> None:
+    def __init__(self, database: Database, pin: Pin) -> None:
         self._database = database
-        self._embedder = embedder
-        self._dimension = dimension or 0
-
-    def all(self) -> tuple[Unknown, ...]:
-        """Every unknown that is heard somewhere, also the ignored: most episodes first, then most talk."""
-        with self._database.read() as connection:
-            found = _unknowns(connection, None)
-        return tuple(sorted(found, key=lambda u: (-u.num_episodes, -u.talk_seconds, u.id)))
-
-    def get(self, name: str) -> Unknown:
-        """The unknown of that name. Raises LibraryError when there is none, or nothing of it is left."""
-        with self._database.read() as connection:
-            found = _unknowns(connection, _existing(connection, name))
-        if not found:
-            raise LibraryError(f"{name}: heard nowhere any more; it was named, or its episodes were removed")
-        return found[0]
-
-    def num_episodes(self) -> dict[str, int]:
-        """In how many episodes each unknown is heard."""
-        counted = (
-            sa.select(unknown_speakers.c.unknown_id, sa.func.count(sa.distinct(speakers.c.episode_id)))
-            .join(speakers)
-            .where(UNNAMED)
-            .group_by(unknown_speakers.c.unknown_id)
-        )
-        with self._database.read() as connection:
-            return {name_of(unknown): int(num) for unknown, num in connection.execute(counted)}
+        self._pin = pin
 
     def ignored_voiceprints(self) -> Voiceprints:
-        """One row for each speaker of every ignored unknown; ``profiles`` holds U-0001 …"""
+        """Return one row for each speaker of every ignored unknown; ``profiles`` holds U-0001 …"""
         with self._database.read() as connection:
-            rows = _heard(connection, self._embedder, unknowns.c.ignored_as.is_not(None))
-        return _voiceprints(rows, self._dimension)
+            rows = _heard(connection, self._pin.embedder, unknowns.c.ignored_as.is_not(None))
+            return _voiceprints(rows, self._pin.dimension(connection) or 0)
 
     def ignore(self, name: str, ignored_as: str | None) -> None:
-        """Keeps an unknown out of the lists and away from names; with None, takes it back."""
+        """Keep an unknown out of the lists and away from names; with None, take it back."""
         with self._database.write() as connection:
             number = _existing(connection, name)
             connection.execute(unknowns.update().where(unknowns.c.id == number).values(ignored_as=ignored_as))
             _let_go_of_named(connection, number)
 
     def merge(self, source: str, into: str) -> None:
-        """Makes two unknowns one: the speakers of ``source`` are heard as ``into`` from now on."""
+        """Make two unknowns one: the speakers of ``source`` are heard as ``into`` from now on."""
         with self._database.write() as connection:
             gone, number = _existing(connection, source), _existing(connection, into)
             if gone == number:
@@ -129,7 +61,7 @@ class Unknowns:
             _let_go_of_named(connection, number)
 
     def split(self, name: str, parts: Iterable[Iterable[tuple[str, str]]]) -> tuple[str, ...]:
-        """The new unknowns made of parts of one: each part is (audio_sha256, label) of some of its speakers."""
+        """Make new unknowns of parts of one, each part (audio_sha256, label) of some of its speakers."""
         made = []
         with self._database.write() as connection:
             number = _existing(connection, name)
@@ -153,31 +85,32 @@ class Unknowns:
         return tuple(made)
 
     def remember(self, recognise: Recognise) -> int:
-        """Gives a number to every unnamed voice that has none yet, in the order stored, and says to how many."""
+        """Give a number to every unnamed voice that has none yet, in the order stored, and return to how many."""
         with self._database.write() as connection:
             without = (
                 sa.select(speakers.c.episode_id)
                 .distinct()
                 .join(speaker_embeddings, speaker_embeddings.c.speaker_id == speakers.c.id)
                 .join(episodes, episodes.c.id == speakers.c.episode_id)
-                .where(_has_no_number(), episodes.c.embedder == self._embedder)
+                .where(_has_no_number(), episodes.c.embedder == self._pin.embedder)
                 .where(speakers.c.talk_seconds >= MIN_SECONDS)  # never less than the net speech in it
                 .order_by(speakers.c.episode_id)
             )
+            dimension = self._pin.dimension(connection) or 0
             return sum(
-                remember(connection, episode, recognise, self._embedder, self._dimension)
+                _remember(connection, episode, recognise, self._pin.embedder, dimension)
                 for episode in connection.scalars(without).all()
             )
 
 
-def remember(
+def _remember(
     connection: sa.Connection,
     episode_id: int,
     recognise: Recognise,
     embedder: str,
     dimension: int,
 ) -> int:
-    """Gives every unnamed voice of an episode that has no number yet its number, and says to how many."""
+    """Give every unnamed voice of an episode that has no number yet its number, and return to how many."""
     voices = _voices_without_number(connection, episode_id, dimension)
     if not voices:
         return 0
@@ -253,7 +186,7 @@ def _heard(connection: sa.Connection, embedder: str, wanted: sa.ColumnElement[bo
 def _voiceprints(rows: Sequence[Any], dimension: int) -> Voiceprints:
     return Voiceprints(
         profiles=tuple(name_of(row.unknown_id) for row in rows),
-        vectors=vectors.from_bytes(b"".join([row.vector for row in rows]), dimension or 1),
+        vectors=vectors.from_bytes(b"".join([row.vector for row in rows]), dimension),
         seconds=np.array([row.seconds for row in rows], np.float32),
     )
 
@@ -277,36 +210,3 @@ def _existing(connection: sa.Connection, name: str) -> int:
     if number is None or connection.scalar(sa.select(unknowns.c.id).where(unknowns.c.id == number)) is None:
         raise LibraryError(f"no unknown voice {name!r}; voicematch unknowns list shows them")
     return number
-
-
-def _unknowns(connection: sa.Connection, only: int | None) -> list[Unknown]:
-    show_by_episode = by_episode(connection)
-    num_in_show = Counter(show_by_episode.values())
-    rows = (
-        sa.select(unknowns, episodes.c.audio_sha256, episodes.c.source, episodes.c.title, episodes.c.date)
-        .add_columns(speakers.c.label, speakers.c.talk_seconds, speakers.c.episode_id)
-        .select_from(unknowns)
-        .join(unknown_speakers)
-        .join(speakers, speakers.c.id == unknown_speakers.c.speaker_id)
-        .join(episodes, episodes.c.id == speakers.c.episode_id)
-        .where(UNNAMED, unknowns.c.id == only if only is not None else sa.true())
-        .order_by(sa.func.coalesce(episodes.c.date, episodes.c.stored), episodes.c.id, speakers.c.position)
-    )
-    first: dict[int, Any] = {}
-    heard: dict[int, list[UnknownSpeaker]] = {}
-    for row in connection.execute(rows):
-        first.setdefault(row.id, row)
-        show = show_by_episode[row.episode_id]
-        heard.setdefault(row.id, []).append(
-            UnknownSpeaker(row.audio_sha256, row.label, row.source, row.title, row.date, show, float(row.talk_seconds))
-        )
-    return [
-        Unknown(
-            id=name_of(number),
-            created=row.created,
-            ignored_as=row.ignored_as,
-            speakers=tuple(heard[number]),
-            num_in_show={speaker.show: num_in_show[speaker.show] for speaker in heard[number]},
-        )
-        for number, row in first.items()
-    ]

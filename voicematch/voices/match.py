@@ -26,7 +26,7 @@ SHORTLIST = 50  # profiles nearest to a speaker among which its segments choose;
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Heard:
+class EpisodeVoices:
     """Who speaks in one episode: what `match` takes, each by local label."""
 
     embeddings: Mapping[str, Sequence[Embedding]]
@@ -77,13 +77,13 @@ def match(
 
     The answer does not depend on the order of the speakers or the profiles: ties go to the first name.
     """
-    episode = Heard(embeddings, talk_seconds or {}, ruled_out or {})
+    episode = EpisodeVoices(embeddings, talk_seconds or {}, ruled_out or {})
     (found,) = match_all([episode], voiceprints, calibration=calibration, accept=accept, review=review)
     return found
 
 
 def match_all(
-    episodes: Iterable[Heard],
+    episodes: Iterable[EpisodeVoices],
     voiceprints: Voiceprints,
     *,
     calibration: Calibration,
@@ -112,7 +112,10 @@ def match_all(
 
 
 def _fit(
-    episodes: Sequence[Heard], labels: Sequence[Sequence[str]], voiceprints: Voiceprints, calibration: Calibration
+    episodes: Sequence[EpisodeVoices],
+    labels: Sequence[Sequence[str]],
+    voiceprints: Voiceprints,
+    calibration: Calibration,
 ) -> _Fit:
     speakers = [(episode, label) for episode, own in zip(episodes, labels, strict=True) for label in own]
     segments = tuple(episode.embeddings[label] for episode, label in speakers)

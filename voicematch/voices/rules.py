@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from ..types import Candidate, Embedding, Match, Verdict
-from .match import Heard, match_all
+from .match import EpisodeVoices, match_all
 from .score import Calibration, Voiceprints
 
 CONFIRMED = "confirmed by a person"
@@ -81,7 +81,7 @@ def verdicts(
     very sure.
     """
     waiting = list(episodes)
-    heard = (Heard(one.embeddings, one.talk_seconds, one.said.ruled_out) for one in waiting)
+    heard = (EpisodeVoices(one.embeddings, one.talk_seconds, one.said.ruled_out) for one in waiting)
     found = match_all(heard, voiceprints, calibration=calibration)
     for one, matches in zip(waiting, found, strict=True):
         yield {label: _heed(match, one.said, homes, calibration) for label, match in matches.items()}

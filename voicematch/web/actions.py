@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..errors import LibraryError, VoicematchError
 from ..library import CONSENT, Library
+from ..library.reading.episodes import Named
 from ..usecases import name as naming
 from ..usecases.learn import Enrollment
 from ..usecases.name import Change
@@ -22,7 +23,7 @@ class WrongFields(VoicematchError):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ActionOutcome:
     """What an action came to; ``name`` is the profile it is about, if it is about one."""
 
     text: str
@@ -44,11 +45,11 @@ class Action:
 
     summary: str
     fields: tuple[Field, ...]
-    run: Callable[[Library, Fields], Outcome]
+    run: Callable[[Library, Fields], ActionOutcome]
     clips_of: Callable[[Library, Fields], Sequence[str]] = lambda library, fields: ()
 
 
-def _name_unknown(library: Library, fields: Fields) -> Outcome:
+def _name_unknown(library: Library, fields: Fields) -> ActionOutcome:
     unknown, name = fields["unknown"], fields["name"]
     if number_of(name) is not None:
         return _merge_unknowns(library, {"source": unknown, "into": name})
@@ -56,68 +57,68 @@ def _name_unknown(library: Library, fields: Fields) -> Outcome:
     return _learned(f"{unknown} is {added.profile}", added, changes)
 
 
-def _name(library: Library, fields: Fields) -> Outcome:
+def _name(library: Library, fields: Fields) -> ActionOutcome:
     episode, speaker, name = fields["episode"], fields["speaker"], fields["name"]
     added, changes = naming.name(episode, speaker, name, library=library, consent=fields["consent"] or None)
     return _learned(f"{speaker} is {added.profile}", added, changes)
 
 
-def _correct(library: Library, fields: Fields) -> Outcome:
+def _correct(library: Library, fields: Fields) -> ActionOutcome:
     episode, speaker, name = fields["episode"], fields["speaker"], fields["name"] or None
     consent = fields["consent"] or None
     added, changes = naming.correct(episode, speaker, name, library=library, consent=consent)
     if added is None:
-        return Outcome(f"{speaker} is nobody known", changes)
+        return ActionOutcome(f"{speaker} is nobody known", changes)
     return _learned(f"{speaker} is {added.profile}", added, changes)
 
 
-def _confirm(library: Library, fields: Fields) -> Outcome:
+def _confirm(library: Library, fields: Fields) -> ActionOutcome:
     suggested = _suggested(library, fields)
     added, changes = naming.name(fields["episode"], fields["speaker"], suggested, library=library)
     return _learned(f"Yes, it is {suggested}", added, changes)
 
 
-def _not_them(library: Library, fields: Fields) -> Outcome:
+def _not_them(library: Library, fields: Fields) -> ActionOutcome:
     suggested = _suggested(library, fields)
     _, changes = naming.correct(fields["episode"], fields["speaker"], None, library=library)
-    return Outcome(f"No, it is not {suggested}", changes)
+    return ActionOutcome(f"No, it is not {suggested}", changes)
 
 
-def _ignore(library: Library, fields: Fields) -> Outcome:
+def _ignore(library: Library, fields: Fields) -> ActionOutcome:
     unknown, ignored_as = fields["unknown"], fields["as"] or None
     changes = naming.ignore(unknown, ignored_as, library=library)
-    return Outcome(f"{unknown} is ignored ({ignored_as})" if ignored_as else f"{unknown} is heard again", changes)
+    return ActionOutcome(f"{unknown} is ignored ({ignored_as})" if ignored_as else f"{unknown} is heard again", changes)
 
 
-def _split(library: Library, fields: Fields) -> Outcome:
+def _split(library: Library, fields: Fields) -> ActionOutcome:
     made = naming.split(fields["unknown"], library=library)
-    return Outcome(f"{fields['unknown']} is taken apart: {', '.join(made)} too")
+    return ActionOutcome(f"{fields['unknown']} is taken apart: {', '.join(made)} too")
 
 
-def _merge_unknowns(library: Library, fields: Fields) -> Outcome:
+def _merge_unknowns(library: Library, fields: Fields) -> ActionOutcome:
     source, into = fields["source"], fields["into"]
     naming.merge_unknowns(source, into, library=library)
-    return Outcome(f"{source} is the same voice as {into}")
+    return ActionOutcome(f"{source} is the same voice as {into}")
 
 
-def _merge(library: Library, fields: Fields) -> Outcome:
+def _merge(library: Library, fields: Fields) -> ActionOutcome:
     source, into = fields["source"], fields["into"]
     changes = naming.merge(source, into, library=library)
-    return Outcome(f"{source} and {into} are one person, {into}", changes, name=into)
+    return ActionOutcome(f"{source} and {into} are one person, {into}", changes, name=into)
 
 
-def _rename(library: Library, fields: Fields) -> Outcome:
+def _rename(library: Library, fields: Fields) -> ActionOutcome:
     old, new = fields["old"], fields["new"]
-    return Outcome(f"{old} is called {new}", naming.rename(old, new, library=library), name=new)
+    return ActionOutcome(f"{old} is called {new}", naming.rename(old, new, library=library), name=new)
 
 
-def _learned(text: str, added: Enrollment, changes: Sequence[Change]) -> Outcome:
-    return Outcome(text, changes, added.warnings, added.profile)
+def _learned(text: str, added: Enrollment, changes: Sequence[Change]) -> ActionOutcome:
+    return ActionOutcome(text, changes, added.warnings, added.profile)
 
 
 def _suggested(library: Library, fields: Fields) -> str:
     """The profile that is given or suggested to a speaker. Raises LibraryError when there is none."""
-    match = library.episode(fields["episode"]).matches.get(fields["speaker"])
+    match = library.episodes.get(fields["episode"]).matches.get(fields["speaker"])
     if match is None or match.profile is None:
         raise LibraryError(f"nobody is suggested for {fields['speaker']} any more; look at the episode again")
     return match.profile
@@ -125,7 +126,7 @@ def _suggested(library: Library, fields: Fields) -> str:
 
 def _given_before(library: Library, fields: Fields) -> Sequence[str]:
     """Whose voiceprints a correction may take back: of who was given, and of who learns."""
-    match = library.episode(fields["episode"]).matches.get(fields["speaker"])
+    match = library.episodes.get(fields["episode"]).matches.get(fields["speaker"])
     names = (fields.get("name", ""), match.profile if match is not None else None)
     return [name for name in names if name]
 
@@ -204,18 +205,8 @@ def undo(fields: Fields, *, library: Library, journal: Journal) -> views.Done:
     if not number.isdecimal():
         raise WrongFields(f"action: {number!r} is not the number of one")
     done, recorded = journal.get(int(number[:18]))
-    with library.together():
-        before = library.names()
-        if not library.undo(recorded):
-            naming.relabel(library=library)
-        after = library.names()
+    changes = naming.undo(recorded, library=library)
     journal.remove(done.id)
-    changes = [
-        Change(sha256, speaker, before.get((sha256, speaker)), name)
-        for (sha256, speaker), name in after.items()
-        if before.get((sha256, speaker)) != name
-    ]
-    naming.rewrite_outputs(library, [change.audio_sha256 for change in changes])
     return _done(f"Undone: {done.text}", None, changes, library)
 
 
@@ -235,6 +226,6 @@ def _done(
     warnings: tuple[str, ...] = (),
     name: str | None = None,
 ) -> views.Done:
-    person = views.Person(library.people.id(name), name) if name is not None else None
+    person = Named(library.people.id(name), name) if name is not None else None
     num_episodes = len({change.audio_sha256 for change in changes})
     return views.Done(text, action, len(changes), num_episodes, warnings, person)

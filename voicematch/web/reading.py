@@ -62,10 +62,6 @@ class Reading:
         return views.Paging(number=max(page, 1), num_pages=num_pages, total=total, per_page=per_page)
 
 
-def person(found: tuple[int, str]) -> views.Person:
-    return views.Person(*found)
-
-
 def share(part: float, whole: float) -> float:
     return part / whole if whole > 0 else 0.0
 

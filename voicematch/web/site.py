@@ -119,7 +119,7 @@ class Words:
     def __init__(self) -> None:
         self._places: dict[str, array[int]] = {}  # episode, line, episode, line …
 
-    def add(self, episode: int, lines: tuple[views.Line, ...]) -> None:
+    def add(self, episode: int, lines: tuple[views.TranscriptLine, ...]) -> None:
         for number, line in enumerate(lines):
             for word in set(WORD.findall(fold(line.text))):
                 self._places.setdefault(word, array("I")).extend((episode, number))

@@ -44,12 +44,11 @@ def media_type(path: Path) -> str:
 
 def clip(library: Library, unknown: str) -> bytes:
     """The clearest seconds of a remembered voice as a WAV file. Raises NothingThere, AudioError."""
-    found = library.judging.unknown(unknown)
     try:
-        return to_wav(clearest_clip(found.id, library=library).samples)
+        return to_wav(clearest_clip(unknown, library=library).samples)
     except AudioError as error:
         log.info("%s", error)  # names paths, which are not for a page
-        raise AudioError(found.id, "nothing it is heard in can be played on this machine any more") from error
+        raise AudioError(unknown, "nothing it is heard in can be played on this machine any more") from error
 
 
 def to_wav(samples: Array) -> bytes:
