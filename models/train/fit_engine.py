@@ -39,7 +39,7 @@ from voicematch.voices.score import Cohort, unit
 MOST_CLIPS, WINDOWS_OF_CLIP = 6, 4  # of one person
 MOST_WINDOWS = 60  # of one person in one show
 NUM_AXES = 58  # of the backend; with more, what tells the training people apart is learnt by heart
-ACCEPT = 0.95
+NUM_FOLDS = 5  # of the shows, of which each is left out once to choose the form of the calibration
 PURE = 0.9  # of a window that is one person's
 
 
@@ -159,7 +159,8 @@ def read(work: Path, embedder: Embedder) -> tuple[dict[str, tuple[Embedding, ...
         for person, stretches in embeddings.items():
             same = frozenset(key for key in profiles if key.split("/")[1] == person)
             own_key = frozenset({f"{show}/{person}"}) & same
-            voices.append(Voice(show, show, stretches, own_key, same - own_key))
+            fold = f"fold {int(show) % NUM_FOLDS}"
+            voices.append(Voice(show, fold, stretches, own_key, same - own_key))
     return profiles, voices
 
 

@@ -15,7 +15,8 @@ from voicematch.engines.embed import OnnxEmbedder
 from voicematch.engines.features import log_mel
 from voicematch.engines.listening import Features
 from voicematch.engines.windows import place
-from voicematch.types import Diarization, Turn
+from voicematch.errors import ModelError
+from voicematch.types import Array, Diarization, Turn
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "episode.mp3"
 
@@ -80,6 +81,16 @@ def test_progress_goes_forward_to_the_end_and_can_cancel(tmp_path: Path) -> None
 
     with pytest.raises(KeyboardInterrupt):
         diarizer.diarize(Audio(path), FakeEmbedder(), progress=cancel)
+
+
+def test_what_the_embedder_raises_on_its_thread_is_raised(tmp_path: Path) -> None:
+    class BrokenEmbedder(FakeEmbedder):
+        def embed(self, *_: object, **__: object) -> Array:
+            raise ModelError("no such device")
+
+    path = write_episode(tmp_path / "x.wav", "AB", seconds=100.0)
+    with pytest.raises(ModelError, match="no such device"):
+        BuiltinDiarizer(FakeDetector).diarize(Audio(path), BrokenEmbedder())
 
 
 def test_every_stage_is_timed(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def heard_of(*turns: tuple[float, np.ndarray], moments: bool = True) -> tuple[He
     heard.spans, heard.duration = [(0.0, total)], total
     heard.windows = np.array(place((0.0, total), total))
     heard.vectors = np.stack([vector(start, end) for start, end in heard.windows])
-    heard.probabilities = [np.tile(np.float16([1, 0, 0]), (round(total / 0.02), 1))]
+    heard.probabilities = [np.tile(np.array([1, 0, 0], np.float16), (round(total / 0.02), 1))]
     if moments:
         starts = np.arange(0, total - MOMENT, MOMENT_STEP)
         vectors = np.stack([vector(start, start + MOMENT) for start in starts])
