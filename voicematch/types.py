@@ -93,7 +93,7 @@ class Diarization:
     turns : sorted by (start, end, speaker), all inside 0 … duration
     embeddings : for every speaker with enough speech, one embedding per stretch of about 10 s of their speech;
         a speaker with too little speech to embed is absent
-    seconds_by_stage : wall time by stage, for the benchmark
+    seconds_by_stage : wall time by stage, for the benchmark; some stages run beside each other
     exclusive : the turns cut so that nobody overlaps, by who holds the floor; empty when the engine does not say
     """
 

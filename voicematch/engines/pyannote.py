@@ -79,7 +79,7 @@ class PyannoteDiarizer:
             duration += len(samples) / SAMPLE_RATE
         if progress:
             progress("cluster", 0.0, 1.0)
-        unity = files.calibration(embedder.name).unity if len(pieces) > 1 else 1.0
+        unity = files.calibration(embedder.name).alike if len(pieces) > 1 else 1.0
         with clock("clustering"):
             found = join(pieces, unity=unity, most=speakers[1] if speakers else None)
         if progress:
