@@ -49,7 +49,7 @@ class Features:
         self._first = True
 
     def process(self, samples: Array, last: bool = False) -> Array:
-        """Return the rows that are decided. Rows at a cut would see a mirror image there, so they wait for more sound."""
+        """Return the rows that are decided. Rows at a cut would see a mirror image there; they wait for more sound."""
         joined = np.concatenate([self._samples, samples])
         rows = log_mel(joined)
         keep = len(joined) // HOP

@@ -74,7 +74,7 @@ class SpeechBrainEmbedder:
         return self.__dict__ | {"_network": None}
 
     def embed(self, samples: Array, windows: npt.NDArray[np.int64], features: Array | None = None) -> Array:
-        """Embed as the protocol has it; ``features`` are of another front end."""
+        """As the protocol has it; ``features`` are of another front end."""
         windows = np.asarray(windows, np.int64).reshape(-1, 2)
         if len(windows) and (windows.min() < 0 or windows.max() > len(samples)):
             raise ValueError(f"windows reach outside the {len(samples)} samples")
@@ -106,7 +106,7 @@ class SpeechBrainEmbedder:
 
 
 def filterbank(samples: Array) -> Array:
-    """Return SpeechBrain's ``Fbank(n_mels=80)``: (num_windows, 1 + num_samples // 160, 80) decibels.
+    """SpeechBrain's ``Fbank(n_mels=80)``: (num_windows, 1 + num_samples // 160, 80) decibels.
 
     samples : (num_windows, num_samples) float32 array, each row a recording of its own: zeros lie beyond its ends
 
@@ -138,7 +138,7 @@ def _triangles() -> Array:
 
 
 def network(checkpoint: Path) -> Any:
-    """Load SpeechBrain's ECAPA_TDNN with these weights, ready to answer. Raises ModelError when they are others."""
+    """SpeechBrain's ECAPA_TDNN with these weights, ready to answer. Raises ModelError when they are others."""
     torch = load("torch")
     made = load("speechbrain.lobes.models.ECAPA_TDNN").ECAPA_TDNN(**SIZES)
     try:
@@ -179,7 +179,7 @@ def _exported_network(file: Path) -> Network:
 
 
 def export(target: Path | None = None, *, checkpoint: Path | None = None) -> Path:
-    """Write the network as ONNX and return where: (batch, frames, 80) ``features`` to (batch, 192) ``embedding``.
+    """Where the network now lies as ONNX: (batch, frames, 80) ``features`` to (batch, 192) ``embedding``.
 
     target : default where `SpeechBrainEmbedder` looks for it
     checkpoint : the weights; default those that were pulled

@@ -142,7 +142,7 @@ def _take_back(connection: sa.Connection, speaker: int, profile_id: int) -> None
 
 
 def speakers_before(connection: sa.Connection, audio_sha256: str) -> list[Before]:
-    """Return the speakers of the answer that is stored for an audio, in its order."""
+    """The speakers of the answer that is stored for an audio, in its order."""
     of_episode = sa.select(speakers.c.id).join(episodes).where(episodes.c.audio_sha256 == audio_sha256)
     links = sa.select(unknown_speakers).where(unknown_speakers.c.speaker_id.in_(of_episode))
     numbers = {row.speaker_id: int(row.unknown_id) for row in connection.execute(links)}
@@ -166,7 +166,7 @@ def speakers_before(connection: sa.Connection, audio_sha256: str) -> list[Before
 
 
 def origins(before: Sequence[Before], of_episode: Sequence[Turn]) -> dict[str, Before]:
-    """Return by new label the stored speaker whose turns it mostly holds; absent for one who holds nobody's.
+    """By new label, the stored speaker whose turns it mostly holds; absent for one who holds nobody's.
 
     Labels are local: another diarization may number the same voices otherwise, so what is known follows the time. It
     goes to a speaker at least half of whose talk it was about, never to one who is mostly somebody else.
@@ -176,17 +176,17 @@ def origins(before: Sequence[Before], of_episode: Sequence[Turn]) -> dict[str, B
     spans_by_label: dict[str, list[tuple[float, float]]] = {}
     for turn in of_episode:
         spans_by_label.setdefault(turn.speaker, []).append((turn.start, turn.end))
-    stored_by_label = {}
+    found = {}
     for label, spans in spans_by_label.items():
         shared = [overlap(one.spans, spans) for one in before]
         most = int(np.argmax(shared))  # of equal ones the first
         if shared[most] > 0 and shared[most] >= 0.5 * sum(end - start for start, end in spans):
-            stored_by_label[label] = before[most]
-    return stored_by_label
+            found[label] = before[most]
+    return found
 
 
 def overlap(one: Sequence[tuple[float, float]], other: Sequence[tuple[float, float]]) -> float:
-    """Return the seconds that two lists of spans share.
+    """Seconds that two lists of spans share.
 
     >>> overlap([(0.0, 4.0), (6.0, 8.0)], [(3.0, 7.0)])
     2.0
