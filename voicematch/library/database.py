@@ -179,7 +179,7 @@ def _open_postgresql(url: str) -> Database:
 
 
 def _prepare_file(path: Path, *, create: bool) -> bool:
-    """Makes the file if need be, and says whether it is still empty."""
+    """Make the file if need be, and return whether it is still empty."""
     try:
         if path.is_dir():
             raise LibraryError(f"{path}: a directory, not a library; name a file in it")

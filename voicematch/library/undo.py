@@ -145,7 +145,7 @@ def _delete(connection: sa.Connection, table: sa.Table, keys: Sequence[tuple[Any
 
 
 def _free(connection: sa.Connection, by_table: Mapping[sa.Table, Sequence[Changed]]) -> int:
-    """Takes profiles that are about to go from the speakers that a batch has matched to them since. Says how many."""
+    """Take profiles that are about to go from the speakers a batch has matched to them since; return how many."""
     going = [change.key[0] for change in by_table[profiles] if change.before is None]
     if not going:
         return 0

@@ -70,11 +70,6 @@ class Voiceprints:
         return np.argsort(self._column_of_row, kind="stable").astype(np.int64)
 
     @cached_property
-    def seconds_by_profile(self) -> Array:
-        """(num_profiles,) array: net speech enrolled for each profile."""
-        return np.bincount(self._column_of_row, weights=self.seconds, minlength=len(self.names)).astype(np.float32)
-
-    @cached_property
     def groups(self) -> tuple[tuple[Rows, Rows], ...]:
         """(columns, rows) of the profiles with equally many voiceprints, for every such number.
 
