@@ -129,7 +129,7 @@ def rename(old: str, new: str, *, library: Library) -> tuple[Change, ...]:
 def forget(name: str, *, library: Library) -> Forgotten:
     """Erase a person, from the files too, and return what went."""
     known_as = library.profiles.get(name).name
-    episodes = [sha256 for (sha256, _), own in library.speakers.names().items() if own == known_as]
+    episodes = [sha256 for (sha256, _), own in library.speakers.names().items() if own == known_as]  # none afterwards
     forgotten = library.profiles.forget(name)
     rewrite_outputs(library, episodes)
     return forgotten
@@ -169,6 +169,7 @@ def split(unknown: str, speakers: Sequence[tuple[str, str]] = (), *, library: Li
             )
             parts = [[(voices[row].audio_sha256, voices[row].speaker) for row in group] for group in groups[1:]]
         made = library.unknowns.split(unknown, parts)
+    # Not before it is kept: no file may show what the library does not hold.
     rewrite_outputs(library, [voice.audio_sha256 for voice in heard])
     return made
 
