@@ -30,7 +30,7 @@ from voicematch.engines.windows import Clock, Heard, embeddings_of
 from voicematch.models import files
 from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.types import Array, Diarization, Embedding, Match, Turn, Verdict
-from voicematch.usecases.learn import voiceprints_of
+from voicematch.usecases.learn import pool
 from voicematch.voices.match import match
 from voicematch.voices.rules import Said, one_person
 from voicematch.voices.score import Calibration, Voiceprints
@@ -173,7 +173,7 @@ def hear(rows: Array, speech: Array, embedder: Embedder) -> Heard:
 
 def voiceprints_for(file: Path, truth: Truth, embedder: Embedder) -> Voiceprints:
     """The profiles made for a show, each from a clip of one person."""
-    rows = [(person, e) for person in truth.profiles for e in voiceprints_of(profile_of(file, person, embedder))]
+    rows = [(person, e) for person in truth.profiles for e in pool(profile_of(file, person, embedder))]
     return Voiceprints(
         tuple(person for person, _ in rows),
         np.stack([e.vector for _, e in rows]) if rows else np.empty((0, embedder.dimension), np.float32),
