@@ -46,12 +46,12 @@ def name(target: str, name: str, consent: str | None, dry_run: bool, as_json: bo
     from ..usecases import name as naming
     from ..voices.rules import number_of
 
+    voice = None if number_of(target) is not None else split_target(target)
     with open_library(location) as library:
-        if number_of(target) is not None:
+        if voice is None:
             added, changes = naming.name_unknown(target, name, library=library, consent=consent, dry_run=dry_run)
         else:
-            episode, speaker = split_target(target)
-            added, changes = naming.name(episode, speaker, name, library=library, consent=consent, dry_run=dry_run)
+            added, changes = naming.name(*voice, name, library=library, consent=consent, dry_run=dry_run)
         _report(f"{'Would name' if dry_run else 'Named'} {name}", added, changes, library, as_json, dry_run)
 
 
