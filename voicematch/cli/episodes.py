@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -103,14 +104,19 @@ def relabel(dry_run: bool, as_json: bool, location: str | None) -> None:
 def export(episode: str, formats: tuple[str, ...], out: str | None, force: bool, location: str | None) -> None:
     """Write a stored episode in any format, with the names of today; later names do not reach the file."""
     from ..library import open_library
+    from ..library.copies import EPISODE
+    from ..library.upkeep import recorded
 
     if out == "-" and len(formats) != 1:
         raise click.UsageError("-o - takes exactly one -f")
     with open_library(location) as library:
         stored = library.episode(episode)
-    outputs = Outputs(formats, out or str(Path()), force=force)
-    outputs.check(stored.source)
-    outputs.write(stored.source, stored)
+        outputs = Outputs(formats, out or str(Path()), force=force)
+        outputs.check(stored.source)
+        with ExitStack() as noted:
+            for path in outputs.paths(stored.source):
+                noted.enter_context(recorded(library.copies, path, EPISODE))
+            outputs.write(stored.source, stored)
 
 
 @click.command()

@@ -63,9 +63,15 @@ def site(out: Path, force: bool, quiet: bool, location: str | None) -> None:
     """
     _check_extra()
     from ..library import open_library
+    from ..library.copies import SITE
+    from ..library.upkeep import recorded
     from ..web.site import write_site
 
-    with open_library(location, create=False) as library, progress_bar("site", quiet=quiet) as progress:
+    with (
+        open_library(location, create=False) as library,
+        progress_bar("site", quiet=quiet) as progress,
+        recorded(library.copies, out, SITE),
+    ):
         written = write_site(library, out, force=force, progress=progress)
     click.echo(
         f"wrote {written.num_pages} pages to {out}; {written.num_changed} files changed, {written.num_removed} removed",

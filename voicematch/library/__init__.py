@@ -19,7 +19,22 @@ import sqlalchemy as sa
 from ..errors import ProfileNotFound
 from ..types import Embedding, LabelledEpisode, Line, Match
 from ..voices.score import Voiceprints
-from . import episodes, erasure, matches, migrations, pins, profiles, said, schema, undo, unknowns, upkeep, voiceprints
+from . import (
+    episodes,
+    erasure,
+    matches,
+    migrations,
+    outputs,
+    pins,
+    profiles,
+    said,
+    schema,
+    undo,
+    unknowns,
+    upkeep,
+    voiceprints,
+)
+from .copies import Copies, Copy
 from .database import BUSY_SECONDS, Database, open_database
 from .erasure import Forgotten
 from .jobs import Added, Job, Jobs, NewJob, State, Voice
@@ -43,6 +58,8 @@ __all__ = [
     "CONSENT",
     "Added",
     "Appearance",
+    "Copies",
+    "Copy",
     "EpisodeSummary",
     "Forgotten",
     "Hit",
@@ -88,12 +105,14 @@ def open_library(
     dimension: int | None = None,
     create: bool = True,
     busy_seconds: float = BUSY_SECONDS,
+    keep_old: bool = True,
 ) -> Library:
     """The library at a file or ``postgresql://`` URL, made if need be.
 
     embedder, dimension : what this library's vectors are made by; pinned when first given, checked ever after
     create : False leaves an absent library absent
     busy_seconds : how long to wait while another process writes
+    keep_old : where it is of an older form, keep a copy of it as it was
 
     Raises EmbedderMismatch when it holds another embedder's vectors, LibraryError when it is not a library, cannot
     be opened, or was changed by a newer voicematch.
@@ -102,7 +121,7 @@ def open_library(
         default_location() if location is None else location, create=create, busy_seconds=busy_seconds
     )
     try:
-        migrations.migrate(database, create=create)
+        migrations.migrate(database, create=create, keep_old=keep_old)
         pinned, pinned_dimension = _tie(database, embedder, dimension)
     except BaseException:
         database.close()
@@ -189,6 +208,11 @@ class Library:
         return Outputs(self._database)
 
     @property
+    def copies(self) -> Copies:
+        """What was written out of it and does not follow it."""
+        return Copies(self._database)
+
+    @property
     def moving(self) -> Moving:
         """Its way to another embedder."""
         return Moving(self._database, self._embedder)
@@ -219,6 +243,11 @@ class Library:
         keep : False undoes it at the end, so that the caller has seen what would change
         """
         return self._database.together(keep=keep)
+
+    @property
+    def is_together(self) -> bool:
+        """Whether this thread is within ``together``."""
+        return self._database.is_together
 
     @contextmanager
     def recording(self, *, clips_of: Collection[str] = ()) -> Iterator[Recorded]:
@@ -294,13 +323,26 @@ class Library:
             merged = profiles.merge(connection, source, into)
             return profiles.summaries(connection, merged, self._embedder)[0]
 
-    def forget_profile(self, name: str) -> Forgotten:
+    def forget_profile(self, name: str, *, words: bool = False) -> Forgotten:
         """Erases a person, down to the bytes of the file: voiceprints, clips, the stored voices of speakers accepted
         as this person, and the name wherever voicematch wrote it. What was said, and titles, stay as they were.
+
+        words : redact the name there too
+
+        Within ``together``, `let_go` is due afterwards.
         """
         with self._database.write() as connection:
-            forgotten = erasure.forget(connection, name)
+            forgotten = erasure.forget(connection, name, words=words)
+            outputs.mark(connection, forgotten.changed)
+        return forgotten if self.is_together else self.let_go(forgotten)
+
+    def let_go(self, forgotten: Forgotten) -> Forgotten:
+        """The same, with the bytes of the file rewritten, and what is out of reach."""
         return erasure.compact(self._database, forgotten)
+
+    def tidy(self) -> None:
+        """Removes what killed processes left beside the library, and compacts it where a forgetting was stopped."""
+        upkeep.tidy(self._database)
 
     # -- voiceprints
 
@@ -314,10 +356,13 @@ class Library:
         source: str,
         audio_sha256: str,
         clip: bytes | None = None,
+        consent_date: str | None = None,
+        consent_note: str | None = None,
     ) -> int:
         """How many voiceprints the profile gained; the same span of the same audio is replaced, not added.
 
         consent : "self", "permission" or "public"
+        consent_date, consent_note : when it was given (today), and what else was said of it
         clip : the encoded audio they were made from, kept so that a later embedder can hear it again
         """
         with self._database.write() as connection:
@@ -332,6 +377,8 @@ class Library:
                 source=episodes.storable(source),
                 audio_sha256=audio_sha256,
                 clip=clip,
+                consent_date=consent_date,
+                consent_note=consent_note,
             )
         self._dimension = dimension
         return num_new
@@ -500,5 +547,5 @@ class Library:
         return tuple(upkeep.findings(self._database, self._embedder, self._dimension))
 
     def backup(self, target: str | Path) -> None:
-        """Copies the library, whole and as of one moment. Raises OutputExists."""
+        """Copies the library, whole and as of one moment, and remembers where. Raises OutputExists."""
         upkeep.backup(self._database, Path(target))

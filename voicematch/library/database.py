@@ -48,6 +48,11 @@ class Database:
         connection: sa.Connection | None = getattr(self._of_thread, "connection", None)
         return connection
 
+    @property
+    def is_together(self) -> bool:
+        """Whether this thread is within `together`."""
+        return self._joint is not None
+
     @contextmanager
     def together(self, *, keep: bool = True) -> Iterator[None]:
         """All that this thread reads and writes until the end is one write transaction: all of it happens, or nothing.

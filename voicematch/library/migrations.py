@@ -4,6 +4,7 @@ by step in one transaction that also records the steps, so that a crash leaves t
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ from ..voices.score import steadiness
 from . import schema, vectors
 from .database import Database, add_column, now
 from .schema import (
+    clips,
+    copies,
     episodes,
     job_outputs,
     jobs,
@@ -26,6 +29,7 @@ from .schema import (
     speakers,
     unknown_speakers,
     unknowns,
+    voiceprints,
 )
 from .upkeep import copy_sqlite
 
@@ -52,7 +56,19 @@ def create_jobs(connection: sa.Connection) -> None:
 
 def create_outputs(connection: sa.Connection) -> None:
     """The step from a library that knows the files of its backlog only, and not what it wrote there."""
-    schema.metadata.create_all(connection, tables=[outputs])
+    first = sa.MetaData()
+    for table in (profiles, speakers, episodes):  # what it refers to
+        table.to_metadata(first)
+    Table(
+        "outputs",
+        first,
+        Column("path", sa.Text, primary_key=True),
+        Column("episode_id", schema.ID, ForeignKey("episodes.id", ondelete="CASCADE"), nullable=False, index=True),
+        Column("format", sa.Text, nullable=False),
+        Column("digest", sa.Text),
+        Column("digest_before", sa.Text),
+    )
+    first.create_all(connection, tables=[first.tables["outputs"]])
 
 
 def create_unknowns(connection: sa.Connection) -> None:
@@ -86,6 +102,19 @@ def add_steadiness(connection: sa.Connection) -> None:
         connection.execute(unknown_speakers.update().where(own).values(steadiness=steady))
 
 
+def add_unfinished(connection: sa.Connection) -> None:
+    """The step from a library that did not know which files wait for a change, what was copied out of it, nor whether
+    a clip is whole.
+    """
+    schema.metadata.create_all(connection, tables=[copies])
+    for column in (outputs.c.stale, clips.c.sha256, voiceprints.c.consent_date, voiceprints.c.consent_note):
+        add_column(connection, column)
+    for number in connection.scalars(sa.select(clips.c.id)).all():
+        audio = connection.scalar(sa.select(clips.c.audio).where(clips.c.id == number))
+        digest = hashlib.sha256(audio or b"").hexdigest()
+        connection.execute(clips.update().where(clips.c.id == number).values(sha256=digest))
+
+
 FIRST = "0001_first"
 STEPS: tuple[Step, ...] = (
     ("0002_jobs", create_jobs),
@@ -93,11 +122,12 @@ STEPS: tuple[Step, ...] = (
     ("0004_outputs", create_outputs),
     ("0005_shows", add_show_and_chapters),
     ("0006_steadiness", add_steadiness),
+    ("0007_unfinished", add_unfinished),
 )
 """What was changed after the first schema, oldest first. Released steps are never edited."""
 
 
-def migrate(database: Database, *, steps: Sequence[Step] = STEPS, create: bool = True) -> None:
+def migrate(database: Database, *, steps: Sequence[Step] = STEPS, create: bool = True, keep_old: bool = True) -> None:
     """Brings a library to the newest schema, or makes it when the database is empty.
 
     Raises LibraryError when the database is something else, or a newer voicematch has changed it.
@@ -109,8 +139,8 @@ def migrate(database: Database, *, steps: Sequence[Step] = STEPS, create: bool =
         return
     if not applied and not create:
         raise LibraryError(f"{database.location}: no library there yet; voicematch enroll NAME FILE makes one")
-    if applied and database.path is not None:
-        _refuse_newer(applied, known, database.location)
+    _refuse_newer(applied, known, database.location)
+    if applied and database.path is not None and keep_old:
         backup = backup_path(database.path, applied[-1])
         copy_sqlite(database, backup)
         log.warning("%s: changed to a newer form; the library as it was is %s", database.location, backup.name)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import logging
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,15 @@ import numpy as np
 import sqlalchemy as sa
 
 from ..errors import LibraryError, OutputExists
-from . import schema
+from . import erasure, partial, schema
+from .copies import BACKUP, Copies
 from .database import Database, one_line_errors
+
+OF_TARGET = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC")
+"""What goes wrong in a copying because of where the copy is written."""
+NOBODY = erasure.Forgotten(0, 0, 0, 0, 0, 0)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,27 +131,68 @@ def backup(database: Database, target: Path) -> None:
     """Copies the library as it is at one moment, while others may go on writing. Raises OutputExists."""
     if database.path is None:
         raise LibraryError(f"{database.location}: PostgreSQL has its own backup: pg_dump")
-    copy_sqlite(database, target)
+    if target.exists():
+        raise OutputExists(f"{target}: already there; choose another name")
+    known = Copies(database)
+    with recorded(known, target, BACKUP):
+        copy_sqlite(database, target)
+
+
+@contextlib.contextmanager
+def recorded(copies: Copies, path: Path, kind: str) -> Iterator[None]:
+    """While the block writes a copy of what the library holds, and from then on, forgetting knows of it.
+
+    A library that can only be read cannot note it; the log says so.
+    """
+    try:
+        copies.begin(path, kind)
+    except LibraryError as error:
+        log.warning("%s; it does not remember that %s was written", error, path)
+        yield
+        return
+    try:
+        yield
+    except BaseException:
+        if not path.exists():
+            copies.remove(path)
+        raise
+    copies.finish(path)
+
+
+def tidy(database: Database) -> None:
+    """Removes what killed processes left half-written: copies of the library, and files of episodes.
+
+    Compacts the file where a forgetting could not.
+    """
+    if database.path is not None:
+        partial.sweep(database.path.parent)
+        partial.sweep_folders(database.path.absolute())
+    for copy in Copies(database).all():
+        if not copy.is_whole:
+            partial.sweep(copy.path.parent)
+            if not copy.path.exists():
+                Copies(database).remove(copy.path)
+    if erasure.is_due(database):
+        erasure.compact(database, NOBODY)
 
 
 def copy_sqlite(database: Database, target: Path) -> None:
+    """Copies the file as it is at one moment; ``target`` is there at the end, or was never there."""
+    if target.exists():
+        raise OutputExists(f"{target}: already there; choose another name")
     try:
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # ours from here on
+        with (
+            partial.writing(target, private=True, fresh=True) as copied,
+            contextlib.closing(sqlite3.connect(copied)) as copy,
+            database.bare() as connection,
+        ):
+            try:
+                connection.backup(copy)
+            except sqlite3.Error as error:
+                is_of_target = error.sqlite_errorname.startswith(OF_TARGET)
+                with one_line_errors(str(target) if is_of_target else database.location):
+                    raise
     except FileExistsError as error:
         raise OutputExists(f"{target}: already there; choose another name") from error
     except OSError as error:
         raise LibraryError(f"{target}: {error.strerror or error}") from error
-    try:
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:  # mode 0700
-            partial = Path(folder) / target.name
-            with (
-                one_line_errors(str(target)),
-                contextlib.closing(sqlite3.connect(partial)) as copy,
-                database.bare() as connection,
-            ):
-                connection.backup(copy)
-            partial.chmod(0o600)
-            os.replace(partial, target)
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,8 @@ class StoredVoiceprint:
     audio_sha256: str
     consent: str
     clip: int | None
+    consent_date: str | None = None
+    consent_note: str | None = None
 
 
 def of_profile(connection: sa.Connection, profile_id: int, embedder: str, dimension: int) -> Iterator[StoredVoiceprint]:
@@ -44,6 +47,8 @@ def of_profile(connection: sa.Connection, profile_id: int, embedder: str, dimens
             audio_sha256=row.audio_sha256,
             consent=row.consent,
             clip=row.clip_id,
+            consent_date=row.consent_date,
+            consent_note=row.consent_note,
         )
 
 
@@ -69,6 +74,8 @@ class VoiceprintRow:
     consent: str
     embedder: str
     has_clip: bool
+    consent_date: str | None = None
+    consent_note: str | None = None
 
 
 def add_voiceprints(
@@ -82,6 +89,8 @@ def add_voiceprints(
     source: str,
     audio_sha256: str,
     clip: bytes | None,
+    consent_date: str | None = None,
+    consent_note: str | None = None,
 ) -> int:
     """How many voiceprints are new; one of the same audio and span takes the place of the old one."""
     if consent not in CONSENT:
@@ -95,7 +104,8 @@ def add_voiceprints(
         raise LibraryError(f"{name}: two embeddings of one span of audio; keep one")
     clip_id = None
     if clip is not None:
-        clip_id = insert(connection, clips, profile_id=profile, audio=clip, created=now())
+        digest = hashlib.sha256(clip).hexdigest()
+        clip_id = insert(connection, clips, profile_id=profile, audio=clip, created=now(), sha256=digest)
     same = {"profile_id": profile, "embedder": embedder, "audio_sha256": audio_sha256}
     replaced = connection.execute(
         voiceprints.delete().where(
@@ -106,6 +116,7 @@ def add_voiceprints(
         spans,
     )
     rest = {"clip_id": clip_id, "source": source, "consent": consent, "created": now()}
+    rest |= {"consent_date": consent_date or now()[:10], "consent_note": consent_note or None}
     connection.execute(
         voiceprints.insert(),
         [
@@ -136,6 +147,8 @@ def voiceprint_rows(connection: sa.Connection, name: str) -> Iterator[Voiceprint
             consent=row.consent,
             embedder=row.embedder,
             has_clip=row.clip_id is not None,
+            consent_date=row.consent_date,
+            consent_note=row.consent_note,
         )
 
 

@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from .. import outputs
 from ..library import Library
 from ..types import Diarization, Embedding, LabelledEpisode, Match, Verdict, join_turns, talk_seconds
 from ..voices import rules
@@ -30,8 +31,10 @@ def store(library: Library, episode: LabelledEpisode, embeddings: Mapping[str, S
         blank = match({}, known_voices(library), calibration=calibration_of(library), talk_seconds=spoken)
         library.store_episode(replace(episode, matches=blank), embeddings)
         _match(library, episode.audio_sha256)
+        library.outputs.mark([episode.audio_sha256])  # files of an earlier answer on the same audio
         if _hinges(library) != known:
-            match_again(library)
+            with outputs.following(library):
+                match_again(library)
         return replace(episode, matches=library.episode(episode.audio_sha256).matches)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from .. import outputs
 from ..errors import LibraryError, VoicematchError
 from ..library import CONSENT, Library
 from ..usecases import name as naming
@@ -191,6 +192,7 @@ def perform(name: str, fields: Fields, *, library: Library, journal: Journal) ->
     checked = check(action.fields, fields)
     with library.recording(clips_of=action.clips_of(library, checked)) as recorded:
         outcome = action.run(library, checked)
+    outputs.finish(library)
     number = journal.add(outcome.text, recorded)
     return _done(outcome.text, number, outcome.changes, library, outcome.warnings, outcome.name)
 
@@ -204,7 +206,7 @@ def undo(fields: Fields, *, library: Library, journal: Journal) -> views.Done:
     if not number.isdecimal():
         raise WrongFields(f"action: {number!r} is not the number of one")
     done, recorded = journal.get(int(number[:18]))
-    with library.together():
+    with outputs.following(library):
         before = library.names()
         if not library.undo(recorded):
             naming.relabel(library=library)
@@ -215,7 +217,6 @@ def undo(fields: Fields, *, library: Library, journal: Journal) -> views.Done:
         for (sha256, speaker), name in after.items()
         if before.get((sha256, speaker)) != name
     ]
-    naming.rewrite_outputs(library, [change.audio_sha256 for change in changes])
     return _done(f"Undone: {done.text}", None, changes, library)
 
 
