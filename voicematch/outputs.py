@@ -82,7 +82,7 @@ def finish(library: Library) -> tuple[Path, ...]:
         episode: LabelledEpisode | None = None
         for output in of_episode:
             if _is_to_be_written(library, output):
-                episode = episode or library.episode(sha256)
+                episode = episode or library.episodes.get(sha256)
                 try:
                     write(library, episode, [(output.path, output.format)])
                 except VoicematchError as error:

@@ -30,7 +30,7 @@ def filled(filled: Library) -> Library:
     """The example's clip is no sound; here Ann has one that is."""
     voice = [embedding(0, start=1.0, end=11.0), embedding(3, start=11.0, end=21.0)]
     said = {"consent": "permission", "source": "ann.wav", "audio_sha256": "aa" * 32}
-    filled.add_voiceprints("Ann Lee", voice, embedder=EMBEDDER, clip=SOUND, consent_note="in a letter", **said)
+    filled.voiceprints.add("Ann Lee", voice, embedder=EMBEDDER, clip=SOUND, consent_note="in a letter", **said)
     return filled
 
 
@@ -42,11 +42,11 @@ def test_profiles_come_back_as_they_went_out(filled: Library, tmp_path: Path) ->
         assert write_profiles(other, ["Ann Lee", "Bob"], with_clips=False) == write_profiles(
             filled, ["Ann Lee", "Bob"], with_clips=False
         )
-        assert [len(decode_clip(clip)) for _, clip in other.clips("Ann Lee")] == [32_000]
-        assert (other.profile("Ann Lee").role, other.profile("Ann Lee").note) == ("host", "met in 2024")
-        assert other.profile("Ann Lee").consent == ("permission",)
+        assert [len(decode_clip(clip)) for _, clip in other.voiceprints.clips("Ann Lee")] == [32_000]
+        assert (other.profiles.get("Ann Lee").role, other.profiles.get("Ann Lee").note) == ("host", "met in 2024")
+        assert other.profiles.get("Ann Lee").consent == ("permission",)
         assert import_profiles(text, "voices.json", library=other)[0] == Imported("Ann Lee", False, 0)
-        assert other.profile("Ann Lee").num_voiceprints == 2
+        assert other.profiles.get("Ann Lee").num_voiceprints == 2
 
 
 def test_clips_stay_where_they_were_not_asked_for(filled: Library) -> None:
@@ -96,7 +96,7 @@ def test_a_file_that_does_not_fit_changes_nothing(filled: Library, path: str, va
     text = change(document, path.replace("profiles.0", "profiles.1"), value)
     with pytest.raises(FormatError, match=says):
         import_profiles(text, "voices.json", library=filled)
-    assert filled.find_profile("Zoe") is None
+    assert filled.profiles.find("Zoe") is None
 
 
 def test_voices_of_another_model_are_refused(filled: Library) -> None:
@@ -117,11 +117,11 @@ def test_a_name_that_reads_otherwise_than_it_is_spelled_is_refused(filled: Libra
     with pytest.raises(LibraryError, match="change how it reads"):
         import_profiles(change(document, "profiles.0.name", name), "voices.json", library=filled)
     with pytest.raises(LibraryError, match="change how it reads"):
-        filled.rename_profile("Bob", name)
+        filled.profiles.rename("Bob", name)
 
 
 def test_a_name_with_a_joiner_of_its_script_is_taken(filled: Library) -> None:
-    assert filled.rename_profile("Bob", "علی\u200cرضا").name == "علی\u200cرضا"
+    assert filled.profiles.rename("Bob", "علی\u200cرضا").name == "علی\u200cرضا"
 
 
 def test_one_changed_byte_is_found_out(filled: Library) -> None:

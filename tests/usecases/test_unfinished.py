@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
     """A library, and the files of its episode."""
     with open_library(tmp_path / "library.db", embedder=EMBEDDER, dimension=DIMENSION) as library:
         fill(library)
-        library.set_setting("calibration", CALIBRATION.to_json())
+        library.settings.set("calibration", CALIBRATION.to_json())
         write(library, tmp_path)
     return tmp_path
 
@@ -53,7 +53,7 @@ def library(folder: Path) -> Iterator[Library]:
 
 def write(library: Library, folder: Path) -> None:
     files = [(folder / "out" / f"1.{form}", form) for form in FORMATS]
-    outputs.write(library, library.episode("Episode 1"), files)
+    outputs.write(library, library.episodes.get("Episode 1"), files)
 
 
 def texts(folder: Path) -> str:
@@ -61,7 +61,7 @@ def texts(folder: Path) -> str:
 
 
 def as_of_today(library: Library) -> list[str]:
-    return [WRITERS[form](library.episode("Episode 1")) for form in FORMATS]
+    return [WRITERS[form](library.episodes.get("Episode 1")) for form in FORMATS]
 
 
 def stored(folder: Path) -> list[str]:
@@ -121,7 +121,7 @@ def test_a_killed_change_is_finished_by_the_next_command(folder: Path, change: s
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_a_killed_forgetting_is_finished_by_the_next_command(folder: Path, command: tuple[str, ...]) -> None:
     with open_library(folder / "library.db") as library, library.together(), outputs.following(library):
-        library.forget_profile("Ann Lee")
+        library.profiles.forget("Ann Lee")
     assert "Ann Lee" in texts(folder)
     assert cli.run([*command, "--library", str(folder / "library.db")]) in (0, 1)
     assert "Ann" not in texts(folder)
@@ -221,7 +221,7 @@ def test_a_change_is_one_transaction(library: Library, writes: list[set[str]], c
 
 
 def test_taking_in_voices_is_one_transaction(library: Library, writes: list[set[str]]) -> None:
-    library.add_voiceprints(
+    library.voiceprints.add(
         "Bob", [embedding(2)], embedder=EMBEDDER, consent="public", source="b.wav", audio_sha256="cc" * 32, clip=SOUND
     )
     text = exchange.write_profiles(library, ["Bob"], with_clips=True)
@@ -232,8 +232,8 @@ def test_taking_in_voices_is_one_transaction(library: Library, writes: list[set[
 
 
 def test_the_watch_sees_two_transactions(library: Library, writes: list[set[str]]) -> None:
-    library.create_profile("Cy")
-    library.create_profile("Di")
+    library.profiles.create("Cy")
+    library.profiles.create("Di")
     assert writes == [{"profiles"}, {"profiles"}]
 
 
@@ -247,7 +247,7 @@ def test_identifying_is_one_transaction(library: Library, writes: list[set[str]]
 
 def test_forgetting_lists_what_is_out_of_reach(library: Library, folder: Path) -> None:
     path = str(folder / "library.db")
-    library.backup(folder / "backup.db")
+    library.upkeep.backup(folder / "backup.db")
     assert cli.run(["profiles", "export", "--all", "--voices", str(folder / "all.json"), "--library", path]) == 0
     assert cli.run(["profiles", "export", "Bob", "--voices", str(folder / "bob.json"), "--library", path]) == 0
     assert cli.run(["episodes", "export", "Episode 1", "-f", "md", "-o", str(folder / "x"), "--library", path]) == 0
@@ -259,7 +259,7 @@ def test_forgetting_lists_what_is_out_of_reach(library: Library, folder: Path) -
 def test_backups_are_erased_too_where_asked(library: Library, folder: Path) -> None:
     """In a backup of before a renaming the person has another name; in exports only the others stay."""
     path = str(folder / "library.db")
-    library.backup(folder / "backup.db")
+    library.upkeep.backup(folder / "backup.db")
     assert cli.run(["profiles", "export", "Ann Lee", "--voices", str(folder / "ann.json"), "--library", path]) == 0
     naming.rename("Ann Lee", "Ann Byron", library=library)
     assert cli.run(["profiles", "export", "--all", "--voices", str(folder / "all.json"), "--library", path]) == 0
@@ -277,13 +277,13 @@ def test_where_the_name_is_said_it_is_told_and_redacted(library: Library, folder
         title="A talk with  ann lee",
         lines=(Line(0.0, 1.0, "Welcome, Ann  Lee!"), Line(1.0, 2.0, "Joann Leed")),
     )
-    library.store_episode(spoken, {})
-    outputs.write(library, library.episode("03" * 32), [(folder / "3.vtt", "vtt")])
+    library.episodes.store(spoken, {})
+    outputs.write(library, library.episodes.get("03" * 32), [(folder / "3.vtt", "vtt")])
     with library.together(keep=False):
-        assert library.forget_profile("Ann Lee").num_mentions == 2
-        assert library.episode("03" * 32).lines[0].text == "Welcome, Ann  Lee!"
+        assert library.profiles.forget("Ann Lee").num_mentions == 2
+        assert library.episodes.get("03" * 32).lines[0].text == "Welcome, Ann  Lee!"
     assert forget("Ann Lee", library=library, words=True).forgotten.num_mentions == 2
-    after = library.episode("03" * 32)
+    after = library.episodes.get("03" * 32)
     assert (after.title, [line.text for line in after.lines]) == ("A talk with  […]", ["Welcome, […]!", "Joann Leed"])
     assert "Welcome, […]!" in (folder / "3.vtt").read_text(encoding="utf-8")
     assert library.search("lee") == ()

@@ -35,7 +35,7 @@ def list_(as_json: bool, location: str | None) -> None:
     from ..library import open_library
 
     with open_library(location) as library:
-        known = library.profiles()
+        known = library.profiles.all()
     if as_json:
         print_json([dataclasses.asdict(profile) for profile in known])
         return
@@ -69,9 +69,9 @@ def show(name: str, as_json: bool, location: str | None) -> None:
     from ..library import open_library
 
     with open_library(location) as library:
-        profile = library.profile(name)
-        voiceprints = library.voiceprint_rows(profile.name)
-        appearances = library.appearances(profile.name)
+        profile = library.profiles.get(name)
+        voiceprints = library.voiceprints.rows(profile.name)
+        appearances = library.episodes.appearances(profile.name)
     if as_json:
         print_json(
             {
@@ -144,7 +144,7 @@ def merge(source: str, into: str, dry_run: bool, as_json: bool, location: str | 
 
     with open_library(location) as library:
         changes = naming.merge(source, into, library=library, dry_run=dry_run)
-        merged = library.profile(into)
+        merged = library.profiles.get(into)
         if as_json:
             print_json({"dry_run": dry_run, "changes": [dataclasses.asdict(change) for change in changes]})
             return
@@ -171,7 +171,7 @@ def forget(name: str, yes: bool, words: bool, backups: bool, as_json: bool, loca
     from ..usecases import forget as forgetting
 
     with open_library(location, create=False) as library:
-        profile = library.profile(name)
+        profile = library.profiles.get(name)
         if not yes:
             click.confirm(
                 f"Erase {profile.name} and {profile.num_voiceprints} voiceprint(s) for good?", abort=True, err=True
@@ -252,11 +252,11 @@ def export(
         raise OutputExists(f"{path} exists; --force overwrites it")
     voices = voices or with_clips
     with open_library(location, create=False) as library:
-        names = names or tuple(profile.name for profile in library.profiles())
+        names = names or tuple(profile.name for profile in library.profiles.all())
         text = exchange.write_profiles(library, names, with_clips=with_clips, voices=voices)
         with recorded(library.copies, path, PROFILES):
             write_atomically(path, text, private=True)
-        consents = {name: _consents(library.voiceprint_rows(name)) for name in names}
+        consents = {name: _consents(library.voiceprints.rows(name)) for name in names}
     if voices:
         click.echo(f"wrote {path}: {len(names)} voice(s); keep it as you would keep a fingerprint", err=True)
     else:

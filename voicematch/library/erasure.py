@@ -69,7 +69,7 @@ def forget(connection: sa.Connection, name: str, *, words: bool = False) -> Forg
 
     words : also redact the name where it is said, and in titles
     """
-    profile = profiles.profile_id(connection, name)
+    profile = keys.profile_id(connection, name)
     stored_name = connection.scalar(sa.select(profiles_table.c.name).where(profiles_table.c.id == profile)) or name
 
     def num_rows(column: sa.Column[int]) -> int:
@@ -129,12 +129,12 @@ def _scrub_reasons(connection: sa.Connection, name: str) -> None:
 
 def _scrub_credits(connection: sa.Connection, name: str) -> None:
     """A feed may name who takes part in an episode: that name goes from what is kept of it."""
-    forgotten = profiles.key(name)
+    forgotten = keys.key(name)
 
     def scrubbed(about: str) -> str:
         known = json.loads(about)
         if "persons" in known:
-            known["persons"] = [person for person in known["persons"] if profiles.key(str(person[0])) != forgotten]
+            known["persons"] = [person for person in known["persons"] if keys.key(str(person[0])) != forgotten]
         return json.dumps(known)
 
     credited = jobs.c.about.contains('"persons"') | jobs.c.changed_to.contains("persons")
@@ -153,11 +153,11 @@ def _scrub_lines(connection: sa.Connection, name: str) -> tuple[int, frozenset[s
 
     Gives how many lines, and the episodes (audio sha256) in which anything changed.
     """
-    forgotten = profiles.key(name)
+    forgotten = keys.key(name)
     spellings = [
         speaker
         for speaker in connection.scalars(sa.select(lines.c.speaker).distinct().where(lines.c.speaker.is_not(None)))
-        if profiles.key(speaker) == forgotten
+        if keys.key(speaker) == forgotten
     ]
     num_scrubbed, touched = 0, set[int]()
     if spellings:
@@ -173,12 +173,12 @@ def _scrub_lines(connection: sa.Connection, name: str) -> tuple[int, frozenset[s
         values: dict[str, str | None] = {}
         if words:
             scrubbed = [
-                [*word[:3], None] if word[3] and profiles.key(word[3]) == forgotten else word
+                [*word[:3], None] if word[3] and keys.key(word[3]) == forgotten else word
                 for word in json.loads(words)
             ]
             values["words"] = json.dumps(scrubbed, ensure_ascii=False, separators=(",", ":"))
         if others:
-            kept = [other for other in json.loads(others) if profiles.key(other) != forgotten]
+            kept = [other for other in json.loads(others) if keys.key(other) != forgotten]
             values["others"] = json.dumps(kept, ensure_ascii=False) if kept else None
         connection.execute(lines.update().where(lines.c.id == line).values(values))
         touched.add(episode)

@@ -42,7 +42,7 @@ from ..errors import AudioError, EmbedderMismatch, FormatError
 from ..formats import json_node
 from ..formats.json_node import Misfit, Node
 from ..library import CONSENT, Library, StoredVoiceprint
-from ..library.profiles import key
+from ..library.keys import key
 from ..types import Embedding
 from .name import Change, changing
 from .recognise import match_again
@@ -106,12 +106,12 @@ def without(text: str, source: object, name: str) -> str | None:
 
 
 def _profile(library: Library, name: str, *, with_clips: bool, voices: bool) -> dict[str, Any]:
-    profile = library.profile(name)
-    voiceprints = library.voiceprints_of(name)
+    profile = library.profiles.get(name)
+    voiceprints = library.voiceprints.of(name)
     clip_by_voiceprint = {row.id: row.clip for row in voiceprints}
     clips = {}
     if with_clips:
-        clips = {clip_by_voiceprint[first]: clip for first, clip in library.clips(name) if first in clip_by_voiceprint}
+        clips = {clip_by_voiceprint[first]: clip for first, clip in library.voiceprints.clips(name) if first in clip_by_voiceprint}
     position = {clip: idx for idx, clip in enumerate(clips)}
     return {
         "name": profile.name,
@@ -199,18 +199,18 @@ def _take(document: Node, library: Library) -> tuple[Imported, ...]:
 
 def _take_profile(node: Node, library: Library, embedder: str) -> Imported:
     name = node["name"].text()
-    created = library.find_profile(name) is None
+    created = library.profiles.find(name) is None
     if created:
         role, note = node.get("role"), node.get("note")
-        library.create_profile(name, role=role.text() if role else None, note=note.text() if note else None)
+        library.profiles.create(name, role=role.text() if role else None, note=note.text() if note else None)
     voiceprints = list(node["voiceprints"].each())
     if not any(one.get("vector") is not None for one in voiceprints):  # a list of people and consents
-        return Imported(library.profile(name).name, created, 0)
+        return Imported(library.profiles.get(name).name, created, 0)
     clips = [_clip(clip) for clip in node["clips"].each()]
     rows = [_voiceprint(one, len(clips), library.dimension) for one in voiceprints]
     num_new = 0
     for (source, audio_sha256, consent, date, said, clip), group in groupby(rows, key=_origin):
-        num_new += library.add_voiceprints(
+        num_new += library.voiceprints.add(
             name,
             [row.embedding for row in group],
             embedder=embedder,
@@ -221,7 +221,7 @@ def _take_profile(node: Node, library: Library, embedder: str) -> Imported:
             audio_sha256=audio_sha256,
             clip=None if clip is None else clips[clip],
         )
-    return Imported(library.profile(name).name, created, num_new)
+    return Imported(library.profiles.get(name).name, created, num_new)
 
 
 def _origin(row: StoredVoiceprint) -> tuple[str, str, str, str | None, str | None, int | None]:

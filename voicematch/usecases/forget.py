@@ -9,7 +9,7 @@ from pathlib import Path
 from .. import outputs
 from ..errors import LibraryError, VoicematchError
 from ..library import Copy, Forgotten, Library, open_library
-from ..library.profiles import key
+from ..library.keys import key
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ def forget(name: str, *, library: Library, words: bool = False, backups: bool = 
 
     Raises ProfileNotFound, LibraryError.
     """
-    profile, number = library.profile(name), library.people.id(name)
+    profile, number = library.profiles.get(name), library.people.id(name)
     with outputs.following(library):
-        forgotten = library.forget_profile(name, words=words)
+        forgotten = library.profiles.forget(name, words=words)
     forgotten = library.let_go(forgotten)
     erased: list[Path] = []
     beyond: list[tuple[Path, str]] = []
@@ -72,7 +72,7 @@ def _erase_in_backup(path: Path, name: str, same: tuple[int, str], *, words: boo
             for profile in backup.profiles():
                 is_same = (backup.people.id(profile.name), profile.created) == same
                 if is_same or key(profile.name) == key(name):
-                    forgotten = backup.forget_profile(profile.name, words=words)
+                    forgotten = backup.profiles.forget(profile.name, words=words)
                     if not forgotten.compacted:
                         return forgotten.obstacle
     except LibraryError as error:
