@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from tests.support.library_example import CLIP, DIMENSION, EMBEDDER, embedding, episode, fill, voices
 from voicematch.errors import EmbedderMismatch, LibraryError, OutputExists
-from voicematch.library import Library, Output, default_location, erasure, migrations, open_library, schema
+from voicematch.library import Library, Output, State, default_location, erasure, migrations, open_library, schema
 from voicematch.library.database import open_database
 from voicematch.models.table import DEFAULT_EMBEDDER, MODELS
 from voicematch.types import Line
@@ -193,6 +193,20 @@ def test_a_library_without_voices_may_change_its_embedder(tmp_path: Path) -> Non
         assert library.dimension == DIMENSION  # the first vector said so
     with open_library(tmp_path / "library.db") as library:
         assert (library.embedder, library.dimension) == ("grand", DIMENSION)
+
+
+def test_a_library_that_knows_no_dimension_yet_holds_no_voice(tmp_path: Path) -> None:
+    with open_library(tmp_path / "library.db", embedder="grand") as library:
+        assert (library.dimension, library.upkeep.check()) == (None, ())
+        assert list(library.speakers.all_embeddings().episodes()) == []
+        assert library.voiceprints.all().profiles == library.unknowns.ignored_voiceprints().profiles == ()
+        with library.together(keep=False):
+            library.profiles.create("Ann")
+            library.voiceprints.add(
+                "Ann", [embedding(0)], embedder="grand", consent="self", source="a", audio_sha256="a" * 64
+            )
+            assert library.dimension == DIMENSION
+        assert library.dimension is None  # what was not kept said nothing
 
 
 # -- several processes
@@ -500,8 +514,19 @@ def shape(path: Path) -> set[tuple[str, frozenset[str]]]:
     }
 
 
+def newest_step(path: Path) -> str:
+    with closing(sqlite3.connect(path)) as connection:
+        (name,) = connection.execute("SELECT max(name) FROM migrations").fetchone()
+    return str(name)
+
+
+def test_a_library_of_the_newest_schema_is_kept(path: Path) -> None:
+    assert newest_step(FIXTURES / f"library-{NEWEST[:4]}.db") == newest_step(path) == NEWEST
+
+
 @pytest.mark.parametrize("released", sorted(FIXTURES.glob("library-*.db")), ids=lambda path: path.stem)
 def test_every_released_schema_opens_as_todays(released: Path, path: Path, tmp_path: Path) -> None:
+    assert f"library-{newest_step(released)[:4]}" == released.stem
     shutil.copy(released, tmp_path / "old.db")
     with open_library(path) as today, open_library(tmp_path / "old.db") as library:
         assert library.episodes.get("Episode 1") == today.episodes.get("Episode 1")
@@ -512,6 +537,16 @@ def test_every_released_schema_opens_as_todays(released: Path, path: Path, tmp_p
         assert [hit.text for hit in library.search("continual")] == ["On continual learning, naïvely."]
         assert library.upkeep.check() == ()
     assert shape(tmp_path / "old.db") == shape(path)
+
+
+def test_an_older_library_keeps_its_backlog(tmp_path: Path) -> None:
+    shutil.copy(FIXTURES / "library-0002.db", tmp_path / "old.db")
+    with open_library(tmp_path / "old.db") as library:
+        failed, queued = library.jobs.find(State.FAILED, State.QUEUED)
+        assert (failed.key, failed.show, failed.duration, failed.error) == ("k2", "The Show", 61.5, "no audio stream")
+        assert failed.about == {"persons": [["Ann Lee", "host"]]}
+        assert (queued.key, queued.attempts, queued.error) == ("k3", 0, None)
+        assert library.unknowns.all() == ()
 
 
 def test_an_older_library_learns_shows_steadiness_and_files(path: Path, tmp_path: Path) -> None:

@@ -164,7 +164,10 @@ def test_a_forgotten_name_goes_from_the_lines_as_speaker_but_not_from_what_was_s
     library.episodes.store(replace(episode(), lines=lines, matches={}), {})
     assert library.profiles.forget("Ann Lee").num_lines == 1
     scrubbed = (Word(0.0, 1.0, "Ann", None), Word(1.0, 2.0, "Lee", "Bob"))
-    assert library.episodes.get("Episode 1").lines == (Line(0.0, 2.0, "Ann Lee here", None, scrubbed, ("Bob",)), lines[1])
+    assert library.episodes.get("Episode 1").lines == (
+        Line(0.0, 2.0, "Ann Lee here", None, scrubbed, ("Bob",)),
+        lines[1],
+    )
 
 
 def test_the_id_of_a_forgotten_profile_is_not_given_again(library: Library) -> None:

@@ -267,7 +267,7 @@ def test_backups_are_erased_too_where_asked(library: Library, folder: Path) -> N
     assert {place.name for place in reached.erased} == {"backup.db", "all.json"}
     assert [profile["name"] for profile in json.loads((folder / "all.json").read_text())["profiles"]] == ["Bob"]
     with open_library(folder / "backup.db") as backup:
-        assert [profile.name for profile in backup.profiles()] == ["Bob"]
+        assert [profile.name for profile in backup.profiles.all()] == ["Bob"]
     assert b"Ann" not in (folder / "backup.db").read_bytes()
 
 

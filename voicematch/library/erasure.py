@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from ..errors import LibraryError
 from ..types import Verdict
-from . import mentions, profiles
+from . import keys, mentions
 from .copies import BACKUP, Copies, Copy
 from .database import Database, now
 from .schema import (
@@ -173,8 +173,7 @@ def _scrub_lines(connection: sa.Connection, name: str) -> tuple[int, frozenset[s
         values: dict[str, str | None] = {}
         if words:
             scrubbed = [
-                [*word[:3], None] if word[3] and keys.key(word[3]) == forgotten else word
-                for word in json.loads(words)
+                [*word[:3], None] if word[3] and keys.key(word[3]) == forgotten else word for word in json.loads(words)
             ]
             values["words"] = json.dumps(scrubbed, ensure_ascii=False, separators=(",", ":"))
         if others:

@@ -16,12 +16,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from . import stale
 from .database import Database
-from .jobs import State
 from .matches import Names
-from .schema import candidates, episodes, job_outputs, jobs, outputs, speakers, unknown_speakers
-
-MOST_ASKED = 500  # a longer list is cheaper to look up here than to send
+from .schema import candidates, episodes, jobs, outputs, speakers, unknown_speakers
 
 Sayings = Mapping[str, Sequence[object]]
 """By audio sha256, all that the files of an episode say of its speakers, for comparing alone."""
@@ -61,7 +59,7 @@ class Outputs:
 
     def of(self, audio_sha256: str) -> tuple[Output, ...]:
         """The files of an episode, in the order of their paths; also those that a job wrote in an older library."""
-        of_job = _of_jobs().where(jobs.c.audio_sha256 == audio_sha256)
+        of_job = stale.of_jobs().where(jobs.c.audio_sha256 == audio_sha256)
         with self._database.read() as connection:
             known = [_output(row) for row in connection.execute(_KNOWN.where(episodes.c.audio_sha256 == audio_sha256))]
             known += [Output(Path(row.path), row.format) for row in connection.execute(of_job)]
@@ -111,7 +109,7 @@ class Outputs:
     def mark(self, audio_sha256s: Collection[str]) -> None:
         """Makes stale every file of these episodes; belongs in the transaction that changes what they say."""
         with self._database.write() as connection:
-            mark(connection, audio_sha256s)
+            stale.mark(connection, audio_sha256s)
 
     def sayings(self) -> Sayings:
         """What the files of every episode that has some say of its speakers."""
@@ -119,36 +117,8 @@ class Outputs:
             return _sayings(connection)
 
 
-def mark(connection: sa.Connection, audio_sha256s: Collection[str]) -> None:
-    few = len(audio_sha256s) < MOST_ASKED
-    wanted = episodes.c.audio_sha256.in_(list(audio_sha256s)) if few else sa.true()
-    found = connection.execute(sa.select(episodes.c.id, episodes.c.audio_sha256).where(wanted)).all()
-    numbers = {row.audio_sha256: row.id for row in found if row.audio_sha256 in audio_sha256s}
-    if not numbers:
-        return
-    values = {"stale": uuid.uuid4().hex}
-    of_jobs = _of_jobs().where(jobs.c.audio_sha256.in_(list(numbers)) if few else sa.true())
-    for row in connection.execute(of_jobs).all():
-        if row.audio_sha256 in numbers:
-            known = {"path": row.path, "format": row.format, "episode_id": numbers[row.audio_sha256]}
-            connection.execute(outputs.insert().values(**known, **values))
-    own = outputs.c.episode_id == sa.bindparam("its_episode")
-    its_episodes = [{"its_episode": number} for number in numbers.values()]
-    connection.execute(outputs.update().where(own).values(values), its_episodes)
-
-
-def _of_jobs() -> sa.Select[Any]:
-    """Files that a job wrote before they were recorded with their episodes."""
-    return (
-        sa.select(job_outputs.c.path, job_outputs.c.format, jobs.c.audio_sha256)
-        .join(jobs, jobs.c.id == job_outputs.c.job_id)
-        .where(jobs.c.state == State.DONE, jobs.c.audio_sha256.is_not(None))
-        .where(job_outputs.c.path.not_in(sa.select(outputs.c.path)))
-    )
-
-
 def _sayings(connection: sa.Connection) -> Sayings:
-    of_jobs = _of_jobs().subquery()
+    of_jobs = stale.of_jobs().subquery()
     has_files = episodes.c.id.in_(sa.select(outputs.c.episode_id)) | episodes.c.audio_sha256.in_(
         sa.select(of_jobs.c.audio_sha256)
     )

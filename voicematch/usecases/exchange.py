@@ -111,7 +111,11 @@ def _profile(library: Library, name: str, *, with_clips: bool, voices: bool) -> 
     clip_by_voiceprint = {row.id: row.clip for row in voiceprints}
     clips = {}
     if with_clips:
-        clips = {clip_by_voiceprint[first]: clip for first, clip in library.voiceprints.clips(name) if first in clip_by_voiceprint}
+        clips = {
+            clip_by_voiceprint[first]: clip
+            for first, clip in library.voiceprints.clips(name)
+            if first in clip_by_voiceprint
+        }
     position = {clip: idx for idx, clip in enumerate(clips)}
     return {
         "name": profile.name,

@@ -38,7 +38,7 @@ def forget(name: str, *, library: Library, words: bool = False, backups: bool = 
     profile, number = library.profiles.get(name), library.people.id(name)
     with outputs.following(library):
         forgotten = library.profiles.forget(name, words=words)
-    forgotten = library.let_go(forgotten)
+    forgotten = library.profiles.let_go(forgotten)
     erased: list[Path] = []
     beyond: list[tuple[Path, str]] = []
     for path in forgotten.backups:
@@ -69,7 +69,7 @@ def _erase_in_backup(path: Path, name: str, same: tuple[int, str], *, words: boo
     """Erases a person in a copy of the library, also under an earlier name. What is in the way, or nothing."""
     try:
         with open_library(path, create=False, keep_old=False) as backup:
-            for profile in backup.profiles():
+            for profile in backup.profiles.all():
                 is_same = (backup.people.id(profile.name), profile.created) == same
                 if is_same or key(profile.name) == key(name):
                     forgotten = backup.profiles.forget(profile.name, words=words)

@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import outputs
 from ..errors import EnrollmentError, LibraryError
-from ..library import Library, UnknownSpeaker
+from ..library import Library, Recorded, UnknownSpeaker
 from ..library.keys import key
 from ..voices import recognise as recognition
 from ..voices.score import centroid, steadiness
@@ -171,6 +171,18 @@ def merge_unknowns(source: str, into: str, *, library: Library) -> tuple[Unknown
         library.unknowns.merge(source, into)
         match_again(library)
         return library.unknowns.get(into).speakers
+
+
+def undo(recorded: Recorded, *, library: Library) -> tuple[Change, ...]:
+    """Take back what was recorded, and return every label that changes by it.
+
+    What was matched since with what goes is matched again. Raises ChangedSince when what a person said then has been
+    changed again since; the library is as it was then.
+    """
+    with changing(library) as changes:
+        if not library.undo(recorded):
+            match_again(library)
+    return tuple(changes)
 
 
 @contextmanager

@@ -28,4 +28,4 @@ def finish_for(library: Library) -> None:
     for folder in {output.path.parent for output in library.outputs.stale()}:
         partial.sweep(folder)
     outputs.finish(library)
-    library.tidy()
+    library.upkeep.tidy()

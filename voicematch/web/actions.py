@@ -206,17 +206,8 @@ def undo(fields: Fields, *, library: Library, journal: Journal) -> views.Done:
     if not number.isdecimal():
         raise WrongFields(f"action: {number!r} is not the number of one")
     done, recorded = journal.get(int(number[:18]))
-    with outputs.following(library):
-        before = library.speakers.names()
-        if not library.undo(recorded):
-            naming.relabel(library=library)
-        after = library.speakers.names()
+    changes = naming.undo(recorded, library=library)
     journal.remove(done.id)
-    changes = [
-        Change(sha256, speaker, before.get((sha256, speaker)), name)
-        for (sha256, speaker), name in after.items()
-        if before.get((sha256, speaker)) != name
-    ]
     return _done(f"Undone: {done.text}", None, changes, library)
 
 
