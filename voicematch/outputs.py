@@ -12,11 +12,12 @@ import string
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
 from . import formats
-from .errors import OutputExists, VoicematchError
+from .errors import OutputExists, VoicematchError, shown
 from .library import Library, Output, partial
 from .library.outputs import changed
 from .types import LabelledEpisode
@@ -35,7 +36,7 @@ def write(library: Library, episode: LabelledEpisode, files: Sequence[tuple[Path
 
     Raises VoicematchError when one cannot be written; the next command then tries again.
     """
-    texts = [(path, form, formats.FORMATS[form](episode)) for path, form in files]
+    texts = [(path, form, text_of(episode, form)) for path, form in files]
     expected = [(path.absolute(), form, _digest(text.encode()), _digest_at(path)) for path, form, text in texts]
     mark = library.outputs.expect(episode.audio_sha256, expected)
     written: list[Path] = []
@@ -45,6 +46,11 @@ def write(library: Library, episode: LabelledEpisode, files: Sequence[tuple[Path
             written.append(path.absolute())
     finally:
         library.outputs.written(written, mark)
+
+
+def text_of(episode: LabelledEpisode, form: str) -> str:
+    """An episode in a format. A password or key in its address stays in the library."""
+    return formats.FORMATS[form](replace(episode, source=shown(episode.source)))
 
 
 def refuse_changed(library: Library, paths: Sequence[Path]) -> None:

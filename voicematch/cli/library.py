@@ -49,12 +49,16 @@ def stats(as_json: bool, location: str | None) -> None:
 
 
 @library.command()
+@click.option("--repair", is_flag=True, help="Take out what cannot be right, and say what it was.")
 @library_option
-def check(location: str | None) -> int:
-    """Look for damage; exit 1 when there is any."""
+def check(repair: bool, location: str | None) -> int:
+    """Look for damage, and for what cannot be right; exit 1 when there is any."""
     from ..library import open_library
 
-    with open_library(location) as opened:
+    with open_library(location, create=location is None) as opened:
+        if repair:
+            for line in opened.upkeep.repair():
+                click.echo(f"repaired: {line}")
         findings = opened.upkeep.check()
     for finding in findings:
         click.echo(finding)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +18,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import LibraryError
+
+log = logging.getLogger(__name__)
 
 BUSY_SECONDS = 30.0  # how long a writer waits for another one; a long batch write takes about a second
 WRITER_LOCK = 0x766F6963  # the advisory lock that gives PostgreSQL SQLite's rule of one writer at a time
@@ -116,6 +120,8 @@ def open_database(location: str | Path, *, create: bool, busy_seconds: float = B
         raise LibraryError(f"{url.partition('://')[0]}: no such kind of library; give a file or a postgresql:// URL")
     path = Path(url.removeprefix("sqlite:///")).expanduser()
     is_new = _prepare_file(path, create=create)
+    if not is_new:
+        _keep_private(path)
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(path.absolute())), connect_args={"timeout": busy_seconds}
     )
@@ -171,7 +177,7 @@ def _open_postgresql(url: str) -> Database:
     except ModuleNotFoundError as error:
         missing = f"the package {error.name} is missing; for PostgreSQL: pip install 'psycopg[binary]'"
         raise LibraryError(missing) from error
-    except sa.exc.ArgumentError as error:
+    except (sa.exc.ArgumentError, ValueError) as error:
         raise LibraryError("not a PostgreSQL URL; it looks like postgresql://user@host/database") from error
     sa.event.listen(engine, "begin", _take_writer_lock)
     return Database(engine, None)
@@ -182,6 +188,8 @@ def _prepare_file(path: Path, *, create: bool) -> bool:
     try:
         if path.is_dir():
             raise LibraryError(f"{path}: a directory, not a library; name a file in it")
+        if path.exists() and not path.is_file():
+            raise LibraryError(f"{path}: not an ordinary file, and so no library")
         if not create and (not path.exists() or path.stat().st_size == 0):
             raise LibraryError(f"{path}: no library there yet; voicematch enroll NAME FILE makes one")
         if not path.exists():
@@ -197,6 +205,17 @@ def _prepare_file(path: Path, *, create: bool) -> bool:
     if head and head != b"SQLite format 3\x00":
         raise LibraryError(f"{path}: not a voicematch library")
     return not head
+
+
+def _keep_private(path: Path) -> None:
+    """Takes from others what they may read of a library that is the user's own, and says so."""
+    with suppress(OSError):
+        found = path.stat()
+        if os.name == "posix" and stat.S_IMODE(found.st_mode) & 0o077 and found.st_uid == os.geteuid():
+            for suffix in ("", "-wal", "-shm"):
+                with suppress(FileNotFoundError):
+                    path.with_name(path.name + suffix).chmod(0o600)
+            log.warning("%s could be read by others of this machine; now only you can", path)
 
 
 def _set_up_connection(connection: sqlite3.Connection, _record: object) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from ..errors import LibraryError, OutputExists
-from . import erasure, partial, schema
+from . import domains, erasure, partial, schema
 from .copies import BACKUP, Copies
 from .database import Database, one_line_errors
 from .pins import Pin
@@ -73,10 +73,23 @@ class Upkeep:
 
     def check(self) -> tuple[str, ...]:
         """Say what is wrong, one line each: the file, references, the search index, vectors. Nothing: all is well."""
-        of_file = _sqlite_findings(self._database) if self._database.path else ()
+        of_file = _file_findings(self._database)
         with self._database.read() as connection:
             of_vectors = _vector_findings(connection, self._pin.embedder, self._pin.dimension(connection))
-            return (*of_file, *of_vectors)
+            return (*of_file, *map(str, domains.findings(connection)), *of_vectors)
+
+    def repair(self) -> tuple[str, ...]:
+        """Take out what cannot be right, and say what that was, one line each. What `check` finds then, stays.
+
+        Raises LibraryError when the file itself is damaged: a backup is what helps there.
+        """
+        if any(line.startswith("the file is damaged") for line in _file_findings(self._database)):
+            raise LibraryError(f"{self._database.location}: the file is damaged; restore a backup of it")
+        with self._database.write() as connection:
+            done = domains.repair(connection)
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("INSERT INTO lines_fts(lines_fts) VALUES ('rebuild')")
+        return done
 
     def backup(self, target: str | Path) -> None:
         """Copy the library as it is at one moment, while others may go on writing. Raises OutputExists."""
@@ -109,7 +122,9 @@ def _num_rows(connection: sa.Connection, table: sa.Table) -> int:
     return int(connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
 
 
-def _sqlite_findings(database: Database) -> Iterator[str]:
+def _file_findings(database: Database) -> Iterator[str]:
+    if database.path is None:
+        return
     with database.bare() as connection:
         for (message,) in connection.execute("PRAGMA integrity_check"):
             if message != "ok":

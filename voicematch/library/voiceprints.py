@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import sqlalchemy as sa
 
-from ..errors import LibraryError
+from ..errors import LibraryError, shown
 from ..types import Embedding
 from ..voices.score import Voiceprints
 from . import vectors
@@ -103,7 +103,7 @@ class StoredVoiceprints:
             if clip is not None:
                 digest = hashlib.sha256(clip).hexdigest()
                 clip_id = insert(connection, clips, profile_id=number, audio=clip, created=now(), sha256=digest)
-            rest = {"clip_id": clip_id, "source": storable(source), "consent": consent, "created": now()}
+            rest = {"clip_id": clip_id, "source": storable(shown(source)), "consent": consent, "created": now()}
             rest |= {"consent_date": consent_date or now()[:10], "consent_note": consent_note or None}
             connection.execute(
                 voiceprints.insert(),
