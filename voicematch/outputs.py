@@ -180,15 +180,16 @@ def file_name(text: str) -> str:
     return f"_{plain}" if RESERVED.fullmatch(plain) else plain
 
 
-def write_atomically(path: Path, content: str | bytes, *, private: bool = False) -> None:
+def write_atomically(path: Path, content: str | bytes, *, private: bool = False, durable: bool = True) -> None:
     """The whole content under ``path``, or nothing: written beside it under another name, then renamed.
 
     private : readable for its owner alone, in a folder that is there already
+    durable : also a power cut leaves it whole, which takes some 6 ms; not for what is written again when it differs
     """
     try:
         if not private:
             path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.writing(path, private=private) as temporary:
+        with partial.writing(path, private=private, durable=durable) as temporary:
             temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise VoicematchError(f"{path}: cannot write: {error.strerror}") from error

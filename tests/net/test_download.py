@@ -160,7 +160,7 @@ def test_a_document_comes_with_where_it_was(site: Site) -> None:
     site.pages["/feed"] = Page(status=301, location="/moved")
     site.pages["/moved"] = Page(gzip.compress(b"<rss/>"), "text/xml; charset=utf-8")
     document = fetch(f"{site.url}/feed", most_bytes=100)
-    assert (document.raw, document.url, document.content_type) == (b"<rss/>", f"{site.url}/moved", "text/xml")
+    assert (document.raw, document.url) == (b"<rss/>", f"{site.url}/moved")
 
 
 @pytest.mark.parametrize("content", [b"x" * 101, gzip.compress(b"x" * 101), gzip.compress(b"x" * 10_000_000)])

@@ -99,7 +99,7 @@ def test_the_episode_is_stored_as_it_was_answered(library: Library, tmp_path: Pa
 def test_an_episode_need_not_be_stored(library: Library, tmp_path: Path) -> None:
     path = noise(tmp_path / "episode.wav", 50)
     identify(path, library=library, engines=engines(*TWO), store=False)
-    assert library.episodes.list() == ()
+    assert library.listings.episodes()[0] == ()
 
 
 def test_two_speakers_that_are_one_profile_become_one(library: Library, tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_clip_that_will_not_do_is_refused(
     path = noise(tmp_path / "clip.wav", 50)
     with pytest.raises(errors.EnrollmentError, match=says):
         enroll("Ada", path, library=library, engines=engines(*turns), **options)  # type: ignore[arg-type]
-    assert library.profiles.all() == ()
+    assert library.people.find()[0] == ()
 
 
 def test_a_span_beyond_the_end_is_refused(library: Library, tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_naming_a_voice_too_short_to_keep(library: Library, tmp_path: Path) -> N
     identify(path, library=library, engines=engines(*turns))
     with pytest.raises(errors.EnrollmentError, match=r"only 3\.0 s of speech"):
         name("short.wav", "SPEAKER_01", "Grace", library=library, consent="public")
-    assert library.profiles.all() == ()
+    assert library.people.find()[0] == ()
 
 
 def test_another_embedder_is_refused(library: Library, tmp_path: Path) -> None:

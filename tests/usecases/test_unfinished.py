@@ -267,7 +267,7 @@ def test_backups_are_erased_too_where_asked(library: Library, folder: Path) -> N
     assert {place.name for place in reached.erased} == {"backup.db", "all.json"}
     assert [profile["name"] for profile in json.loads((folder / "all.json").read_text())["profiles"]] == ["Bob"]
     with open_library(folder / "backup.db") as backup:
-        assert [profile.name for profile in backup.profiles.all()] == ["Bob"]
+        assert backup.people.names() == ("Bob",)
     assert b"Ann" not in (folder / "backup.db").read_bytes()
 
 
@@ -286,4 +286,4 @@ def test_where_the_name_is_said_it_is_told_and_redacted(library: Library, folder
     after = library.episodes.get("03" * 32)
     assert (after.title, [line.text for line in after.lines]) == ("A talk with  […]", ["Welcome, […]!", "Joann Leed"])
     assert "Welcome, […]!" in (folder / "3.vtt").read_text(encoding="utf-8")
-    assert library.search("lee") == ()
+    assert library.search.lines("lee") == ()

@@ -196,7 +196,7 @@ def test_what_is_lost_is_said_and_nothing_lost_unasked(library: Library, tmp_pat
     assert done.silent == ("Basil", "Cyd", "Dora")
     with open_library(library.location) as after:
         assert axes(after) == {"Ada": [6]}
-        assert [profile.name for profile in after.profiles.all()] == ["Ada", "Basil", "Cyd", "Dora"]
+        assert [profile.name for profile in after.people.find()[0]] == ["Ada", "Basil", "Cyd", "Dora"]
         assert after.upkeep.check() == ()
 
 

@@ -366,7 +366,7 @@ def test_review_asks_no_consent_again(library: Library, writing: TestClient) -> 
         ("name-unknown", {"unknown": "U-0003"}, 400, "name is missing"),
         ("name-unknown", {"unknown": "U-0003", "name": "New"}, 400, "say why the voice of New may be kept"),
         ("name-unknown", {"unknown": "U-0003", "name": "New", "consent": "none"}, 400, "consent must be one of"),
-        ("name-unknown", {"unknown": "U-9999", "name": "New"}, 400, "no unknown voice 'U-9999'"),
+        ("name-unknown", {"unknown": "U-9999", "name": "New"}, 404, "no unknown voice 'U-9999'"),
         (
             "name",
             {"episode": KEY, "speaker": "SPEAKER_09", "name": "New", "consent": "self"},
@@ -380,7 +380,7 @@ def test_review_asks_no_consent_again(library: Library, writing: TestClient) -> 
         ("merge", {"source": "Ada Ash", "into": "ada ash"}, 400, "one profile already"),
         ("merge", {"source": "Ada Ash", "into": "Nobody"}, 404, "no profile 'Nobody'"),
         ("rename", {"old": "Ada Ash", "new": "Dora Dill"}, 400, "Dora Dill"),
-        ("split", {"unknown": "U-9999"}, 400, "no unknown voice"),
+        ("split", {"unknown": "U-9999"}, 404, "no unknown voice"),
         ("undo", {"action": "7"}, 404, "nothing to undo"),
         ("undo", {"action": "x"}, 400, "is not the number"),
     ],

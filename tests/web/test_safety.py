@@ -102,7 +102,7 @@ def test_a_name_made_to_point_here_is_refused(client: TestClient, host: str) -> 
 def test_no_other_site_writes(client: TestClient, library: Library, headers: dict[str, str]) -> None:
     assert client.post("/actions/ignore", data=IGNORE, headers=headers).status_code == 403
     assert client.post("/actions/ignore", json=IGNORE, headers=headers).status_code == 403
-    assert library.unknowns.get("U-0003").ignored_as is None
+    assert library.voices.unknown("U-0003").ignored_as is None
 
 
 @pytest.mark.parametrize(

@@ -85,11 +85,11 @@ def test_nothing_private_is_in_it(site: Path, web_folder: Path) -> None:
 
 def test_a_name_in_doubt_stays_at_home(site: Path, web_folder: Path) -> None:
     with open_library(web_folder / "library.db") as library:
-        match = library.judging.review(limit=1)[0][0]
+        match = library.voices.review(limit=1)[0][0]
     assert match.speaker.profile is not None
-    page = json.loads((site / "data" / "lines" / f"{match.sha256[:16]}.json").read_text(encoding="utf-8"))
+    page = json.loads((site / "data" / "lines" / f"{match.audio_sha256[:16]}.json").read_text(encoding="utf-8"))
     assert match.speaker.label in {line[2] for line in page}
-    assert match.speaker.profile[1] not in {line[2] for line in page}
+    assert match.speaker.profile.name not in {line[2] for line in page}
 
 
 def test_sound_is_linked_where_the_feed_has_it(site: Path) -> None:

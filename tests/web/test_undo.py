@@ -131,7 +131,7 @@ def test_an_earlier_one_is_undone_and_the_later_stays(library: Library) -> None:
     first = act(library, journal, "ignore", {"unknown": "U-0001", "as": "ad"})
     act(library, journal, "confirm", {"episode": sha(2), "speaker": "SPEAKER_00"})
     take_back(library, journal, first)
-    assert library.unknowns.get("U-0001").ignored_as is None
+    assert library.voices.unknown("U-0001").ignored_as is None
     assert library.episodes.get(sha(2)).matches["SPEAKER_00"].profile == "Ada"
     assert naming.relabel(library=library) == ()
 

@@ -72,7 +72,7 @@ def cli() -> None:
     """
 
 
-class _Talk(logging.Handler):
+class _OnStderr(logging.Handler):
     """Warnings of the library, one line each, on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -80,16 +80,16 @@ class _Talk(logging.Handler):
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs one command and exits: 0 done, 1 an error of ours, 2 usage, 3 some files failed, 130 stopped by ^C."""
+    """Run one command and exit: 0 done, 1 an error of ours, 2 usage, 3 some files failed, 130 stopped by ^C."""
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
 def run(arguments: list[str], *, engines: Engines | None = None) -> int:
-    """The exit code of one command. The one place where errors turn into one line on stderr.
+    """Run one command and return its exit code. The one place where errors turn into one line on stderr.
 
     engines : what identify and enroll use instead of the built-in ones
     """
-    talk = _Talk(logging.WARNING)
+    talk = _OnStderr(logging.WARNING)
     logging.getLogger("voicematch").addHandler(talk)
     try:
         outcome = cli.main(arguments, prog_name="voicematch", standalone_mode=False, obj=engines)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..voices.consent import CONSENT
 from .options import Timestamp, engine_options, json_option, library_option, open_engines, quiet_option
 from .terminal import print_json, progress_bar
 
@@ -26,7 +27,7 @@ CONSENT_HELP = (
 @click.option("--from", "start", type=Timestamp(), default=0.0, help="Where the voice starts, as 30, 0:30 or 1:02:03.")
 @click.option("--to", "end", type=Timestamp(), help="Where it ends.")
 @click.option("--speaker", metavar="SPEAKER_00", help="Which voice, in a file of several (as `identify` labels them).")
-@click.option("--consent", type=click.Choice(("self", "permission", "public")), required=True, help=CONSENT_HELP)
+@click.option("--consent", type=click.Choice(CONSENT), required=True, help=CONSENT_HELP)
 @click.option("--role", help="host, guest …: shown with the profile.")
 @click.option("--no-clip", is_flag=True, help="Keep the vectors alone; a later model then cannot re-embed this voice.")
 @engine_options

@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .options import clock, json_option, library_option
-from .showing import FormatName, Outputs, print_episode_json, show
+from .showing import FormatName, OutputFiles, print_episode_json, show
 from .terminal import print_json, print_table
+
+if TYPE_CHECKING:
+    from ..library import EpisodeSummary
 
 
 @click.group()
@@ -27,13 +31,14 @@ def episodes() -> None:
 @json_option
 @library_option
 def list_(speaker: str | None, since: str | None, limit: int | None, as_json: bool, location: str | None) -> None:
-    """Stored episodes, newest first."""
+    """List stored episodes, newest first."""
     from ..library import open_library
 
     with open_library(location) as library:
-        stored = library.episodes.list(profile=speaker, since=since, limit=limit)
+        profile = None if speaker is None else library.people.id(speaker)
+        stored, _ = library.listings.episodes(profile=profile, since=since, limit=limit)
     if as_json:
-        print_json([dataclasses.asdict(episode) for episode in stored])
+        print_json([dataclasses.asdict(episode) | {"names": _names(episode)} for episode in stored])
         return
     if not stored:
         is_part = speaker is not None or since is not None
@@ -45,7 +50,7 @@ def list_(speaker: str | None, since: str | None, limit: int | None, as_json: bo
             e.title or e.source,
             e.date or "",
             clock(e.duration),
-            ", ".join(e.names),
+            ", ".join(_names(e)),
             str(e.num_speakers),
             e.audio_sha256[:12],
         )
@@ -54,18 +59,22 @@ def list_(speaker: str | None, since: str | None, limit: int | None, as_json: bo
     print_table(("episode", "date", "length", "named", "voices", "hash"), rows, right=("length", "voices"))
 
 
+def _names(episode: EpisodeSummary) -> list[str]:
+    return [person.name for person in episode.people]
+
+
 @episodes.command("show")
 @click.argument("episode")
 @click.option("--explain", is_flag=True, help="Say why each voice has, or has not, a name.")
 @json_option
 @library_option
 def show_(episode: str, explain: bool, as_json: bool, location: str | None) -> None:
-    """One stored episode, as `identify` showed it, with the names of today."""
+    """Show one stored episode, as `identify` did, with the names of today."""
     from ..library import open_library
 
     with open_library(location) as library:
         stored = library.episodes.get(episode)
-        num_episodes = library.unknowns.num_episodes()
+        num_episodes = library.voices.num_episodes()
     if as_json:
         print_episode_json(stored)
     else:
@@ -111,7 +120,7 @@ def export(episode: str, formats: tuple[str, ...], out: str | None, force: bool,
         raise click.UsageError("-o - takes exactly one -f")
     with open_library(location) as library:
         stored = library.episodes.get(episode)
-        outputs = Outputs(formats, out or str(Path()), force=force)
+        outputs = OutputFiles(formats, out or str(Path()), force=force)
         outputs.check(stored.source)
         with ExitStack() as noted:
             for path in outputs.paths(stored.source):
@@ -135,7 +144,7 @@ def search(words: str, speaker: str | None, since: str | None, limit: int, as_js
     from ..library import open_library
 
     with open_library(location) as library:
-        hits = library.search(words, speaker=speaker, since=since, limit=limit)
+        hits = library.search.lines(words, speaker=speaker, since=since, limit=limit)
     if as_json:
         print_json([dataclasses.asdict(hit) for hit in hits])
         return

@@ -13,7 +13,7 @@ import click
 from ..errors import VoicematchError, redacted
 from . import EXIT_ERROR, EXIT_PARTIAL
 from .options import SpeakerCount, engine_options, json_option, library_option, open_engines, quiet_option
-from .showing import FormatName, Outputs, print_episode_json, show
+from .showing import FormatName, OutputFiles, print_episode_json, show
 from .terminal import progress_bar
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def identify(
         raise click.UsageError("--transcript goes with one FILE")
     if out == "-" and (len(formats) != 1 or as_json):
         raise click.UsageError("-o - takes exactly one -f, and no --json")
-    outputs = Outputs(formats, out, force=force)
+    outputs = OutputFiles(formats, out, force=force)
     engines = engines or open_engines(diarizer, embedder, device)
     failures = 0
     with _library(location, voices, engines, quiet=quiet) as library:
@@ -131,8 +131,8 @@ def identify(
             if as_json:
                 print_episode_json(episode)
             elif out != "-":
-                show(episode, explain=explain, num_episodes=library.unknowns.num_episodes())
-        if not library.profiles.all():
+                show(episode, explain=explain, num_episodes=library.voices.num_episodes())
+        if not library.people.names():
             click.echo(NO_VOICES, err=True)
     if failures:
         click.echo(f"{failures} of {len(sources)} files failed", err=True)

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @click.group()
 def library() -> None:
-    """Where the library is, what is in it, check it, back it up, move it to another embedder."""
+    """Show where the library is and what is in it, check it, back it up, move it to another embedder."""
 
 
 @library.command()
 @library_option
 def path(location: str | None) -> None:
-    """Where the library is (or would be made)."""
+    """Print where the library is, or would be made."""
     from ..library import default_location
 
     click.echo(location or default_location())
@@ -35,7 +35,7 @@ def path(location: str | None) -> None:
 @json_option
 @library_option
 def stats(as_json: bool, location: str | None) -> None:
-    """What is in it, in numbers."""
+    """Show what is in it, in numbers."""
     from ..library import open_library
 
     with open_library(location) as opened:

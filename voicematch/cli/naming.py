@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..voices.consent import CONSENT
 from .enroll import CONSENT_HELP
 from .options import Command, json_option, library_option
 from .terminal import print_json, print_table
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
 
 def consent_option(command: Command) -> Command:
     default = " Without it, what the profile's voiceprints have already."
-    return click.option("--consent", type=click.Choice(("self", "permission", "public")), help=CONSENT_HELP + default)(
-        command
-    )
+    return click.option("--consent", type=click.Choice(CONSENT), help=CONSENT_HELP + default)(command)
 
 
 def dry_run_option(command: Command) -> Command:
@@ -47,12 +46,12 @@ def name(target: str, name: str, consent: str | None, dry_run: bool, as_json: bo
     from ..usecases import name as naming
     from ..voices.rules import number_of
 
+    voice = None if number_of(target) is not None else split_target(target)
     with open_library(location) as library:
-        if number_of(target) is not None:
+        if voice is None:
             added, changes = naming.name_unknown(target, name, library=library, consent=consent, dry_run=dry_run)
         else:
-            episode, speaker = split_target(target)
-            added, changes = naming.name(episode, speaker, name, library=library, consent=consent, dry_run=dry_run)
+            added, changes = naming.name(*voice, name, library=library, consent=consent, dry_run=dry_run)
         _report(f"{'Would name' if dry_run else 'Named'} {name}", added, changes, library, as_json, dry_run)
 
 
@@ -92,7 +91,7 @@ def correct(
 
 
 def split_target(target: str) -> tuple[str, str]:
-    """(episode, speaker) of EPISODE:SPEAKER."""
+    """Return (episode, speaker) of EPISODE:SPEAKER."""
     episode, separator, speaker = target.rpartition(":")
     if not separator or not episode or not speaker:
         raise click.UsageError(f"{target!r} is not EPISODE:SPEAKER; `voicematch episodes list` shows the episodes")
@@ -121,10 +120,10 @@ def _report(
 
 
 def print_changes(changes: Sequence[Change], library: Library) -> None:
-    """A table of them, by the episodes' titles."""
+    """Print a table of them, by the episodes' titles."""
     if not changes:
         return
-    titles = {episode.audio_sha256: episode.title or episode.source for episode in library.episodes.list()}
+    titles = {episode.audio_sha256: episode.title or episode.source for episode in library.listings.episodes()[0]}
     rows = [
         (titles.get(c.audio_sha256, ""), c.audio_sha256[:12], c.speaker, c.before or "unknown", c.after or "unknown")
         for c in changes

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..models.table import DEVICES
+
 if TYPE_CHECKING:
     from ..usecases.chosen import Engines
 
@@ -64,7 +66,7 @@ def embedder_option(command: Command) -> Command:
 def device_option(command: Command) -> Command:
     return click.option(
         "--device",
-        type=click.Choice(("auto", "cpu", "cuda", "mps")),
+        type=click.Choice(DEVICES),
         default="auto",
         show_default=True,
         help="Where the engines on torch compute.",
@@ -72,12 +74,12 @@ def device_option(command: Command) -> Command:
 
 
 def engine_options(command: Command) -> Command:
-    """``--diarizer``, ``--embedder`` and ``--device``, as `open_engines` takes them."""
+    """Add ``--diarizer``, ``--embedder`` and ``--device``, as `open_engines` takes them."""
     return diarizer_option(embedder_option(device_option(command)))
 
 
 def open_engines(diarizer: str | None, embedder: str | None, device: str) -> Engines:
-    """The engines asked for; what is not asked for is left to the library.
+    """Open the engines asked for; what is not asked for is left to the library.
 
     A GPU that is asked for with a diarizer on torch is that diarizer's: the embedder takes it where it can.
     """
@@ -117,17 +119,17 @@ class SpeakerCount(click.ParamType[tuple[int, int]]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
         if isinstance(value, tuple):
             return value
-        found = re.fullmatch(r"(\d+)(?:-(\d+))?", value)
-        if not found:
+        counts = re.fullmatch(r"(\d+)(?:-(\d+))?", value)
+        if not counts:
             self.fail(f"{value!r} is not a number of speakers; write 3 or 2-5", param, ctx)
-        fewest, most = int(found[1]), int(found[2] or found[1])
+        fewest, most = int(counts[1]), int(counts[2] or counts[1])
         if not 1 <= fewest <= most:
             self.fail(f"{value!r}: the fewest is at least 1 and at most the most", param, ctx)
         return fewest, most
 
 
 def clock(seconds: float) -> str:
-    """A length of time, rounded to the nearest second.
+    """Return a length of time, rounded to the nearest second.
 
     >>> clock(62.6), clock(3723)
     ('1:03', '1:02:03')

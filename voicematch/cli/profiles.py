@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,11 +30,11 @@ def profiles() -> None:
 @json_option
 @library_option
 def list_(as_json: bool, location: str | None) -> None:
-    """Everybody the library knows."""
+    """List everybody the library knows."""
     from ..library import open_library
 
     with open_library(location) as library:
-        known = library.profiles.all()
+        known, _ = library.people.find()
     if as_json:
         print_json([dataclasses.asdict(profile) for profile in known])
         return
@@ -65,21 +64,23 @@ def list_(as_json: bool, location: str | None) -> None:
 @json_option
 @library_option
 def show(name: str, as_json: bool, location: str | None) -> None:
-    """One person: first and last heard, talk time, who with, voiceprints, and the episodes they speak in."""
+    """Show one person: first and last heard, talk time, who with, voiceprints, and the episodes they speak in."""
     from ..library import open_library
+    from ..library.reading.people import co_speakers
 
     with open_library(location) as library:
         profile = library.profiles.get(name)
         voiceprints = library.voiceprints.rows(profile.name)
-        appearances = library.episodes.appearances(profile.name)
+        appearances = library.people.appearances(profile.id)
+        company = co_speakers(appearances)
     if as_json:
         print_json(
             {
                 **dataclasses.asdict(profile),
                 "voiceprints": [dataclasses.asdict(row) for row in voiceprints],
                 "first_heard": appearances[0].date if appearances else None,
-                "co_speakers": dict(_company(appearances)),
-                "appearances": [dataclasses.asdict(row) for row in appearances],
+                "co_speakers": {one.person.name: one.num_episodes for one in company},
+                "appearances": [dataclasses.asdict(row) | {"co_speakers": _names(row)} for row in appearances],
             }
         )
         return
@@ -89,9 +90,9 @@ def show(name: str, as_json: bool, location: str | None) -> None:
             f"Heard in {profile.num_episodes} episode(s), {clock(profile.talk_seconds)} of talk: first "
             f"{_when(appearances[0])}, last {_when(appearances[-1])}"
         )
-    company = ", ".join(f"{name} ({num})" for name, num in _company(appearances)[:MOST_COMPANY])
     if company:
-        click.echo(f"Most often with {company}")
+        most_often = ", ".join(f"{one.person.name} ({one.num_episodes})" for one in company[:MOST_COMPANY])
+        click.echo(f"Most often with {most_often}")
     click.echo(
         f"Voice profile active: {profile.num_voiceprints} voiceprint(s), {clock(profile.speech_seconds)} of speech"
     )
@@ -110,7 +111,7 @@ def show(name: str, as_json: bool, location: str | None) -> None:
                 a.date or "",
                 clock(a.talk_seconds),
                 str(a.num_turns),
-                ", ".join(a.co_speakers),
+                ", ".join(_names(a)),
             )
             for a in appearances
         ]
@@ -252,7 +253,7 @@ def export(
         raise OutputExists(f"{path} exists; --force overwrites it")
     voices = voices or with_clips
     with open_library(location, create=False) as library:
-        names = names or tuple(profile.name for profile in library.profiles.all())
+        names = names or library.people.names()
         text = exchange.write_profiles(library, names, with_clips=with_clips, voices=voices)
         with recorded(library.copies, path, PROFILES):
             write_atomically(path, text, private=True)
@@ -286,10 +287,8 @@ def import_(path: Path, as_json: bool, location: str | None) -> None:
     click.echo(f"{len(changes)} voice(s) changed their label")
 
 
-def _company(appearances: Sequence[Appearance]) -> list[tuple[str, int]]:
-    """(name, episodes together) of everybody named in the same episodes, most often first."""
-    together = Counter(name for appearance in appearances for name in appearance.co_speakers)
-    return sorted(together.items(), key=lambda pair: (-pair[1], pair[0]))
+def _names(appearance: Appearance) -> list[str]:
+    return [person.name for person in appearance.others]
 
 
 def _when(appearance: Appearance) -> str:

@@ -37,7 +37,7 @@ class FormatName(click.ParamType[str]):
 
 
 @dataclass(frozen=True, slots=True)
-class Outputs:
+class OutputFiles:
     """Which files an episode is written to.
 
     folder : None is beside the audio (the current folder for a URL); "-" is stdout
@@ -50,10 +50,11 @@ class Outputs:
     def paths(self, source: str) -> list[Path]:
         from ..audio import Audio
         from ..formats import SUFFIXES
+        from ..net.addresses import is_address
 
         if self.folder == "-":
             return []
-        folder = Path(self.folder) if self.folder else Path() if "://" in source else Path(source).parent
+        folder = Path(self.folder) if self.folder else Path() if is_address(source) else Path(source).parent
         return [folder / f"{Audio(source).name}.{SUFFIXES.get(name, name)}" for name in self.formats]
 
     def check(self, source: str, follow: Library | None = None) -> None:
@@ -90,7 +91,7 @@ def print_episode_json(episode: LabelledEpisode) -> None:
 
 
 def show(episode: LabelledEpisode, *, explain: bool, num_episodes: Mapping[str, int]) -> None:
-    """The table: one row a voice, most talk first.
+    """Print the table: one row a voice, most talk first.
 
     num_episodes : in how many episodes each unknown is heard
     """

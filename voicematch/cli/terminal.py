@@ -30,7 +30,7 @@ def _shown(value: Any) -> Any:
 def print_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = (), title: str = ""
 ) -> None:
-    """A table as wide as it needs on stdout: for people, so the JSON is what to parse."""
+    """Print a table as wide as it needs on stdout: for people, so the JSON is what to parse."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -53,7 +53,7 @@ def print_table(
 
 @contextmanager
 def progress_bar(name: str, *, quiet: bool) -> Iterator[Progress | None]:
-    """A callback that draws a bar with the time left on stderr; None where nobody would see it."""
+    """Give a callback that draws a bar with the time left on stderr; None where nobody would see it."""
     if quiet or not sys.stderr.isatty():
         yield None
         return

@@ -24,15 +24,14 @@ Numbers = npt.NDArray[np.float64]
 MOST_AT_ONCE = 2000  # vectors in one linkage: their distances take 16 MB
 MOST_GROUPS = 80  # of one linkage that are kept; the smallest beyond are left to find their place
 
-# Tuned on the development episodes with models/train/tune_clustering.py, anew for each embedder.
-SHRINKAGE = 0.6  # how far the centre of all voices moves from the training set's to the episode's own
-THRESHOLD = (
-    0.7  # cosine distance below which groups are joined at the start; too low costs time, too high merges people
-)
-EVIDENCE = 0.3  # F_A: windows overlap and resemble their neighbours, so each counts for less than an independent one
-PARSIMONY = 12.0  # F_B: the larger, the fewer speakers
+# Chosen on simulated shows, of people whom the embedder was trained on and of others (models/train/fit_engine.py).
+EVENNESS = 0.1  # how far the spread within a voice is taken to be the same in all directions: few people tell it
+SHRINKAGE = 0.5  # how far the centre of all voices moves from the training set's to the episode's own
+THRESHOLD = 0.7  # cosine distance below which groups are joined at first; too low costs time, too high merges people
+EVIDENCE = 0.4  # F_A: windows overlap and resemble their neighbours, so each counts for less than an independent one
+PARSIMONY = 20.0  # F_B: the larger, the fewer speakers
 CAUTION = 1.0  # F_B at the start, where only what is surely one voice is made one
-STAY = 0.9  # probability that the next window is the same speaker's, before anything is heard
+STAY = 0.98  # probability that the next window is the same speaker's, before anything is heard
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +64,7 @@ class Backend:
         apart = np.concatenate([rows - rows.mean(axis=0) for rows in own])
         within = apart.T @ apart / (len(apart) - len(own))
         spread = np.cov(means.T) - within * np.mean([1 / len(rows) for rows in own])
-        within += 1e-3 * np.trace(within) / len(within) * np.eye(len(within))
+        within = (1 - EVENNESS) * within + EVENNESS * np.trace(within) / len(within) * np.eye(len(within))
         values, axes = eigh(spread, within)
         order = np.argsort(-values)[: min(num_axes, len(values))]
         return cls(mean, axes[:, order], np.maximum(values[order], 1e-3))

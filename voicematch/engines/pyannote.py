@@ -22,7 +22,7 @@ from scipy.optimize import linear_sum_assignment
 from ..audio import SAMPLE_RATE
 from ..errors import ModelError
 from ..models import files, table
-from ..types import Array, Diarization, Embedding, Progress, Sound, Turn
+from ..types import Array, Diarization, Embedding, Progress, Sound, Turn, join_turns
 from ..voices.score import union
 from . import checkpoints, pipelines
 from .device import in_batches, load, pick, require
@@ -79,7 +79,7 @@ class PyannoteDiarizer:
             duration += len(samples) / SAMPLE_RATE
         if progress:
             progress("cluster", 0.0, 1.0)
-        unity = files.calibration(embedder.name).unity if len(pieces) > 1 else 1.0
+        unity = files.calibration(embedder.name).alike if len(pieces) > 1 else 1.0
         with clock("clustering"):
             found = join(pieces, unity=unity, most=speakers[1] if speakers else None)
         if progress:
@@ -176,16 +176,14 @@ def join(pieces: Sequence[Piece], *, unity: float, most: int | None = None) -> D
         names = {label: str(voice) for label, voice in known.items()}
         for of_all, of_piece in ((turns, piece.turns), (exclusive, piece.exclusive)):
             of_all += [replace(turn, speaker=names.get(turn.speaker, f"{turn.speaker} {idx}")) for turn in of_piece]
-    turns = _touching(turns)
-    labels = {speaker: f"SPEAKER_{idx:02d}" for idx, speaker in enumerate(dict.fromkeys(t.speaker for t in turns))}
+    joined, alone = join_turns(turns, gap=SEAM), join_turns(exclusive, gap=SEAM)
+    labels = {speaker: f"SPEAKER_{idx:02d}" for idx, speaker in enumerate(dict.fromkeys(t.speaker for t in joined))}
     embeddings = {labels[str(idx)]: tuple(voice) for idx, voice in enumerate(voices) if str(idx) in labels}
     return Diarization(
-        tuple(replace(turn, speaker=labels[turn.speaker]) for turn in turns),
+        tuple(replace(turn, speaker=labels[turn.speaker]) for turn in joined),
         {label: embeddings[label] for label in labels.values() if label in embeddings},
-        duration=max((turn.end for turn in turns), default=0.0),
-        exclusive=tuple(
-            replace(turn, speaker=labels[turn.speaker]) for turn in _touching(exclusive) if turn.speaker in labels
-        ),
+        duration=max((turn.end for turn in joined), default=0.0),
+        exclusive=tuple(replace(turn, speaker=labels[turn.speaker]) for turn in alone if turn.speaker in labels),
     )
 
 
@@ -203,20 +201,6 @@ def _recognised(piece: Piece, voices: Sequence[Sequence[Embedding]], unity: floa
                 found[labels[row]] = column
     new = iter(range(len(voices), len(voices) + len(labels)))
     return {label: found[label] if label in found else next(new) for label in labels}
-
-
-def _touching(turns: Sequence[Turn]) -> list[Turn]:
-    """The turns in order, those of one speaker that a cut between two pieces has parted made one."""
-    joined: list[Turn] = []
-    latest: dict[str, int] = {}
-    for turn in sorted(turns):
-        idx = latest.get(turn.speaker)
-        if idx is not None and turn.start - joined[idx].end <= SEAM:
-            joined[idx] = replace(joined[idx], end=max(joined[idx].end, turn.end))
-        else:
-            latest[turn.speaker] = len(joined)
-            joined.append(turn)
-    return sorted(joined)
 
 
 def _folder(name: str) -> Path:

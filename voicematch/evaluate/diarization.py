@@ -108,7 +108,7 @@ class NamingScore:
 def diarization_error(
     reference: Iterable[Turn], hypothesis: Iterable[Turn], uem: Uem | None = None, *, collar: float = 0.0
 ) -> DiarizationScore:
-    """Who spoke when, under the best pairing of local labels with the reference's names; overlap is scored.
+    """Score who spoke when, under the best pairing of local labels with the reference's names; overlap counts.
 
     uem : (start, end) of what is scored; None scores from the first to the last turn of either
     collar : seconds left out on each side of a reference boundary
@@ -138,7 +138,7 @@ def identification_error(
     collar: float = 0.0,
     known: Collection[str] | None = None,
 ) -> IdentificationScore:
-    """Who spoke when, by name: no label is exchanged for another.
+    """Score who spoke when, by name: no label is exchanged for another.
 
     known : the names that can be given. Everybody else is a stranger, and the hypothesis's labels that are no known
         name are paired with the reference's strangers as for DER. None compares every label as it is.
@@ -169,7 +169,7 @@ def naming(
     known: Collection[str],
     ignored: Collection[str] = (),
 ) -> NamingScore:
-    """What became of everybody's talk time, where the reference has one speaker.
+    """Score what became of everybody's talk time, where the reference has one speaker.
 
     enrolled : people of the reference who are in the library
     known : all names of the library; other labels of the hypothesis mean "unknown"
@@ -214,7 +214,7 @@ Score = TypeVar("Score", DiarizationScore, IdentificationScore, NamingScore)
 
 
 def total(parts: Sequence[Score]) -> Score:
-    """The sum over episodes: seconds add up, and rates are taken of the sums. Raises ValueError without parts."""
+    """Sum over episodes: seconds add up, and rates are taken of the sums. Raises ValueError without parts."""
     if not parts:
         raise ValueError("nothing to add up")
     rows = [asdict(part) for part in parts]
@@ -224,7 +224,7 @@ def total(parts: Sequence[Score]) -> Score:
 def pieces(
     reference: Iterable[Turn], hypothesis: Iterable[Turn], uem: Uem | None = None
 ) -> Iterator[tuple[float, frozenset[str], frozenset[str]]]:
-    """Stretches in which nothing changes: (seconds, the reference's speakers, the hypothesis's labels).
+    """Return the stretches in which nothing changes: (seconds, the reference's speakers, the hypothesis's labels).
 
     >>> list(pieces([Turn(0, 2, "Ada")], [Turn(1, 3, "S0")]))[1]
     (1, frozenset({'Ada'}), frozenset({'S0'}))
@@ -246,7 +246,7 @@ def pieces(
 
 
 def read_rttm(path: str | Path) -> tuple[Turn, ...]:
-    """The turns of an RTTM file, sorted. Raises EvaluationError that names the line which is none."""
+    """Return the turns of an RTTM file, sorted. Raises EvaluationError that names the line which is none."""
     turns = []
     for number, fields in numbered_fields(path):
         if fields[0] != "SPEAKER":
@@ -260,7 +260,7 @@ def read_rttm(path: str | Path) -> tuple[Turn, ...]:
 
 
 def read_uem(path: str | Path) -> tuple[tuple[float, float], ...]:
-    """The (start, end) spans of a UEM file. Raises EvaluationError that names the line which is none."""
+    """Return the (start, end) spans of a UEM file. Raises EvaluationError that names the line which is none."""
     spans = []
     for number, fields in numbered_fields(path):
         try:
@@ -275,7 +275,7 @@ def _share(part: float, whole: float) -> float:
 
 
 def numbered_fields(path: str | Path, separator: str | None = None) -> list[tuple[int, list[str]]]:
-    """(line number, fields) of every line that is not blank; None separates at white space."""
+    """Yield (line number, fields) of every line that is not blank; None separates at white space."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -8,7 +8,7 @@ import sqlite3
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from ..errors import LibraryError
 log = logging.getLogger(__name__)
 
 BUSY_SECONDS = 30.0  # how long a writer waits for another one; a long batch write takes about a second
+MOST_SENT = 500  # values in a question; to send more costs more than to look through a table
 WRITER_LOCK = 0x766F6963  # the advisory lock that gives PostgreSQL SQLite's rule of one writer at a time
 
 REASONS = {  # SQLite's result codes, to what happened and what to do
@@ -148,6 +149,11 @@ def insert(connection: sa.Connection, table: sa.Table, **values: object) -> int:
     key = connection.execute(table.insert().values(**values)).inserted_primary_key
     assert key is not None  # one row was inserted, and every table this is called for has an id
     return int(key[0])
+
+
+def one_of(column: sa.ColumnElement[int], values: Collection[int]) -> sa.ColumnElement[bool]:
+    """Narrow a question to rows with one of these values; when they are many, leave it to whoever takes the rows."""
+    return column.in_(values) if len(values) < MOST_SENT else sa.true()
 
 
 @contextmanager

@@ -16,11 +16,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..types import Verdict
+from ..voices.consent import CONSENT
 from . import schema
 from .jobs import State
 from .keys import key
 from .schema import candidates, clips, episodes, jobs, lines, profiles, speakers, turns, unknown_speakers, voiceprints
-from .voiceprints import CONSENT
 
 LONGEST = 1e9  # s; thirty years
 NOBODY = {"verdict": Verdict.UNKNOWN.value, "profile_id": None, "probability": 0.0, "confirmed": None}

@@ -96,7 +96,7 @@ class Added:
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class JobSpeaker:
     """Who speaks in a job's episode: ``name`` is None for a voice without one."""
 
     name: str | None
@@ -237,17 +237,6 @@ class Jobs:
                 connection.execute(job_outputs.insert().values(path=path, job_id=job.id, format=name))
             return reserved
 
-    def outputs_of(self, audio_sha256: str) -> tuple[tuple[Path, str], ...]:
-        """(path, format) of every file written for an episode, so that a new name can be written into them."""
-        with self._database.read() as connection:
-            of_episode = (
-                sa.select(job_outputs.c.path, job_outputs.c.format)
-                .join(jobs, jobs.c.id == job_outputs.c.job_id)
-                .where(jobs.c.audio_sha256 == audio_sha256, jobs.c.state == State.DONE)
-                .order_by(job_outputs.c.path)
-            )
-            return tuple((Path(row.path), row.format) for row in connection.execute(of_episode))
-
     # -- looking
 
     def counts(self) -> dict[State, int]:
@@ -279,7 +268,17 @@ class Jobs:
         listed = dict.fromkeys((str(name), str(part)) for persons in named for name, part in persons)
         return tuple((name, part) for name, part in listed if key(name) not in taken)
 
-    def voices(self) -> dict[int, tuple[Voice, ...]]:
+    def listed(self, *, state: str = "", limit: int, offset: int = 0) -> tuple[tuple[Job, ...], int]:
+        """Return some of the jobs, in one state or all, and how many there are: running, failed, queued, done."""
+        order = {State.RUNNING: 0, State.FAILED: 1, State.QUEUED: 2, State.DONE: 3}
+        rank = sa.case({str(one): position for one, position in order.items()}, value=jobs.c.state)
+        wanted = sa.true() if not state else jobs.c.state == state
+        rows = sa.select(jobs).where(wanted).order_by(rank, jobs.c.finished.desc(), jobs.c.id)
+        with self._database.read() as connection:
+            total = connection.scalar(sa.select(sa.func.count()).select_from(jobs).where(wanted)) or 0
+            return tuple(_job(row) for row in connection.execute(rows.limit(limit).offset(offset))), int(total)
+
+    def voices(self) -> dict[int, tuple[JobSpeaker, ...]]:
         """By job, who speaks in the episodes that are done, most talk time first."""
         speakers, episodes, profiles = schema.speakers, schema.episodes, schema.profiles
         query = (
@@ -290,11 +289,11 @@ class Jobs:
             .where(jobs.c.state == State.DONE)
             .order_by(jobs.c.id, speakers.c.talk_seconds.desc(), speakers.c.position)
         )
-        found: dict[int, list[Voice]] = {}
+        found: dict[int, list[JobSpeaker]] = {}
         with self._database.read() as connection:
             for job_id, label, talk_seconds, verdict, name in connection.execute(query):
                 accepted = name if verdict == "accept" else None
-                found.setdefault(job_id, []).append(Voice(accepted, label, verdict or "unknown", talk_seconds))
+                found.setdefault(job_id, []).append(JobSpeaker(accepted, label, verdict or "unknown", talk_seconds))
         return {job_id: tuple(voices) for job_id, voices in found.items()}
 
     @contextmanager

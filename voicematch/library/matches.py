@@ -19,7 +19,6 @@ from . import keys, unknowns, vectors
 from .database import Database
 from .erasure import FORGOTTEN
 from .pins import Pin
-from .profiles import token
 from .schema import candidates, episodes, profiles, speaker_embeddings, speakers
 
 TOKEN = re.compile(r"\{profile (\d+)\}")
@@ -201,6 +200,11 @@ def _stored_matches(
     for row in connection.execute(offers).all():
         before.setdefault(row[0], []).append(tuple(row))
     return stored, before
+
+
+def token(profile: int) -> str:
+    """Write what stands for a profile's name in stored reasons, so that the name itself is stored once."""
+    return f"{{profile {profile}}}"
 
 
 class Names:

@@ -23,10 +23,11 @@ _numbers = itertools.count()
 
 
 @contextmanager
-def writing(path: Path, *, private: bool = False, fresh: bool = False) -> Iterator[Path]:
+def writing(path: Path, *, private: bool = False, fresh: bool = False, durable: bool = True) -> Iterator[Path]:
     """A name to write under, empty and beside ``path``; it takes the place of ``path`` at the end, or is gone.
 
     private : readable for its owner alone, else as the umask has it
+    durable : also a power cut leaves it whole
     fresh : raise FileExistsError at the end rather than take the place of a file
 
     Raises OSError.
@@ -37,8 +38,9 @@ def writing(path: Path, *, private: bool = False, fresh: bool = False) -> Iterat
         if private:
             partial.chmod(PRIVATE)  # one that was there already keeps its mode when it is opened
         yield partial
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())  # else a power cut may leave the new name with nothing behind it
+        if durable:
+            with partial.open("rb+") as file:
+                os.fsync(file.fileno())  # else a power cut may leave the new name with nothing behind it
         if fresh:
             _place(partial, path)
         else:

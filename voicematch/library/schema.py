@@ -10,6 +10,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Table, Text
 
+from ..types import Verdict
+
 metadata = sa.MetaData()
 
 ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite counts up only a column that is exactly INTEGER
@@ -274,3 +276,8 @@ ruled_out = Table(
     Column("speaker_id", ID, ForeignKey("speakers.id", ondelete="CASCADE"), primary_key=True),
     Column("profile_id", ID, ForeignKey("profiles.id", ondelete="CASCADE"), primary_key=True, index=True),
 )
+
+# What several rooms ask for in the same words.
+ACCEPTED = speakers.c.verdict == Verdict.ACCEPT.value  # the speaker has a profile's name
+UNNAMED = sa.func.coalesce(speakers.c.verdict, "") != Verdict.ACCEPT.value
+WHEN = sa.func.coalesce(episodes.c.date, episodes.c.stored)  # an episode's day, as far as it is known

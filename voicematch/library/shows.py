@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import PurePath
 
 import sqlalchemy as sa
 
-from .database import Database
+from .database import Database, one_of
 from .schema import episodes, jobs, profiles, speakers, voiceprints
 
 
@@ -24,13 +25,16 @@ def show_of(show: str | None, source: str, *, folders: bool = False) -> str:
     return show or (host[1] if host else folder)
 
 
-def by_episode(connection: sa.Connection) -> dict[int, str]:
-    """By episode id, the show."""
-    columns = sa.select(episodes.c.id, episodes.c.source, episodes.c.show, jobs.c.show.label("show_of_job"))
-    with_job = columns.outerjoin(jobs, jobs.c.audio_sha256 == episodes.c.audio_sha256).order_by(jobs.c.id.desc())
-    return {
-        row.id: show_of(row.show or row.show_of_job, row.source, folders=True) for row in connection.execute(with_job)
-    }
+def by_episode(
+    connection: sa.Connection, episode_ids: Collection[int] | None = None, *, folders: bool = True
+) -> dict[int, str]:
+    """By episode id, the show; of all episodes, or at least of some. ``folders`` is as for `show_of`."""
+    show = sa.func.coalesce(sa.func.nullif(episodes.c.show, ""), jobs.c.show).label("show")
+    of_job = jobs.c.audio_sha256 == episodes.c.audio_sha256
+    wanted = sa.select(episodes.c.id, episodes.c.source, show).outerjoin(jobs, of_job).order_by(jobs.c.id.desc())
+    if episode_ids is not None:
+        wanted = wanted.where(one_of(episodes.c.id, episode_ids))
+    return {row.id: show_of(row.show, row.source, folders=folders) for row in connection.execute(wanted).all()}
 
 
 def of_audio(connection: sa.Connection, audio_sha256: str, show: str, source: str) -> str:

@@ -6,70 +6,28 @@ counts no more: an unknown is heard where its speakers are unnamed.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
 from ..errors import LibraryError
-from ..types import Embedding, Verdict
-from ..voices.recognise import Remembered
+from ..types import Embedding
+from ..voices.recognise import UnknownVoices
 from ..voices.rules import name_of, number_of
 from ..voices.score import Voiceprints, centroid, steadiness
 from . import vectors
 from .database import Database, insert, now
 from .pins import Pin
-from .schema import episodes, speaker_embeddings, speakers, unknown_speakers, unknowns
+from .schema import UNNAMED, episodes, speaker_embeddings, speakers, unknown_speakers, unknowns
 from .shows import by_episode
 
 MIN_SECONDS = 20.0  # net speech in an episode below which a voice is a cameo, and not remembered
 
 
-Recognise = Callable[[Mapping[str, Sequence[Embedding]], Remembered], Mapping[str, str]]
+Recognise = Callable[[Mapping[str, Sequence[Embedding]], UnknownVoices], Mapping[str, str]]
 """Says which remembered voice each of an episode's unnamed speakers is; one who is none of them is absent."""
-
-UNNAMED = sa.func.coalesce(speakers.c.verdict, "") != Verdict.ACCEPT.value
-
-
-@dataclass(frozen=True, slots=True)
-class UnknownSpeaker:
-    """Where an unknown is heard. ``show`` is the feed's, else the host's, or the name of the folder the audio is in."""
-
-    audio_sha256: str
-    speaker: str
-    source: str
-    title: str
-    date: str | None
-    show: str
-    talk_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """A voice without a name.
-
-    id : U-0001 …
-    ignored_as : why a person wants to hear no more of it ("ad", "jingle" …), or None
-    speakers : where it is heard, oldest episode first
-    num_in_show : by show, how many of its stored episodes there are
-    """
-
-    id: str
-    created: str
-    ignored_as: str | None
-    speakers: tuple[UnknownSpeaker, ...]
-    num_in_show: Mapping[str, int]
-
-    @property
-    def num_episodes(self) -> int:
-        return len({speaker.audio_sha256 for speaker in self.speakers})
-
-    @property
-    def talk_seconds(self) -> float:
-        return sum(speaker.talk_seconds for speaker in self.speakers)
 
 
 class Unknowns:
@@ -78,31 +36,6 @@ class Unknowns:
     def __init__(self, database: Database, pin: Pin) -> None:
         self._database = database
         self._pin = pin
-
-    def all(self) -> tuple[Unknown, ...]:
-        """Return every unknown that is heard somewhere, also the ignored: most episodes first, then most talk."""
-        with self._database.read() as connection:
-            found = _unknowns(connection, None)
-        return tuple(sorted(found, key=lambda u: (-u.num_episodes, -u.talk_seconds, u.id)))
-
-    def get(self, name: str) -> Unknown:
-        """Return the unknown of that name. Raises LibraryError when there is none, or nothing of it is left."""
-        with self._database.read() as connection:
-            found = _unknowns(connection, _existing(connection, name))
-        if not found:
-            raise LibraryError(f"{name}: heard nowhere any more; it was named, or its episodes were removed")
-        return found[0]
-
-    def num_episodes(self) -> dict[str, int]:
-        """Count in how many episodes each unknown is heard."""
-        counted = (
-            sa.select(unknown_speakers.c.unknown_id, sa.func.count(sa.distinct(speakers.c.episode_id)))
-            .join(speakers)
-            .where(UNNAMED)
-            .group_by(unknown_speakers.c.unknown_id)
-        )
-        with self._database.read() as connection:
-            return {name_of(unknown): int(num) for unknown, num in connection.execute(counted)}
 
     def ignored_voiceprints(self) -> Voiceprints:
         """Return one row for each speaker of every ignored unknown; ``profiles`` holds U-0001 …"""
@@ -258,12 +191,12 @@ def _voiceprints(rows: Sequence[Any], dimension: int) -> Voiceprints:
     )
 
 
-def _remembered(connection: sa.Connection, episode_id: int, embedder: str, dimension: int) -> Remembered:
+def _remembered(connection: sa.Connection, episode_id: int, embedder: str, dimension: int) -> UnknownVoices:
     """All unknowns, as the episode is to be compared with them."""
     rows = _heard(connection, embedder, sa.true())
     show_by_episode = by_episode(connection)
     show = show_by_episode[episode_id]
-    return Remembered(
+    return UnknownVoices(
         voices=_voiceprints(rows, dimension),
         steadiness=tuple(row.steadiness for row in rows),
         episodes=tuple(int(row.episode_id) for row in rows),
@@ -277,36 +210,3 @@ def _existing(connection: sa.Connection, name: str) -> int:
     if number is None or connection.scalar(sa.select(unknowns.c.id).where(unknowns.c.id == number)) is None:
         raise LibraryError(f"no unknown voice {name!r}; voicematch unknowns list shows them")
     return number
-
-
-def _unknowns(connection: sa.Connection, only: int | None) -> list[Unknown]:
-    show_by_episode = by_episode(connection)
-    num_in_show = Counter(show_by_episode.values())
-    rows = (
-        sa.select(unknowns, episodes.c.audio_sha256, episodes.c.source, episodes.c.title, episodes.c.date)
-        .add_columns(speakers.c.label, speakers.c.talk_seconds, speakers.c.episode_id)
-        .select_from(unknowns)
-        .join(unknown_speakers)
-        .join(speakers, speakers.c.id == unknown_speakers.c.speaker_id)
-        .join(episodes, episodes.c.id == speakers.c.episode_id)
-        .where(UNNAMED, unknowns.c.id == only if only is not None else sa.true())
-        .order_by(sa.func.coalesce(episodes.c.date, episodes.c.stored), episodes.c.id, speakers.c.position)
-    )
-    first: dict[int, Any] = {}
-    heard: dict[int, list[UnknownSpeaker]] = {}
-    for row in connection.execute(rows):
-        first.setdefault(row.id, row)
-        show = show_by_episode[row.episode_id]
-        heard.setdefault(row.id, []).append(
-            UnknownSpeaker(row.audio_sha256, row.label, row.source, row.title, row.date, show, float(row.talk_seconds))
-        )
-    return [
-        Unknown(
-            id=name_of(number),
-            created=row.created,
-            ignored_as=row.ignored_as,
-            speakers=tuple(heard[number]),
-            num_in_show={speaker.show: num_in_show[speaker.show] for speaker in heard[number]},
-        )
-        for number, row in first.items()
-    ]

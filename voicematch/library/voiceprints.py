@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from ..errors import LibraryError, shown
 from ..types import Embedding
+from ..voices.consent import CONSENT
 from ..voices.score import Voiceprints
 from . import vectors
 from .database import Database, insert, now
@@ -18,9 +19,6 @@ from .keys import profile_id, storable
 from .pins import Pin
 from .profiles import remove_unused_clips
 from .schema import clips, profiles, voiceprints
-
-CONSENT = ("self", "permission", "public")
-"""On what basis a voice may be kept: it is the user's own, its owner agreed, or it is published."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

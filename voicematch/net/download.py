@@ -22,7 +22,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from ..errors import AudioError, FormatError, shown
 from ..types import Progress
-from .addresses import without_login
+from .addresses import is_address, without_login
 from .reach import Guard, Refused
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,6 @@ class Document:
 
     raw: bytes
     url: str
-    content_type: str
     nearby: str = ""
 
 
@@ -70,7 +69,7 @@ def fetch(
     timeout: float = TIMEOUT,
     nearby: str | None = None,
 ) -> Document:
-    """The content of an address that holds text, unpacked if it came as gzip. Raises ``error``.
+    """Return the content of an address that holds text, unpacked if it came as gzip. Raises ``error``.
 
     nearby : who in this machine's own network may be asked, as for ``reach.Guard``; None: a person gave the address
     """
@@ -87,7 +86,7 @@ def fetch(
             if response.length:
                 raise http.client.IncompleteRead(b"", response.length)
             raw = _unpacked(b"".join(pieces), most_bytes)
-            return Document(raw, response.url, response.headers.get_content_type(), guard.came_from)
+            return Document(raw, response.url, guard.came_from)
     except Refused as problem:
         raise error(shown(url), str(problem)) from problem
     except urllib.error.HTTPError as problem:
@@ -109,7 +108,7 @@ def download(
     patience: float = PATIENCE,
     nearby: str | None = None,
 ) -> None:
-    """Puts what an address holds under ``path``, whole or not at all.
+    """Put what an address holds under ``path``, whole or not at all.
 
     nearby : as for `fetch`
 
@@ -221,7 +220,7 @@ def _open(url: str, headers: Mapping[str, str], timeout: float, guard: Guard) ->
     for handler in (*guard.handlers(), urllib.request.HTTPErrorProcessor()):
         opener.add_handler(handler)
     parts = urlsplit(url)
-    if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
+    if not is_address(url) or not parts.hostname:
         raise ValueError("not an http or https address")
     request = urllib.request.Request(_quoted(without_login(url)), headers={"User-Agent": "voicematch", **headers})
     if parts.username is not None:

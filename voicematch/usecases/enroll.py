@@ -30,7 +30,7 @@ def enroll(
     engines: Engines = BUILT_IN,
     progress: Progress | None = None,
 ) -> Enrollment:
-    """What was added to the profile called ``name``, made if it is new, from a clip of that one voice.
+    """Learn a voice from a clip of it, and return what was added to the profile called ``name``, made if it is new.
 
     start, end : the part of the file to use
     speaker : in a file of several voices, the local label (SPEAKER_00) of the one meant

@@ -41,9 +41,10 @@ from ..audio import SAMPLE_RATE, decode_clip, encode_clip
 from ..errors import AudioError, EmbedderMismatch, FormatError
 from ..formats import json_node
 from ..formats.json_node import Misfit, Node
-from ..library import CONSENT, Library, StoredVoiceprint
+from ..library import Library, StoredVoiceprint
 from ..library.keys import key
 from ..types import Embedding
+from ..voices.consent import CONSENT
 from .name import Change, changing
 from .recognise import match_again
 
@@ -156,7 +157,7 @@ def read_file(path: Path) -> str:
 
 
 def import_profiles(text: str, source: object, *, library: Library) -> tuple[Imported, ...]:
-    """What was added to a library from the text of a file. A profile of the same name gets the voiceprints added.
+    """Add the profiles in the text of a file to a library. A profile of the same name gets the voiceprints added.
 
     Raises FormatError where the text does not fit, EmbedderMismatch when the voices come from another model; then the
     library is as it was.

@@ -69,7 +69,8 @@ def _erase_in_backup(path: Path, name: str, same: tuple[int, str], *, words: boo
     """Erases a person in a copy of the library, also under an earlier name. What is in the way, or nothing."""
     try:
         with open_library(path, create=False, keep_old=False) as backup:
-            for profile in backup.profiles.all():
+            for known_as in backup.people.names():
+                profile = backup.profiles.get(known_as)
                 is_same = (backup.people.id(profile.name), profile.created) == same
                 if is_same or key(profile.name) == key(name):
                     forgotten = backup.profiles.forget(profile.name, words=words)

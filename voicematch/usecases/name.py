@@ -34,7 +34,7 @@ class Change:
 def name(
     episode_key: str, speaker: str, name: str, *, library: Library, consent: str | None = None, dry_run: bool = False
 ) -> tuple[Enrollment, tuple[Change, ...]]:
-    """What naming one voice of a stored episode added, and every label it changed in all stored episodes.
+    """Name one voice of a stored episode. Return what was learned, and every label that changed in any episode.
 
     episode_key : the episode's file name, path, URL or the start of its hash
     consent : "self", "permission" or "public"; None is what the profile's voiceprints have already
@@ -56,7 +56,7 @@ def name(
 def name_unknown(
     unknown: str, name: str, *, library: Library, consent: str | None = None, dry_run: bool = False
 ) -> tuple[Enrollment, tuple[Change, ...]]:
-    """What naming a remembered voice (U-0001) added, and every label it changed in all stored episodes.
+    """Name an unknown (U-0001). Return what was learned, and every label that changed in any episode.
 
     All its speakers become the profile, but those who do not sound like the others; arguments as for `name`.
     """
@@ -77,7 +77,7 @@ def correct(
     consent: str | None = None,
     dry_run: bool = False,
 ) -> tuple[Enrollment | None, tuple[Change, ...]]:
-    """What saying who a wrongly named voice really is added, and every label it changed in all stored episodes.
+    """Say who a wrongly named voice is. Return what was learned, and every label that changed in any episode.
 
     The profile that was given, or suggested, is never given to this speaker again, and loses the voiceprints that it
     got from this speaker. ``name`` None: it is nobody the library should name. Other arguments as for `name`.
@@ -101,7 +101,7 @@ def correct(
 
 
 def relabel(*, library: Library, dry_run: bool = False) -> tuple[Change, ...]:
-    """Every label that changes when all stored episodes are matched with the voices known now.
+    """Match all stored episodes with the voices known now, and return every label that changes.
 
     No audio is opened, and what a person confirmed stays.
     """
@@ -134,14 +134,14 @@ def ignore(unknown: str, ignored_as: str | None, *, library: Library) -> tuple[C
 
 
 def split(unknown: str, speakers: Sequence[tuple[str, str]] = (), *, library: Library) -> tuple[str, ...]:
-    """The new unknowns made of a remembered voice that is several people; the one who talks most keeps the number.
+    """Split an unknown that is several people, and return the new ones; who talks most keeps the number.
 
     speakers : (episode key, label) of those to take out together; none: those who sound apart are taken apart
 
     Raises LibraryError when there is nothing to split.
     """
     with outputs.following(library):
-        heard = library.unknowns.get(unknown).speakers
+        heard = library.voices.unknown(unknown).speakers
         if len(heard) < 2:
             raise LibraryError(f"{unknown} is one speaker of one episode; voicematch correct EPISODE:SPEAKER")
         if speakers:
@@ -162,15 +162,15 @@ def split(unknown: str, speakers: Sequence[tuple[str, str]] = (), *, library: Li
 
 
 def merge_unknowns(source: str, into: str, *, library: Library) -> tuple[UnknownSpeaker, ...]:
-    """Where a remembered voice is heard after another one was found to be the same person, and became part of it.
+    """Make one unknown part of another that is the same person, and return where that one is heard now.
 
     What is ignored of the two stays ignored only if ``into`` is. Raises LibraryError when either is not there.
     """
     with outputs.following(library):
-        library.unknowns.get(source)  # says so where there is none
+        library.voices.unknown(source)  # says so where there is none
         library.unknowns.merge(source, into)
         match_again(library)
-        return library.unknowns.get(into).speakers
+        return library.voices.unknown(into).speakers
 
 
 def undo(recorded: Recorded, *, library: Library) -> tuple[Change, ...]:

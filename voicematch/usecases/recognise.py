@@ -64,8 +64,8 @@ def joined(library: Library, episode: LabelledEpisode, diarization: Diarization,
 
     def verdicts(one: Diarization, said: Said) -> dict[str, Match]:
         spoken = Spoken(one.embeddings, talk_seconds(one.turns), said)
-        (found,) = rules.verdicts([spoken], voiceprints, homes, calibration=calibration)
-        return found
+        (matches,) = rules.verdicts([spoken], voiceprints, homes, calibration=calibration)
+        return matches
 
     apart = verdicts(diarization, carried.said)
     into = rules.one_person(apart, carried.origin, carried.said, as_before=same)
@@ -96,8 +96,8 @@ def _match(library: Library, audio_sha256: str | None) -> None:
     calibration, said = calibration_of(library), library.said.of_episodes(audio_sha256)
     stored = list(library.speakers.all_embeddings(audio_sha256).episodes())
     spoken = (Spoken(one.embeddings, one.talk_seconds, said[one.audio_sha256]) for one in stored)
-    found = rules.verdicts(spoken, known_voices(library), library.shows.of_profiles(), calibration=calibration)
-    library.speakers.set_matches({one.audio_sha256: matches for one, matches in zip(stored, found, strict=True)})
+    verdicts = rules.verdicts(spoken, known_voices(library), library.shows.of_profiles(), calibration=calibration)
+    library.speakers.set_matches({one.audio_sha256: matches for one, matches in zip(stored, verdicts, strict=True)})
     library.unknowns.remember(partial(recognise, calibration=calibration))
 
 

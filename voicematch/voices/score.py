@@ -333,6 +333,7 @@ class Calibration:
     margin : cosine by which the best profile must beat the next, and the best speaker the next for one profile
     agreement : share of a speaker's own speech that must fit the profile best
     unity : what `unity` must reach for a speaker to pass as one person
+    alike : what `union` must reach for two speakers to pass as one person; more, for that is the exception
     least_steadiness : an h no single voice is below; tells two voices where the stretches are too few for unity
     cohort : strangers against which scores are normalised before all this; None takes them as they are
     """
@@ -349,6 +350,7 @@ class Calibration:
     agreement: float
     unity: float = 0.86
     least_steadiness: float = 0.5
+    alike: float = 0.86
     cohort: Cohort | None = None
 
     def logit(self, score: npt.ArrayLike, steadiness: npt.ArrayLike | None = None) -> Numbers:
@@ -380,10 +382,11 @@ class Calibration:
         try:
             values = json.loads(text)
             cohort = Cohort.from_text(values["cohort"], int(values["dimension"])) if values.get("cohort") else None
-            numbers = {name: float(values[name]) for name in _NUMBERS}
+            numbers = {name: float(values[name]) for name in _NUMBERS if name in values or name not in _OPTIONAL}
             return cls(embedder=str(values["embedder"]), cohort=cohort, **numbers)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelError(f"not a calibration: {error!r}") from error
 
 
 _NUMBERS = tuple(part.name for part in fields(Calibration) if part.name not in ("embedder", "cohort"))
+_OPTIONAL = ("unity", "least_steadiness", "alike")  # not in every calibration that was ever written

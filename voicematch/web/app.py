@@ -98,7 +98,7 @@ class App:
             live=True,
             route=name,
             undo=self._journal.latest(),
-            badges=self._library.judging.waiting(),
+            badges=self._library.voices.waiting(),
             query=dict(request.query_params),
         )
         return Response(text, status, {"content-security-policy": policy(schemes)}, "text/html")

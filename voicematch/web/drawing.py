@@ -26,7 +26,7 @@ _STEPS = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0)  # secon
 _VALUES = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 18000.0, 36000.0)  # seconds
 
 
-class Spoken(Protocol):
+class SpokenLine(Protocol):
     """A line of a transcript, as far as putting lines together needs it."""
 
     @property
@@ -171,7 +171,7 @@ def ruler(duration: float) -> tuple[Tick, ...]:
     return tuple(Tick(round(100 * n * step / length, 2), clock(n * step)) for n in range(int(duration // step) + 1))
 
 
-def paragraphs(lines: Iterable[Spoken]) -> list[list[Any]]:
+def paragraphs(lines: Iterable[SpokenLine]) -> list[list[Any]]:
     """Lines put together as one reads them: a new paragraph where the speaker changes, and after a minute."""
     found: list[list[Any]] = []
     for line in lines:

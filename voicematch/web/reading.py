@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 from ..errors import shown
 from ..library import Library
 from ..library.reading.episodes import key_of
+from ..net.addresses import is_address
 from . import views
 from .addresses import Url
 
@@ -34,7 +34,7 @@ class Reading:
 
     def audio(self, sha256: str, source: str) -> str | None:
         """Where an episode's sound is: its own address if it has one, else the app's, while the file is there."""
-        if re.match(r"https?://", source):
+        if is_address(source):
             return self._feed_address(source)
         if self.live and Path(source).is_file():
             return self.url("audio", key=key_of(sha256))
@@ -63,10 +63,6 @@ class Reading:
         per_page = self.per_page or max(total, 1)
         num_pages = max(-(-total // per_page), 1)
         return views.Paging(number=max(page, 1), num_pages=num_pages, total=total, per_page=per_page)
-
-
-def person(found: tuple[int, str]) -> views.Person:
-    return views.Person(*found)
 
 
 def share(part: float, whole: float) -> float:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import unicodedata
 from array import array
@@ -19,6 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import OutputExists, VoicematchError
 from ..library import Library
+from ..outputs import write_atomically
 from ..types import Progress
 from . import addresses, episodes, people, rendering, views
 from .reading import Reading
@@ -119,7 +119,7 @@ class Words:
     def __init__(self) -> None:
         self._places: dict[str, array[int]] = {}  # episode, line, episode, line …
 
-    def add(self, episode: int, lines: tuple[views.Line, ...]) -> None:
+    def add(self, episode: int, lines: tuple[views.TranscriptLine, ...]) -> None:
         for number, line in enumerate(lines):
             for word in set(WORD.findall(fold(line.text))):
                 self._places.setdefault(word, array("I")).extend((episode, number))
@@ -201,7 +201,7 @@ class Folder:
                 with suppress(OSError):  # other files are in it
                     path.parent.rmdir()
         listed = json.dumps(self._written, ensure_ascii=False, indent=0, sort_keys=True)
-        _replace(self._out / LIST, listed.encode())
+        write_atomically(self._out / LIST, listed)
         return Written(self._num_pages, self._num_changed, num_removed)
 
     def _put(self, place: str, content: bytes) -> None:
@@ -210,20 +210,10 @@ class Folder:
         try:
             if path.is_file() and path.read_bytes() == content:
                 return
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, content)
         except OSError as error:
-            raise VoicematchError(f"{path}: cannot write: {error.strerror or error}") from error
+            raise VoicematchError(f"{path}: {error.strerror or error}") from error
+        write_atomically(path, content, durable=False)
         self._num_changed += 1
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _listed(path: Path) -> dict[str, str] | None:
