@@ -34,7 +34,7 @@ def list_(speaker: str | None, since: str | None, limit: int | None, as_json: bo
     """List stored episodes, newest first."""
     from ..library import open_library
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         profile = None if speaker is None else library.people.id(speaker)
         stored, _ = library.listings.episodes(profile=profile, since=since, limit=limit)
     if as_json:
@@ -72,7 +72,7 @@ def show_(episode: str, explain: bool, as_json: bool, location: str | None) -> N
     """Show one stored episode, as `identify` did, with the names of today."""
     from ..library import open_library
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         stored = library.episodes.get(episode)
         num_episodes = library.voices.num_episodes()
     if as_json:
@@ -93,7 +93,7 @@ def relabel(dry_run: bool, as_json: bool, location: str | None) -> None:
     from ..library import open_library
     from ..usecases import name as naming
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         changes = naming.relabel(library=library, dry_run=dry_run)
     if as_json:
         print_json([dataclasses.asdict(change) for change in changes])
@@ -118,7 +118,7 @@ def export(episode: str, formats: tuple[str, ...], out: str | None, force: bool,
 
     if out == "-" and len(formats) != 1:
         raise click.UsageError("-o - takes exactly one -f")
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         stored = library.episodes.get(episode)
         outputs = OutputFiles(formats, out or str(Path()), force=force)
         outputs.check(stored.source)
@@ -143,7 +143,7 @@ def search(words: str, speaker: str | None, since: str | None, limit: int, as_js
     """
     from ..library import open_library
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         hits = library.search.lines(words, speaker=speaker, since=since, limit=limit)
     if as_json:
         print_json([dataclasses.asdict(hit) for hit in hits])

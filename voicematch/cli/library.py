@@ -38,7 +38,7 @@ def stats(as_json: bool, location: str | None) -> None:
     """Show what is in it, in numbers."""
     from ..library import open_library
 
-    with open_library(location) as opened:
+    with open_library(location, create=location is None) as opened:
         figures = dataclasses.asdict(opened.upkeep.stats())
     if as_json:
         print_json(figures)
@@ -74,7 +74,7 @@ def backup(target: Path, location: str | None) -> None:
     """Copy the library to TARGET, whole even while it is in use."""
     from ..library import open_library
 
-    with open_library(location) as opened:
+    with open_library(location, create=location is None) as opened:
         opened.upkeep.backup(target)
     click.echo(f"wrote {target}", err=True)
 

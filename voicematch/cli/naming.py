@@ -47,7 +47,7 @@ def name(target: str, name: str, consent: str | None, dry_run: bool, as_json: bo
     from ..voices.rules import number_of
 
     voice = None if number_of(target) is not None else split_target(target)
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         if voice is None:
             added, changes = naming.name_unknown(target, name, library=library, consent=consent, dry_run=dry_run)
         else:
@@ -84,7 +84,7 @@ def correct(
     if (name is None) is not nobody:
         raise click.UsageError("give the right NAME, or --nobody")
     episode, speaker = split_target(target)
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         added, changes = naming.correct(episode, speaker, name, library=library, consent=consent, dry_run=dry_run)
         done = f"{'Would correct' if dry_run else 'Corrected'} {target}"
         _report(f"{done}: {name or 'nobody known'}", added, changes, library, as_json, dry_run)

@@ -33,7 +33,7 @@ def list_(as_json: bool, location: str | None) -> None:
     """List everybody the library knows."""
     from ..library import open_library
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         known, _ = library.people.find()
     if as_json:
         print_json([dataclasses.asdict(profile) for profile in known])
@@ -68,7 +68,7 @@ def show(name: str, as_json: bool, location: str | None) -> None:
     from ..library import open_library
     from ..library.reading.people import co_speakers
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         profile = library.profiles.get(name)
         voiceprints = library.voiceprints.rows(profile.name)
         appearances = library.people.appearances(profile.id)
@@ -127,7 +127,7 @@ def rename(old: str, new: str, location: str | None) -> None:
     from ..library import open_library
     from ..usecases import name as naming
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         naming.rename(old, new, library=library)
     click.echo(f"{old} is now {new}")
 
@@ -143,7 +143,7 @@ def merge(source: str, into: str, dry_run: bool, as_json: bool, location: str | 
     from ..library import open_library
     from ..usecases import name as naming
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         changes = naming.merge(source, into, library=library, dry_run=dry_run)
         merged = library.profiles.get(into)
         if as_json:
@@ -171,7 +171,7 @@ def forget(name: str, yes: bool, words: bool, backups: bool, as_json: bool, loca
     from ..library import open_library
     from ..usecases import forget as forgetting
 
-    with open_library(location, create=False) as library:
+    with open_library(location, create=location is None) as library:
         profile = library.profiles.get(name)
         if not yes:
             click.confirm(
@@ -252,7 +252,7 @@ def export(
     if path.exists() and not force:
         raise OutputExists(f"{path} exists; --force overwrites it")
     voices = voices or with_clips
-    with open_library(location, create=False) as library:
+    with open_library(location, create=location is None) as library:
         names = names or library.people.names()
         text = exchange.write_profiles(library, names, with_clips=with_clips, voices=voices)
         with recorded(library.copies, path, PROFILES):

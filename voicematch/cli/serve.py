@@ -37,7 +37,7 @@ def serve(port: int, host: str, names: tuple[str, ...], open_browser: bool, loca
 
     is_private = host in LOOPBACK
     password = None if is_private else _password()
-    with open_library(location) as library, server.listen(host, port) as listening:
+    with open_library(location, create=location is None) as library, server.listen(host, port) as listening:
         address = server.address_of(*listening.getsockname()[:2])
 
         def ready() -> None:

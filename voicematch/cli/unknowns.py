@@ -42,7 +42,7 @@ def list_(with_ignored: bool, limit: int, as_json: bool, location: str | None) -
     from ..library import open_library
     from ..usecases.describe import describe
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         some, total = library.voices.unknowns(ignored=None if with_ignored else False, limit=limit)
         described = [describe(unknown, library=library) for unknown in some]
     if as_json:
@@ -87,7 +87,7 @@ def play(unknown: str, out: Path | None, force: bool, location: str | None) -> N
         raise click.UsageError(f"{out}: write a .wav, .ogg or .opus file")
     if out is not None and out.exists() and not force:
         raise OutputExists(f"{out} exists; --force overwrites it")
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         clip = clearest_clip(unknown, library=library)
     click.echo(f"{clip.source} at {clock(clip.start)}-{clock(clip.end)}", err=True)
     if out is not None:
@@ -129,7 +129,7 @@ def split(unknown: str, speakers: tuple[str, ...], as_json: bool, location: str 
     from ..library import open_library
     from ..usecases import name as naming
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         made = naming.split(unknown, [split_target(target) for target in speakers], library=library)
     if as_json:
         print_json({"unknown": unknown, "made": list(made)})
@@ -151,7 +151,7 @@ def merge(source: str, into: str, as_json: bool, location: str | None) -> None:
     from ..library import open_library
     from ..usecases import name as naming
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         heard = naming.merge_unknowns(source, into, library=library)
     if as_json:
         print_json({"unknown": into, "speakers": [dataclasses.asdict(voice) for voice in heard]})
@@ -171,7 +171,7 @@ def ignore(unknown: str, ignored_as: str, undo: bool, as_json: bool, location: s
     from ..library import open_library
     from ..usecases import name as naming
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         changes = naming.ignore(unknown, None if undo else ignored_as, library=library)
     if as_json:
         ignored = None if undo else ignored_as

@@ -123,9 +123,11 @@ def open_database(location: str | Path, *, create: bool, busy_seconds: float = B
     is_new = _prepare_file(path, create=create)
     if not is_new:
         _keep_private(path)
-    engine = sa.create_engine(
-        sa.URL.create("sqlite", database=str(path.absolute())), connect_args={"timeout": busy_seconds}
-    )
+    options: dict[str, Any] = {"connect_args": {"timeout": busy_seconds}}
+    if _is_lent(path):
+        address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+        options = {"creator": lambda: sqlite3.connect(address, uri=True, check_same_thread=False)}
+    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path.absolute())), **options)
     sa.event.listen(engine, "connect", _set_up_connection)
     sa.event.listen(engine, "begin", _begin)
     database = Database(engine, path)
@@ -211,6 +213,14 @@ def _prepare_file(path: Path, *, create: bool) -> bool:
     if head and head != b"SQLite format 3\x00":
         raise LibraryError(f"{path}: not a voicematch library")
     return not head
+
+
+def _is_lent(path: Path) -> bool:
+    """Whether it lies where nothing can be written, not even the files beside it through which SQLite's readers wait
+    for a writer. With none at work it can be read as it stands.
+    """
+    wal = path.with_name(f"{path.name}-wal")
+    return not os.access(path.parent, os.W_OK) and not (wal.exists() and wal.stat().st_size)
 
 
 def _keep_private(path: Path) -> None:
