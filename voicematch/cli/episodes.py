@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import shown
 from .options import clock, json_option, library_option
 from .showing import FormatName, OutputFiles, print_episode_json, show
 from .terminal import print_json, print_table
@@ -102,6 +103,26 @@ def relabel(dry_run: bool, as_json: bool, location: str | None) -> None:
     if rows:
         print_table(("episode", "speaker", "before", "after"), rows)
     click.echo(f"{len(changes)} voice(s) {'would change' if dry_run else 'changed'} their label")
+
+
+@episodes.command()
+@click.argument("episode")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@library_option
+def remove(episode: str, yes: bool, location: str | None) -> None:
+    """Remove a stored episode for good, with the voices stored for it. Its files stay, and are listed."""
+    from ..library import open_library
+    from ..usecases import expire
+
+    with open_library(location, create=False) as library:
+        stored = library.episodes.get(episode)
+        title = stored.title or shown(stored.source)
+        if not yes:
+            click.confirm(f"Remove {title} for good?", abort=True, err=True)
+        files = expire.remove_episode(stored.audio_sha256, library=library)
+    click.echo(f"Removed {title}")
+    for output in files:
+        click.echo(f"stays as it is: {output.path}", err=True)
 
 
 @episodes.command()

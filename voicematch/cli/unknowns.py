@@ -162,6 +162,23 @@ def merge(source: str, into: str, as_json: bool, location: str | None) -> None:
 
 @unknowns.command()
 @click.argument("unknown", metavar="U-0001")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@library_option
+def forget(unknown: str, yes: bool, location: str | None) -> None:
+    """Erase a voice without a name for good. It cannot be named then, unless its episodes are heard again."""
+    from ..library import open_library
+    from ..usecases import expire
+
+    with open_library(location, create=False) as library:
+        library.voices.unknown(unknown)
+        if not yes:
+            click.confirm(f"Erase {unknown} for good?", abort=True, err=True)
+        num_erased = expire.forget_unknown(unknown, library=library)
+    click.echo(f"Erased {unknown}: the voice of {num_erased} speaker(s)")
+
+
+@unknowns.command()
+@click.argument("unknown", metavar="U-0001")
 @click.option("--as", "ignored_as", default="ad", show_default=True, metavar="WHAT", help=AS_HELP)
 @click.option("--undo", is_flag=True, help="Do not ignore it any more.")
 @json_option

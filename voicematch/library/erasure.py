@@ -99,8 +99,7 @@ def forget(connection: sa.Connection, name: str, *, words: bool = False) -> Forg
     _scrub_credits(connection, stored_name)
     num_lines, changed = _scrub_lines(connection, stored_name)
     num_mentions, mentioned = mentions.find(connection, stored_name, redact=words)
-    connection.execute(settings.delete().where(*TO_COMPACT))
-    connection.execute(settings.insert().values(embedder="", key="to_compact", value=now()))
+    make_due(connection)
     return Forgotten(
         num_voiceprints=num_voiceprints,
         num_clips=num_clips,
@@ -184,6 +183,12 @@ def _scrub_lines(connection: sa.Connection, name: str) -> tuple[int, frozenset[s
     of_touched = sa.select(episodes.c.id, episodes.c.audio_sha256)
     changed = {sha256 for number, sha256 in connection.execute(of_touched) if number in touched} if touched else ()
     return num_scrubbed, frozenset(changed)
+
+
+def make_due(connection: sa.Connection) -> None:
+    """Notes that something was erased which is in the bytes of the file until it is compacted."""
+    connection.execute(settings.delete().where(*TO_COMPACT))
+    connection.execute(settings.insert().values(embedder="", key="to_compact", value=now()))
 
 
 def is_due(database: Database) -> bool:

@@ -254,7 +254,7 @@ def _unpacked(raw: bytes, most_bytes: int) -> bytes:
 def _locked(part: Path, url: str, error: SourceError) -> Iterator[BinaryIO]:
     """The partial file, open at its end, for one process at a time. Its lock goes with the process."""
     try:
-        part.parent.mkdir(parents=True, exist_ok=True)
+        part.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = _open_locked(part)
     except BlockingIOError as problem:
         raise error(shown(url), "another process is downloading it; try again when that is done") from problem
@@ -266,7 +266,7 @@ def _locked(part: Path, url: str, error: SourceError) -> Iterator[BinaryIO]:
 
 def _open_locked(part: Path) -> BinaryIO:
     while True:
-        file = part.open("ab")
+        file = os.fdopen(os.open(part, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600), "ab")  # what somebody hears
         try:
             import fcntl
         except ImportError:  # Windows

@@ -35,6 +35,8 @@ def store(library: Library, episode: LabelledEpisode, embeddings: Mapping[str, S
         if _hinges(library) != known:
             with outputs.following(library):
                 match_again(library)
+        if not library.settings.remembers_unknowns:
+            library.unknowns.erase_unnamed(episode.audio_sha256)
         return replace(episode, matches=library.episodes.get(episode.audio_sha256).matches)
 
 
@@ -98,7 +100,8 @@ def _match(library: Library, audio_sha256: str | None) -> None:
     spoken = (Spoken(one.embeddings, one.talk_seconds, said[one.audio_sha256]) for one in stored)
     verdicts = rules.verdicts(spoken, known_voices(library), library.shows.of_profiles(), calibration=calibration)
     library.speakers.set_matches({one.audio_sha256: matches for one, matches in zip(stored, verdicts, strict=True)})
-    library.unknowns.remember(partial(recognise, calibration=calibration))
+    if library.settings.remembers_unknowns:
+        library.unknowns.remember(partial(recognise, calibration=calibration))
 
 
 def _hinges(library: Library) -> tuple[object, ...]:
