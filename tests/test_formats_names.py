@@ -45,11 +45,15 @@ CONTAINERS: dict[str, Callable[[list[str]], str]] = {
     "vtt": lambda texts: "WEBVTT\n\n" + _cues(texts, " --> ", ".", numbers=False),
     "sbv": lambda texts: _cues(texts, ",", ".", numbers=False).replace("00:00:", "0:00:"),
     "txt": lambda texts: "\n".join(f"[0:00:{idx * 2:02d}] {text}\n" for idx, text in enumerate(texts)),
-    "lrc": lambda texts: "\n".join(f"[00:{idx * 2:02d}.00]{text}" for idx, text in enumerate(texts) if "\n" not in text),
-    "ass": lambda texts: "[Script Info]\n\n[Events]\n"
-    + "\n".join(
-        f"Dialogue: 0,0:00:{idx * 2:02d}.00,0:00:{idx * 2 + 1:02d}.00,Default,,0,0,0,,{text}"
-        for idx, text in enumerate(text.replace("\n", "\\N") for text in texts)
+    "lrc": lambda texts: "\n".join(
+        f"[00:{idx * 2:02d}.00]{text}" for idx, text in enumerate(texts) if "\n" not in text
+    ),
+    "ass": lambda texts: (
+        "[Script Info]\n\n[Events]\n"
+        + "\n".join(
+            f"Dialogue: 0,0:00:{idx * 2:02d}.00,0:00:{idx * 2 + 1:02d}.00,Default,,0,0,0,,{text}"
+            for idx, text in enumerate(text.replace("\n", "\\N") for text in texts)
+        )
     ),
     "json": lambda texts: json.dumps(
         {"segments": [{"start": idx * 2, "end": idx * 2 + 1, "text": text} for idx, text in enumerate(texts)]}
@@ -113,7 +117,9 @@ def test_labels_of_recognisers(container: str, names: str, shape: str) -> None:
 @pytest.mark.parametrize("names", ["machine", "numbered", "names", "capitals", "chinese"])
 def test_a_label_holds_until_the_next(container: str, names: str) -> None:
     who = [NAMES[names][idx // 2 % 3] for idx in range(len(SAID))]
-    texts = [f"{name}: {text}" if idx % 2 == 0 else text for idx, (name, text) in enumerate(zip(who, SAID, strict=True))]
+    texts = [
+        f"{name}: {text}" if idx % 2 == 0 else text for idx, (name, text) in enumerate(zip(who, SAID, strict=True))
+    ]
     lines = read(CONTAINERS[container](texts), "test")
     assert [(line.speaker, line.text) for line in lines] == list(zip(who, SAID, strict=True))
 
@@ -130,7 +136,7 @@ def test_a_label_holds_until_the_next(container: str, names: str) -> None:
         {0: "Hint:", 4: "Trick:", 9: "Achtung:"},
         {0: "http:", 1: "12:30", 2: "Re:"},
         {0: "[Music]", 5: "[Applause]", 8: "(laughs)", 11: "[Music]"},
-        {idx: "Note:" for idx in range(12)},
+        dict.fromkeys(range(12), "Note:"),
         {idx: "we said:" if idx % 2 else "and so, again:" for idx in range(2)},
         {0: "Yes -", 3: "No -"},
         {1: "The Thing Is:", 2: "Here It Comes:"},
@@ -151,7 +157,12 @@ def test_a_word_before_a_colon_stays_in_a_labelled_file() -> None:
 
 
 def test_two_speakers_in_one_cue() -> None:
-    texts = ["- Ada: Hello.\n- Basil: Good\nevening.", "- Basil: So.\n- Ada: Yes.", "- Ada: I am well.", "- Basil: Good."]
+    texts = [
+        "- Ada: Hello.\n- Basil: Good\nevening.",
+        "- Basil: So.\n- Ada: Yes.",
+        "- Ada: I am well.",
+        "- Basil: Good.",
+    ]
     assert [(line.speaker, line.text) for line in read(CONTAINERS["srt"](texts), "test")] == [
         ("Ada", "Hello."),
         ("Basil", "Good evening."),
@@ -230,7 +241,21 @@ def test_a_sentence_that_ends_in_a_time_is_no_name() -> None:
 
 
 opening = st.sampled_from(
-    ["", "", "", "Note: ", "Ada: ", "Ada Byron: ", "Re: ", "[Ada]: ", "(speaker 0) ", "[Music] ", "Speaker 1: ", ">> ", "- "]
+    [
+        "",
+        "",
+        "",
+        "Note: ",
+        "Ada: ",
+        "Ada Byron: ",
+        "Re: ",
+        "[Ada]: ",
+        "(speaker 0) ",
+        "[Music] ",
+        "Speaker 1: ",
+        ">> ",
+        "- ",
+    ]
 )
 like_labels = st.builds(lambda start, text: start + text, opening, spoken)
 printed_names = st.sampled_from(["Maya", "Liam Verbeek", "José Martí", "SPEAKER_07", "Note", "ada", "Speaker 1", "Q"])
@@ -247,7 +272,9 @@ def test_as_many_words_are_read_as_were_written(episode: LabelledEpisode, form: 
 
 @settings(deadline=None, max_examples=100)
 @given(
-    st.lists(st.tuples(st.sampled_from(["Ada: ", "Basil Fox: ", "Warning: ", "", "", ">> "]), spoken), min_size=1, max_size=9),
+    st.lists(
+        st.tuples(st.sampled_from(["Ada: ", "Basil Fox: ", "Warning: ", "", "", ">> "]), spoken), min_size=1, max_size=9
+    ),
     st.sampled_from(sorted(set(CONTAINERS) - {"lrc"})),
 )
 def test_what_is_not_taken_for_a_name_stays(said: list[tuple[str, str]], container: str) -> None:

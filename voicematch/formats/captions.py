@@ -29,7 +29,9 @@ def read_sbv(text: str, source: object) -> tuple[Line, ...]:
         if times is not None:
             rows = []
             exact = [clock.seconds(part) for part in times.groups()]
-            start, end = (clock.loose(part) if at is None else at for at, part in zip(exact, times.groups(), strict=True))
+            start, end = (
+                clock.loose(part) if at is None else at for at, part in zip(exact, times.groups(), strict=True)
+            )
             cues.append(Cue(start, end, "", number, is_malformed=None in exact))
         elif cues:
             rows.append(row)
@@ -64,7 +66,8 @@ def read_ass(text: str, source: object) -> tuple[Line, ...]:
                 pieces.append(_dialogue(named, number))
     if not pieces:
         raise FormatError(source, "no line Dialogue: with words", 1)
-    pieces.sort(key=lambda piece: piece.start if piece.start is not None else 0.0)
+    if all(piece.start is not None for piece in pieces):
+        pieces.sort(key=lambda piece: piece.start or 0.0)  # a file may be in the order of its layers
     return settle(pieces, repairs, are_named=any(piece.speaker for piece in pieces), expected="0:00:01.00")
 
 

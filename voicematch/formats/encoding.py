@@ -1,4 +1,4 @@
-"""The text in a file's bytes: UTF-8, UTF-16 or UTF-32 with or without a mark, else Windows-1252 as old tools wrote it."""
+"""The text in a file's bytes: UTF-8, UTF-16, UTF-32 with or without a mark, else Windows-1252 as old tools wrote it."""
 
 from __future__ import annotations
 

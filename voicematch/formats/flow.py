@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from ..types import Line, Word
 
@@ -19,10 +20,13 @@ _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3
 _CLINGS = re.compile(r"[.,;:?!…。，、！？；：)\]”»%’']")
 
 
-def joined(lines: tuple[Line, ...]) -> tuple[Line, ...]:
-    """The lines as they are, or, where nearly all are single words, words joined to sentences, with their times."""
+def joined(lines: tuple[Line, ...], *, are_words: bool = False) -> tuple[Line, ...]:
+    """The lines as they are, or, where nearly all are single words, words joined to sentences, with their times.
+
+    are_words : it is known that all are
+    """
     num_single = sum(_is_word(line.text) for line in lines)
-    if len(lines) < FEWEST or num_single < SINGLE * len(lines):
+    if not are_words and (len(lines) < FEWEST or num_single < SINGLE * len(lines)):
         return lines
     groups: list[list[Line]] = []
     for line in lines:
@@ -59,7 +63,7 @@ def _one(group: Sequence[Line]) -> Line:
         text += line.text if clings(text, line.text) else f" {line.text}"
     words = tuple(word for line in group for word in (line.words or (Word(line.start, line.end, line.text),)))
     start, end = group[0].start, max(line.end for line in group)
-    in_order = all(a.start <= b.start for a, b in zip(words, words[1:], strict=False))
+    in_order = all(a.start <= b.start for a, b in pairwise(words))
     return Line(start, max(start, end), text, group[0].speaker, words if in_order else ())
 
 

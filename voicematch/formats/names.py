@@ -34,35 +34,37 @@ _MACHINE = re.compile(
 _WORD = r"[^\s:：\[\]()<>{}*|\x01]{1,40}"
 _NAME = rf"(?P<name>{_WORD}(?:[ \t\n]{_WORD}){{0,5}})"
 _LEAD = r"(?P<lead>(?:(?:>{2,3}|[-–—•])\s{0,3})?)"
+_IN_BRACKETS = rf"(?:\[{_NAME}\]|\((?P<other>{_WORD}(?:[ ]{_WORD}){{0,5}})\))"
 _NOTE = r"(?:\s?[(\[][^()\[\]\n]{1,30}[)\]])?"  # "(host)", "(00:12)"
 _STYLES = {
-    "bracketed with colon": re.compile(rf"{_LEAD}(?:\[{_NAME}\]|\((?P<other>{_WORD}(?:[ ]{_WORD}){{0,5}})\)){_NOTE}\s?[:：]\s*"),
+    "bracketed with colon": re.compile(rf"{_LEAD}{_IN_BRACKETS}{_NOTE}\s?[:：]\s*"),
     "colon": re.compile(rf"{_LEAD}\*{{0,2}}{_NAME}\*{{0,2}}{_NOTE}\*{{0,2}}\s?(?::(?=\s|\*\*|$)|：)\*{{0,2}}\s*"),
-    "bracketed": re.compile(rf"{_LEAD}(?:\[{_NAME}\]|\((?P<other>{_WORD}(?:[ ]{_WORD}){{0,5}})\))\s*(?:[-–—]\s+)?(?=\S)"),
+    "bracketed": re.compile(rf"{_LEAD}{_IN_BRACKETS}\s*(?:[-–—]\s+)?(?=\S)"),
     "dash": re.compile(rf"{_LEAD}{_NAME}(?:[ ][-–—][ ]|\t+)(?=\S)"),
     "row": re.compile(rf"{_LEAD}(?P<name>{_WORD}(?:[ \t]{_WORD}){{0,5}})[ \t]*\n\s*(?=\S)"),
 }
-_PARTICLES = frozenset(
-    "& al and at bin da das de del den der di do dos du e el et la le of ten ter the und van von y".split()
-)
+_PARTICLES = """
+& al and at bin da das de del den der di do dos du e el et la le of ten ter the und van von y
+"""
 _IMPLAUSIBLE = re.compile(r"[,;?!\"“”„«»…/\\=+♪]|\.\.|^['’]|https?$")
-# Words that begin a sentence before a colon, in the languages of most podcasts; they are never taken for names.
-_WORDS = frozenset(
-    "achtung actually advice also alternatively and answer anyway aside attention atención attenzione aviso because "
-    "beispiel beware bonus breaking but caution caveat conclusion confession consejo continued correction disclaimer "
-    "ejemplo esempio example exemple fact finally first firstly fourth frage ftp hinweis hint however http https idea "
-    "important importante imagine joke lesson listen look meaning meanwhile message mind moral motto myth namely next "
-    "nota note notice now obviously okay ok one or p.s plus point pregunta ps question quick quote re reason reminder "
-    "remember respuesta result rule second secondly secret see sidebar so solution spoiler step still subject suddenly "
-    "summary then therefore thing third tip title today tomorrow translation trick truth two update url verdict vorsicht "
-    "warnung warning well what why wichtig yes yesterday zitat antwort merke tipp remarque réponse conseil attention "
-    "внимание вопрос ответ важно пример 注意 问题 問題 回答 答え 質問 重要 例如".split()
-)
-
-_SOUNDS = frozenset(
-    "applause beep cheering cough crosstalk gelächter inaudible indistinct laugh laughing laughs laughter music musik "
-    "música noise overlapping pause sighs silence singing unintelligible 拍手 笑 音楽 音乐".split()
-)
+_ORDINARY = """
+achtung actually advice also alternatively and answer antwort anyway aside atención attention attenzione aviso
+because beispiel beware bonus breaking but caution caveat conclusion confession conseil consejo continued
+correction disclaimer ejemplo esempio example exemple fact finally first firstly fourth frage ftp hint hinweis
+however http https idea imagine important importante joke lesson listen look meaning meanwhile merke message
+mind moral motto myth namely next nota note notice now obviously ok okay one or p.s plus point pregunta ps
+question quick quote re reason remarque remember reminder respuesta result rule réponse second secondly secret
+see sidebar so solution spoiler step still subject suddenly summary then therefore thing third tip tipp title
+today tomorrow translation trick truth two update url verdict vorsicht warning warnung well what why wichtig
+yes yesterday zitat важно внимание вопрос ответ пример 例如 問題 回答 注意 答え 質問 重要 问题
+"""
+_SOUNDS = """
+applause beep cheering cough crosstalk gelächter inaudible indistinct laugh laughing laughs laughter music
+musik música noise overlapping pause sighs silence singing unintelligible 拍手 笑 音乐 音楽
+"""
+PARTICLES, ORDINARY, SOUNDS = (frozenset(words.split()) for words in (_PARTICLES, _ORDINARY, _SOUNDS))
+"""Words inside names; words that begin sentences before a colon, in the languages of most podcasts, and are never taken
+for names; and what stands in brackets and is not said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,11 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What was found at an opening. name : None for ``>>``, after which nobody is known; length : characters it takes"""
+    """What stands at an opening.
+
+    name : None for ``>>``, after which nobody is known
+    length : characters that it takes
+    """
 
     name: str | None
     length: int
@@ -132,12 +138,12 @@ def _find(style: str, pattern: re.Pattern[str], text: str) -> _Found | None:
         return None
     is_machine = _MACHINE.fullmatch(bare) is not None
     word = bare.casefold().rstrip(".")
-    if not is_machine and (word in _WORDS or (style == "bracketed" and word in _SOUNDS)):
+    is_square = style == "bracketed with colon" and match["name"] is not None
+    if not is_machine and ((word in ORDINARY and not is_square) or (style.startswith("bracketed") and word in SOUNDS)):
         return None
     words = bare.split()
-    is_square = style == "bracketed with colon" and match["name"] is not None
     is_plausible = (
-        (is_square or all(word in _PARTICLES or not word[0].islower() for word in words))
+        (is_square or all(word in PARTICLES or not word[0].islower() for word in words))
         and not words[0][0].isdigit()
         and _IMPLAUSIBLE.search(bare) is None
     )
@@ -192,7 +198,8 @@ def _believed(
     returning = {one.name for one in known.values() if counts[one.name] > 1}
     mean = len(known) / max(1, len({one.name for one in known.values()}))
     is_dialogue = len(returning) > 1 and (mean >= 3 or (starts and mean >= 2))
-    return known if is_dialogue else machine
+    are_full_names = starts and bool(returning) and len(known) > 2 and len(known) == len(labelled)
+    return known if is_dialogue or (are_full_names and all(one.is_strong for one in known.values())) else machine
 
 
 def _lower_case_words(openings: Sequence[Opening]) -> frozenset[str]:
@@ -263,5 +270,6 @@ def is_name(text: str) -> bool:
     >>> is_name("Speaker 1"), is_name("Ludwig van Beethoven"), is_name("We start at")
     (True, True, False)
     """
-    found = _find("colon", _STYLES["colon"], f"{' '.join(text.split())}:")
-    return found is not None and found.length == len(" ".join(text.split())) + 1 and (found.is_machine or found.is_plausible)
+    label = f"{' '.join(text.split())}:"
+    found = _find("colon", _STYLES["colon"], label)
+    return found is not None and found.length == len(label) and (found.is_machine or found.is_plausible)

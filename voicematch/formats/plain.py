@@ -22,6 +22,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from ..errors import FormatError
 from ..types import Line
@@ -40,8 +41,10 @@ _RANGE = rf"(?P<since>{_TIME})(?:\s{{0,3}}(?:-->|-|–|—|to|→)\s{{0,3}}(?P<u
 _WORD = r"[^\s:\[\]()<>|\t]{1,40}"
 _NAME = rf"\*{{0,2}}(?P<name>(?![0-9]){_WORD}(?:[ ]{{1,4}}{_WORD}){{0,5}})\*{{0,2}}"
 _SHAPES = (
-    re.compile(rf"\s{{0,8}}(?:{_NAME}(?:\s{{1,4}}|:\s{{0,4}}))?[\[(]\s?{_RANGE}\s?[\])]\s{{0,3}}[:|–—-]?(?:\s+|$)(?P<rest>.*)"),
-    re.compile(rf"\s{{0,8}}{_RANGE}(?:\s{{0,3}}[:|–—-])?(?:\s+|$)(?P<rest>.*)"),
+    re.compile(
+        rf"\s{{0,8}}(?:{_NAME}(?:\s{{1,4}}|:\s{{0,4}}))?[\[(]\s?{_RANGE}\s?[\])]\s{{0,3}}[:|]?(?:\s+|$)(?P<rest>.*)"
+    ),
+    re.compile(rf"\s{{0,8}}{_RANGE}(?:\s{{0,3}}[:|])?(?:\s+|$)(?P<rest>.*)"),
     re.compile(rf"\s{{0,8}}{_NAME}\s{{0,4}}[,|:–—-]?\s{{1,8}}{_RANGE}\s*(?P<rest>)"),
     re.compile(rf"\s{{0,8}}\[{_NAME}\]\s{{0,4}}{_RANGE}(?:\s+|$)(?P<rest>.*)"),
     re.compile(rf"\s{{0,8}}{_NAME}:?\t\s{{0,3}}{_RANGE}\s{{0,3}}(?:\t|$)(?P<rest>.*)"),
@@ -102,7 +105,7 @@ def _entries(rows: Sequence[tuple[int, str]], shape: re.Pattern[str]) -> list[_E
             since, until = match["since"], found["until"]
             start, end = _time(since), None if until is None else _time(until)
             is_malformed = clock.seconds(since) is None or (until is not None and clock.seconds(until) is None)
-            name = clean(found.get("name") or "") or None
+            name = clean(found.get("name") or "").rstrip(",|–—- ") or None
             entry = _Entry(start, end, name, number, row, since.count(":"), above, is_malformed, [found["rest"]])
             entries.append(entry)
             above = before = ""
@@ -119,7 +122,7 @@ def _time(text: str) -> float | None:
 
 
 def _believed(entries: list[_Entry], shape: re.Pattern[str]) -> list[_Entry]:
-    """The entries without those whose name is no name: a sentence with a time in it, which is text of the one before."""
+    """The entries but those whose name is none: a sentence with a time in it, which is said in the one before."""
     counts = Counter(entry.name for entry in entries if entry.name)
     kept: list[_Entry] = []
     for entry in entries:
@@ -155,7 +158,7 @@ def _name_by_row_above(entries: list[_Entry]) -> None:
     names = {entry.above.strip() for entry in named}
     if len(named) < max(2, MOSTLY * len(entries)) or len(alone) < len(entries) or len(names) * 2 > len(named) + 1:
         return
-    for before, entry in zip(entries, entries[1:], strict=False):
+    for before, entry in pairwise(entries):
         if entry in named:
             before.rows.pop()
     for entry in named:

@@ -48,7 +48,8 @@ def lines_of(document: Node, repairs: Repairs) -> tuple[Line, ...]:
 
 def _settled(segments: Node, read: Callable[[Node], Piece], repairs: Repairs) -> tuple[Line, ...]:
     """The lines of a list of segments; one that is none is left out and counted, unless all are."""
-    return settle(_whole_words(pieces_of(segments, read, repairs)), repairs, are_named=_say_who(segments), expected=SECONDS)
+    pieces = _whole_words(pieces_of(segments, read, repairs))
+    return settle(pieces, repairs, are_named=_say_who(segments), expected=SECONDS)
 
 
 def pieces_of(segments: Node, read: Callable[[Node], Piece], repairs: Repairs) -> list[Piece]:
@@ -67,11 +68,8 @@ def pieces_of(segments: Node, read: Callable[[Node], Piece], repairs: Repairs) -
 
 
 def _say_who(segments: Node) -> bool:
-    return any(isinstance(segment.value, dict) and "speaker" in segment.value for segment in segments.each()) and any(
-        segment.value["speaker"] is not None
-        for segment in segments.each()
-        if isinstance(segment.value, dict) and "speaker" in segment.value
-    )
+    """Whether any segment has a speaker, be it an empty one."""
+    return any(segment.get("speaker") is not None for segment in segments.each())
 
 
 def speaker_of(segment: Node, key: str = "speaker") -> str | None:
@@ -101,9 +99,8 @@ def piece_of(
 def _whisper(segment: Node) -> Piece:
     words = segment.get("words")
     timed = () if words is None else words_of(words, ("word", "text"))
-    return piece_of(
-        segment, segment.get("start"), segment.get("end"), segment["text"].text(), speaker=speaker_of(segment), words=timed
-    )
+    start, end, text = segment.get("start"), segment.get("end"), segment["text"].text()
+    return piece_of(segment, start, end, text, speaker=speaker_of(segment), words=timed)
 
 
 def words_of(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from .cues import Cue, clean
 
@@ -26,8 +27,8 @@ def once(cues: Sequence[Cue], bare: Callable[[str], str]) -> list[Cue]:
     rows = [[row for row in cue.text.split("\n") if clean(bare(row))] for cue in cues]
     texts = [[clean(bare(row)) for row in of_cue] for of_cue in rows]
     shown = [idx for idx, of_cue in enumerate(texts) if of_cue]
-    pairs = list(zip(shown, shown[1:], strict=False))
-    if sum(_is_rolling(cues[b], texts[a], texts[b]) for a, b in pairs) < max(FEWEST, SHARE * len(pairs)):
+    pairs = list(pairwise(shown))
+    if sum(_is_rolling(cues[a], cues[b], texts[a], texts[b]) for a, b in pairs) < max(FEWEST, SHARE * len(pairs)):
         return list(cues)
     kept: list[Cue] = []
     before: list[str] = []
@@ -61,18 +62,24 @@ def _grows(before: list[str], text: list[str]) -> bool:
     return len(text) > last and text[:last] == before[:last] and text[last].startswith(before[last] + " ")
 
 
-def _is_rolling(cue: Cue, before: list[str], text: list[str]) -> bool:
+def _is_rolling(last: Cue, cue: Cue, before: list[str], text: list[str]) -> bool:
     repeated = _carried(before, text)
     if repeated == len(text):
-        return cue.start is not None and cue.end is not None and 0 <= cue.end - cue.start <= HOLD
+        return _only_holds(last, cue)
     return repeated > 0 or _grows(before, text)
 
 
 def _is_hold(kept: Cue, before: list[str], cue: Cue, text: list[str]) -> bool:
     """Whether a cue with nothing new only goes on showing what was said."""
     is_near = kept.end is None or cue.start is None or cue.start - kept.end <= NEAR
-    is_short = cue.start is not None and cue.end is not None and cue.end - cue.start <= HOLD
-    return is_near and (is_short or len(text) < len(before))
+    return is_near and (_only_holds(kept, cue) or len(text) < len(before))
+
+
+def _only_holds(last: Cue, cue: Cue) -> bool:
+    """Whether a cue is as short as one that holds the picture, and follows one that is not."""
+    if last.start is None or last.end is None or cue.start is None or cue.end is None:
+        return False
+    return cue.end - cue.start <= HOLD < last.end - last.start and cue.start >= last.end - HOLD
 
 
 def _grown(kept: Cue, cue: Cue) -> list[Cue]:

@@ -45,7 +45,7 @@ def _assembly(document: Node, repairs: Repairs) -> tuple[Line, ...]:
     for key in ("utterances", "sentences", "words"):
         found = document.get(key)
         if found is not None and found.value:
-            return _settled(pieces_of(found, _utterance, repairs), repairs)
+            return _settled(pieces_of(found, _utterance, repairs), repairs, are_words=key == "words")
     raise Misfit(document.path, "neither utterances, sentences nor words in it")
 
 
@@ -67,7 +67,7 @@ def _deepgram(document: Node, repairs: Repairs) -> tuple[Line, ...]:
         best = next(channel["alternatives"].each(), None)
         if best is not None:
             pieces += pieces_of(best["words"], _spoken, repairs)
-    return _settled(sorted(pieces, key=lambda piece: piece.start or 0.0), repairs)
+    return _settled(sorted(pieces, key=lambda piece: piece.start or 0.0), repairs, are_words=True)
 
 
 def _spoken(segment: Node) -> Piece:
@@ -92,7 +92,7 @@ def _aws(document: Node, repairs: Repairs) -> tuple[Line, ...]:
             pieces[-1] = _with_sign(pieces[-1], piece.text)
         else:
             pieces.append(piece)
-    return _settled(pieces, repairs)
+    return _settled(pieces, repairs, are_words=True)
 
 
 def _item(item: Node, speakers: dict[str, str]) -> Piece:
@@ -133,10 +133,11 @@ def _monologue(monologue: Node) -> Piece:
     for element, value in _elements(monologue):
         text += value
         if element.get("ts") is not None and value.strip():
-            times = (None if time is None else time.time() for time in (element.get("ts"), element.get("end_ts")))
-            words.append((value.strip(), *times))
+            since, until = (None if time is None else time.time() for time in map(element.get, ("ts", "end_ts")))
+            words.append((value.strip(), since, until))
         elif words and value.strip():
-            words[-1] = (words[-1][0] + value.strip(), *words[-1][1:])
+            word, since, until = words[-1]
+            words[-1] = (word + value.strip(), since, until)
     start = next((since for _, since, _ in words if since is not None), None)
     end = next((until for _, _, until in reversed(words) if until is not None), None)
     return Piece(start, end, text, _speaker(monologue), tuple(words))
@@ -155,5 +156,6 @@ def _speaker(segment: Node) -> str | None:
     return f"Speaker {speaker}" if speaker is not None and (speaker.isdigit() or len(speaker) == 1) else speaker
 
 
-def _settled(pieces: list[Piece], repairs: Repairs) -> tuple[Line, ...]:
-    return settle(pieces, repairs, are_named=any(piece.speaker for piece in pieces), expected=SECONDS)
+def _settled(pieces: list[Piece], repairs: Repairs, *, are_words: bool = False) -> tuple[Line, ...]:
+    are_named = any(piece.speaker for piece in pieces)
+    return settle(pieces, repairs, are_named=are_named, are_words=are_words, expected=SECONDS)

@@ -46,10 +46,16 @@ class Piece:
 
 
 def settle(
-    pieces: Iterable[Piece], repairs: Repairs, *, are_named: bool = False, expected: str = CUE_TIME
+    pieces: Iterable[Piece],
+    repairs: Repairs,
+    *,
+    are_named: bool = False,
+    are_words: bool = False,
+    expected: str = CUE_TIME,
 ) -> tuple[Line, ...]:
     """The lines of a transcript, in the order of its pieces; warns of what was mended.
 
+    are_words : every piece is a word
     are_named : the format says who speaks, so that no label is looked for in the words
     expected : what an error says a time looks like
     """
@@ -65,7 +71,7 @@ def settle(
     for group, (start, end) in zip(_blocks(kept), times, strict=True):
         lines.extend(_spread(group, start, end))
     repairs.say()
-    return joined(tuple(line for line in lines if line.text))
+    return joined(tuple(line for line in lines if line.text), are_words=are_words)
 
 
 def _blocks(pieces: Sequence[Piece]) -> list[list[Piece]]:
@@ -107,7 +113,8 @@ def _labelled(pieces: list[Piece]) -> list[Piece]:
         for number, row in enumerate(piece.text.split("\n")):
             blank = len(row) - len(row.lstrip())
             if row.strip():
-                openings.append(Opening(piece.text[at + blank :], is_row=bool(number) and bool(piece.text[:at].strip())))
+                is_row = number > 0 and bool(piece.text[:at].strip())
+                openings.append(Opening(piece.text[at + blank :], is_row))
                 places.append((idx, at + blank))
             at += len(row) + 1
     found = labels(openings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 from ..errors import FormatError
 from ..types import Line
@@ -18,7 +19,7 @@ TSV_HEADER = re.compile(r"start\tend\t(?:(?:speaker|text)\t?)+", re.IGNORECASE)
 _STAMP = re.compile(r"\[([0-9]{1,3}:[0-9]{1,2}(?:[.:][0-9]{1,3})?)\]")
 _LYRICS_WORD = re.compile(r"<([0-9]{1,3}:[0-9]{1,2}(?:[.:][0-9]{1,3})?)>")
 LYRICS_TAG = re.compile(r"\[(?:ar|ti|al|au|by|re|ve|length|offset|lr|#):[^\]]*\]\s*", re.IGNORECASE)
-LYRICS_LINE = re.compile(r"(?:\[[0-9]{1,3}:[0-9]{1,2}(?:[.:][0-9]{1,3})?\])+(?![\s\]:|-]).*")
+LYRICS_LINE = re.compile(r"(?:\[[0-9]{1,3}:[0-9]{1,2}(?:[.:][0-9]{1,3})?\])+(?![\s\]:|]|-[0-9 ]*[0-9]:).*")
 
 
 def read_tsv(text: str, source: object) -> tuple[Line, ...]:
@@ -59,20 +60,17 @@ def read_json_lines(text: str, source: object) -> tuple[Line, ...]:
             spoken = next((node[key] for key in ("text", "body", "transcript") if node.get(key) is not None), None)
             if spoken is None:
                 raise Misfit((), "no text")
-            start, end = (node.get(key) or node.get(f"{key}Time") or node.get(f"{key}_time") for key in ("start", "end"))
+            start, end = (
+                next((found for suffix in ("", "Time", "_time") if (found := node.get(key + suffix)) is not None), None)
+                for key in ("start", "end")
+            )
             piece = piece_of(node, start, end, spoken.text(), speaker=speaker_of(node), words=timed)
-            pieces.append(Piece(*_with_line(piece, number)))
+            pieces.append(replace(piece, line=number))
         except (Misfit, ValueError, RecursionError):
             repairs.note(LINES, number)
     if not pieces:
         raise FormatError(source, 'no line is a JSON object with "start", "end" and "text"', 1)
     return settle(pieces, repairs, are_named=any(piece.speaker for piece in pieces), expected=SECONDS)
-
-
-def _with_line(
-    piece: Piece, number: int
-) -> tuple[float | None, float | None, str, str | None, tuple[TimedWord, ...], int, bool]:
-    return piece.start, piece.end, piece.text, piece.speaker, piece.words, number, piece.is_malformed
 
 
 def read_lrc(text: str, source: object) -> tuple[Line, ...]:

@@ -20,6 +20,7 @@ from .spoken import Piece, TimedWord, settle
 from .xml_text import with_escaped_ampersands
 
 DEEPEST = 200  # elements inside each other
+ROUNDED = 0.05  # s that times may be off
 _OFFSET = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(h|ms|m|s|f|t)")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
@@ -40,18 +41,20 @@ class _Paragraph:
 class _Parser:
     """What expat calls, in order of the document."""
 
-    def __init__(self, repairs: Repairs) -> None:
-        self.repairs = repairs
+    def __init__(self, source: object, *, is_absolute: bool) -> None:
+        self.source = source
+        self.is_absolute = is_absolute
+        self.overruns = False  # a time that counts from what is around lies behind its end
+        self.broken_at: int | None = None
         self.paragraphs: list[_Paragraph] = []
         self.names: dict[str, str] = {}
         self.frame_rate, self.tick_rate = 30.0, 1.0
-        self._open: list[tuple[str, float]] = []  # element, and the time its children count from
+        self._open: list[tuple[str, float, float | None]] = []  # element, and when what is in it begins and ends
         self._paragraph: _Paragraph | None = None
         self._agent: str | None = None
-        self._span: tuple[float | None, float | None] | None = None
+        self._span: tuple[float | None, float | None, list[str]] | None = None
         self._name: list[str] | None = None
         self._expat = expat.ParserCreate()
-        self._expat.buffer_text = True
         self._expat.EntityDeclHandler = self._refuse_entity
         self._expat.StartElementHandler = self._start
         self._expat.EndElementHandler = self._end
@@ -64,19 +67,21 @@ class _Parser:
         except expat.ExpatError as error:
             if not self.paragraphs:
                 what = expat.ErrorString(error.code)
-                raise FormatError(self.repairs.source, f"is not XML: {what}", error.lineno) from error
-            self.repairs.note(LINES, error.lineno)
+                raise FormatError(self.source, f"is not XML: {what}", error.lineno) from error
+            self.broken_at = error.lineno
 
     def _refuse_entity(self, *_: object) -> None:
-        raise FormatError(self.repairs.source, "declares entities, which no transcript needs", None)
+        raise FormatError(self.source, "declares entities, which no transcript needs", None)
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         name = tag.rpartition(":")[2]
         local = {key.rpartition(":")[2]: value for key, value in attributes.items()}
         if len(self._open) >= DEEPEST:
-            raise FormatError(self.repairs.source, "elements are nested too deep", self._expat.CurrentLineNumber)
-        base = self._open[-1][1] if self._open else 0.0
+            raise FormatError(self.source, "elements are nested too deep", self._expat.CurrentLineNumber)
+        base, limit = self._open[-1][1:] if self._open else (0.0, None)
         begin, until, is_malformed = self._times(local, base)
+        latest = max((time for time in (begin, until) if time is not None), default=0.0)
+        self.overruns |= limit is not None and latest > limit + ROUNDED
         if name == "tt":
             self.frame_rate = _positive(local.get("frameRate"), self.frame_rate)
             self.tick_rate = _positive(local.get("tickRate"), self.frame_rate if "frameRate" in local else 1.0)
@@ -95,16 +100,22 @@ class _Parser:
             if local.get("agent") and self._paragraph.agent is None:
                 self._paragraph.agent = local["agent"]
             if "begin" in local:
-                self._span = (begin, until)
                 self._space()
-        inherits = name in ("body", "div", "p")
-        self._open.append((name, begin if inherits and begin is not None else base))
+                self._span = (begin, until, [])
+        around = (0.0 if self.is_absolute else begin, until) if begin is not None and name != "tt" else (base, limit)
+        self._open.append((name, *around))
 
     def _end(self, tag: str) -> None:
         name = self._open.pop()[0]
         if name == "p":
             self._paragraph = None
-        elif name == "span":
+        elif name == "span" and self._span is not None:
+            begin, until, parts = self._span
+            words = clean("".join(parts)).split()
+            if self._paragraph is not None:
+                ends = [None] * (len(words) - 1) + [until]
+                starts = [begin] + [None] * (len(words) - 1)
+                self._paragraph.words += zip(words, starts, ends, strict=False)
             self._span = None
         elif name == "name" and self._name is not None:
             if self._agent is not None:
@@ -118,9 +129,8 @@ class _Parser:
             self._name.append(text)
         elif self._paragraph is not None:
             self._paragraph.parts.append(text)
-            if self._span is not None and clean(text):
-                for number, word in enumerate(clean(text).split()):
-                    self._paragraph.words.append((word, *(self._span if not number else (None, None))))
+            if self._span is not None:
+                self._span[2].append(text)
 
     def _space(self) -> None:
         """A blank before a span with a time of its own, where the file has none between its words."""
@@ -161,8 +171,14 @@ def _positive(text: str | None, otherwise: float) -> float:
 def read_ttml(text: str, source: object) -> tuple[Line, ...]:
     """The paragraphs of a TTML document, with its agents as speakers and the times of words that have them."""
     repairs = Repairs(source)
-    parser = _Parser(repairs)
-    parser.read(with_escaped_ampersands(re.sub(r"^\s*<\?xml[^>]*\?>", "", text)))
+    document = with_escaped_ampersands(re.sub(r"^\s*<\?xml[^>]*\?>", "", text))
+    parser = _Parser(source, is_absolute=False)
+    parser.read(document)
+    if parser.overruns:  # many files have all times from the beginning, whatever is around
+        parser = _Parser(source, is_absolute=True)
+        parser.read(document)
+    if parser.broken_at is not None:
+        repairs.note(LINES, parser.broken_at)
     pieces = [
         Piece(
             one.start,

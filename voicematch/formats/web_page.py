@@ -118,9 +118,9 @@ def _marked_up(tokens: list[_Token], source: object) -> tuple[Line, ...]:
             cited.append(token.text)
         elif open_tag == "time":
             spelled = clean(token.text)
-            start = clock.seconds(spelled)
-            is_malformed = start is None
-            entries.append(_Entry(clock.loose(spelled) if is_malformed else start, is_malformed, speaker, token.line, []))
+            exact = clock.seconds(spelled)
+            start = clock.loose(spelled) if exact is None else exact
+            entries.append(_Entry(start, exact is None, speaker, token.line, []))
         elif entries:
             entries[-1].parts.append(token.text)
     return _lines(entries, source)
