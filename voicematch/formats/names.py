@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from ..types import Line
 
 LONGEST = 60  # characters of a label
+LOOKED_AT = 160  # characters of a line that are looked at; a label and what may stand around it
 MOST_COVERED = 0.9  # share of lines with a label from which on whatever stands there is one
 HALF_COVERED = 0.5
 
@@ -130,7 +131,7 @@ def labels(openings: Sequence[Opening]) -> dict[int, Label]:
 
 
 def _find(style: str, pattern: re.Pattern[str], text: str) -> _Found | None:
-    match = pattern.match(text[: 2 * LONGEST + 40])
+    match = pattern.match(text[:LOOKED_AT])
     if match is None:
         return None
     bare = " ".join((match["name"] or match.groupdict().get("other") or "").split()).strip("_ ")
@@ -204,7 +205,8 @@ def _believed(
 
 def _lower_case_words(openings: Sequence[Opening]) -> frozenset[str]:
     """Words that the file also has in lower case: ordinary ones, most probably."""
-    return frozenset(word for opening in openings for word in re.findall(r"[^\W\d_]+", opening.text) if word.islower())
+    rows = (opening.text.split("\n", 1)[0] for opening in openings)
+    return frozenset(word for row in rows for word in re.findall(r"[^\W\d_]+", row) if word.islower())
 
 
 def written(lines: Sequence[Line], split: Callable[[str], list[str]], *, every: bool = False) -> list[str]:

@@ -14,7 +14,7 @@ from ..types import Line, Word
 from .cues import clean
 from .flow import joined
 from .mending import Span, mend
-from .names import Opening, labels
+from .names import LOOKED_AT, Opening, labels
 from .repairs import Repairs
 
 TimedWord = tuple[str, float | None, float | None]
@@ -109,13 +109,13 @@ def _labelled(pieces: list[Piece]) -> list[Piece]:
     openings: list[Opening] = []
     places: list[tuple[int, int]] = []  # the piece, and where in its text
     for idx, piece in enumerate(pieces):
-        at = 0
-        for number, row in enumerate(piece.text.split("\n")):
-            blank = len(row) - len(row.lstrip())
+        at, is_row = 0, False
+        for row in piece.text.split("\n"):
+            begin = at + len(row) - len(row.lstrip())
             if row.strip():
-                is_row = number > 0 and bool(piece.text[:at].strip())
-                openings.append(Opening(piece.text[at + blank :], is_row))
-                places.append((idx, at + blank))
+                openings.append(Opening(piece.text[begin : begin + LOOKED_AT], is_row))
+                places.append((idx, begin))
+                is_row = True
             at += len(row) + 1
     found = labels(openings)
     if not found:
@@ -144,12 +144,11 @@ def _labelled(pieces: list[Piece]) -> list[Piece]:
 def _last_words(words: tuple[TimedWord, ...], text: str) -> tuple[TimedWord, ...]:
     """The words at the end that spell the text; none when they do not."""
     wanted = clean(text).replace(" ", "")
-    for idx in range(len(words) - 1, -1, -1):
-        if "".join(word for word, _, _ in words[idx:]).replace(" ", "") == wanted:
-            return words[idx:]
-        if idx < len(words) - len(wanted):
-            break
-    return ()
+    idx, length = len(words), 0
+    while idx > 0 and length < len(wanted):
+        idx -= 1
+        length += len(words[idx][0].replace(" ", ""))
+    return words[idx:] if "".join(word for word, _, _ in words[idx:]).replace(" ", "") == wanted else ()
 
 
 def spelled_line(start: float, end: float, text: str, speaker: str | None, words: tuple[Word, ...]) -> Line:
