@@ -279,7 +279,7 @@ def test_as_many_words_are_read_as_were_written(episode: LabelledEpisode, form: 
 )
 def test_what_is_not_taken_for_a_name_stays(said: list[tuple[str, str]], container: str) -> None:
     """Names and words out are words in."""
-    texts = [start + text for start, text in said]
+    texts = [start + text.replace("\\", "/") for start, text in said]  # SubStation's sign for a new row
     lines = READERS[container](CONTAINERS[container](texts), "test")
     labels = sum(start in ("Ada: ", "Basil Fox: ") for start, _ in said)
     before, after = " ".join(texts).split(), words_of(lines)
