@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from voicematch.audio.mp3 import announced, announced_first
+from voicematch.audio.tracks import EVERYTHING, Choice, checked_channel, tracks_heard
 from voicematch.errors import AudioError
 from voicematch.types import Array
 
@@ -39,7 +41,7 @@ GAP = 0.1  # s; a jump of the timestamps beyond this is sound that is missing (F
 GAP_AFTER_DAMAGE = 0.005  # s; after a packet that would not decode, even one packet's worth is made up for
 LONGEST_GAP = 3600.0  # s; a jump beyond this is a damaged timestamp
 LOSS = 0.5  # s; containers round their duration up by less than this
-WORTH_TELLING = 0.05  # s; two lost packets in an hour are not worth a warning
+WORTH_TELLING = 0.25  # s; ten packets, what the seams of inserted advertisements may cost, are not worth a warning
 MOST_SILENCE = 0.8  # share of a recording; with more than this put in for damage, it was never sound
 
 # Formats whose timestamps count samples exactly, with how far back (s) their decoders remember: a slice may skip the
@@ -67,48 +69,102 @@ class _Tally:
     digest: Any = field(default_factory=hashlib.sha256)
     damaged: bool = False  # a packet would not decode since the last frame
     silence: float = 0.0  # seconds put in for sound that is missing
+    announced: float | None = None  # seconds that the parts of an mp3 say they have
 
 
 class _TimestampsJump(Exception):
     """Among the packets to be skipped are some whose timestamps do not count samples."""
 
 
-def complete_pass(path: Path, source: str, seconds: float, *, warn: bool) -> Generator[Array, None, Facts]:
-    """Blocks of ``seconds``, and, returned at the end, what the pass has found."""
+def complete_pass(
+    path: Path, source: str, seconds: float, *, choice: Choice = EVERYTHING, warn: bool
+) -> Generator[Array, None, Facts]:
+    """Blocks of ``seconds``, and, returned at the end, what the pass has found; warns when sound was lost."""
+    with opened(path, source) as container:
+        tracks = tracks_heard(container, source, choice, warn=warn)
+    if len(tracks) == 1:
+        facts = yield from _pass(path, source, seconds, tracks[0], choice)
+    else:
+        facts = yield from _mixed([_pass(path, source, seconds, track, choice) for track in tracks])
+    if warn and facts.lost_seconds > WORTH_TELLING:
+        log.warning("%s: damaged or cut off; %.1f s of sound are lost", source, facts.lost_seconds)
+    return facts
+
+
+def _pass(path: Path, source: str, seconds: float, track: int, choice: Choice) -> Generator[Array, None, Facts]:
+    """The same of one track."""
     tally = _Tally()
     num_samples = 0
-    with opened(path, source) as (container, stream):
+    with opened(path, source) as container:
+        stream = container.streams.audio[track]
         tally.digest.update(stream.codec_context.name.encode())
-        expected = expected_seconds(container, stream) if _is_trusted(container, stream) else None
+        channel = checked_channel(stream, source, choice)
+        if channel is not None:
+            tally.digest.update(f"channel {channel}".encode())
+        is_mp3 = container.format.name == "mp3"
+        tally.announced = announced_first(path) if is_mp3 else None
+        expected = expected_seconds(container, stream) if _is_trusted(container, choice) else None
         if expected is not None and container.format.name == "wav":
             expected += _missing_bytes(path) * 8 / (stream.codec_context.bit_rate or math.inf)
-        for block in reblocked(_resampled(_runs(_frames(container, stream, tally), tally, _start(container))), seconds):
+        frames = _frames(container, stream, tally)
+        for block in reblocked(_resampled(_runs(frames, tally, _start(container), channel=channel)), seconds):
             num_samples += len(block)
             yield block
+        expected = tally.announced if is_mp3 else expected
     length = num_samples / SAMPLE_RATE
     if tally.silence >= MOST_SILENCE * length:
         raise AudioError(source, "nothing in it can be decoded; is it really audio? If so, download or export it again")
     missing = expected - (length - tally.silence) if expected is not None else 0.0
     lost = max(tally.silence, missing if missing > LOSS else 0.0)
-    if warn and lost > WORTH_TELLING:
-        log.warning("%s: damaged or cut off; %.1f s of sound are lost", source, lost)
     return Facts(num_samples, tally.digest.hexdigest(), lost)
 
 
-def chunks_from(path: Path, source: str, first: int) -> Iterator[tuple[int, Array]]:
+def _mixed(tracks: list[Generator[Array, None, Facts]]) -> Generator[Array, None, Facts]:
+    """The average of several tracks, which begin together; a track in which nothing can be decoded is silent.
+
+    The loss is that of the track that lost least: in Matroska one that ends early looks as if it were cut off.
+    """
+    facts: dict[int, Facts] = {}
+    error: AudioError | None = None
+    playing = dict(enumerate(tracks))
+    while playing:
+        blocks: list[Array] = []
+        for idx, track in list(playing.items()):
+            try:
+                blocks.append(next(track))
+            except StopIteration as stop:
+                facts[idx] = stop.value
+                del playing[idx]
+            except AudioError as unheard:
+                error = unheard
+                del playing[idx]
+        if blocks:
+            total = np.zeros(max(len(block) for block in blocks), dtype=np.float32)
+            for block in blocks:
+                total[: len(block)] += block
+            yield total / np.float32(len(tracks))
+    if not facts:
+        raise error or AssertionError("no track")
+    found = [facts[idx] for idx in sorted(facts)]
+    digest = hashlib.sha256("".join(one.sha256 for one in found).encode()).hexdigest()
+    return Facts(max(one.num_samples for one in found), digest, min(one.lost_seconds for one in found))
+
+
+def chunks_from(path: Path, source: str, first: int, choice: Choice = EVERYTHING) -> Iterator[tuple[int, Array]]:
     """(number of its first sample, samples) of chunks in order, from one that begins at or before sample ``first``.
 
     Decoding starts a little before where the format allows (REMEMBERS), and at the beginning of the file otherwise.
     Packets are always read from the beginning: a seek lands where an index or a guess says.
     """
-    with opened(path, source) as (container, stream), contextlib.suppress(_TimestampsJump):
-        late = _late(container, stream, first)
+    with opened(path, source) as container, contextlib.suppress(_TimestampsJump):
+        tracks = tracks_heard(container, source, choice, warn=False)
+        stream = container.streams.audio[tracks[0]]
+        channel = checked_channel(stream, source, choice)
+        late = _late(container, stream, first, channel) if len(tracks) == 1 else None
         if late is not None:
             yield from _numbered(*late)
             return
-    with opened(path, source) as (container, stream):
-        tally = _Tally()
-        yield from _numbered(0, _resampled(_runs(_frames(container, stream, tally), tally, _start(container))))
+    yield from _numbered(0, complete_pass(path, source, 1.0, choice=choice, warn=False))
 
 
 def decoded(file: BinaryIO) -> Array | None:
@@ -126,8 +182,8 @@ def decoded(file: BinaryIO) -> Array | None:
 
 
 @contextlib.contextmanager
-def opened(path: Path, source: str) -> Iterator[tuple[InputContainer, AudioStream]]:
-    """The file's container and the audio stream to listen to. AudioError, about ``source``, says why there is none."""
+def opened(path: Path, source: str) -> Iterator[InputContainer]:
+    """The file's container. AudioError, about ``source``, says why there is none."""
     import av
 
     with _open_file(path, source) as file:
@@ -137,7 +193,7 @@ def opened(path: Path, source: str) -> Iterator[tuple[InputContainer, AudioStrea
             file.seek(0)
             raise AudioError(source, _why_unreadable(file.read(4096))) from error
         with container:
-            yield container, _stream(container, source)
+            yield container
 
 
 def _container(file: BinaryIO) -> InputContainer:
@@ -178,17 +234,6 @@ def _why_unreadable(head: bytes) -> str:
     return "is not a sound file in any known format; is it really audio?"
 
 
-def _stream(container: InputContainer, source: str) -> AudioStream:
-    """The audio stream to listen to; the others are not read."""
-    if not container.streams.audio:
-        raise AudioError(source, "no audio stream; is this a video without sound?")
-    best = container.streams.best("audio")
-    stream = best if best in container.streams.audio else container.streams.audio[0]
-    if stream.codec_context is None:
-        raise AudioError(source, "its codec is not known; convert it to mp3, m4a or flac")
-    return stream
-
-
 def expected_seconds(container: InputContainer, stream: AudioStream) -> float | None:
     """Seconds that the container says the stream has."""
     if stream.duration is not None and stream.time_base is not None:
@@ -196,17 +241,15 @@ def expected_seconds(container: InputContainer, stream: AudioStream) -> float | 
     return container.duration / 1e6 if container.duration is not None else None
 
 
-def _is_trusted(container: InputContainer, stream: AudioStream) -> bool:
+def _is_trusted(container: InputContainer, choice: Choice) -> bool:
     """Whether the container's duration was written by who made the file, and not guessed by FFmpeg from its size.
 
-    For mp3 that takes a Xing or Info header, which FFmpeg shows by a start time (the encoder's delay). In Matroska
-    the duration is the whole file's, and a video may go on longer than its sound.
+    An mp3 says how long it is in its own frames. In Matroska the duration is the whole file's, and a video, or another
+    track, may go on longer than the sound that is listened to.
     """
     name = container.format.name
-    if name == "mp3":
-        return bool(stream.start_time)
     if name.startswith("matroska"):
-        return not container.streams.video
+        return not container.streams.video and (choice.track is None or len(container.streams.audio) == 1)
     return name.startswith("mov") or name in ("wav", "w64", "flac", "aiff", "caf", "wv", "tta", "ape", "asf")
 
 
@@ -226,6 +269,7 @@ def _frames(
     import av
 
     time_base = float(stream.time_base or 0)
+    is_mp3 = container.format.name == "mp3"
     skipping, due = math.isfinite(not_before), None
     for packet in _packets(container, stream, tally):
         if skipping:
@@ -237,6 +281,9 @@ def _frames(
                 continue
         if packet.size:
             tally.digest.update(packet)
+            part = announced(memoryview(packet)) if is_mp3 else None
+            if part is not None:  # a file stitched from several
+                tally.announced = (tally.announced or 0.0) + part
         try:
             yield from packet.decode()
         except av.FFmpegError:
@@ -402,7 +449,9 @@ def _start(container: InputContainer) -> float | None:
     return container.start_time / 1e6 if container.start_time is not None else None
 
 
-def _late(container: InputContainer, stream: AudioStream, first: int) -> tuple[int, Iterator[Array]] | None:
+def _late(
+    container: InputContainer, stream: AudioStream, first: int, channel: int | None
+) -> tuple[int, Iterator[Array]] | None:
     """Number of the first sample, and chunks, of a decoding that starts shortly before sample ``first``.
 
     None when the format does not allow it, or there is next to nothing to skip. Resampling starts at an input sample
@@ -420,7 +469,7 @@ def _late(container: InputContainer, stream: AudioStream, first: int) -> tuple[i
     step = head.sample_rate // math.gcd(head.sample_rate, SAMPLE_RATE)
     begins = round((head.time - origin) * head.sample_rate)
     dropped = -begins % step
-    runs = _without(dropped, _runs(itertools.chain([head], frames), tally))
+    runs = _without(dropped, _runs(itertools.chain([head], frames), tally, position=begins, channel=channel))
     return (begins + dropped) * SAMPLE_RATE // head.sample_rate, _resampled(runs)
 
 
