@@ -12,10 +12,9 @@ from urllib.parse import quote
 import pytest
 import sqlalchemy as sa
 
+from tests.support import web_library
+from tests.support.library_example import DIMENSION, EMBEDDER, fill
 from voicematch.library import Library, open_library
-
-from . import web_library
-from .library_example import DIMENSION, EMBEDDER, fill
 
 POSTGRESQL = os.environ.get("VOICEMATCH_TEST_POSTGRESQL")  # a postgresql:// URL whose database may be written to
 

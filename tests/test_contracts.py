@@ -7,18 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.fakes import FakeDetector, FakeDiarizer, FakeEmbedder, pull_stand_in
+from tests.support.tones import write_episode
 from voicematch.audio import Audio
-from voicematch.diarize import BuiltinDiarizer, Diarizer
-from voicematch.embed import Embedder, OnnxEmbedder
+from voicematch.audio.spans import Excerpt
+from voicematch.engines.diarize import BuiltinDiarizer, Diarizer
+from voicematch.engines.embed import Embedder, OnnxEmbedder
+from voicematch.engines.features import log_mel
 from voicematch.engines.pyannote import PyannoteDiarizer
+from voicematch.engines.speech import SpeechDetector, default_detector
 from voicematch.engines.speechbrain import SpeechBrainEmbedder
-from voicematch.features import log_mel
-from voicematch.pipeline import Excerpt
-from voicematch.speech import SpeechDetector, default_detector
 from voicematch.types import Sound, Turn
-
-from .fakes import FakeDetector, FakeDiarizer, FakeEmbedder, pull_stand_in
-from .tones import write_episode
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "episode.mp3"
 

@@ -7,13 +7,42 @@
 ...     for turn in episode.turns:
 ...         print(turn.start, episode.name(turn.speaker))
 
-Names are imported on first use, so that ``import voicematch`` and ``voicematch --help`` stay quick.
+The way of an episode through the package::
+
+    file or URL ─ audio ─▶ 16 kHz blocks ─ engines ─▶ turns, voices ─ voices ─▶ names ─ outputs, formats ─▶ files
+                                                                         ▲ │
+    transcript ─ formats ─▶ lines ─ transcript ─▶ lines with speakers    │ ▼
+                                                                       library ─▶ web pages, search, relabelling
+
+The rooms, from the top; each imports only from rooms below it, and a test checks that::
+
+    __main__     python -m voicematch
+    cli          a command: parse, open the library, make one call, print
+    web          the local pages, JSON beside each, the site as files
+    batch        a backlog: find episodes, queue them, run, survive, report
+    usecases     what a person asks for, a file each: identify, enroll, name, upgrade; recognise is the policy of names
+    outputs      files on disk: where they go, written whole, following a naming
+    evaluate     how good an answer is: DER, JER, IER, EER, Cllr
+    engines      who speaks when, and what a voice is like: the built-in ones, pyannote, SpeechBrain
+    library      what is remembered: profiles, voiceprints, episodes, what a person said; reading is for lists and pages
+    models       the table of models, their files, their sessions, the hub
+    voices       from vectors to names: score, match, the rules above likeness. Pure
+    transcript   words to speakers, a transcript of another cut, Whisper
+    audio        any file or address to mono blocks of 16 kHz
+    formats      text to and from every format
+    net          what may be reached and how it is fetched
+    types, errors    the values that flow, and every error raised on purpose
+
+Start reading at ``usecases/identify.py``. Names are imported on first use, so that ``import voicematch`` and
+``voicematch --help`` stay quick.
 """
 
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING
+
+from .net import reports
 
 if TYPE_CHECKING:
     from .errors import (
@@ -29,20 +58,18 @@ if TYPE_CHECKING:
         ProfileNotFound,
         VoicematchError,
     )
-    from .learning import Enrollment
     from .library import Library, open_library
-    from .naming import Change, correct, name, name_unknown, relabel
-    from .pipeline import enroll, identify
     from .types import Candidate, Embedding, LabelledEpisode, Line, Match, Turn, Verdict, Word
+    from .usecases.enroll import enroll
+    from .usecases.identify import identify
+    from .usecases.learn import Enrollment
+    from .usecases.name import Change, correct, name, name_unknown, relabel
 
 __version__ = "0.1.0"
 
+reports.switch_off()  # before anything that would report is imported
+
 _HOMES = {
-    **dict.fromkeys(("identify", "enroll"), "pipeline"),
-    **dict.fromkeys(("Change", "correct", "name", "name_unknown", "relabel"), "naming"),
-    "Enrollment": "learning",
-    **dict.fromkeys(("open_library", "Library"), "library"),
-    **dict.fromkeys(("Candidate", "Embedding", "LabelledEpisode", "Line", "Match", "Turn", "Verdict", "Word"), "types"),
     **dict.fromkeys(
         (
             "AudioError",
@@ -59,6 +86,12 @@ _HOMES = {
         ),
         "errors",
     ),
+    **dict.fromkeys(("Library", "open_library"), "library"),
+    **dict.fromkeys(("Candidate", "Embedding", "LabelledEpisode", "Line", "Match", "Turn", "Verdict", "Word"), "types"),
+    "enroll": "usecases.enroll",
+    "identify": "usecases.identify",
+    "Enrollment": "usecases.learn",
+    **dict.fromkeys(("Change", "correct", "name", "name_unknown", "relabel"), "usecases.name"),
 }
 
 __all__ = [

@@ -5,8 +5,8 @@ Classes that hold an array compare by identity (``eq=False``): comparing arrays 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -58,6 +58,32 @@ class Embedding:
     seconds: float
     start: float
     end: float
+
+
+def talk_seconds(turns: Iterable[Turn]) -> dict[str, float]:
+    """Return the seconds spoken by each local label, in order of first appearance."""
+    seconds: dict[str, float] = {}
+    for turn in turns:
+        seconds[turn.speaker] = seconds.get(turn.speaker, 0.0) + turn.duration
+    return seconds
+
+
+def join_turns(turns: Iterable[Turn]) -> tuple[Turn, ...]:
+    """Return the same speech with overlapping or touching turns of one speaker made one.
+
+    >>> join_turns([Turn(0, 2, "A"), Turn(1, 3, "B"), Turn(2, 4, "A")])
+    (Turn(start=0, end=4, speaker='A'), Turn(start=1, end=3, speaker='B'))
+    """
+    joined: list[Turn] = []
+    latest: dict[str, int] = {}
+    for turn in sorted(turns):
+        idx = latest.get(turn.speaker)
+        if idx is not None and turn.start <= joined[idx].end:
+            joined[idx] = replace(joined[idx], end=max(joined[idx].end, turn.end))
+        else:
+            latest[turn.speaker] = len(joined)
+            joined.append(turn)
+    return tuple(sorted(joined))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,8 +213,5 @@ class LabelledEpisode:
         return speaker
 
     def talk_seconds(self) -> dict[str, float]:
-        """Seconds spoken by each local label, in order of first appearance."""
-        seconds: dict[str, float] = {}
-        for turn in self.turns:
-            seconds[turn.speaker] = seconds.get(turn.speaker, 0.0) + turn.duration
-        return seconds
+        """Return the seconds spoken by each local label, in order of first appearance."""
+        return talk_seconds(self.turns)

@@ -27,16 +27,19 @@ import numpy as np
 import numpy.typing as npt
 import scipy.optimize
 
-from voicematch import models
 from voicematch.audio import Audio
-from voicematch.diarize import STEP, STRETCH, Clock, Heard, conclude, listen
-from voicematch.embed import Embedder
 from voicematch.engines import open_embedder
+from voicematch.engines.diarize import conclude, listen
+from voicematch.engines.embed import Embedder
+from voicematch.engines.windows import STEP, STRETCH, Clock, Heard
 from voicematch.evaluate import NamingScore, cllr, naming, pieces, read_rttm, read_uem, total
-from voicematch.match import match
-from voicematch.pipeline import voiceprints_of
-from voicematch.score import Calibration, Cohort, Voiceprints, centroid, scores, steadiness, unit, unity
+from voicematch.models import files
+from voicematch.models.files import CALIBRATION
+from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.types import Array, Diarization, Embedding, Turn, Verdict
+from voicematch.usecases.learn import voiceprints_of
+from voicematch.voices.match import match
+from voicematch.voices.score import Calibration, Cohort, Voiceprints, centroid, scores, steadiness, unit, unity
 
 Numbers = npt.NDArray[np.float64]
 
@@ -107,12 +110,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("strangers", type=Path)
-    parser.add_argument("--embedder", default=models.DEFAULT_EMBEDDER)
+    parser.add_argument("--embedder", default=DEFAULT_EMBEDDER)
     parser.add_argument("--cache", type=Path, default=Path("build/calibrate"))
     parser.add_argument("--dry-run", action="store_true", help="print the figures, write nothing")
     arguments = parser.parse_args()
     embedder = open_embedder(arguments.embedder, device="cpu")
-    cache = arguments.cache / models.fingerprint(embedder.name)[:16]
+    cache = arguments.cache / files.fingerprint(embedder.name)[:16]
     manifest = json.loads((arguments.folder / "manifest.json").read_text(encoding="utf-8"))
     profiles = {
         key: clip_stretches(arguments.folder / clip, embedder, cache) for key, clip in manifest["profiles"].items()
@@ -128,7 +131,7 @@ def main() -> None:
     calibration = fit_all(voices, profiles, embedder.name, cohort)
     report(episodes, voices, profiles, calibration)
     if not arguments.dry_run:
-        path = models.place_beside(embedder.name, models.CALIBRATION)
+        path = files.place_beside(embedder.name, CALIBRATION)
         path.write_text(calibration.to_json(), encoding="utf-8")
         print(f"wrote {path}")
 

@@ -15,7 +15,7 @@ from augment import SAMPLE_RATE, Array, Augmenter, Bank, coded, decode
 from scipy.signal import resample_poly
 from torch.utils.data import IterableDataset
 
-from voicematch.features import log_mel
+from voicematch.engines.features import log_mel
 
 SPEEDS = ((1, 1), (10, 9), (10, 11))  # resampling ratios of the speeds 1.0, 0.9 and 1.1: three voices of one person
 SPEED_NAMES = tuple(f"speed_{down / up:.1f}" for up, down in SPEEDS)  # in a teacher's file

@@ -21,7 +21,7 @@ from ecapa import NUM_BINS, Ecapa
 from ecapa_corpus import centred, open_bank
 from onnxruntime import quantization
 
-from voicematch.features import log_mel
+from voicematch.engines.features import log_mel
 
 CALIBRATION_CROPS, CALIBRATION_SAMPLES = 256, 24_000
 

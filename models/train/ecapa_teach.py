@@ -20,9 +20,9 @@ import numpy.typing as npt
 from augment import SAMPLE_RATE, Array, Bank
 from ecapa_corpus import SPEED_NAMES, open_speech, speaker_numbers
 
-from voicematch.embed import Embedder
 from voicematch.engines import open_embedder
-from voicematch.score import unit
+from voicematch.engines.embed import Embedder
+from voicematch.voices.score import unit
 
 LONGEST = 10 * SAMPLE_RATE
 

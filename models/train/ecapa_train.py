@@ -25,7 +25,7 @@ from ecapa_losses import WEIGHTS, Losses, Teacher
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from voicematch.features import log_mel
+from voicematch.engines.features import log_mel
 
 log = logging.getLogger("ecapa")
 

@@ -21,7 +21,7 @@ from augment import decode
 from numpy.typing import NDArray
 from segmentation_pool import close_gaps, runs
 
-from voicematch.features import log_mel
+from voicematch.engines.features import log_mel
 
 Samples = NDArray[np.float32]
 MEMBERS = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1]], np.float32)

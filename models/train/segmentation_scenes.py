@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from segmentation_pool import Clip
 from simulate import Pool, simulate
 
-from voicematch.features import NUM_BINS, log_mel
+from voicematch.engines.features import NUM_BINS, log_mel
 
 log = logging.getLogger(__name__)
 

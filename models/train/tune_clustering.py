@@ -23,13 +23,14 @@ import numpy as np
 from pyannote.core import Annotation, Segment, Timeline
 from pyannote.metrics.diarization import DiarizationErrorRate
 
-from voicematch import cluster, diarize, models
 from voicematch.audio import SAMPLE_RATE, Audio
-from voicematch.cluster import Backend
-from voicematch.diarize import Clock, Heard
-from voicematch.embed import Embedder
-from voicematch.engines import open_embedder
-from voicematch.features import log_mel
+from voicematch.engines import cluster, diarize, open_embedder
+from voicematch.engines.cluster import Backend
+from voicematch.engines.embed import Embedder
+from voicematch.engines.features import log_mel
+from voicematch.engines.windows import WINDOW, Clock, Heard
+from voicematch.models import files
+from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.types import Array, Diarization
 
 NUM_SPEAKERS = 1600  # of fewer, single decisions become a matter of luck; five minutes on two free cores
@@ -40,14 +41,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=("backend", "dev"))
     parser.add_argument("folder", type=Path, help="holds train.tsv, or the dev episodes' manifest.json")
-    parser.add_argument("--model", default=models.DEFAULT_EMBEDDER)
+    parser.add_argument("--model", default=DEFAULT_EMBEDDER)
     parser.add_argument("--cache", type=Path, default=Path("build/heard"))
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings")
     parser.add_argument("--only", default="", help="episodes whose id begins so")
     chosen = parser.parse_args()
     embedder = open_embedder(chosen.model, device="cpu")
     if chosen.command == "backend":
-        file = models.place_beside(chosen.model, diarize.BACKEND)
+        file = files.place_beside(chosen.model, diarize.BACKEND)
         fit(chosen.folder, embedder).save(file)
         print(file)
     else:
@@ -79,7 +80,7 @@ def fit(folder: Path, embedder: Embedder) -> Backend:
 def voices(folder: Path, clips: list[str], embedder: Embedder, chance: random.Random) -> Iterator[Array]:
     """Vectors of up to 6 loud windows of each clip, until there are enough."""
     chance.shuffle(clips)
-    num_vectors, length = 0, round(diarize.WINDOW * SAMPLE_RATE)
+    num_vectors, length = 0, round(WINDOW * SAMPLE_RATE)
     for clip in clips:
         samples = np.concatenate(list(Audio(folder / clip).blocks()))
         loudness = log_mel(samples).mean(axis=1)
@@ -117,7 +118,7 @@ def judge(folder: Path, embedder: Embedder, cache: Path, only: str) -> None:
 
 
 def listened(file: Path, embedder: Embedder, cache: Path) -> tuple[Heard, dict[str, float]]:
-    kept = cache / f"{file.parent.name}-{embedder.name}-{models.fingerprint(embedder.name)[:8]}.pickle"
+    kept = cache / f"{file.parent.name}-{embedder.name}-{files.fingerprint(embedder.name)[:8]}.pickle"
     if not kept.is_file():
         clock = Clock()
         heard = diarize.listen(Audio(file), embedder, clock)

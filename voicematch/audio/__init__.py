@@ -12,20 +12,12 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from voicematch.audio.clips import decode_clip, encode_clip
-from voicematch.audio.decoding import (
-    SAMPLE_RATE,
-    Facts,
-    chunks_from,
-    complete_pass,
-    expected_seconds,
-    opened,
-    reblocked,
-)
-from voicematch.audio.tracks import EVERYTHING, Choice, tracks_heard
-from voicematch.download import download
-from voicematch.errors import AudioError
-from voicematch.types import Array, Progress
+from ..errors import AudioError
+from ..net.download import download
+from ..types import Array, Progress
+from .clips import decode_clip, encode_clip
+from .decoding import SAMPLE_RATE, Facts, chunks_from, complete_pass, expected_seconds, opened, reblocked
+from .tracks import EVERYTHING, Choice, tracks_heard
 
 __all__ = ["SAMPLE_RATE", "Audio", "Choice", "decode_clip", "encode_clip"]
 

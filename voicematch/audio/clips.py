@@ -7,9 +7,9 @@ from typing import cast
 
 import numpy as np
 
-from voicematch.audio.decoding import SAMPLE_RATE, decoded
-from voicematch.errors import AudioError
-from voicematch.types import Array
+from ..errors import AudioError
+from ..types import Array
+from .decoding import SAMPLE_RATE, decoded
 
 
 def encode_clip(samples: Array) -> bytes:

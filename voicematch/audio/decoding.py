@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from voicematch.audio.mp3 import announced, announced_first
-from voicematch.audio.tracks import EVERYTHING, Choice, checked_channel, tracks_heard
-from voicematch.errors import AudioError
-from voicematch.types import Array
+from ..errors import AudioError
+from ..types import Array
+from .mp3 import announced, announced_first
+from .tracks import EVERYTHING, Choice, checked_channel, tracks_heard
 
 if TYPE_CHECKING:
     import av

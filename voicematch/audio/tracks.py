@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from voicematch.errors import AudioError
+from ..errors import AudioError
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import platformdirs
 
-from ..download import download
+from ..net.download import download
 from ..types import Progress
 
 MOST_EPISODE_BYTES = 2 << 30  # five hours of CD sound; a feed cannot ask for more

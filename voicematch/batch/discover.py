@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from .. import feeds
-from ..download import Document
 from ..errors import AudioError, FormatError, VoicematchError
 from ..formats import decode
 from ..library import NewJob
-from ..reach import ANYWHERE
-
-log = logging.getLogger(__name__)
+from ..library.jobs import file_job
+from ..net.addresses import is_address
+from ..net.download import Document
+from ..net.reach import ANYWHERE
+from . import feeds
 
 LISTS = (".txt", ".lst", ".list", ".m3u", ".m3u8")
 
@@ -95,7 +93,7 @@ def find(
 
 def _look(search: _Search, source: str | Path, nearby: str | None = None) -> None:
     """nearby : who in this machine's own network the source may be; None where a person named it"""
-    if feeds.is_address(source):
+    if is_address(source):
         _look_at_address(search, str(source), nearby)
         return
     path = Path(source)
@@ -137,9 +135,9 @@ def _look_through(search: _Search, sources: Iterable[str | Path], where: object,
     single: list[tuple[str, NewJob]] = []
     for source in sources:
         try:
-            if not feeds.is_address(source) and Path(source).is_file() and feeds.SOUND.search(str(source)):
+            if not is_address(source) and Path(source).is_file() and feeds.SOUND.search(str(source)):
                 single.append(file_job(Path(source), Path(source).absolute().parent.name))
-            elif feeds.is_address(source) and feeds.SOUND.search(urlsplit(str(source)).path):
+            elif is_address(source) and feeds.SOUND.search(urlsplit(str(source)).path):
                 single.append(_url_job(str(source), nearby))
             else:
                 _look(search, source, nearby)
@@ -153,7 +151,7 @@ def _listed(path: Path) -> Iterator[str | Path]:
     for line in decode(feeds.load(path).raw, path).splitlines():
         entry = line.strip()
         if entry and not entry.startswith("#"):
-            yield entry if feeds.is_address(entry) else path.parent / Path(entry).expanduser()
+            yield entry if is_address(entry) else path.parent / Path(entry).expanduser()
 
 
 def _sound_files(folder: Path) -> Iterator[Path]:
@@ -163,23 +161,6 @@ def _sound_files(folder: Path) -> Iterator[Path]:
         for name in sorted(files):
             if feeds.SOUND.search(name) and not name.startswith("."):
                 yield Path(parent, name)
-
-
-def file_job(path: Path, show: str) -> tuple[str, NewJob]:
-    """(the day it was last changed, the job) of a sound file."""
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise AudioError(path, f"cannot be opened: {error.strerror}") from error
-    day = datetime.fromtimestamp(found.st_mtime, UTC).date().isoformat()
-    source = str(path.absolute())
-    return day, NewJob(
-        key=str(path.resolve()),
-        source=source,
-        title=path.stem,
-        show=show,
-        fingerprint=f"{found.st_size}:{found.st_mtime_ns}",
-    )
 
 
 def _url_job(url: str, nearby: str | None) -> tuple[str, NewJob]:

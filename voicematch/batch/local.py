@@ -19,7 +19,8 @@ from typing import Any
 
 from ..errors import VoicematchError
 from ..library import Job, Jobs, State, open_library
-from .work import Event, Outcome, Settings, Tally, Worker, is_dead
+from .liveness import is_dead
+from .work import Event, Outcome, Settings, Tally, Worker
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,6 @@ machine does. The nodes need voicematch installed, the same library within reach
 
 from __future__ import annotations
 
-import os
 import socket
 import time
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ from typing import Any
 
 from ..errors import VoicematchError
 from ..library import Job, Jobs, State, open_library
+from .liveness import is_dead
 from .local import LOOK_SECONDS, Watch, interrupts
-from .work import Event, Outcome, Settings, Tally, Worker, is_dead
+from .work import Event, Outcome, Settings, Tally, Worker
 
 LOCAL = "local"  # the address of a cluster that is made on this machine for the run
 STEP_SECONDS = 1.0  # between two looks at what the actors do
@@ -103,7 +103,6 @@ def _connected(address: str) -> Any:
             socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
     except OSError as error:
         raise VoicematchError(f"no Ray cluster at {address}: {error.strerror or error}") from error
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else a cluster made here would report to Ray's makers
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", include_dashboard=False)
     except (OSError, ValueError, RuntimeError) as error:

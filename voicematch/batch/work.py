@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import secrets
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,13 +12,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .. import feeds, filing, formats, outputs, pipeline
+from .. import formats, outputs
 from ..audio import Audio
 from ..errors import AudioError, FormatError, LibraryError, OutputExists, VoicematchError
 from ..library import Job, State, open_library
-from ..pipeline import Engines
+from ..net.addresses import is_address
 from ..types import Chapter, LabelledEpisode, Line, Progress, Verdict
+from ..usecases.chosen import BUILT_IN, Engines
+from ..usecases.identify import identify
+from . import feeds
 from .cache import MOST_BYTES, AudioCache, default_cache
+from .liveness import worker_name
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +53,7 @@ class Settings:
     force: bool = False
     cache: Path = field(default_factory=default_cache)
     cache_bytes: int = MOST_BYTES
-    engines: Engines = pipeline.BUILT_IN
+    engines: Engines = BUILT_IN
     beat_seconds: float = BEAT_SECONDS
 
 
@@ -174,9 +176,9 @@ class Worker:
         progress("begin", 0, 0)
         paths = self._jobs.reserve(job, self._wanted(job), self._refuse_others)
         if not self.settings.force:
-            filing.refuse_changed(self._library, [Path(path) for path in paths.values()])
+            outputs.refuse_changed(self._library, [Path(path) for path in paths.values()])
         audio, lines = self._sound(job, progress), self._lines(job)
-        episode = pipeline.identify(
+        episode = identify(
             audio,
             library=self._library,
             lines=lines,
@@ -190,11 +192,11 @@ class Worker:
         progress("write", 0, 0)
         if not self._jobs.beat(job):
             raise Stopped
-        filing.write(self._library, episode, [(Path(path), name) for name, path in paths.items()])
+        outputs.write(self._library, episode, [(Path(path), name) for name, path in paths.items()])
         return episode
 
     def _sound(self, job: Job, progress: Progress) -> Audio:
-        if not feeds.is_address(job.source):
+        if not is_address(job.source):
             return Audio(job.source)
 
         def in_use() -> set[Path]:
@@ -259,7 +261,7 @@ def output_stem(job: Job, out: str | None) -> str:
 
     Episodes of feeds have no folder, so they go to ``TEMPLATE`` in the folder given, or in the one worked in.
     """
-    from_web = feeds.is_address(job.source)
+    from_web = is_address(job.source)
     name = job.title if from_web else Path(job.source).stem
     if out is None and not from_web:
         return str(Path(job.source).with_suffix(""))
@@ -277,50 +279,6 @@ def output_stem(job: Job, out: str | None) -> str:
         "name": name,
     }
     return os.path.abspath(outputs.fill(template, values))
-
-
-def worker_name() -> str:
-    """What this process is called in the library: its machine, its number, when it began, and a word of its own."""
-    pid = os.getpid()
-    return f"{machine()}:{pid}:{_begun(pid)}:{secrets.token_hex(4)}"
-
-
-def machine() -> str:
-    """This machine, as processes that can see each other call it; containers are machines of their own."""
-    import platform
-
-    parts = [platform.node()]
-    with suppress(OSError):
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:8])
-    with suppress(OSError):
-        parts.append(os.readlink("/proc/self/ns/pid").strip("pid:[]"))
-    return "-".join(parts).replace(":", "")
-
-
-def is_dead(worker: str) -> bool:
-    """Whether a worker of this machine is surely gone; of another machine nobody knows."""
-    parts = worker.split(":")
-    if len(parts) != 4 or parts[0] != machine() or sys.platform == "win32":
-        return False  # on Windows there is no harmless way to ask
-    pid = int(parts[1])
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass  # it lives, as another user's; whether it is the same process, the time it began tells
-    return _begun(pid) != parts[2]
-
-
-def _begun(pid: int) -> str:
-    """When a process began, as Linux counts it; "" for a dead one, and "-" where that cannot be known."""
-    if not sys.platform.startswith("linux"):
-        return "-"
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if fields[0] == "Z" else fields[19]
 
 
 def _done(job: Job, episode: LabelledEpisode, seconds: float) -> Outcome:

@@ -16,7 +16,7 @@ from .. import __version__
 from ..errors import VoicematchError
 
 if TYPE_CHECKING:
-    from ..pipeline import Engines
+    from ..usecases.chosen import Engines
 
 EXIT_ERROR = 1
 EXIT_USAGE = 2

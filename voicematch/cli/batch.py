@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import click
 
 from . import EXIT_ERROR, EXIT_PARTIAL, EXIT_STOPPED
-from .identify import FormatName
 from .options import clock, engine_options, json_option, library_option, open_engines, quiet_option
+from .showing import FormatName
 from .terminal import print_json, print_table
 
 if TYPE_CHECKING:
     from ..batch import Event, Outcome, Tally
     from ..batch.local import Watch
-    from ..pipeline import Engines
+    from ..usecases.chosen import Engines
 
 GIB = 1 << 30
 
@@ -163,11 +163,11 @@ def run(
     voicematch batch run -f vtt -f json --out "labelled/{show}/{date}-{title}"
     """
     from .. import batch as backlog
-    from .. import outputs
     from ..library import State, default_location, open_library
+    from ..outputs import check
 
     if out is not None and "{" in out:
-        outputs.check(out)
+        check(out)
     settings = backlog.Settings(
         library=location or default_location(),
         formats=tuple(dict.fromkeys(formats)),

@@ -12,7 +12,7 @@ from .options import Timestamp, engine_options, json_option, library_option, ope
 from .terminal import print_json, progress_bar
 
 if TYPE_CHECKING:
-    from ..pipeline import Engines
+    from ..usecases.chosen import Engines
 
 CONSENT_HELP = (
     "Why this voice may be kept: it is your own (self), the person agreed (permission), "
@@ -59,14 +59,14 @@ def enroll(
 
     Again with other clips makes it surer: other episodes, other microphones.
     """
-    from .. import pipeline
     from ..library import open_library
+    from ..usecases import enroll as enrolling
 
     if end is not None and end <= start:
         raise click.UsageError("--to is not after --from")
     engines = engines or open_engines(diarizer, embedder, device)
     with open_library(location) as library, progress_bar(Path(source).name, quiet=quiet) as progress:
-        added = pipeline.enroll(
+        added = enrolling.enroll(
             name,
             source,
             library=library,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from .identify import FormatName, Outputs, print_episode_json, show
 from .options import clock, json_option, library_option
+from .showing import FormatName, Outputs, print_episode_json, show
 from .terminal import print_json, print_table
 
 
@@ -80,11 +80,11 @@ def show_(episode: str, explain: bool, as_json: bool, location: str | None) -> N
 @library_option
 def relabel(dry_run: bool, as_json: bool, location: str | None) -> None:
     """Match every stored episode again with the voices known today; no audio is opened."""
-    from .. import pipeline
     from ..library import open_library
+    from ..usecases import name as naming
 
     with open_library(location) as library:
-        changes = pipeline.relabel(library=library, dry_run=dry_run)
+        changes = naming.relabel(library=library, dry_run=dry_run)
     if as_json:
         print_json([dataclasses.asdict(change) for change in changes])
         return

@@ -94,7 +94,8 @@ def _evaluate_trials(
 ) -> None:
     from ..engines import open_embedder
     from ..evaluate import trials
-    from ..models import DEFAULT_EMBEDDER, calibration
+    from ..models.files import calibration
+    from ..models.table import DEFAULT_EMBEDDER
 
     model = open_embedder(embedder or DEFAULT_EMBEDDER, device=device)
     cohort = calibration(model.name).cohort
@@ -135,7 +136,8 @@ def bench(
 ) -> None:
     """Time each stage of identify over FILES on this machine, and its peak memory. Nothing is stored."""
     from ..audio import Audio
-    from ..models import DEFAULT_EMBEDDER, num_cores
+    from ..models.sessions import num_cores
+    from ..models.table import DEFAULT_EMBEDDER
 
     chosen = open_engines(diarizer or "built-in", embedder or DEFAULT_EMBEDDER, device)
     listener, model = chosen.diarizer, chosen.embedder

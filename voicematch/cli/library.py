@@ -13,8 +13,8 @@ from .options import device_option, json_option, library_option, quiet_option
 from .terminal import print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
-    from ..pipeline import Engines
-    from ..upgrade import Upgrade
+    from ..usecases.chosen import Engines
+    from ..usecases.upgrade import Upgrade
 
 
 @click.group()
@@ -105,7 +105,7 @@ def upgrade(
     """
     from ..engines import open_embedder
     from ..library import open_library
-    from ..upgrade import upgrade as move
+    from ..usecases.upgrade import upgrade as move
 
     chosen = engines.embedder if engines and engines.embedder else open_embedder(embedder, device=device)
     diarizer = engines.diarizer if engines else None

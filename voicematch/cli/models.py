@@ -15,7 +15,7 @@ from .options import device_option, json_option, quiet_option
 from .terminal import print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
-    from ..compare import Compared
+    from ..evaluate.compare import Compared
 
 
 @click.group()
@@ -31,7 +31,8 @@ def models() -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """Every model voicematch can use, and whether it is on this machine."""
-    from ..models import MODELS, is_here
+    from ..models.files import is_here
+    from ..models.table import MODELS
 
     if as_json:
         print_json([dataclasses.asdict(card) | {"here": is_here(name)} for name, card in MODELS.items()])
@@ -68,7 +69,7 @@ def pull(name: str, folder: Path | None, yes: bool, quiet: bool) -> None:
     Size and licence are shown first. The files are checked against the sums known here, or against those of the first
     pull; what is here and intact is not fetched again. HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE are heeded.
     """
-    from .. import hub
+    from ..models import hub
 
     offer = hub.offer(name, folder=folder)
     if not offer.files:
@@ -89,7 +90,7 @@ def pull(name: str, folder: Path | None, yes: bool, quiet: bool) -> None:
 @click.argument("name")
 def remove(name: str) -> None:
     """Delete the files of the pulled model NAME."""
-    from .. import hub
+    from ..models import hub
 
     click.echo(f"removed {name}: {_megabytes(hub.remove(name))} free", err=True)
 
@@ -98,7 +99,7 @@ def remove(name: str) -> None:
 @click.argument("name")
 def path(name: str) -> None:
     """Where the file, or the folder, of NAME is."""
-    from ..models import path as path_of
+    from ..models.files import path as path_of
 
     click.echo(path_of(name))
 
@@ -106,8 +107,9 @@ def path(name: str) -> None:
 @models.command()
 def verify() -> int:
     """Compare every file with its recorded checksum; exit 1 when one is missing or damaged."""
-    from ..models import MODELS, is_here
-    from ..models import path as path_of
+    from ..models.files import is_here
+    from ..models.files import path as path_of
+    from ..models.table import MODELS
 
     failed = 0
     for name, card in MODELS.items():
@@ -131,7 +133,7 @@ def export(name: str, file: Path | None) -> None:
 
     Only speechbrain can be exported; it has to be pulled first, and needs pip install 'voicematch[torch]'.
     """
-    from ..models import card
+    from ..models.table import card
 
     if card(name).engine != "speechbrain":
         raise ModelError(f"model {name!r} cannot be exported; speechbrain can")
@@ -168,7 +170,7 @@ def compare(
     Without --embedder and --diarizer, all that this machine has. Every pair works in a process of its own. Accuracy
     needs the truth, as RTTM, and pip install 'voicematch[evaluate]'. Nothing is stored.
     """
-    from .. import compare as comparing
+    from ..evaluate import compare as comparing
 
     if reference is not None and len(audio) > 1:
         raise click.UsageError("--reference goes with one AUDIO")
@@ -201,7 +203,7 @@ def _figures(one: Compared, collar: float) -> dict[str, object]:
 
 
 def _show(found: tuple[Compared, ...], collar: float) -> None:
-    from ..models import num_cores
+    from ..models.sessions import num_cores
 
     rows = []
     for one in found:

@@ -13,9 +13,9 @@ from .options import Command, json_option, library_option
 from .terminal import print_json, print_table
 
 if TYPE_CHECKING:
-    from ..learning import Enrollment
     from ..library import Library
-    from ..naming import Change
+    from ..usecases.learn import Enrollment
+    from ..usecases.name import Change
 
 
 def consent_option(command: Command) -> Command:
@@ -43,9 +43,9 @@ def name(target: str, name: str, consent: str | None, dry_run: bool, as_json: bo
     voicematch name U-0001 "Ada Byron" --consent public
     voicematch name episode.mp3:SPEAKER_01 "Ada Byron" --consent public
     """
-    from .. import naming
     from ..library import open_library
-    from ..library.unknowns import number_of
+    from ..usecases import name as naming
+    from ..voices.rules import number_of
 
     with open_library(location) as library:
         if number_of(target) is not None:
@@ -79,8 +79,8 @@ def correct(
     voicematch correct episode.mp3:SPEAKER_01 "Ada Byron" --consent public
     voicematch correct episode.mp3:SPEAKER_01 --nobody
     """
-    from .. import naming
     from ..library import open_library
+    from ..usecases import name as naming
 
     if (name is None) is not nobody:
         raise click.UsageError("give the right NAME, or --nobody")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from ..pipeline import Engines
+    from ..usecases.chosen import Engines
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -70,7 +70,7 @@ def open_engines(diarizer: str | None, embedder: str | None, device: str) -> Eng
     A GPU that is asked for with a diarizer on torch is that diarizer's: the embedder takes it where it can.
     """
     from .. import engines
-    from ..pipeline import Engines
+    from ..usecases.chosen import Engines
 
     on_torch = diarizer is not None and diarizer.partition(":")[0] == "pyannote"
     of_embedder = "auto" if on_torch and device != "cpu" else device

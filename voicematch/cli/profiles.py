@@ -124,8 +124,8 @@ def show(name: str, as_json: bool, location: str | None) -> None:
 @library_option
 def rename(old: str, new: str, location: str | None) -> None:
     """Give a person another name, everywhere."""
-    from .. import naming
     from ..library import open_library
+    from ..usecases import name as naming
 
     with open_library(location) as library:
         naming.rename(old, new, library=library)
@@ -140,8 +140,8 @@ def rename(old: str, new: str, location: str | None) -> None:
 @library_option
 def merge(source: str, into: str, dry_run: bool, as_json: bool, location: str | None) -> None:
     """Make two profiles of one person into one: FROM's voiceprints and appearances move to INTO."""
-    from .. import naming
     from ..library import open_library
+    from ..usecases import name as naming
 
     with open_library(location) as library:
         changes = naming.merge(source, into, library=library, dry_run=dry_run)
@@ -162,8 +162,8 @@ def merge(source: str, into: str, dry_run: bool, as_json: bool, location: str | 
 @library_option
 def forget(name: str, yes: bool, location: str | None) -> None:
     """Erase a person for good: voiceprints, clips, and their voice in stored episodes."""
-    from .. import naming
     from ..library import open_library
+    from ..usecases import name as naming
 
     with open_library(location) as library:
         profile = library.profile(name)
@@ -202,8 +202,8 @@ def export(
     voicematch profiles export "Ada Byron" ada.json
     voicematch profiles export --all voices.json
     """
-    from .. import exchange
     from ..library import open_library
+    from ..usecases import exchange
 
     if bool(names) is everybody:
         raise click.UsageError("give NAMEs and a FILE, or --all and a FILE")
@@ -220,8 +220,9 @@ def export(
 @library_option
 def import_(path: Path, as_json: bool, location: str | None) -> None:
     """Take the voices of a file that `profiles export` wrote; the consent they were kept under comes along."""
-    from .. import exchange, naming
     from ..library import open_library
+    from ..usecases import exchange
+    from ..usecases import name as naming
 
     with open_library(location) as library:
         imported = exchange.import_profiles(path.read_text(encoding="utf-8"), path, library=library)

@@ -44,12 +44,12 @@ def unknowns() -> None:
 @library_option
 def list_(with_ignored: bool, limit: int, as_json: bool, location: str | None) -> None:
     """Voices without a name: most episodes first, then most talk; what they may be, and who, if text or feed say so."""
-    from .. import naming
     from ..library import open_library
+    from ..usecases.describe import describe
 
     with open_library(location) as library:
         found = [unknown for unknown in library.unknowns.all() if with_ignored or unknown.ignored_as is None]
-        described = [naming.describe(unknown, library=library) for unknown in found[:limit]]
+        described = [describe(unknown, library=library) for unknown in found[:limit]]
     if as_json:
         print_json([dataclasses.asdict(one) for one in described])
         return
@@ -83,15 +83,15 @@ def list_(with_ignored: bool, limit: int, as_json: bool, location: str | None) -
 @library_option
 def play(unknown: str, out: Path | None, force: bool, location: str | None) -> None:
     """Hear a voice: its clearest ten seconds, from the episode's audio file, which has to be there still."""
-    from .. import pipeline
     from ..library import open_library
+    from ..usecases.clip import clearest_clip
 
     if out is not None and out.suffix.lower() not in (".wav", ".ogg", ".opus"):
         raise click.UsageError(f"{out}: write a .wav, .ogg or .opus file")
     if out is not None and out.exists() and not force:
         raise OutputExists(f"{out} exists; --force overwrites it")
     with open_library(location) as library:
-        clip = pipeline.clearest_clip(unknown, library=library)
+        clip = clearest_clip(unknown, library=library)
     click.echo(f"{clip.source} at {clock(clip.start)}-{clock(clip.end)}", err=True)
     if out is not None:
         _write(out, clip.samples)
@@ -147,8 +147,8 @@ def split(unknown: str, speakers: tuple[str, ...], as_json: bool, location: str 
     voicematch unknowns split U-0001
     voicematch unknowns split U-0001 episode.mp3:SPEAKER_01
     """
-    from .. import naming
     from ..library import open_library
+    from ..usecases import name as naming
 
     with open_library(location) as library:
         made = naming.split(unknown, [split_target(target) for target in speakers], library=library)
@@ -169,8 +169,8 @@ def merge(source: str, into: str, as_json: bool, location: str | None) -> None:
     \b
     voicematch unknowns merge U-0002 U-0001
     """
-    from .. import naming
     from ..library import open_library
+    from ..usecases import name as naming
 
     with open_library(location) as library:
         heard = naming.merge_unknowns(source, into, library=library)
@@ -189,8 +189,8 @@ def merge(source: str, into: str, as_json: bool, location: str | None) -> None:
 @library_option
 def ignore(unknown: str, ignored_as: str, undo: bool, as_json: bool, location: str | None) -> None:
     """Keep a voice out of the list and away from names: an advertisement, a jingle. It is still recognised."""
-    from .. import naming
     from ..library import open_library
+    from ..usecases import name as naming
 
     with open_library(location) as library:
         changes = naming.ignore(unknown, None if undo else ignored_as, library=library)

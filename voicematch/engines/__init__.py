@@ -11,10 +11,11 @@ behind when it is pickled, so that each worker of a backlog reads them for itsel
 
 from __future__ import annotations
 
-from .. import models
-from ..diarize import BuiltinDiarizer, Diarizer
-from ..embed import Embedder, OnnxEmbedder
 from ..errors import ModelError
+from ..models import table
+from ..models.table import DEFAULT_EMBEDDER, MODELS
+from .diarize import BuiltinDiarizer, Diarizer
+from .embed import Embedder, OnnxEmbedder
 
 DIARIZERS = ("built-in", "pyannote")
 
@@ -34,11 +35,11 @@ def open_diarizer(name: str = "built-in", *, device: str = "auto") -> Diarizer:
     raise ModelError(f"no diarizer {name!r}; there are {', '.join(DIARIZERS)}, and pyannote:FOLDER")
 
 
-def open_embedder(name: str = models.DEFAULT_EMBEDDER, *, device: str = "auto") -> Embedder:
-    """The embedder of that name in ``models.MODELS``. Raises ModelError as ``open_diarizer`` does."""
-    card = models.card(name)
+def open_embedder(name: str = DEFAULT_EMBEDDER, *, device: str = "auto") -> Embedder:
+    """The embedder of that name in ``table.MODELS``. Raises ModelError as ``open_diarizer`` does."""
+    card = table.card(name)
     if card.kind != "embedder":
-        known = ", ".join(other.name for other in models.MODELS.values() if other.kind == "embedder")
+        known = ", ".join(other.name for other in MODELS.values() if other.kind == "embedder")
         raise ModelError(f"{name!r} makes no voice vectors; embedders are {known}")
     if card.engine == "speechbrain":
         from .speechbrain import SpeechBrainEmbedder

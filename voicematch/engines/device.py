@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import os
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
 from ..errors import ModelError
-from ..models import DEVICES, REMEDY
+from ..models.sessions import REMEDY
+from ..models.table import DEVICES
 
 EXTRA = "pip install 'voicematch[torch]'"
 
@@ -29,7 +29,6 @@ def require(package: str) -> None:
 
 def load(module: str) -> Any:
     """A module of the extra, imported. Raises ModelError with the way forward when it cannot be."""
-    os.environ["PYANNOTE_METRICS_ENABLED"] = "false"  # else it reports each file's length to its makers
     try:
         with warnings.catch_warnings():
             warnings.simplefilter(

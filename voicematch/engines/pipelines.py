@@ -13,17 +13,18 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from .. import models
 from ..audio import SAMPLE_RATE
-from ..cluster import Backend
-from ..diarize import guide_of, kept_backend
-from ..embed import Embedder
 from ..errors import ModelError
-from ..features import HOP
-from ..score import unit
+from ..models import files
+from ..models.table import MODELS
 from ..types import Array
+from ..voices.score import unit
 from . import checkpoints
+from .cluster import Backend
 from .device import load
+from .diarize import guide_of, kept_backend
+from .embed import Embedder
+from .features import HOP
 
 CONFIG = "config.yaml"
 OWN_PIPELINES = (
@@ -94,9 +95,9 @@ def _place(named: object, folder: Path) -> Path:
     name = str(named)
     if name.startswith("$model/"):
         return folder / name.removeprefix("$model/").partition("@")[0]
-    for card in models.MODELS.values():
+    for card in MODELS.values():
         if card.source is not None and card.source.repository == name.partition("@")[0]:
-            return models.path(card.name)
+            return files.path(card.name)
     for place in (folder / name, Path(name)):
         if place.exists():
             return place

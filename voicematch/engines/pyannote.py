@@ -19,16 +19,16 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from .. import models
 from ..audio import SAMPLE_RATE
-from ..diarize import Clock, Heard, embeddings_of, place
-from ..embed import Embedder
 from ..errors import ModelError
-from ..features import FRAMES_PER_SECOND, HOP
-from ..score import union
+from ..models import files, table
 from ..types import Array, Diarization, Embedding, Progress, Sound, Turn
+from ..voices.score import union
 from . import checkpoints, pipelines
 from .device import in_batches, load, pick, require
+from .embed import Embedder
+from .features import FRAMES_PER_SECOND, HOP
+from .windows import Clock, Heard, embeddings_of, place
 
 PIECE = 3600.0  # s of sound that the pipeline hears at once: with 31 voices 2.0 GB, after three such pieces 2.3 GB
 SHORTEST_PIECE = 600.0  # s; a shorter rest is heard with the piece before it
@@ -79,7 +79,7 @@ class PyannoteDiarizer:
             duration += len(samples) / SAMPLE_RATE
         if progress:
             progress("cluster", 0.0, 1.0)
-        unity = models.calibration(embedder.name).unity if len(pieces) > 1 else 1.0
+        unity = files.calibration(embedder.name).unity if len(pieces) > 1 else 1.0
         with clock("clustering"):
             found = join(pieces, unity=unity, most=speakers[1] if speakers else None)
         if progress:
@@ -222,14 +222,14 @@ def _touching(turns: Sequence[Turn]) -> list[Turn]:
 def _folder(name: str) -> Path:
     """Where the model of a name lies. Raises ModelError with the way to get it."""
     if name in ROWS:
-        source = models.card(ROWS[name]).source
-        if source is not None and not models.is_here(ROWS[name]):
+        source = table.card(ROWS[name]).source
+        if source is not None and not files.is_here(ROWS[name]):
             page = f"https://huggingface.co/{source.repository}"
             raise ModelError(
                 f"pyannote:{name} is not on this machine: accept its terms at {page}, "
                 f"log in with `hf auth login`, then voicematch models pull {ROWS[name]}"
             )
-        return models.path(ROWS[name])
+        return files.path(ROWS[name])
     folder = Path(name).expanduser()
     if not folder.is_dir():
         raise ModelError(f"pyannote:{name}: no such folder; there is {', '.join(f'pyannote:{row}' for row in ROWS)}")

@@ -20,13 +20,13 @@ import numpy.typing as npt
 from scipy import fft
 from scipy.signal import get_window
 
-from .. import models
 from ..audio import SAMPLE_RATE
 from ..errors import ModelError
-from ..features import FRAME, HOP, NUM_BINS
-from ..score import unit
+from ..models import files, sessions, table
 from ..types import Array
+from ..voices.score import unit
 from .device import in_batches, load, pick, require
+from .features import FRAME, HOP, NUM_BINS
 
 MODEL = "speechbrain"
 EXPORTED = "speechbrain.onnx"  # beside the checkpoint, made by `export`; twice as quick on a CPU, and without torch
@@ -57,14 +57,14 @@ class SpeechBrainEmbedder:
     name = MODEL
 
     def __init__(self, *, device: str = "auto", checkpoint: Path | None = None) -> None:
-        card = models.card(MODEL)
+        card = table.card(MODEL)
         self.dimension = card.dimension
         self.min_speech = card.min_speech
         self._device = device
-        self._exported = models.pulled_folder(MODEL) / EXPORTED
+        self._exported = files.pulled_folder(MODEL) / EXPORTED
         if checkpoint is not None or device not in ("auto", "cpu") or not self._exported.is_file():
             require("speechbrain")
-            self._checkpoint: Path | None = checkpoint or models.path(MODEL)
+            self._checkpoint: Path | None = checkpoint or files.path(MODEL)
         else:
             self._checkpoint = None
         self._network: Network | None = None
@@ -165,10 +165,9 @@ def _torch_network(made: Any, device: Any) -> Network:
 
 
 def _exported_network(file: Path) -> Network:
-    import onnxruntime
-
+    onnxruntime = sessions.runtime()
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = models.num_cores()
+    options.intra_op_num_threads = sessions.num_cores()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(file), sess_options=options, providers=["CPUExecutionProvider"])
 
@@ -191,13 +190,13 @@ def export(target: Path | None = None, *, checkpoint: Path | None = None) -> Pat
     require("speechbrain")
     require("onnx")
     torch = load("torch")
-    made = network(checkpoint or models.path(MODEL))
+    made = network(checkpoint or files.path(MODEL))
     rows = np.random.default_rng(0).normal(0, 10, (3, 120, NUM_BINS)).astype(np.float32)
     expected = _torch_network(made, torch.device("cpu"))(rows)
     made.asp.forward = functools.partial(_pooled, made.asp)
     inner = made.forward
     made.forward = lambda features: inner(features)[:, 0]
-    file = target or models.pulled_folder(MODEL) / EXPORTED
+    file = target or files.pulled_folder(MODEL) / EXPORTED
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=file.parent) as folder:
         written = Path(folder) / file.name

@@ -12,8 +12,8 @@ from scipy.optimize import isotonic_regression
 
 from ..audio import SAMPLE_RATE, Audio
 from ..errors import EvaluationError
-from ..score import Cohort, unit
 from ..types import Array, Progress
+from ..voices.score import Cohort, unit
 from .diarization import numbered_fields
 
 Numbers = npt.NDArray[np.float64]

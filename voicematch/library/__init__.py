@@ -17,39 +17,27 @@ import platformdirs
 import sqlalchemy as sa
 
 from ..errors import ProfileNotFound
-from ..score import Voiceprints
 from ..types import Embedding, LabelledEpisode, Line, Match
-from . import (
-    episodes,
-    erasure,
-    matches,
-    migrations,
-    pins,
-    profiles,
-    schema,
-    search,
-    undo,
-    unknowns,
-    upkeep,
-    voiceprints,
-)
+from ..voices.score import Voiceprints
+from . import episodes, erasure, matches, migrations, pins, profiles, said, schema, undo, unknowns, upkeep, voiceprints
 from .database import BUSY_SECONDS, Database, open_database
-from .episodes import Appearance, EpisodeSummary
 from .erasure import Forgotten
 from .jobs import Added, Job, Jobs, NewJob, State, Voice
-from .judging import Judging
-from .listings import Listings
 from .matches import SpeakerEmbeddings, StoredSpeakers
-from .moving import Moving, Remade, StaleEpisode
 from .outputs import Output, Outputs
-from .people import People
-from .profiles import CONSENT, Profile, VoiceprintRow
-from .search import Hit
+from .profiles import Profile
+from .reading import search
+from .reading.episodes import Appearance, EpisodeSummary, Listings, appearances, summaries
+from .reading.people import People
+from .reading.search import Hit
+from .reading.voices import Judging
+from .said import SaidOfSpeakers
 from .shows import Shows
 from .undo import Recorded
 from .unknowns import Recognise, Unknown, Unknowns, UnknownSpeaker
+from .upgrade import Moving, Remade, StaleEpisode
 from .upkeep import Stats
-from .voiceprints import StoredVoiceprint
+from .voiceprints import CONSENT, StoredVoiceprint, VoiceprintRow
 
 __all__ = [
     "CONSENT",
@@ -191,6 +179,11 @@ class Library:
         return Shows(self._database)
 
     @property
+    def said(self) -> SaidOfSpeakers:
+        """What a person said of its speakers."""
+        return SaidOfSpeakers(self._database)
+
+    @property
     def outputs(self) -> Outputs:
         """The files that its episodes were written to."""
         return Outputs(self._database)
@@ -242,7 +235,7 @@ class Library:
                 recorded.changes = undo.difference(before, undo.capture(connection, ()))
 
     def undo(self, recorded: Recorded) -> bool:
-        """Takes back what was recorded, and says whether all is as it was; if not, ``naming.relabel`` is due.
+        """Takes back what was recorded, and says whether all is as it was; if not, ``name.relabel`` is due.
 
         Raises LibraryError when what a person said then has been changed again since.
         """
@@ -295,7 +288,7 @@ class Library:
     def merge_profiles(self, source: str, into: str) -> Profile:
         """``into`` with the voiceprints, matches and appearances of ``source``, which is gone."""
         with self._database.write() as connection:
-            unknowns.merge_ruled_out(
+            said.merge_ruled_out(
                 connection, profiles.profile_id(connection, source), profiles.profile_id(connection, into)
             )
             merged = profiles.merge(connection, source, into)
@@ -329,7 +322,7 @@ class Library:
         """
         with self._database.write() as connection:
             dimension = self._admit(connection, embedder, embeddings)
-            num_new = profiles.add_voiceprints(
+            num_new = voiceprints.add_voiceprints(
                 connection,
                 profile,
                 embeddings,
@@ -346,7 +339,7 @@ class Library:
     def voiceprint_rows(self, profile: str) -> tuple[VoiceprintRow, ...]:
         """Where each voiceprint of a profile comes from, oldest first."""
         with self._database.read() as connection:
-            return tuple(profiles.voiceprint_rows(connection, profile))
+            return tuple(voiceprints.voiceprint_rows(connection, profile))
 
     def voiceprints_of(self, profile: str) -> tuple[StoredVoiceprint, ...]:
         """The voiceprints of one profile with their vectors, oldest first."""
@@ -362,13 +355,13 @@ class Library:
     def voiceprints(self) -> Voiceprints:
         """Every voiceprint, as ``score.scores`` takes them; the rows of one profile follow each other."""
         with self._database.read() as connection:
-            names, rows, seconds = profiles.all_voiceprints(connection, self._embedder, self._dimension or 0)
+            names, rows, seconds = voiceprints.all_voiceprints(connection, self._embedder, self._dimension or 0)
         return Voiceprints(profiles=names, vectors=rows, seconds=seconds)
 
     def clips(self, profile: str) -> Iterator[tuple[int, bytes]]:
         """(id of its first voiceprint, encoded audio) of each clip kept, one in memory at a time."""
         with self._database.read() as connection:
-            kept = profiles.kept_clips(connection, profile)
+            kept = voiceprints.kept_clips(connection, profile)
         for voiceprint, clip in kept:
             with self._database.read() as connection:
                 audio = connection.scalar(sa.select(schema.clips.c.audio).where(schema.clips.c.id == clip))
@@ -417,7 +410,7 @@ class Library:
         """Stored episodes, newest first; those with a profile, or since an ISO 8601 date."""
         with self._database.read() as connection:
             of_profile = None if profile is None else profiles.profile_id(connection, profile)
-            return tuple(episodes.summaries(connection, of_profile, since, limit))
+            return tuple(summaries(connection, of_profile, since, limit))
 
     def remove_episode(self, key: str) -> None:
         """Forgets an episode and the voices stored with it."""
@@ -428,7 +421,7 @@ class Library:
     def appearances(self, profile: str) -> tuple[Appearance, ...]:
         """The episodes in which a profile was named, oldest first."""
         with self._database.read() as connection:
-            return tuple(episodes.appearances(connection, profiles.profile_id(connection, profile)))
+            return tuple(appearances(connection, profiles.profile_id(connection, profile)))
 
     # -- matching again
 
@@ -437,10 +430,10 @@ class Library:
         with self._database.read() as connection:
             return matches.speaker_embeddings_of(connection, audio_sha256, self._embedder, self._dimension or 0)
 
-    def all_speaker_embeddings(self) -> SpeakerEmbeddings:
-        """The stored voices of all episodes, for matching the whole backlog at once."""
+    def all_speaker_embeddings(self, audio_sha256: str | None = None) -> SpeakerEmbeddings:
+        """Return the stored voices of all episodes, for matching the whole backlog at once, or those of one."""
         with self._database.read() as connection:
-            return matches.all_speaker_embeddings(connection, self._embedder, self._dimension or 0)
+            return matches.all_speaker_embeddings(connection, self._embedder, self._dimension or 0, audio_sha256)
 
     def stored_speakers(self) -> Iterator[StoredSpeakers]:
         """The same voices, one episode after the other."""
@@ -456,16 +449,11 @@ class Library:
         with self._database.write() as connection:
             return matches.set_matches(connection, by_episode)
 
-    def ruled_out(self) -> dict[str, dict[str, frozenset[str]]]:
-        """Whom a person said a speaker is not: {audio_sha256: {label: profiles}}."""
-        with self._database.read() as connection:
-            return unknowns.all_ruled_out(connection)
-
     def rule_out(self, episode: str, speaker: str, profile: str) -> None:
         """Records that a person said a speaker is not this profile."""
         with self._database.write() as connection:
             not_this = profiles.profile_id(connection, profile)
-            unknowns.rule_out(connection, episodes.find(connection, episode), speaker, not_this)
+            said.rule_out(connection, episodes.find(connection, episode), speaker, not_this)
 
     def confirm(self, episode: str, speaker: str, profile: str | None) -> None:
         """Records what a person said about a speaker: the profile it is, or None for none of them."""

@@ -7,67 +7,21 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
 
 from ..errors import LibraryError
-from ..types import Chapter, Embedding, LabelledEpisode, Line, Match, Turn, Verdict, Word
-from . import matches, unknowns, vectors
-from .database import add_column, insert, now
-from .schema import candidates, episodes, lines, profiles, speaker_embeddings, speakers, turns
+from ..types import Chapter, Embedding, LabelledEpisode, Line, Turn, Word
+from . import matches, said, vectors
+from .database import insert, now
+from .said import Before
+from .schema import candidates, episodes, lines, speaker_embeddings, speakers, turns
 
 log = logging.getLogger(__name__)
 
 SHORTEST_PREFIX = 6  # of a sha256; six digits tell apart some thousand episodes
-
-
-@dataclass(frozen=True, slots=True)
-class EpisodeSummary:
-    """One stored episode, for a list.
-
-    names : the profiles accepted in it, most talk time first
-    num_unknown : of ``num_speakers``, those without a name
-    stored : ISO 8601, UTC
-    """
-
-    audio_sha256: str
-    source: str
-    title: str
-    date: str | None
-    duration: float
-    num_speakers: int
-    num_unknown: int
-    num_lines: int
-    names: tuple[str, ...]
-    stored: str
-
-
-@dataclass(frozen=True, slots=True)
-class Appearance:
-    """One episode in which a profile was named. ``co_speakers`` are the other profiles named there."""
-
-    audio_sha256: str
-    source: str
-    title: str
-    date: str | None
-    talk_seconds: float
-    num_turns: int
-    co_speakers: tuple[str, ...]
-
-
-def add_show_and_chapters(connection: sa.Connection) -> None:
-    """The step from a library whose episodes knew neither."""
-    add_column(connection, episodes.c.show)
-    add_column(connection, episodes.c.chapters)
-    of_job = sa.text(
-        "UPDATE episodes SET show = (SELECT max(jobs.show) FROM jobs WHERE jobs.audio_sha256 = episodes.audio_sha256)"
-        " WHERE EXISTS (SELECT 1 FROM jobs WHERE jobs.audio_sha256 = episodes.audio_sha256)"
-    )
-    connection.execute(of_job)
 
 
 def storable(text: str) -> str:
@@ -83,7 +37,8 @@ def store(
 ) -> int:
     """The id of an episode, now stored in place of what was known of the same audio.
 
-    What a person said of a speaker, and the unknown a speaker was taken for, is carried over.
+    What a person said of a speaker, and the unknown a speaker was taken for, is carried over. The verdicts are stored
+    as they are given: who gives names heeds what was said.
     """
     talk_seconds = episode.talk_seconds()
     labels = list(dict.fromkeys([*episode.matches, *talk_seconds, *embeddings]))
@@ -92,7 +47,9 @@ def store(
         for label, of_label in embeddings.items()
         if of_label and dimension is not None
     }
-    confirmed, marks = _carried_over(connection, episode)
+    before = said.speakers_before(connection, episode.audio_sha256)
+    carried = said.origins(before, episode.turns)
+    _warn_of_lost(episode.audio_sha256, before, carried)
     episode_id = _replace_episode(connection, episode)
     names = matches.Names(connection)
     num_turns = dict.fromkeys(labels, 0)
@@ -100,10 +57,10 @@ def store(
         num_turns[turn.speaker] += 1
     ids = {}
     for position, label in enumerate(labels):
-        match = _heed(episode.matches.get(label), marks.get(label), names)
+        word = carried[label].confirmed if label in carried else None
         values = {"label": label, "position": position, "num_turns": num_turns[label]}
         values |= {"episode_id": episode_id, "talk_seconds": talk_seconds.get(label, 0.0)}
-        values |= matches.to_row(match, names) | confirmed.get(label, {})
+        values |= matches.to_row(episode.matches.get(label), names) | dict(word or {})
         ids[label] = insert(connection, speakers, **values)
     _insert_all(
         connection,
@@ -121,17 +78,9 @@ def store(
     )
     _insert_all(connection, turns, _turn_rows(episode_id, episode.turns, ids))
     _insert_all(connection, lines, _line_rows(episode_id, episode.lines))
-    for label, own in marks.items():
-        unknowns.put_marks(connection, ids[label], own, embeddings.get(label, ()) if label in blobs else ())
+    for label, known in carried.items():
+        said.put(connection, ids[label], known, embeddings.get(label, ()) if label in blobs else ())
     return episode_id
-
-
-def _heed(match: Match | None, marks: unknowns.Marks | None, names: matches.Names) -> Match | None:
-    """The match without a name that a person has ruled out for this speaker."""
-    if match is None or match.profile is None or marks is None or names.id(match.profile) not in marks.ruled_out:
-        return match
-    reasons = (f"a person said that this is not {match.profile}",)
-    return replace(match, verdict=Verdict.UNKNOWN, profile=None, reasons=reasons)
 
 
 def _insert_all(connection: sa.Connection, table: sa.Table, rows: Iterable[dict[str, Any]]) -> None:
@@ -167,54 +116,11 @@ def _replace_episode(connection: sa.Connection, episode: LabelledEpisode) -> int
     return int(known)
 
 
-def _carried_over(
-    connection: sa.Connection, episode: LabelledEpisode
-) -> tuple[dict[str, dict[str, Any]], dict[str, unknowns.Marks]]:
-    """By new label, the match a person confirmed, and the marks, of whoever spoke there before.
-
-    Labels are only local: another diarization may number the same voices otherwise, so what is known follows the
-    talk time, to the new speaker who holds at least half of it.
-    """
-    marks = unknowns.marks(connection, episode.audio_sha256)
-    rows = connection.execute(
-        sa.select(speakers)
-        .join(episodes)
-        .where(episodes.c.audio_sha256 == episode.audio_sha256)
-        .where(speakers.c.confirmed.is_not(None) | speakers.c.id.in_(list(marks)))
-        .order_by(speakers.c.confirmed.is_not(None), speakers.c.confirmed, speakers.c.talk_seconds)  # the last holds
-    ).all()
-    spans_by_label: dict[str, list[tuple[float, float]]] = {}
-    for turn in episode.turns if rows else ():
-        spans_by_label.setdefault(turn.speaker, []).append((turn.start, turn.end))
-    confirmed: dict[str, dict[str, Any]] = {}
-    carried: dict[str, unknowns.Marks] = {}
-    for row in rows:
-        spans = sa.select(turns.c.start, turns.c.stop).where(turns.c.speaker_id == row.id)
-        before = [(start, stop) for start, stop in connection.execute(spans)]
-        shared = {label: overlap(before, spans) for label, spans in spans_by_label.items()}
-        label = max(shared, key=lambda label: shared[label], default=None)
-        if label is None or shared[label] < 0.5 * row.talk_seconds or not shared[label]:
-            if row.confirmed is not None:
-                sha256 = episode.audio_sha256[:12]
-                log.warning("episode %s: no speaker holds the turns of confirmed %s", sha256, row.label)
-            continue
-        if row.confirmed is not None:
-            columns = ("verdict", "profile_id", "probability", "reasons", "confirmed")
-            confirmed[label] = {column: row._mapping[column] for column in columns}
-        if row.id in marks:
-            carried[label] = marks[row.id]
-    return confirmed, carried
-
-
-def overlap(one: Sequence[tuple[float, float]], other: Sequence[tuple[float, float]]) -> float:
-    """Seconds that two lists of spans share.
-
-    >>> overlap([(0.0, 4.0), (6.0, 8.0)], [(3.0, 7.0)])
-    2.0
-    """
-    a, b = np.array(one).reshape(-1, 2), np.array(other).reshape(-1, 2)
-    shared = np.minimum.outer(a[:, 1], b[:, 1]) - np.maximum.outer(a[:, 0], b[:, 0])
-    return float(np.maximum(shared, 0.0).sum())
+def _warn_of_lost(audio_sha256: str, before: Sequence[Before], carried: Mapping[str, Before]) -> None:
+    held = {one.label for one in carried.values()}
+    for one in before:
+        if one.confirmed is not None and one.label not in held:
+            log.warning("episode %s: no speaker holds the turns of confirmed %s", audio_sha256[:12], one.label)
 
 
 def _turn_rows(episode_id: int, of_episode: Sequence[Turn], ids: Mapping[str, int]) -> Iterator[dict[str, Any]]:
@@ -323,89 +229,3 @@ def _close(connection: sa.Connection, key: str) -> str:
         return f"give at least {SHORTEST_PREFIX} digits of its number"
     close = difflib.get_close_matches(key, list(names), n=3)
     return f"did you mean {' or '.join(close)}?" if close else "voicematch episodes list shows them"
-
-
-def summaries(
-    connection: sa.Connection, profile_id: int | None, since: str | None, limit: int | None
-) -> Iterator[EpisodeSummary]:
-    """Newest first, by date of publication, or of storing where that is not known."""
-    talking = sa.select(sa.func.count()).where(speakers.c.episode_id == episodes.c.id, speakers.c.num_turns > 0)
-    num_speakers = talking.scalar_subquery()
-    num_named = talking.where(speakers.c.verdict == Verdict.ACCEPT.value).scalar_subquery()
-    num_lines = sa.select(sa.func.count()).where(lines.c.episode_id == episodes.c.id).scalar_subquery()
-    when = sa.func.coalesce(episodes.c.date, episodes.c.stored)
-    wanted = sa.select(
-        episodes, num_speakers.label("num_speakers"), num_named.label("num_named"), num_lines.label("num_lines")
-    )
-    if profile_id is not None:
-        wanted = wanted.where(
-            sa.exists().where(
-                speakers.c.episode_id == episodes.c.id,
-                speakers.c.profile_id == profile_id,
-                speakers.c.verdict == Verdict.ACCEPT.value,
-            )
-        )
-    if since is not None:
-        wanted = wanted.where(when >= since)
-    rows = connection.execute(wanted.order_by(when.desc(), episodes.c.id.desc()).limit(limit)).all()
-    named = _named(connection, [row.id for row in rows])
-    for row in rows:
-        yield EpisodeSummary(
-            audio_sha256=row.audio_sha256,
-            source=row.source,
-            title=row.title,
-            date=row.date,
-            duration=row.duration,
-            num_speakers=row.num_speakers,
-            num_unknown=row.num_speakers - row.num_named,
-            num_lines=row.num_lines,
-            names=tuple(dict.fromkeys(named.get(row.id, ()))),
-            stored=row.stored,
-        )
-
-
-def _named(connection: sa.Connection, episode_ids: Sequence[int]) -> dict[int, list[str]]:
-    rows = (
-        sa.select(speakers.c.episode_id, profiles.c.name)
-        .join(profiles)
-        .where(speakers.c.verdict == Verdict.ACCEPT.value)
-        .order_by(speakers.c.talk_seconds.desc(), speakers.c.id)
-    )
-    if len(episode_ids) < 500:  # a longer list is cheaper to look up here than to send
-        rows = rows.where(speakers.c.episode_id.in_(episode_ids))
-    named: dict[int, list[str]] = {}
-    for episode_id, name in connection.execute(rows):
-        named.setdefault(episode_id, []).append(name)
-    return named
-
-
-def appearances(connection: sa.Connection, profile_id: int) -> Iterator[Appearance]:
-    """Oldest first."""
-    when = sa.func.coalesce(episodes.c.date, episodes.c.stored)
-    rows = connection.execute(
-        sa.select(
-            episodes.c.id,
-            episodes.c.audio_sha256,
-            episodes.c.source,
-            episodes.c.title,
-            episodes.c.date,
-            sa.func.sum(speakers.c.talk_seconds).label("talk_seconds"),
-            sa.func.sum(speakers.c.num_turns).label("num_turns"),
-        )
-        .join(speakers)
-        .where(speakers.c.profile_id == profile_id, speakers.c.verdict == Verdict.ACCEPT.value)
-        .group_by(episodes.c.id)
-        .order_by(when, episodes.c.id)
-    ).all()
-    own_name = connection.scalar(sa.select(profiles.c.name).where(profiles.c.id == profile_id))
-    named = _named(connection, [row.id for row in rows])
-    for row in rows:
-        yield Appearance(
-            audio_sha256=row.audio_sha256,
-            source=row.source,
-            title=row.title,
-            date=row.date,
-            talk_seconds=row.talk_seconds,
-            num_turns=row.num_turns,
-            co_speakers=tuple(dict.fromkeys(name for name in named[row.id] if name != own_name)),
-        )

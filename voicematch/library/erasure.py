@@ -14,10 +14,8 @@ from ..errors import LibraryError
 from ..types import Verdict
 from . import profiles
 from .database import Database
-from .jobs import jobs
-from .schema import candidates, clips, lines, speaker_embeddings, speakers, voiceprints
+from .schema import candidates, clips, jobs, lines, speaker_embeddings, speakers, unknown_speakers, voiceprints
 from .schema import profiles as profiles_table
-from .unknowns import unknown_speakers
 
 log = logging.getLogger(__name__)
 

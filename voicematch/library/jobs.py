@@ -12,61 +12,21 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Column, ForeignKey, Table, Text
 
-from ..errors import LibraryError
+from ..errors import AudioError, LibraryError
 from . import schema
 from .database import Database, insert, now
 from .profiles import key
+from .schema import job_outputs, jobs
 
 STALE_SECONDS = 120.0  # without a heartbeat; a worker beats every ten, and waits thirty for a busy library at most
 MOST_CRASHES = 3  # workers that may die on one job before the job is taken to be the reason
-
-jobs = Table(
-    "jobs",
-    schema.metadata,
-    Column("id", schema.ID, primary_key=True),
-    Column("key", Text, nullable=False, unique=True),
-    Column("source", Text, nullable=False, index=True),
-    Column("show", Text, nullable=False),
-    Column("title", Text, nullable=False),
-    Column("date", Text),
-    Column("duration", sa.Double),
-    Column("about", Text, nullable=False),
-    Column("fingerprint", Text, nullable=False),
-    Column("changed", Text),
-    Column("changed_to", Text),
-    Column("state", Text, nullable=False),
-    Column("attempts", sa.Integer, nullable=False, default=0),
-    Column("crashes", sa.Integer, nullable=False, default=0),
-    Column("worker", Text),
-    Column("heartbeat", sa.Double),
-    Column("error", Text),
-    Column("unexpected", sa.Boolean, nullable=False, default=False),
-    Column("audio_sha256", Text, index=True),
-    Column("added", Text, nullable=False),
-    Column("started", Text),
-    Column("finished", Text),
-    sa.Index("jobs_state_id", "state", "id"),
-)
-
-job_outputs = Table(
-    "job_outputs",
-    schema.metadata,
-    Column("path", Text, primary_key=True),
-    Column("job_id", schema.ID, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("format", Text, nullable=False),
-)
-
-
-def create_tables(connection: sa.Connection) -> None:
-    """The step from a library without a backlog. Before these tables change, it gets a copy of them as they are."""
-    schema.metadata.create_all(connection, tables=[jobs, job_outputs])
 
 
 class State(StrEnum):
@@ -410,4 +370,21 @@ def _job(row: Any) -> Job:
         changed=row.changed,
         started=row.started,
         finished=row.finished,
+    )
+
+
+def file_job(path: Path, show: str) -> tuple[str, NewJob]:
+    """(the day it was last changed, the job) of a sound file."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise AudioError(path, f"cannot be opened: {error.strerror}") from error
+    day = datetime.fromtimestamp(found.st_mtime, UTC).date().isoformat()
+    source = str(path.absolute())
+    return day, NewJob(
+        key=str(path.resolve()),
+        source=source,
+        title=path.stem,
+        show=show,
+        fingerprint=f"{found.st_size}:{found.st_mtime_ns}",
     )

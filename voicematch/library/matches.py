@@ -15,7 +15,8 @@ import sqlalchemy as sa
 
 from ..errors import LibraryError
 from ..types import Array, Candidate, Embedding, Match, Verdict
-from . import profiles, unknowns, vectors
+from ..voices.rules import CONFIRMED
+from . import profiles, said, unknowns, vectors
 from .database import now
 from .erasure import FORGOTTEN
 from .schema import candidates, episodes, speaker_embeddings, speakers
@@ -188,7 +189,7 @@ def names(connection: sa.Connection) -> dict[tuple[str, str], str | None]:
 
 
 def set_matches(connection: sa.Connection, matches: Mapping[str, Mapping[str, Match]]) -> int:
-    """Replaces the verdicts on the speakers given, and says on how many; confirmed ones stay."""
+    """Replace the verdicts on the speakers given, and return on how many; confirmed ones keep theirs."""
     names = Names(connection)
     of_episodes: sa.ColumnElement[bool] = sa.true()
     if len(matches) < 500:  # a longer list is cheaper to look up here than to send
@@ -217,10 +218,11 @@ def set_matches(connection: sa.Connection, matches: Mapping[str, Mapping[str, Ma
             if (sha256, label) not in stored:
                 raise LibraryError(f"episode {sha256[:12]} has no speaker {label}")
             speaker = stored[sha256, label]
-            if speaker.confirmed is not None:
-                continue
-            num_set += 1
             values, rows = to_row(match, names), list(candidate_rows(speaker.id, match, names))
+            if speaker.confirmed is None:
+                num_set += 1
+            else:  # its word stands; who else it may be, as far as the voice tells, follows
+                values = {column: speaker._mapping[column] for column in values}
             is_same = all(speaker._mapping[column] == value for column, value in values.items())
             if not is_same or before.get(speaker.id, []) != [tuple(row.values()) for row in rows]:
                 updated.append({"speaker": speaker.id} | values)
@@ -240,14 +242,14 @@ def confirm(connection: sa.Connection, episode_id: int, label: str, profile: str
         "verdict": (Verdict.UNKNOWN if profile is None else Verdict.ACCEPT).value,
         "profile_id": number,
         "probability": 0.0 if profile is None else 1.0,
-        "reasons": json.dumps(["confirmed by a person"]),
+        "reasons": json.dumps([CONFIRMED]),
         "confirmed": now(),
     }
     found = connection.execute(
         speakers.update().where(speakers.c.episode_id == episode_id, speakers.c.label == label).values(values)
     )
     if number is not None:
-        unknowns.take_back(connection, episode_id, label, number)
+        said.take_back(connection, episode_id, label, number)
     if not found.rowcount:
         labels = connection.scalars(
             sa.select(speakers.c.label).where(speakers.c.episode_id == episode_id).order_by(speakers.c.position)
@@ -272,7 +274,10 @@ def speaker_embeddings_of(
     }
 
 
-def all_speaker_embeddings(connection: sa.Connection, embedder: str, dimension: int) -> SpeakerEmbeddings:
+def all_speaker_embeddings(
+    connection: sa.Connection, embedder: str, dimension: int, audio_sha256: str | None
+) -> SpeakerEmbeddings:
+    wanted = sa.true() if audio_sha256 is None else episodes.c.audio_sha256 == audio_sha256
     rows = connection.execute(
         sa.select(
             episodes.c.audio_sha256,
@@ -290,7 +295,7 @@ def all_speaker_embeddings(connection: sa.Connection, embedder: str, dimension: 
             profiles_table,
             sa.and_(profiles_table.c.id == speakers.c.profile_id, speakers.c.verdict == Verdict.ACCEPT.value),
         )
-        .where(episodes.c.embedder == embedder)
+        .where(episodes.c.embedder == embedder, wanted)
         .order_by(speakers.c.episode_id, speakers.c.position)
     ).all()
     spans = vectors.spans_from_bytes(b"".join([row.spans for row in rows]))

@@ -9,23 +9,90 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
+from sqlalchemy import Column, ForeignKey, Table
 
 from ..errors import LibraryError
-from . import episodes, jobs, outputs, schema, unknowns
-from .database import Database, now
+from ..voices.score import steadiness
+from . import schema, vectors
+from .database import Database, add_column, now
+from .schema import (
+    episodes,
+    job_outputs,
+    jobs,
+    outputs,
+    profiles,
+    ruled_out,
+    speaker_embeddings,
+    speakers,
+    unknown_speakers,
+    unknowns,
+)
 from .upkeep import copy_sqlite
 
 log = logging.getLogger(__name__)
 
 Step = tuple[str, Callable[[sa.Connection], None]]
 
+
+def add_show_and_chapters(connection: sa.Connection) -> None:
+    """The step from a library whose episodes knew neither."""
+    add_column(connection, episodes.c.show)
+    add_column(connection, episodes.c.chapters)
+    of_job = sa.text(
+        "UPDATE episodes SET show = (SELECT max(jobs.show) FROM jobs WHERE jobs.audio_sha256 = episodes.audio_sha256)"
+        " WHERE EXISTS (SELECT 1 FROM jobs WHERE jobs.audio_sha256 = episodes.audio_sha256)"
+    )
+    connection.execute(of_job)
+
+
+def create_jobs(connection: sa.Connection) -> None:
+    """The step from a library without a backlog. Before these tables change, it gets a copy of them as they are."""
+    schema.metadata.create_all(connection, tables=[jobs, job_outputs])
+
+
+def create_outputs(connection: sa.Connection) -> None:
+    """The step from a library that knows the files of its backlog only, and not what it wrote there."""
+    schema.metadata.create_all(connection, tables=[outputs])
+
+
+def create_unknowns(connection: sa.Connection) -> None:
+    """The step from a library without unknowns, whose speakers had no steadiness then."""
+    first = sa.MetaData()
+    for table in (speakers, unknowns, profiles, episodes):  # what the two refer to
+        table.to_metadata(first)
+    Table(
+        "unknown_speakers",
+        first,
+        Column("speaker_id", schema.ID, ForeignKey("speakers.id", ondelete="CASCADE"), primary_key=True),
+        Column("unknown_id", schema.ID, ForeignKey("unknowns.id", ondelete="CASCADE"), nullable=False, index=True),
+        Column("vector", sa.LargeBinary, nullable=False),
+        Column("seconds", sa.Double, nullable=False),
+    )
+    schema.metadata.create_all(connection, tables=[unknowns, ruled_out])
+    first.create_all(connection, tables=[first.tables["unknown_speakers"]])
+
+
+def add_steadiness(connection: sa.Connection) -> None:
+    """The step from a library that did not know how steady its unnamed voices are."""
+    add_column(connection, unknown_speakers.c.steadiness)
+    heard = sa.select(speaker_embeddings).where(
+        speaker_embeddings.c.speaker_id.in_(sa.select(unknown_speakers.c.speaker_id))
+    )
+    for row in connection.execute(heard).all():
+        spans = vectors.spans_from_bytes(row.spans)
+        rows = vectors.from_bytes(row.vectors, len(row.vectors) // 4 // max(len(spans), 1))
+        own = unknown_speakers.c.speaker_id == row.speaker_id
+        steady = steadiness(vectors.embeddings(rows, spans))
+        connection.execute(unknown_speakers.update().where(own).values(steadiness=steady))
+
+
 FIRST = "0001_first"
 STEPS: tuple[Step, ...] = (
-    ("0002_jobs", jobs.create_tables),
-    ("0003_unknowns", unknowns.create_tables),
-    ("0004_outputs", outputs.create_tables),
-    ("0005_shows", episodes.add_show_and_chapters),
-    ("0006_steadiness", unknowns.add_steadiness),
+    ("0002_jobs", create_jobs),
+    ("0003_unknowns", create_unknowns),
+    ("0004_outputs", create_outputs),
+    ("0005_shows", add_show_and_chapters),
+    ("0006_steadiness", add_steadiness),
 )
 """What was changed after the first schema, oldest first. Released steps are never edited."""
 

@@ -10,29 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Column, ForeignKey, Table, Text
 
-from . import schema
 from .database import Database
-from .jobs import State, job_outputs, jobs
-from .schema import episodes
-
-# digest : sha256 of what was last written there, or was about to be; NULL for files of an older library
-# digest_before : of what was there before that, for when the writing never came about
-outputs = Table(
-    "outputs",
-    schema.metadata,
-    Column("path", Text, primary_key=True),
-    Column("episode_id", schema.ID, ForeignKey("episodes.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("format", Text, nullable=False),
-    Column("digest", Text),
-    Column("digest_before", Text),
-)
-
-
-def create_tables(connection: sa.Connection) -> None:
-    """The step from a library that knows the files of its backlog only, and not what it wrote there."""
-    schema.metadata.create_all(connection, tables=[outputs])
+from .jobs import State
+from .schema import episodes, job_outputs, jobs, outputs
 
 
 @dataclass(frozen=True, slots=True)

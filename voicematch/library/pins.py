@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from ..errors import EmbedderMismatch
-from ..models import DEFAULT_EMBEDDER, MODELS
+from ..models.table import DEFAULT_EMBEDDER, MODELS
 from .schema import settings, speaker_embeddings, voiceprints
 
 OF_LIBRARY = settings.c.embedder == ""  # the rows of settings that belong to no embedder: the pins

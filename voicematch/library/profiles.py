@@ -1,25 +1,19 @@
-"""People with names, the voiceprints that know them, and forgetting them."""
+"""People with names: made, renamed, merged, found."""
 
 from __future__ import annotations
 
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
 
 from ..errors import LibraryError, ProfileExists, ProfileNotFound
-from ..types import Embedding, Verdict
-from . import vectors
+from ..types import Verdict
 from .database import insert, now
 from .schema import candidates, clips, episodes, profiles, speakers, voiceprints
-
-CONSENT = ("self", "permission", "public")
-"""On what basis a voice may be kept: it is the user's own, its owner agreed, or it is published."""
 
 LONGEST_NAME = 200  # characters
 RESERVED = re.compile(r"(speaker_\d+|u-\d+)$", re.IGNORECASE)  # what voicematch itself calls unnamed voices
@@ -46,22 +40,6 @@ class Profile:
     num_episodes: int = 0
     talk_seconds: float = 0.0
     last_heard: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class VoiceprintRow:
-    """Where one voiceprint of a profile comes from."""
-
-    id: int
-    created: str
-    source: str
-    audio_sha256: str
-    start: float
-    end: float
-    seconds: float
-    consent: str
-    embedder: str
-    has_clip: bool
 
 
 def clean(name: str) -> str:
@@ -238,108 +216,6 @@ def token(profile: int) -> str:
     return f"{{profile {profile}}}"
 
 
-def add_voiceprints(
-    connection: sa.Connection,
-    name: str,
-    embeddings: Sequence[Embedding],
-    *,
-    embedder: str,
-    dimension: int,
-    consent: str,
-    source: str,
-    audio_sha256: str,
-    clip: bytes | None,
-) -> int:
-    """How many voiceprints are new; one of the same audio and span takes the place of the old one."""
-    if consent not in CONSENT:
-        raise LibraryError(f"{consent!r}: consent is one of {', '.join(CONSENT)}")
-    profile = profile_id(connection, name)
-    rows = vectors.stack(embeddings, dimension, name)
-    if not embeddings:
-        return 0
-    spans = [{"at": float(embedding.start), "until": float(embedding.end)} for embedding in embeddings]
-    if len({(span["at"], span["until"]) for span in spans}) < len(spans):
-        raise LibraryError(f"{name}: two embeddings of one span of audio; keep one")
-    clip_id = None
-    if clip is not None:
-        clip_id = insert(connection, clips, profile_id=profile, audio=clip, created=now())
-    same = {"profile_id": profile, "embedder": embedder, "audio_sha256": audio_sha256}
-    replaced = connection.execute(
-        voiceprints.delete().where(
-            *(voiceprints.c[column] == value for column, value in same.items()),
-            voiceprints.c.start == sa.bindparam("at"),
-            voiceprints.c.stop == sa.bindparam("until"),
-        ),
-        spans,
-    )
-    rest = {"clip_id": clip_id, "source": source, "consent": consent, "created": now()}
-    connection.execute(
-        voiceprints.insert(),
-        [
-            same
-            | rest
-            | {"start": span["at"], "stop": span["until"], "seconds": float(embedding.seconds)}
-            | {"vector": vectors.to_bytes(row)}
-            for embedding, row, span in zip(embeddings, rows, spans, strict=True)
-        ],
-    )
-    remove_unused_clips(connection, profile)
-    return len(embeddings) - replaced.rowcount
-
-
 def remove_unused_clips(connection: sa.Connection, profile: int) -> None:
     used = sa.select(voiceprints.c.clip_id).where(voiceprints.c.clip_id.is_not(None))
     connection.execute(clips.delete().where(clips.c.profile_id == profile, clips.c.id.not_in(used)))
-
-
-def voiceprint_rows(connection: sa.Connection, name: str) -> Iterator[VoiceprintRow]:
-    wanted = voiceprints.c.profile_id == profile_id(connection, name)
-    columns = [column for column in voiceprints.c if column.name != "vector"]
-    order = (voiceprints.c.created, voiceprints.c.audio_sha256, voiceprints.c.start)
-    for row in connection.execute(sa.select(*columns).where(wanted).order_by(*order)):
-        yield VoiceprintRow(
-            id=row.id,
-            created=row.created,
-            source=row.source,
-            audio_sha256=row.audio_sha256,
-            start=row.start,
-            end=row.stop,
-            seconds=row.seconds,
-            consent=row.consent,
-            embedder=row.embedder,
-            has_clip=row.clip_id is not None,
-        )
-
-
-def all_voiceprints(
-    connection: sa.Connection, embedder: str, dimension: int
-) -> tuple[tuple[str, ...], np.ndarray[Any, np.dtype[np.float32]], np.ndarray[Any, np.dtype[np.float32]]]:
-    """Of every voiceprint of the library's embedder: names, (num_voiceprints, dimension) vectors, seconds."""
-    of_embedder = voiceprints.c.embedder == embedder
-    num_rows = connection.scalar(sa.select(sa.func.count()).select_from(voiceprints).where(of_embedder)) or 0
-    rows = (
-        sa.select(profiles.c.name, voiceprints.c.vector, voiceprints.c.seconds)
-        .join(profiles)
-        .where(of_embedder)
-        .order_by(voiceprints.c.profile_id, voiceprints.c.id)
-        .execution_options(yield_per=10_000)
-    )
-    matrix = np.empty((num_rows, dimension), np.float32)
-    seconds = np.empty(num_rows, np.float32)
-    names = []
-    for row_idx, (name, vector, length) in enumerate(connection.execute(rows)):
-        matrix[row_idx] = np.frombuffer(vector, "<f4")
-        seconds[row_idx] = length
-        names.append(name)
-    return tuple(names), matrix, seconds
-
-
-def kept_clips(connection: sa.Connection, name: str) -> list[tuple[int, int]]:
-    """(first voiceprint, clip) of each clip kept for a profile."""
-    rows = connection.execute(
-        sa.select(sa.func.min(voiceprints.c.id), voiceprints.c.clip_id)
-        .where(voiceprints.c.profile_id == profile_id(connection, name), voiceprints.c.clip_id.is_not(None))
-        .group_by(voiceprints.c.clip_id)
-        .order_by(voiceprints.c.clip_id)
-    )
-    return [(first, clip) for first, clip in rows]

@@ -172,3 +172,85 @@ sa.event.listen(
         dialect="postgresql"
     ),
 )
+
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("source", Text, nullable=False, index=True),
+    Column("show", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("date", Text),
+    Column("duration", sa.Double),
+    Column("about", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("changed", Text),
+    Column("changed_to", Text),
+    Column("state", Text, nullable=False),
+    Column("attempts", sa.Integer, nullable=False, default=0),
+    Column("crashes", sa.Integer, nullable=False, default=0),
+    Column("worker", Text),
+    Column("heartbeat", sa.Double),
+    Column("error", Text),
+    Column("unexpected", sa.Boolean, nullable=False, default=False),
+    Column("audio_sha256", Text, index=True),
+    Column("added", Text, nullable=False),
+    Column("started", Text),
+    Column("finished", Text),
+    sa.Index("jobs_state_id", "state", "id"),
+)
+
+
+job_outputs = Table(
+    "job_outputs",
+    metadata,
+    Column("path", Text, primary_key=True),
+    Column("job_id", ID, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("format", Text, nullable=False),
+)
+
+
+# digest : sha256 of what was last written there, or was about to be; NULL for files of an older library
+# digest_before : of what was there before that, for when the writing never came about
+outputs = Table(
+    "outputs",
+    metadata,
+    Column("path", Text, primary_key=True),
+    Column("episode_id", ID, ForeignKey("episodes.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("format", Text, nullable=False),
+    Column("digest", Text),
+    Column("digest_before", Text),
+)
+
+
+unknowns = Table(
+    "unknowns",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("created", Text, nullable=False),
+    Column("ignored_as", Text),
+    sqlite_autoincrement=True,  # a number must never come to mean another voice
+)
+
+
+# vector : (dimension,) float32, all of the speaker's embeddings pooled
+# steadiness : how little the voice varies, as score.steadiness has it; NULL where there is too little to tell
+unknown_speakers = Table(
+    "unknown_speakers",
+    metadata,
+    Column("speaker_id", ID, ForeignKey("speakers.id", ondelete="CASCADE"), primary_key=True),
+    Column("unknown_id", ID, ForeignKey("unknowns.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("vector", sa.LargeBinary, nullable=False),
+    Column("seconds", sa.Double, nullable=False),
+    Column("steadiness", sa.Double),
+)
+
+
+ruled_out = Table(
+    "ruled_out",
+    metadata,
+    Column("speaker_id", ID, ForeignKey("speakers.id", ondelete="CASCADE"), primary_key=True),
+    Column("profile_id", ID, ForeignKey("profiles.id", ondelete="CASCADE"), primary_key=True, index=True),
+)

@@ -8,8 +8,7 @@ from pathlib import PurePath
 import sqlalchemy as sa
 
 from .database import Database
-from .jobs import jobs
-from .schema import episodes, profiles, speakers, voiceprints
+from .schema import episodes, jobs, profiles, speakers, voiceprints
 
 
 def show_of(show: str | None, source: str, *, folders: bool = False) -> str:
@@ -32,6 +31,13 @@ def by_episode(connection: sa.Connection) -> dict[int, str]:
     return {
         row.id: show_of(row.show or row.show_of_job, row.source, folders=True) for row in connection.execute(with_job)
     }
+
+
+def of_audio(connection: sa.Connection, audio_sha256: str, show: str, source: str) -> str:
+    """The show of an audio that may not be stored yet, as `by_episode` will have it once it is."""
+    stored = connection.scalar(sa.select(episodes.c.show).where(episodes.c.audio_sha256 == audio_sha256))
+    newest = sa.select(jobs.c.show).where(jobs.c.audio_sha256 == audio_sha256).order_by(jobs.c.id).limit(1)
+    return show_of(show or stored or connection.scalar(newest), source, folders=True)
 
 
 class Shows:

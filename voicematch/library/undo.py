@@ -16,8 +16,7 @@ import sqlalchemy as sa
 from ..errors import ChangedSince
 from ..types import Verdict
 from .profiles import key
-from .schema import candidates, clips, profiles, speakers, voiceprints
-from .unknowns import ruled_out, unknown_speakers, unknowns
+from .schema import candidates, clips, profiles, ruled_out, speakers, unknown_speakers, unknowns, voiceprints
 
 REFUSED = "cannot be undone: what it changed has been changed again since; correct it by hand"
 _MATCH = ("verdict", "profile_id", "probability", "reasons", "confirmed")

@@ -1,13 +1,11 @@
 """Voices that nobody has named, remembered across episodes under numbers that stay: U-0001, U-0002 …
 
 A speaker without a name who talks long enough belongs to one unknown. When the speaker is named, the link stays but
-counts no more: an unknown is heard where its speakers are unnamed. What a person has ruled out ("this is not Ada") is
-kept here too.
+counts no more: an unknown is heard where its speakers are unnamed.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,82 +13,24 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy import Column, ForeignKey, Table, Text
 
 from ..errors import LibraryError
-from ..score import Voiceprints, centroid, steadiness
 from ..types import Embedding, Verdict
-from ..unnamed import Remembered
-from . import schema, vectors
-from .database import Database, add_column, insert, now
-from .schema import episodes, profiles, speaker_embeddings, speakers
+from ..voices.recognise import Remembered
+from ..voices.rules import name_of, number_of
+from ..voices.score import Voiceprints, centroid, steadiness
+from . import vectors
+from .database import Database, insert, now
+from .schema import episodes, speaker_embeddings, speakers, unknown_speakers, unknowns
 from .shows import by_episode
 
 MIN_SECONDS = 20.0  # net speech in an episode below which a voice is a cameo, and not remembered
 
-unknowns = Table(
-    "unknowns",
-    schema.metadata,
-    Column("id", schema.ID, primary_key=True),
-    Column("created", Text, nullable=False),
-    Column("ignored_as", Text),
-    sqlite_autoincrement=True,  # a number must never come to mean another voice
-)
-
-# vector : (dimension,) float32, all of the speaker's embeddings pooled
-# steadiness : how little the voice varies, as score.steadiness has it; NULL where there is too little to tell
-unknown_speakers = Table(
-    "unknown_speakers",
-    schema.metadata,
-    Column("speaker_id", schema.ID, ForeignKey("speakers.id", ondelete="CASCADE"), primary_key=True),
-    Column("unknown_id", schema.ID, ForeignKey("unknowns.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("vector", sa.LargeBinary, nullable=False),
-    Column("seconds", sa.Double, nullable=False),
-    Column("steadiness", sa.Double),
-)
-
-ruled_out = Table(
-    "ruled_out",
-    schema.metadata,
-    Column("speaker_id", schema.ID, ForeignKey("speakers.id", ondelete="CASCADE"), primary_key=True),
-    Column("profile_id", schema.ID, ForeignKey("profiles.id", ondelete="CASCADE"), primary_key=True, index=True),
-)
 
 Recognise = Callable[[Mapping[str, Sequence[Embedding]], Remembered], Mapping[str, str]]
 """Says which remembered voice each of an episode's unnamed speakers is; one who is none of them is absent."""
 
 UNNAMED = sa.func.coalesce(speakers.c.verdict, "") != Verdict.ACCEPT.value
-
-
-def create_tables(connection: sa.Connection) -> None:
-    """The step from a library without unknowns, whose speakers had no steadiness then."""
-    first = sa.MetaData()
-    for table in (speakers, unknowns, profiles, episodes):  # what the two refer to
-        table.to_metadata(first)
-    Table(
-        "unknown_speakers",
-        first,
-        Column("speaker_id", schema.ID, ForeignKey("speakers.id", ondelete="CASCADE"), primary_key=True),
-        Column("unknown_id", schema.ID, ForeignKey("unknowns.id", ondelete="CASCADE"), nullable=False, index=True),
-        Column("vector", sa.LargeBinary, nullable=False),
-        Column("seconds", sa.Double, nullable=False),
-    )
-    schema.metadata.create_all(connection, tables=[unknowns, ruled_out])
-    first.create_all(connection, tables=[first.tables["unknown_speakers"]])
-
-
-def add_steadiness(connection: sa.Connection) -> None:
-    """The step from a library that did not know how steady its unnamed voices are."""
-    add_column(connection, unknown_speakers.c.steadiness)
-    heard = sa.select(speaker_embeddings).where(
-        speaker_embeddings.c.speaker_id.in_(sa.select(unknown_speakers.c.speaker_id))
-    )
-    for row in connection.execute(heard).all():
-        spans = vectors.spans_from_bytes(row.spans)
-        rows = vectors.from_bytes(row.vectors, len(row.vectors) // 4 // max(len(spans), 1))
-        own = unknown_speakers.c.speaker_id == row.speaker_id
-        steady = steadiness(vectors.embeddings(rows, spans))
-        connection.execute(unknown_speakers.update().where(own).values(steadiness=steady))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,24 +69,6 @@ class Unknown:
     @property
     def talk_seconds(self) -> float:
         return sum(speaker.talk_seconds for speaker in self.speakers)
-
-
-def name_of(number: int) -> str:
-    """
-    >>> name_of(7)
-    'U-0007'
-    """
-    return f"U-{number:04d}"
-
-
-def number_of(name: str) -> int | None:
-    """The number in an unknown's name, or None when it is no such name.
-
-    >>> number_of("u-7"), number_of("Ada")
-    (7, None)
-    """
-    found = re.fullmatch(r"u-(\d{1,18})", name.strip(), re.IGNORECASE)
-    return int(found[1]) if found else None
 
 
 class Unknowns:
@@ -193,6 +115,7 @@ class Unknowns:
         with self._database.write() as connection:
             number = _existing(connection, name)
             connection.execute(unknowns.update().where(unknowns.c.id == number).values(ignored_as=ignored_as))
+            _let_go_of_named(connection, number)
 
     def merge(self, source: str, into: str) -> None:
         """Makes two unknowns one: the speakers of ``source`` are heard as ``into`` from now on."""
@@ -202,6 +125,7 @@ class Unknowns:
                 raise LibraryError(f"{source} and {into} are the same voice already")
             of_gone = unknown_speakers.c.unknown_id == gone
             connection.execute(unknown_speakers.update().where(of_gone).values(unknown_id=number))
+            _let_go_of_named(connection, number)
 
     def split(self, name: str, parts: Iterable[Iterable[tuple[str, str]]]) -> tuple[str, ...]:
         """The new unknowns made of parts of one: each part is (audio_sha256, label) of some of its speakers."""
@@ -262,6 +186,14 @@ def remember(
         number = number_of(found.get(label, ""))
         link(connection, speaker, number or insert(connection, unknowns, created=now()), embeddings)
     return len(voices)
+
+
+def _let_go_of_named(connection: sa.Connection, number: int) -> None:
+    """Take out of an ignored voice those who have a name: who belongs to one is ignored, and has none."""
+    is_ignored = sa.exists().where(unknowns.c.id == number, unknowns.c.ignored_as.is_not(None))
+    named = sa.select(speakers.c.id).where(sa.not_(UNNAMED))
+    of_it = unknown_speakers.c.unknown_id == number
+    connection.execute(unknown_speakers.delete().where(of_it, is_ignored, unknown_speakers.c.speaker_id.in_(named)))
 
 
 def link(connection: sa.Connection, speaker: int, unknown: int, embeddings: Sequence[Embedding]) -> None:
@@ -377,82 +309,3 @@ def _unknowns(connection: sa.Connection, only: int | None) -> list[Unknown]:
         )
         for number, row in first.items()
     ]
-
-
-# -- what is known of a speaker, for when its episode is diarized again
-
-
-@dataclass(frozen=True, slots=True)
-class Marks:
-    """What belongs to one speaker and outlives another diarization of its episode."""
-
-    unknown_id: int | None
-    ruled_out: frozenset[int]
-
-
-def marks(connection: sa.Connection, audio_sha256: str) -> dict[int, Marks]:
-    """By speaker id, the marks of an episode's speakers, of those who have any."""
-    of_episode = sa.select(speakers.c.id).join(episodes).where(episodes.c.audio_sha256 == audio_sha256)
-    links = sa.select(unknown_speakers).where(unknown_speakers.c.speaker_id.in_(of_episode))
-    numbers = {row.speaker_id: row.unknown_id for row in connection.execute(links)}
-    excluded: dict[int, set[int]] = {}
-    for row in connection.execute(sa.select(ruled_out).where(ruled_out.c.speaker_id.in_(of_episode))):
-        excluded.setdefault(row.speaker_id, set()).add(row.profile_id)
-    return {
-        speaker: Marks(numbers.get(speaker), frozenset(excluded.get(speaker, ()))) for speaker in {*numbers, *excluded}
-    }
-
-
-def put_marks(connection: sa.Connection, speaker: int, own: Marks, embeddings: Sequence[Embedding]) -> None:
-    if own.unknown_id is not None and embeddings:
-        link(connection, speaker, own.unknown_id, embeddings)
-    for profile in own.ruled_out:
-        connection.execute(ruled_out.insert().values(speaker_id=speaker, profile_id=profile))
-
-
-def rule_out(connection: sa.Connection, episode_id: int, label: str, profile_id: int) -> None:
-    """Records that a speaker is not a profile."""
-    speaker = connection.scalar(
-        sa.select(speakers.c.id).where(speakers.c.episode_id == episode_id, speakers.c.label == label)
-    )
-    if speaker is None:
-        raise LibraryError(f"the episode has no speaker {label}")
-    same = {"speaker_id": speaker, "profile_id": profile_id}
-    connection.execute(ruled_out.delete().where(*(ruled_out.c[column] == value for column, value in same.items())))
-    connection.execute(ruled_out.insert().values(**same))
-
-
-def merge_ruled_out(connection: sa.Connection, from_id: int, into_id: int) -> None:
-    """What was said of one profile is said of the one it becomes part of, but where a person says otherwise."""
-    said_so = sa.select(ruled_out.c.speaker_id).where(ruled_out.c.profile_id == into_id)
-    is_it = sa.select(speakers.c.id).where(speakers.c.profile_id == into_id, speakers.c.confirmed.is_not(None))
-    connection.execute(
-        ruled_out.update()
-        .where(ruled_out.c.profile_id == from_id)
-        .where(ruled_out.c.speaker_id.not_in(said_so), ruled_out.c.speaker_id.not_in(is_it))
-        .values(profile_id=into_id)
-    )
-
-
-def take_back(connection: sa.Connection, episode_id: int, label: str, profile_id: int) -> None:
-    """Forgets that a speaker was said not to be a profile."""
-    of_speaker = sa.select(speakers.c.id).where(speakers.c.episode_id == episode_id, speakers.c.label == label)
-    connection.execute(
-        ruled_out.delete().where(ruled_out.c.speaker_id.in_(of_speaker), ruled_out.c.profile_id == profile_id)
-    )
-
-
-def all_ruled_out(connection: sa.Connection) -> dict[str, dict[str, frozenset[str]]]:
-    """{audio_sha256: {label: profiles that a person said this speaker is not}}"""
-    rows = (
-        sa.select(episodes.c.audio_sha256, speakers.c.label, profiles.c.name)
-        .select_from(ruled_out)
-        .join(speakers)
-        .join(episodes)
-        .join(profiles, profiles.c.id == ruled_out.c.profile_id)
-    )
-    found: dict[str, dict[str, frozenset[str]]] = {}
-    for sha256, label, name in connection.execute(rows):
-        of_episode = found.setdefault(sha256, {})
-        of_episode[label] = of_episode.get(label, frozenset()) | {name}
-    return found

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from .. import naming
 from ..errors import LibraryError, VoicematchError
-from ..learning import Enrollment
 from ..library import CONSENT, Library
-from ..library.unknowns import number_of
-from ..naming import Change
+from ..usecases import name as naming
+from ..usecases.learn import Enrollment
+from ..usecases.name import Change
+from ..voices.rules import number_of
 from . import views
 from .journal import Journal
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import LibraryError, ProfileNotFound
-from ..library.listings import EpisodeRow, SpeakerRow, key_of
+from ..library.reading.episodes import EpisodeRow, SpeakerRow, key_of
 from ..types import Verdict
 from . import views
 from .reading import Reading, cut, person, share

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from .. import naming, unnamed
 from ..library import State, UnknownSpeaker
-from ..library.judging import Stretch, UnknownRow
-from ..library.listings import key_of
+from ..library.reading.episodes import key_of
+from ..library.reading.voices import Stretch, UnknownRow
+from ..usecases.describe import suggestions
+from ..voices.roles import role
 from . import views
 from .episodes import guesses
 from .reading import Reading, person
@@ -47,7 +48,7 @@ def _card(reading: Reading, found: UnknownRow, num_in_show: dict[str, int]) -> v
     shows = Counter(show for show, _ in by_episode.values())
     return views.UnknownCard(
         id=found.id,
-        role=unnamed.role(list(by_episode.values()), num_in_show),
+        role=role(list(by_episode.values()), num_in_show),
         ignored_as=found.ignored_as,
         num_episodes=found.num_episodes,
         talk_seconds=found.talk_seconds,
@@ -67,7 +68,7 @@ def _suggestions(reading: Reading, found: UnknownRow, role: str) -> tuple[views.
     ]
     return tuple(
         views.Suggestion(one.name, REASONS.get(one.reason, one.reason), one.quote)
-        for one in naming.suggestions(oldest_first, role, library=reading.library)
+        for one in suggestions(oldest_first, role, library=reading.library)
     )
 
 

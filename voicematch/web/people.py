@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from .. import unnamed
 from ..errors import NothingThere
-from ..library import people as stored
-from ..library.listings import key_of
+from ..library.reading import people as stored
+from ..library.reading.episodes import key_of
+from ..voices.roles import role
 from . import views
 from .episodes import hits
 from .reading import PER_PAGE, Reading, initials, person, share
@@ -147,7 +147,7 @@ def _roles(heard: Sequence[stored.Heard], num_in_show: Mapping[str, int]) -> tup
     return tuple(
         views.ShowRole(
             show=show,
-            role=unnamed.role([(show, one.talk_seconds) for one in own], num_in_show),
+            role=role([(show, one.talk_seconds) for one in own], num_in_show),
             num_episodes=len(own),
             num_in_show=num_in_show[show],
             talk_seconds=sum(one.talk_seconds for one in own),

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..library import Library
-from ..library.listings import key_of
+from ..library.reading.episodes import key_of
 from . import views
 from .addresses import Url
 

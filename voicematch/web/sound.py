@@ -14,8 +14,8 @@ from starlette.responses import FileResponse, Response
 from ..audio import SAMPLE_RATE
 from ..errors import AudioError
 from ..library import Library
-from ..pipeline import clearest_clip
 from ..types import Array
+from ..usecases.clip import clearest_clip
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,114 @@
+"""What every command shares: help, errors in one line, exit codes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from voicematch import cli
+from voicematch.cli import options
+
+RUNTIMES = ("av", "numpy", "onnxruntime", "rich", "scipy", "sqlalchemy")
+
+
+def all_commands() -> list[list[str]]:
+    found: list[list[str]] = []
+    context = click.Context(cli.cli)
+    for name in cli.COMMANDS:
+        command = cli.cli.get_command(context, name)
+        assert command is not None
+        found.append([name])
+        if isinstance(command, click.Group):
+            found.extend([name, sub] for sub in command.commands)
+    return found
+
+
+def test_help_loads_no_runtime() -> None:
+    """Starting has to be quick: nothing heavy is imported before a command needs it."""
+    code = (
+        "import sys; from voicematch import cli; code = cli.run(['--help']);"
+        f"loaded = [name for name in {RUNTIMES!r} if name in sys.modules]; print(code, loaded)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.splitlines()[-1] == "0 []"
+
+
+@pytest.mark.parametrize("command", all_commands(), ids=" ".join)
+def test_every_command_has_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run([*command, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"Usage: voicematch {' '.join(command)}")
+    assert len(out.splitlines()) > 4
+
+
+@pytest.mark.parametrize("command", all_commands(), ids=" ".join)
+def test_every_command_is_in_the_readme(command: list[str]) -> None:
+    readme = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
+    first, *rest = command
+    rows = [line for line in readme.splitlines() if line.startswith("|") and f"`voicematch {first}" in line]
+    assert rows
+    assert all(f"`{name}`" in rows[0] for name in rest)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    import voicematch
+
+    assert cli.run(["--version"]) == 0
+    assert capsys.readouterr().out == f"voicematch, version {voicematch.__version__}\n"
+
+
+def test_the_module_is_the_command() -> None:
+    asked = [sys.executable, "-m", "voicematch", "identify", "absent.mp3"]
+    ran = subprocess.run(asked, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout, ran.stderr.splitlines()[-1][:6]) == (1, "", "error:")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["idnetify"],
+        ["identify"],
+        ["identify", "a.mp3", "--no-such-option"],
+        ["identify", "a.mp3", "-f", "docx"],
+        ["identify", "a.mp3", "--speakers", "many"],
+        ["identify", "a.mp3", "--speakers", "5-2"],
+        ["identify", "a.mp3", "b.mp3", "--transcript", "a.srt"],
+        ["identify", "a.mp3", "--transcript", "a.srt", "--transcribe"],
+        ["identify", "a.mp3", "-o", "-"],
+        ["enroll", "Ada", "a.wav"],
+        ["enroll", "Ada", "a.wav", "--consent", "permission", "--from", "noon"],
+        ["enroll", "Ada", "a.wav", "--consent", "permission", "--from", "1:00", "--to", "0:30"],
+        ["name", "episode", "Ada", "--consent", "public"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(arguments) == cli.EXIT_USAGE
+    err = capsys.readouterr().err
+    assert "Error:" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30", 30.0), ("1:02", 62.0), ("1:02:03.5", 3723.5), ("0:00", 0.0), ("90.25", 90.25)]
+)
+def test_timestamps(text: str, seconds: float) -> None:
+    assert options.Timestamp().convert(text, None, None) == seconds
+
+
+@pytest.mark.parametrize(("text", "count"), [("3", (3, 3)), ("2-5", (2, 5))])
+def test_speaker_counts(text: str, count: tuple[int, int]) -> None:
+    assert options.SpeakerCount().convert(text, None, None) == count
+
+
+def test_the_face_names_what_it_exports() -> None:
+    import voicematch
+
+    for name in voicematch.__all__:
+        assert getattr(voicematch, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        assert voicematch.nonsense

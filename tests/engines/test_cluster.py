@@ -1,0 +1,152 @@
+"""Clustering on vectors drawn from a known model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
+from scipy.special import logsumexp
+
+from voicematch.engines.cluster import STAY, Backend, _forward_backward, cluster, renumbered
+
+DIMENSION = 32
+BETWEEN, WITHIN = 1.0, 0.3  # standard deviations along every axis; far apart, so that the answer is certain
+
+
+def voices(num: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, BETWEEN, (num, DIMENSION))
+
+
+def said(speakers: list[int], means: np.ndarray, seed: int = 1) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(0, WITHIN, (len(speakers), DIMENSION))
+    rows = means[speakers] + noise
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+
+@pytest.fixture(scope="module")
+def backend() -> Backend:
+    speakers = np.repeat(np.arange(300), 6)
+    return Backend.estimate(said(speakers.tolist(), voices(300, 7)), speakers, num_axes=24)
+
+
+def turns(*lengths: tuple[int, int]) -> list[int]:
+    return [speaker for speaker, num in lengths for _ in range(num)]
+
+
+DIALOGUE = turns((0, 20), (1, 15), (0, 30), (2, 8), (1, 25), (0, 10))
+
+
+def test_finds_the_number_of_speakers(backend: Backend) -> None:
+    assert cluster(said(DIALOGUE, voices(3)), backend=backend).tolist() == DIALOGUE
+
+
+def test_one_voice_is_one_speaker(backend: Backend) -> None:
+    assert set(cluster(said([0] * 60, voices(1)), backend=backend)) == {0}
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 6])
+def test_a_given_number_is_honoured(backend: Backend, number: int) -> None:
+    labels = cluster(said(DIALOGUE, voices(3)), backend=backend, min_speakers=number, max_speakers=number)
+    assert set(labels) == set(range(number))
+
+
+def test_a_range_bounds_the_number(backend: Backend) -> None:
+    vectors = said(DIALOGUE, voices(3))
+    assert len(set(cluster(vectors, backend=backend, max_speakers=2))) == 2
+    assert len(set(cluster(vectors, backend=backend, min_speakers=4))) >= 4
+    assert cluster(vectors, backend=backend, min_speakers=2, max_speakers=5).tolist() == DIALOGUE
+
+
+def test_more_speakers_than_vectors_gives_each_its_own(backend: Backend) -> None:
+    assert len(set(cluster(said([0, 0, 1], voices(2)), backend=backend, min_speakers=9, max_speakers=9))) == 3
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_few_vectors_or_none(backend: Backend, number: int) -> None:
+    assert len(cluster(said([0] * number, voices(1)), backend=backend)) == number
+
+
+def test_many_hours_and_thirty_speakers(backend: Backend) -> None:
+    """Longer than one linkage: block by block, then across; the same voice in far blocks is one speaker."""
+    rng = np.random.default_rng(3)
+    speakers = turns(*((int(rng.integers(30)), int(rng.integers(3, 40))) for _ in range(240)))
+    speakers = renumbered(np.array(speakers)).tolist()
+    found = cluster(said(speakers, voices(30)), backend=backend)
+    assert 28 <= len(set(found)) <= 30  # two of thirty random voices may be too near
+    agreement = np.zeros((30, 30))
+    np.add.at(agreement, (speakers, found), 1)
+    assert agreement[linear_sum_assignment(-agreement)].sum() / len(speakers) > 0.93
+
+
+def test_the_same_vectors_give_the_same_labels(backend: Backend) -> None:
+    vectors = said(DIALOGUE, voices(3))
+    assert cluster(vectors, backend=backend).tobytes() == cluster(vectors.copy(), backend=backend).tobytes()
+
+
+@pytest.mark.parametrize(("fewest", "most"), [(0, None), (3, 2)])
+def test_an_impossible_number_is_refused(backend: Backend, fewest: int, most: int | None) -> None:
+    with pytest.raises(ValueError, match="number of speakers"):
+        cluster(said([0, 1], voices(2)), backend=backend, min_speakers=fewest, max_speakers=most)
+
+
+def test_a_backend_survives_its_file(backend: Backend, tmp_path: Path) -> None:
+    backend.save(tmp_path / "x.backend.npz")
+    kept = Backend.load(tmp_path / "x.backend.npz")
+    for name in ("mean", "projection", "between"):
+        np.testing.assert_allclose(getattr(kept, name), getattr(backend, name), rtol=1e-6, atol=1e-7)
+
+
+def test_a_backend_needs_two_speakers() -> None:
+    with pytest.raises(ValueError, match="two speakers"):
+        Backend.estimate(said([0, 0, 0], voices(1)), np.zeros(3, np.int64))
+
+
+def test_the_estimate_finds_the_variances_it_was_drawn_from() -> None:
+    """Two axes, by hand: variance 4 and 1 between voices, 1 within."""
+    rng = np.random.default_rng(0)
+    speakers = np.repeat(np.arange(4000), 8)
+    rows = rng.normal(0, [2.0, 1.0], (4000, 2))[speakers] + rng.normal(0, 1.0, (32_000, 2))
+    found = Backend.estimate(rows.astype(np.float32), speakers, num_axes=2)
+    np.testing.assert_allclose(found.between, [4.0, 1.0], rtol=0.06)
+
+
+def test_an_episode_is_its_own_backend() -> None:
+    """For an embedder without a file: windows that touch tell what one voice is like."""
+    two = turns((0, 20), (1, 30), (0, 20), (1, 10))
+    vectors = said(two, voices(2))
+    first = np.arange(len(two) - 2)
+    labels = cluster(vectors, backend=Backend.of_episode(vectors, np.stack([first, first + 2], axis=1)))
+    assert labels.tolist() == two
+
+
+def test_forward_backward_against_every_path() -> None:
+    """Oracle: the sum over all 2 ** 6 sequences."""
+    rng = np.random.default_rng(0)
+    likelihood, shares = rng.normal(0, 1, (6, 2)), np.array([0.3, 0.7])
+    weights, _, evidence = _forward_backward(likelihood, shares)
+    step = np.log(STAY * np.eye(2) + (1 - STAY) * shares)
+    paths = np.array(np.meshgrid(*[[0, 1]] * 7)).reshape(7, -1).T[:, 1:]
+    paths = np.unique(paths, axis=0)
+    scores = np.array(
+        [
+            np.log((STAY * shares + (1 - STAY) * shares)[path[0]])
+            + likelihood[np.arange(6), path].sum()
+            + step[path[:-1], path[1:]].sum()
+            for path in paths
+        ]
+    )
+    assert evidence == pytest.approx(logsumexp(scores))
+    chances = np.exp(scores - logsumexp(scores))
+    np.testing.assert_allclose(weights[:, 1], (chances[:, None] * paths).sum(axis=0), rtol=1e-9)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, 9), max_size=40))
+def test_renumbering_keeps_the_groups(labels: list[int]) -> None:
+    found = renumbered(np.array(labels, np.int64))
+    assert len(set(zip(labels, found.tolist(), strict=True))) == len(set(labels))
+    assert list(dict.fromkeys(found.tolist())) == list(range(len(set(labels))))

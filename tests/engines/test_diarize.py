@@ -1,0 +1,127 @@
+"""The built-in diarizer on sounds whose turns are known: tones, told apart by a fake embedder; and the example."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.fakes import FakeDetector, FakeEmbedder, pull_stand_in
+from tests.support.tones import write_episode
+from voicematch.audio import Audio
+from voicematch.engines.diarize import BuiltinDiarizer, _Features
+from voicematch.engines.embed import OnnxEmbedder
+from voicematch.engines.features import log_mel
+from voicematch.engines.windows import place
+from voicematch.types import Diarization, Turn
+
+EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "episode.mp3"
+
+
+def diarized(path: Path, speakers: tuple[int, int] | None = None) -> Diarization:
+    return BuiltinDiarizer(FakeDetector).diarize(Audio(path), FakeEmbedder(), speakers=speakers)
+
+
+def test_tones_become_turns(tmp_path: Path) -> None:
+    """Three voices, one of whom returns; each boundary within half a window's step."""
+    found = diarized(write_episode(tmp_path / "x.wav", "ABCB", seconds=12.0))
+    assert [turn.speaker for turn in found.turns] == ["SPEAKER_00", "SPEAKER_01", "SPEAKER_02", "SPEAKER_01"]
+    edges = [turn.start for turn in found.turns[1:]]
+    assert edges == pytest.approx([12.0, 24.0, 36.0], abs=0.6)
+    assert found.turns[0].start == 0.0
+    assert found.turns[-1].end == pytest.approx(48.0)
+
+
+def test_speech_longer_than_any_wait_is_cut_without_a_gap(tmp_path: Path) -> None:
+    found = diarized(write_episode(tmp_path / "x.wav", "A", seconds=200.0))
+    assert found.turns == (Turn(0.0, 200.0, "SPEAKER_00"),)
+
+
+def test_there_is_one_embedding_per_ten_seconds(tmp_path: Path) -> None:
+    (own,) = diarized(write_episode(tmp_path / "x.wav", "A", seconds=60.0)).embeddings.values()
+    assert 5 <= len(own) <= 7
+    assert sum(embedding.seconds for embedding in own) == pytest.approx(60.0, abs=2.0)
+
+
+def test_a_given_number_of_speakers_is_found(tmp_path: Path) -> None:
+    path = write_episode(tmp_path / "x.wav", "ABCD", seconds=12.0)
+    for number in (1, 2, 4):
+        assert len({turn.speaker for turn in diarized(path, (number, number)).turns}) == number
+
+
+@pytest.mark.parametrize("seconds", [0.005, 0.03, 0.4])
+def test_a_moment_of_sound_is_no_error(tmp_path: Path, seconds: float) -> None:
+    found = diarized(write_episode(tmp_path / "x.wav", "A", seconds=seconds))
+    assert all(0 <= turn.start < turn.end <= found.duration for turn in found.turns)
+
+
+def test_silence_has_no_speakers(tmp_path: Path) -> None:
+    path = write_episode(tmp_path / "x.wav", "A", seconds=1.0)
+    sound = bytearray(path.read_bytes())
+    sound[44:] = bytes(len(sound) - 44)
+    path.write_bytes(bytes(sound))
+    found = diarized(path)
+    assert (found.turns, found.embeddings) == ((), {})
+    assert found.duration == 1.0
+
+
+def test_progress_goes_forward_to_the_end_and_can_cancel(tmp_path: Path) -> None:
+    path = write_episode(tmp_path / "x.wav", "AB", seconds=40.0)
+    seen: list[tuple[str, float, float]] = []
+    diarizer = BuiltinDiarizer(FakeDetector)
+    diarizer.diarize(Audio(path), FakeEmbedder(), progress=lambda *step: seen.append(step))
+    assert [done for step, done, _ in seen if step == "listen"] == [30.0, 60.0, 80.0]
+    assert seen[-1] == ("cluster", 1.0, 1.0)
+
+    def cancel(step: str, done: float, total: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        diarizer.diarize(Audio(path), FakeEmbedder(), progress=cancel)
+
+
+def test_every_stage_is_timed(tmp_path: Path) -> None:
+    found = diarized(write_episode(tmp_path / "x.wav", "AB", seconds=3.0))
+    assert set(found.seconds_by_stage) == {"decode", "features", "speech", "embedding", "clustering", "boundaries"}
+
+
+def test_features_in_blocks_are_those_of_the_whole() -> None:
+    samples = np.random.default_rng(0).normal(0, 0.1, 52_345).astype(np.float32)
+    stream = _Features()
+    blocks = np.split(samples, [7_000, 7_100, 23_456, 40_000])
+    rows = [*(stream.process(block) for block in blocks), stream.process(np.empty(0, np.float32), last=True)]
+    np.testing.assert_allclose(np.concatenate(rows), log_mel(samples), atol=1e-4)
+
+
+def test_windows_of_a_short_stretch_stay_in_the_sound() -> None:
+    assert place((0.2, 0.6), 10.0) == [(0.0, 1.5)]
+    assert place((9.0, 9.9), 10.0) == [(8.5, 10.0)]
+    assert place((0.1, 0.9), 1.0) == [(0.0, 1.0)]
+
+
+def test_the_example_has_its_three_voices_twice_the_same() -> None:
+    """Real models on real sound: the reference beside it has three speakers."""
+    first, second = (BuiltinDiarizer().diarize(Audio(EXAMPLE), OnnxEmbedder()) for _ in range(2))
+    assert first.turns == second.turns
+    assert {turn.speaker for turn in first.turns} == {"SPEAKER_00", "SPEAKER_01", "SPEAKER_02"}
+    for speaker, own in first.embeddings.items():
+        for one, other in zip(own, second.embeddings[speaker], strict=True):
+            assert one.vector.tobytes() == other.vector.tobytes()
+
+
+def test_a_pulled_embedder_leaves_telling_apart_to_the_built_in_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOICEMATCH_MODELS", str(tmp_path / "models"))
+    pull_stand_in(tmp_path / "weights")
+    built_in, pulled = OnnxEmbedder(), OnnxEmbedder("ecapa1024")
+    expected = BuiltinDiarizer().diarize(Audio(EXAMPLE), built_in)
+    found = BuiltinDiarizer().diarize(Audio(EXAMPLE), pulled)
+    assert found.turns == expected.turns
+    assert found.embeddings.keys() == expected.embeddings.keys()
+    for speaker, embeddings in found.embeddings.items():
+        for own, other in zip(embeddings, expected.embeddings[speaker], strict=True):
+            assert (own.start, own.end, own.seconds) == (other.start, other.end, other.seconds)
+            assert own.vector.shape == (pulled.dimension,)
+            assert 0.8 < float(own.vector @ other.vector) < 0.9999  # its own front end hears it: near, and not the same

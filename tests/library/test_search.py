@@ -1,0 +1,141 @@
+"""Finding lines, on SQLite's FTS5 and on PostgreSQL's full-text search."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.library_example import episode
+from voicematch.errors import LibraryError, ProfileNotFound
+from voicematch.library import Library
+from voicematch.library.reading.search import spans, terms
+from voicematch.types import Line
+
+
+def found(library: Library, words: str, **narrowed: str) -> list[str]:
+    return [hit.text for hit in library.search(words, **narrowed)]  # type: ignore[arg-type]  # only text is narrowed by
+
+
+def store_lines(library: Library, *texts: str, number: int = 2, date: str | None = "2026-02-02") -> None:
+    lines = tuple(Line(4.0 * idx, 4.0 * idx + 3.0, text, "SPEAKER_01") for idx, text in enumerate(texts))
+    library.store_episode(replace(episode(number, date=date), lines=lines), {})
+
+
+def test_a_hit_says_who_when_and_where(filled: Library) -> None:
+    (hit,) = filled.search("continual")
+    assert (hit.audio_sha256, hit.source, hit.title, hit.date) == (
+        "01" * 32,
+        "/shows/episode-1.mp3",
+        "Episode 1",
+        "2026-01-01",
+    )
+    assert (hit.start, hit.end, hit.speaker) == (0.0, 4.0, "Ann Lee")
+    assert [hit.text[start:end] for start, end in hit.marks] == ["continual"]
+    assert (hit.before, hit.after) == ("", "Learning never stops.")
+    assert hit.context == "On continual learning, naïvely. Learning never stops."
+
+
+def test_the_speaker_of_a_hit_is_called_as_today(filled: Library) -> None:
+    filled.rename_profile("Ann Lee", "Anna")
+    assert {hit.speaker for hit in filled.search("learning")} == {"Anna", "SPEAKER_01"}
+    filled.forget_profile("Anna")
+    assert {hit.speaker for hit in filled.search("learning")} == {"SPEAKER_00", "SPEAKER_01"}
+
+
+@pytest.mark.parametrize(
+    ("words", "texts"),
+    [
+        ("LEARNING never", ["Learning never stops."]),
+        ("never learning", ["Learning never stops."]),
+        ('"never learning"', []),
+        ('"learning never"', ["Learning never stops."]),
+        ('"continual learning" naïvely', ["On continual learning, naïvely."]),
+        ("contin*", ["On continual learning, naïvely."]),
+        ("contin", []),
+        ('"continual learn"*', ["On continual learning, naïvely."]),
+        ("stops.", ["Learning never stops."]),
+        ('learning "never', ["Learning never stops."]),
+    ],
+)
+def test_words_phrases_and_beginnings(filled: Library, words: str, texts: list[str]) -> None:
+    assert found(filled, words) == texts
+
+
+@pytest.mark.parametrize("words", ["", "   ", "...", '""', '"*"', "♪", "* -"])
+def test_nothing_to_search_for(filled: Library, words: str) -> None:
+    with pytest.raises(LibraryError, match="no word to search for"):
+        filled.search(words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["learning AND", "NOT learning", "text:learning", "learning^2", "NEAR(learning, 3)", "a'b", "x:*", "\\ x", "|&!"],
+)
+def test_what_is_syntax_elsewhere_is_words_here(filled: Library, words: str) -> None:
+    try:
+        filled.search(words)
+    except LibraryError as error:
+        assert "no word to search for" in str(error)  # noqa: PT017  # most of these find nothing, and that is right
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.sampled_from("ab\"'*()-:^\\&|!<> \x00\u0301ß♪{}%_.")))
+def test_no_query_is_an_error_of_the_database(filled: Library, words: str) -> None:
+    try:
+        filled.search(words)
+    except LibraryError as error:
+        assert "no word to search for" in str(error)  # noqa: PT017
+
+
+def test_the_line_with_the_most_of_it_is_first(filled: Library) -> None:
+    store_lines(filled, "A reward is mentioned once in this rather long line about many things.", "Reward, reward!")
+    assert found(filled, "reward")[0] == "Reward, reward!"
+    assert [hit.text for hit in filled.search("reward", limit=1)] == ["Reward, reward!"]
+
+
+def test_the_neighbours_are_of_the_same_episode(filled: Library) -> None:
+    store_lines(filled, "one", "two words", "three")
+    (hit,) = filled.search("two")
+    assert hit.context == "one two words three"
+    (last,) = filled.search("three")
+    assert (last.before, last.after) == ("two words", "")
+
+
+def test_by_profile_by_label_and_by_written_name(filled: Library) -> None:
+    named = (Line(0.0, 1.0, "learning by heart", "Cy Young"),)
+    filled.store_episode(replace(episode(2), lines=named), {})
+    assert found(filled, "learning", speaker="ann lee") == ["On continual learning, naïvely."]
+    assert found(filled, "learning", speaker="SPEAKER_01") == ["Learning never stops."]
+    assert found(filled, "learning", speaker="cy young") == ["learning by heart"]
+    assert found(filled, "learning", speaker="Bob") == []
+    with pytest.raises(ProfileNotFound, match="did you mean Ann Lee"):
+        filled.search("learning", speaker="Anne Lee")
+
+
+def test_since_a_day(filled: Library) -> None:
+    store_lines(filled, "learning later")
+    store_lines(filled, "learning undated", number=3, date=None)
+    assert set(found(filled, "learning", since="2026-02-02")) == {"learning later", "learning undated"}
+    assert len(found(filled, "learning", since="2026-01-01")) == 4
+
+
+def test_the_index_follows_the_lines(filled: Library) -> None:
+    store_lines(filled, "old words", number=1)
+    assert found(filled, "continual") == []
+    assert found(filled, "old") == ["old words"]
+    filled.remove_episode("010101")
+    assert found(filled, "old") == []
+    assert filled.check() == ()
+
+
+def test_terms() -> None:
+    assert terms('a "b  c" d* "e f"* … "g') == [("a", False), ("b c", False), ("d", True), ("e f", True), ("g", False)]
+    assert terms('say"cheese') == [("say cheese", False)]
+
+
+def test_spans_count_without_the_marks() -> None:
+    assert spans("no mark") == ()
+    assert spans("\x02one\x03 and \x02two\x03") == ((0, 3), (8, 11))

@@ -1,0 +1,1 @@
+"""Programs that measure, run by hand: the README and models/README.md give their figures."""

@@ -1,0 +1,1 @@
+"""What tests are made with: stand-ins for engines, servers on loopback, small libraries."""

@@ -1,0 +1,226 @@
+"""Every action of the pages, done and undone: afterwards the library is as it was, to the last row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from tests.support.library_example import EMBEDDER
+from tests.usecases.test_name import ADA, CALIBRATION, LIAM, MAYA, ZOE, hear, like, sha
+from voicematch.errors import ChangedSince, LibraryError, NothingThere
+from voicematch.library import Library, NewJob, schema
+from voicematch.types import Embedding
+from voicematch.usecases import name as naming
+from voicematch.web.actions import ACTIONS, WrongFields, perform, undo
+from voicematch.web.journal import MOST_KEPT, Journal
+
+NAME_ZOE = ("name-unknown", {"unknown": "U-0001", "name": "Zoe", "consent": "public"})
+
+
+@pytest.fixture
+def library(library: Library) -> Library:
+    """Ada is known, by a clip of the first episode too; one voice is like her; Zoe is heard three times, unnamed."""
+    library.set_setting("calibration", CALIBRATION.to_json())
+    for name, voice, number in (("Ada", ADA, 1), ("Maya", MAYA, 3)):
+        library.create_profile(name, note="met once")
+        library.add_voiceprints(
+            name,
+            [Embedding(voice, 30.0, 0.0, 30.0)],
+            embedder=EMBEDDER,
+            consent="permission",
+            source=f"{name}.wav",
+            audio_sha256=sha(number),
+            clip=b"a clip of " + name.encode(),
+        )
+    hear(library, 1, ADA, ZOE)
+    hear(library, 2, like(ADA, 0.6), ZOE)
+    hear(library, 3, ZOE, MAYA)
+    hear(library, 4, MAYA, like(LIAM, 0.9, ADA))
+    hear(library, 6, like(MAYA, 0.4, -LIAM))  # U-0003, somewhat like Maya
+    naming.relabel(library=library)
+    return library
+
+
+def everything(library: Library) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table."""
+    with library._database.read() as connection:
+        return {
+            table.name: sorted(tuple(row) for row in connection.execute(sa.select(table)))
+            for table in schema.metadata.sorted_tables
+        }
+
+
+def act(library: Library, journal: Journal, name: str, fields: dict[str, str]) -> int:
+    done = perform(name, fields, library=library, journal=journal)
+    assert done.action is not None
+    return done.action
+
+
+def take_back(library: Library, journal: Journal, action: int) -> None:
+    undo({"action": str(action)}, library=library, journal=journal)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        NAME_ZOE,
+        ("name-unknown", {"unknown": "U-0003", "name": "Maya"}),
+        ("name-unknown", {"unknown": "U-0002", "name": "u-1"}),
+        ("name", {"episode": sha(1), "speaker": "SPEAKER_01", "name": "Zoe", "consent": "self"}),
+        ("correct", {"episode": sha(1), "speaker": "SPEAKER_00", "name": "Maya"}),
+        ("correct", {"episode": sha(1), "speaker": "SPEAKER_00", "name": "Somebody", "consent": "public"}),
+        ("correct", {"episode": sha(1), "speaker": "SPEAKER_00", "name": ""}),
+        ("confirm", {"episode": sha(2), "speaker": "SPEAKER_00"}),
+        ("not-them", {"episode": sha(2), "speaker": "SPEAKER_00"}),
+        ("ignore", {"unknown": "U-0001", "as": "ad"}),
+        ("split", {"unknown": "U-0001"}),
+        ("merge-unknowns", {"source": "U-0002", "into": "U-0001"}),
+        ("merge", {"source": "Maya", "into": "Ada"}),
+        ("rename", {"old": "Ada", "new": "Ada Ash"}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(value.values())[-20:],
+)
+def test_undone_is_as_before(library: Library, name: str, fields: dict[str, str]) -> None:
+    before, journal = everything(library), Journal()
+    action = act(library, journal, name, fields)
+    assert everything(library) != before
+    take_back(library, journal, action)
+    assert everything(library) == before
+    assert library.check() == ()
+
+
+def test_there_is_a_test_for_every_action() -> None:
+    marks = test_undone_is_as_before.pytestmark  # type: ignore[attr-defined]
+    assert {name for name, _ in marks[0].args[1]} == set(ACTIONS)
+
+
+def test_a_clip_that_a_correction_takes_back_returns(library: Library) -> None:
+    """Correcting the very recording that a person was enrolled from removes the voiceprint with its clip."""
+    journal, clips = Journal(), dict(library.clips("Ada"))
+    action = act(library, journal, "correct", {"episode": sha(1), "speaker": "SPEAKER_00", "name": ""})
+    assert dict(library.clips("Ada")) == {}
+    take_back(library, journal, action)
+    assert dict(library.clips("Ada")) == clips != {}
+
+
+def test_many_are_undone_one_after_the_other(library: Library) -> None:
+    before, journal = everything(library), Journal()
+    done = [
+        act(library, journal, *NAME_ZOE),
+        act(library, journal, "confirm", {"episode": sha(2), "speaker": "SPEAKER_00"}),
+        act(library, journal, "merge", {"source": "Zoe", "into": "Maya"}),
+        act(library, journal, "rename", {"old": "Maya", "new": "Maya Lind"}),
+    ]
+    for action in reversed(done):
+        latest = journal.latest()
+        assert latest is not None
+        assert latest.id == action
+        take_back(library, journal, action)
+    assert everything(library) == before
+    assert journal.latest() is None
+
+
+def test_an_earlier_one_is_undone_and_the_later_stays(library: Library) -> None:
+    journal = Journal()
+    first = act(library, journal, "ignore", {"unknown": "U-0001", "as": "ad"})
+    act(library, journal, "confirm", {"episode": sha(2), "speaker": "SPEAKER_00"})
+    take_back(library, journal, first)
+    assert library.unknowns.get("U-0001").ignored_as is None
+    assert library.episode(sha(2)).matches["SPEAKER_00"].profile == "Ada"
+    assert naming.relabel(library=library) == ()
+
+
+def test_what_a_batch_stored_meanwhile_is_matched_again(library: Library) -> None:
+    journal = Journal()
+    action = act(library, journal, *NAME_ZOE)
+    later = hear(library, 5, ZOE)
+    naming.relabel(library=library)
+    assert library.episode(later.audio_sha256).name("SPEAKER_00") == "Zoe"
+    take_back(library, journal, action)
+    assert library.find_profile("Zoe") is None
+    assert library.episode(later.audio_sha256).name("SPEAKER_00") == "SPEAKER_00"
+    assert library.check() == ()
+    assert naming.relabel(library=library) == ()
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        lambda library: library.forget_profile("Zoe"),
+        lambda library: library.rename_profile("Zoe", "Zoë"),
+        lambda library: library.merge_profiles("Zoe", "Maya"),
+        lambda library: naming.correct(sha(3), "SPEAKER_00", "Maya", library=library),
+        lambda library: naming.name(sha(4), "SPEAKER_01", "Zoe", library=library),
+        lambda library: library.remove_episode(sha(1)),
+    ],
+    ids=["forgotten", "renamed", "merged", "corrected", "taught", "removed"],
+)
+def test_what_others_changed_meanwhile_is_not_undone(library: Library, meanwhile: Callable[[Library], object]) -> None:
+    journal = Journal()
+    action = act(library, journal, *NAME_ZOE)
+    meanwhile(library)
+    before = everything(library)
+    with pytest.raises(ChangedSince, match="changed again since"):
+        take_back(library, journal, action)
+    assert everything(library) == before
+
+
+def test_the_files_follow(library: Library, tmp_path: Path) -> None:
+    """What a batch wrote for an episode has the old names again."""
+    library.jobs.add([NewJob(key="1", source="/show/1.mp3", title="One")])
+    job = library.jobs.claim("here")
+    assert job is not None
+    path = tmp_path / "1.json"
+    library.jobs.reserve(job, {"json": (str(path), str(path))}, lambda taken: None)
+    library.jobs.finish(job, sha(1))
+    path.write_text("{}")
+    naming.rewrite_outputs(library, [sha(1)])
+    before, journal = path.read_text(), Journal()
+    action = act(library, journal, *NAME_ZOE)
+    assert "Zoe" in path.read_text()
+    take_back(library, journal, action)
+    assert json.loads(path.read_text()) == json.loads(before)
+
+
+def test_nothing_to_undo(library: Library) -> None:
+    journal = Journal()
+    action = act(library, journal, *NAME_ZOE)
+    take_back(library, journal, action)
+    with pytest.raises(NothingThere, match="nothing to undo"):
+        take_back(library, journal, action)
+    with pytest.raises(WrongFields, match="is not the number"):
+        undo({"action": "last"}, library=library, journal=journal)
+
+
+def test_what_fails_is_not_in_the_journal(library: Library) -> None:
+    before, journal = everything(library), Journal()
+    with pytest.raises(LibraryError):
+        perform("name-unknown", {"unknown": "U-9999", "name": "Zoe"}, library=library, journal=journal)
+    with pytest.raises(WrongFields, match="name is missing"):
+        perform("name-unknown", {"unknown": "U-0001", "name": " "}, library=library, journal=journal)
+    with pytest.raises(LibraryError, match="unnamed voices are called that"):
+        perform(
+            "name",
+            {"episode": sha(1), "speaker": "SPEAKER_01", "name": "U-2", "consent": "self"},
+            library=library,
+            journal=journal,
+        )
+    assert journal.latest() is None
+    assert everything(library) == before
+
+
+def test_the_journal_is_bounded(library: Library) -> None:
+    journal = Journal()
+    with library.recording() as recorded:
+        pass
+    assert recorded.changes == ()
+    first = journal.add("first", recorded)
+    for number in range(MOST_KEPT):
+        journal.add(str(number), recorded)
+    with pytest.raises(NothingThere):
+        journal.get(first)

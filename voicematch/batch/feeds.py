@@ -1,0 +1,441 @@
+"""Podcast feeds (RSS, Atom, Podcasting 2.0) and OPML lists as values. What a feed says is never trusted with a path:
+every address in it is http or https, or the entry is left out.
+
+feedparser reads the feed, since many are not well-formed XML. It keeps only the last of repeated ``podcast:`` tags and
+not the text of a person, so those are read in a second pass.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+from xml.parsers import expat
+
+import feedparser
+
+from .. import formats
+from ..errors import FormatError
+from ..net.addresses import is_address
+from ..net.download import Document, fetch, shown
+from ..types import Chapter, Line
+
+log = logging.getLogger(__name__)
+
+MOST_BYTES = 64 << 20  # 1,500 episodes with their show notes are about 10 MB
+MOST_TRANSCRIPT_BYTES = 64 << 20  # as for transcripts in files
+MOST_PAGES = 100  # of a feed that comes in pages (RFC 5005)
+MOST_DEPTH = 100  # elements within each other; a feed has about six
+CHANNEL_DEPTH = 2  # of <channel> in RSS; a podcast:guid deeper down is of another show (podcast:remoteItem)
+MOST_TEXT = 500  # characters of a title or a name
+
+PODCAST = (
+    "https://podcastindex.org/namespace/1.0",
+    "https://github.com/Podcastindex-org/podcast-namespace/blob/main/docs/1.0.md",
+)
+SOUND = re.compile(r"\.(aac|aiff?|flac|m4[abv]|mka|mkv|mov|mp[34]|mpga|og[ag]|opus|wav|webm|wma)$", re.IGNORECASE)
+
+# The transcript that tells most comes first: Podcasting 2.0's JSON has words and speakers.
+TRANSCRIPT_TYPES = (
+    "application/json",
+    "text/vtt",
+    "application/srt",
+    "application/x-subrip",
+    "text/srt",
+    "text/html",
+    "text/plain",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosure:
+    """The sound of an entry. ``num_bytes`` is what the feed claims, which is often wrong; 0 when it does not say."""
+
+    url: str
+    num_bytes: int = 0
+    media_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody the feed says takes part (``podcast:person``); the standard's defaults are host and cast."""
+
+    name: str
+    role: str = "host"
+    group: str = "cast"
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """Where a transcript of an entry is (``podcast:transcript``)."""
+
+    url: str
+    media_type: str = ""
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One episode of a feed.
+
+    guid : what the feed calls it, else its address
+    date : ISO 8601 day of publication, or None
+    duration : seconds, as the feed claims, or None
+    chapters : where its chapters are, or ""
+    """
+
+    guid: str
+    title: str
+    enclosure: Enclosure
+    date: str | None = None
+    duration: float | None = None
+    season: int | None = None
+    episode: int | None = None
+    persons: tuple[Person, ...] = ()
+    transcripts: tuple[Transcript, ...] = ()
+    chapters: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A show.
+
+    guid : its ``podcast:guid``, which outlives a move to another host; else its address
+    entries : as the feed has them, mostly newest first
+    left_out : why each entry that cannot be heard was left out
+    next_page : where older entries are, or ""
+    nearby : its host, when that is this machine or in its network; nobody else there may be asked for its sake
+    """
+
+    guid: str
+    title: str
+    url: str
+    author: str = ""
+    persons: tuple[Person, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    left_out: tuple[str, ...] = ()
+    next_page: str = ""
+    nearby: str = ""
+
+
+@dataclass
+class _Tags:
+    """The ``podcast:`` tags of the feed, or of one entry."""
+
+    guid: str = ""
+    persons: list[Person] = field(default_factory=list)
+    transcripts: list[Mapping[str, str]] = field(default_factory=list)
+    chapters: str = ""
+
+
+def read_feed(source: str | Path, document: Document | None = None) -> Feed:
+    """The feed at an address or in a file, with all its pages. Raises FormatError.
+
+    document : what is there, if it was loaded already
+    """
+    document = document or load(source)
+    feed = parse_feed(document, source)
+    entries, left_out, seen = list(feed.entries), list(feed.left_out), {feed.url}
+    page = feed
+    while page.next_page and page.next_page not in seen and len(seen) < MOST_PAGES:
+        seen.add(page.next_page)
+        page = parse_feed(load(page.next_page, nearby=feed.nearby), page.next_page)
+        entries += page.entries
+        left_out += page.left_out
+    unique = {entry.guid: entry for entry in reversed(entries)}
+    return replace(feed, entries=tuple(reversed(unique.values())), left_out=tuple(left_out), next_page="")
+
+
+def load(source: str | Path, *, nearby: str | None = None) -> Document:
+    """The bytes of a feed or list, from an address or a file; at most MOST_BYTES. Raises FormatError.
+
+    nearby : who in this machine's own network may be asked; None where a person gave the address
+    """
+    if is_address(source):
+        return fetch(str(source), most_bytes=MOST_BYTES, nearby=nearby)
+    try:
+        with Path(source).open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise FormatError(source, f"cannot be read: {error.strerror}") from error
+    if len(raw) > MOST_BYTES:
+        raise FormatError(source, f"larger than {MOST_BYTES >> 20} MiB; is this a feed?")
+    return Document(raw, "", "")
+
+
+def parse_feed(document: Document, source: object) -> Feed:
+    """The feed in a document. Raises FormatError when it is none, or declares entities of its own.
+
+    source : what it is called in errors, and its address when it has no better one
+    """
+    name = shown(str(source))
+    channel, tags_by_entry = _podcast_tags(document.raw, name)
+    parsed = feedparser.parse(
+        document.raw,
+        response_headers={"content-type": "application/xml"},  # without a charset, so that the XML's own one counts
+        sanitize_html=False,  # no text with markup is taken, and sanitising takes twenty times as long as the rest
+        resolve_relative_uris=False,
+    )
+    if not parsed.get("version") and not parsed.entries:
+        raise FormatError(name, "is not a podcast feed; give the address of its RSS")
+    about = parsed.feed
+    links = {str(link.get("rel")): str(link.get("href") or "") for link in about.get("links", ())}
+    url = str(source) if is_address(source) else _address(links.get("self", ""), "") or str(source)
+    base = document.url or url
+    if len(tags_by_entry) < len(parsed.entries):  # not well-formed: what feedparser kept is better than nothing
+        tags_by_entry += [_kept_tags(entry) for entry in parsed.entries[len(tags_by_entry) :]]
+    entries, left_out = [], []
+    for entry, tags in zip(parsed.entries, tags_by_entry, strict=False):
+        found = _entry(entry, tags, base)
+        if isinstance(found, Entry):
+            entries.append(found)
+        else:
+            left_out.append(found)
+    return Feed(
+        guid=channel.guid or shown(url),
+        title=_text(about.get("title")) or "untitled show",
+        url=url,
+        author=_text(about.get("author")),
+        persons=tuple(channel.persons),
+        entries=tuple(entries),
+        left_out=tuple(left_out),
+        next_page=_address(links.get("next", ""), base),
+        nearby=document.nearby,
+    )
+
+
+def read_opml(document: Document, source: object) -> tuple[str, ...]:
+    """The addresses of the feeds that an OPML list names, in its order. Raises FormatError."""
+    found: list[str] = []
+
+    def start(_name: str, attributes: dict[str, str]) -> None:
+        address = next((value for key, value in attributes.items() if key.lower() == "xmlurl"), "")
+        if _address(address, ""):
+            found.append(address)
+        elif address:
+            log.warning("%s: %s is not an http(s) address; left out", source, address)
+
+    parser = _parser(source)
+    parser.StartElementHandler = start
+    try:
+        parser.Parse(document.raw, True)
+    except expat.ExpatError as error:
+        raise FormatError(source, f"is not OPML: {expat.ErrorString(error.code)}", error.lineno) from error
+    return tuple(dict.fromkeys(found))
+
+
+def kind(raw: bytes) -> str:
+    """What a document is: "feed", "opml" or "" for neither.
+
+    >>> kind(b'<?xml version="1.0"?><!-- made by hand --><opml version="2.0">')
+    'opml'
+    """
+    start = raw[:4096].replace(b"\0", b"").removeprefix(b"\xef\xbb\xbf").lstrip(b"\xff\xfe \t\r\n")
+    if not start.startswith(b"<"):
+        return ""
+    root = re.search(rb"<(opml|rss|feed|rdf:rdf|channel)\b", start, re.IGNORECASE)
+    return "" if root is None else "opml" if root[1].lower() == b"opml" else "feed"
+
+
+def fetch_transcript(
+    transcripts: Sequence[Transcript], language: str = "", *, nearby: str | None = None
+) -> tuple[Line, ...]:
+    """The lines of the first of an entry's transcripts that can be had and read; none when there is no such one.
+
+    nearby : who in this machine's own network may be asked
+    """
+
+    def rank(transcript: Transcript) -> tuple[bool, int]:
+        known = transcript.media_type in TRANSCRIPT_TYPES
+        order = TRANSCRIPT_TYPES.index(transcript.media_type) if known else len(TRANSCRIPT_TYPES)
+        return bool(language and transcript.language and transcript.language != language), order
+
+    for transcript in sorted(transcripts, key=rank):
+        try:
+            document = fetch(transcript.url, most_bytes=MOST_TRANSCRIPT_BYTES, nearby=nearby)
+            return formats.read(formats.decode(document.raw, transcript.url), transcript.url)
+        except FormatError as error:
+            log.warning("transcript left out: %s", error)
+    return ()
+
+
+def fetch_chapters(url: str, *, nearby: str | None = None) -> tuple[Chapter, ...]:
+    """The chapters at an address, in order (``podcast:chapters``, JSON). Raises FormatError."""
+    return parse_chapters(fetch(url, most_bytes=MOST_TRANSCRIPT_BYTES, nearby=nearby).raw, url)
+
+
+def parse_chapters(raw: bytes, source: object) -> tuple[Chapter, ...]:
+    """The chapters in Podcasting 2.0's JSON, in order of time. Raises FormatError."""
+    try:
+        listed = json.loads(raw)["chapters"]
+        chapters = [Chapter(float(chapter["startTime"]), _text(chapter.get("title"))) for chapter in listed]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise FormatError(source, "not chapters as Podcasting 2.0 writes them") from error
+    return tuple(sorted(chapters, key=lambda chapter: chapter.start))
+
+
+def seconds_of(text: str) -> float | None:
+    """An ``itunes:duration`` in seconds, or None when it is not one.
+
+    >>> seconds_of("1:02:03"), seconds_of("62:03"), seconds_of("3723"), seconds_of("an hour")
+    (3723.0, 3723.0, 3723.0, None)
+    """
+    if not re.fullmatch(r"\s*(\d{1,7}:){0,2}\d{1,7}(\.\d{0,9})?\s*", text, re.ASCII):
+        return None
+    seconds = 0.0
+    for part in text.split(":"):
+        seconds = 60 * seconds + float(part)
+    return seconds
+
+
+def _entry(entry: Any, tags: _Tags, base: str) -> Entry | str:
+    """The entry, or why it is left out."""
+    title = _text(entry.get("title"))
+    offered = [link for link in entry.get("enclosures", ()) if link.get("href")]
+    sound = next((link for link in offered if _is_sound(link)), None)
+    if sound is None:
+        return f"{title or 'an entry'}: has no sound"
+    url = _address(str(sound["href"]), base)
+    if not url:
+        return f"{title or 'an entry'}: {_text(sound['href'])} is not an http(s) address"
+    published = entry.get("published_parsed") or entry.get("updated_parsed")
+    transcripts = (
+        Transcript(address, tag.get("type", "").partition(";")[0].strip().lower(), tag.get("language", "").lower())
+        for tag in tags.transcripts
+        if (address := _address(tag.get("url", ""), base))
+    )
+    return Entry(
+        guid=_text(entry.get("id")) or url,
+        title=title or _text(entry.get("itunes_title")) or "untitled",
+        enclosure=Enclosure(url, _integer(sound.get("length")) or 0, _text(sound.get("type"))),
+        date=f"{published.tm_year:04}-{published.tm_mon:02}-{published.tm_mday:02}" if published else None,
+        duration=seconds_of(str(entry.get("itunes_duration") or "")),
+        season=_integer(entry.get("itunes_season")),
+        episode=_integer(entry.get("itunes_episode")),
+        persons=tuple(tags.persons),
+        transcripts=tuple(transcripts),
+        chapters=_address(tags.chapters, base),
+    )
+
+
+def _is_sound(link: Mapping[str, Any]) -> bool:
+    media_type = str(link.get("type") or "").lower()
+    return media_type.startswith(("audio/", "video/")) or bool(SOUND.search(str(link["href"]).partition("?")[0]))
+
+
+def _address(url: str, base: str) -> str:
+    """The absolute http(s) address, or "" when it is none."""
+    try:
+        absolute = urljoin(base, url.strip()) if url else ""
+        return absolute if is_address(absolute) and urlsplit(absolute).hostname else ""
+    except ValueError:
+        return ""
+
+
+def _text(value: object) -> str:
+    """One line without control or direction characters, no longer than a title is."""
+    kept = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in str(value or ""))
+    return " ".join(kept.split())[:MOST_TEXT]
+
+
+def _integer(value: object) -> int | None:
+    return int(str(value)) if re.fullmatch(r"\d{1,15}", str(value), re.ASCII) else None
+
+
+def _parser(source: object) -> expat.XMLParserType:
+    """An XML parser that opens nothing, and stops at a declared entity or at nesting without end."""
+    parser = expat.ParserCreate(namespace_separator=" ")
+
+    def refuse(*_declaration: object) -> None:
+        raise FormatError(source, "declares XML entities of its own, which no feed needs; it is not read")
+
+    parser.EntityDeclHandler = refuse
+    return parser
+
+
+def _podcast_tags(raw: bytes, source: str) -> tuple[_Tags, list[_Tags]]:
+    """The ``podcast:`` tags of the feed and of each of its whole entries, as far as the XML is well-formed."""
+    if b"<!ENTITY" in raw.replace(b"\0", b"").upper():  # also where the parser would give up before it
+        raise FormatError(source, "declares XML entities of its own, which no feed needs; it is not read")
+    reader = _TagReader(source)
+    try:
+        reader.parser.Parse(raw, True)
+    except (expat.ExpatError, ValueError, LookupError) as error:  # the latter two: an encoding expat does not know
+        log.info("%s: %s", source, error)
+        if reader.entry is not None:
+            reader.entries.pop()
+    return reader.channel, reader.entries
+
+
+class _TagReader:
+    """Collects the ``podcast:`` tags while its parser reads."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.channel = _Tags()
+        self.entries: list[_Tags] = []
+        self.entry: _Tags | None = None
+        self.depth = 0
+        self.text: list[str] | None = None  # of the tag being read, if it is one of ours
+        self.roles: dict[str, str] = {}
+        self.parser = _parser(source)
+        self.parser.StartElementHandler = self.start
+        self.parser.EndElementHandler = self.end
+        self.parser.CharacterDataHandler = self.characters
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        namespace, _, tag = name.rpartition(" ")
+        self.depth += 1
+        if self.depth > MOST_DEPTH:
+            raise FormatError(self.source, f"more than {MOST_DEPTH} elements within each other; it is not read")
+        if tag in ("item", "entry"):
+            self.entry = _Tags()
+            self.entries.append(self.entry)
+        if namespace not in PODCAST:
+            return
+        self.text = []
+        tags = self.entry or self.channel
+        if tag == "transcript":
+            tags.transcripts.append(attributes)
+        elif tag == "chapters":
+            tags.chapters = attributes.get("url", "")
+        elif tag == "person":
+            self.roles = {key: _text(attributes.get(key)).lower() for key in ("role", "group")}
+
+    def characters(self, text: str) -> None:
+        if self.text is not None:
+            self.text.append(text)
+
+    def end(self, name: str) -> None:
+        namespace, _, tag = name.rpartition(" ")
+        self.depth -= 1
+        if tag in ("item", "entry"):
+            self.entry = None
+        content = _text("".join(self.text or ()))
+        self.text = None
+        if namespace not in PODCAST or not content:
+            return
+        if tag == "guid" and self.entry is None and self.depth == CHANNEL_DEPTH:
+            self.channel.guid = content
+        elif tag == "person":
+            person = Person(content, self.roles["role"] or "host", self.roles["group"] or "cast")
+            (self.entry or self.channel).persons.append(person)
+
+
+def _kept_tags(entry: Any) -> _Tags:
+    """What feedparser itself keeps of the ``podcast:`` tags."""
+    tags = _Tags()
+    for tag in ("transcript", "chapters"):
+        attributes = entry.get(f"podcast_{tag}")
+        if isinstance(attributes, Mapping):
+            if tag == "transcript":
+                tags.transcripts.append({str(key): str(value) for key, value in attributes.items()})
+            else:
+                tags.chapters = str(attributes.get("url") or "")
+    return tags

@@ -1,0 +1,53 @@
+"""Which worker a process is, and whether it still lives."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+
+def worker_name() -> str:
+    """What this process is called in the library: its machine, its number, when it began, and a word of its own."""
+    pid = os.getpid()
+    return f"{machine()}:{pid}:{_begun(pid)}:{secrets.token_hex(4)}"
+
+
+def machine() -> str:
+    """This machine, as processes that can see each other call it; containers are machines of their own."""
+    import platform
+
+    parts = [platform.node()]
+    with suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:8])
+    with suppress(OSError):
+        parts.append(os.readlink("/proc/self/ns/pid").strip("pid:[]"))
+    return "-".join(parts).replace(":", "")
+
+
+def is_dead(worker: str) -> bool:
+    """Whether a worker of this machine is surely gone; of another machine nobody knows."""
+    parts = worker.split(":")
+    if len(parts) != 4 or parts[0] != machine() or sys.platform == "win32":
+        return False  # on Windows there is no harmless way to ask
+    pid = int(parts[1])
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass  # it lives, as another user's; whether it is the same process, the time it began tells
+    return _begun(pid) != parts[2]
+
+
+def _begun(pid: int) -> str:
+    """When a process began, as Linux counts it; "" for a dead one, and "-" where that cannot be known."""
+    if not sys.platform.startswith("linux"):
+        return "-"
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] == "Z" else fields[19]

@@ -1,0 +1,343 @@
+"""Vectors of windows to speakers. Pure numpy and scipy; memory and time are bounded for an episode of many hours.
+
+Agglomerative clustering over-divides; a Bayesian hidden Markov model over the sequence of windows then drops the
+speakers that the vectors do not need (VBx: Landini et al., "Bayesian HMM clustering of x-vector sequences", 2022, whose
+F_A and F_B are named below). What is usual for one voice and between voices comes from a ``Backend``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.linalg import eigh
+from scipy.spatial.distance import squareform
+
+from ..types import Array
+
+Labels = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.float64]
+
+MOST_AT_ONCE = 2000  # vectors in one linkage: their distances take 16 MB
+MOST_GROUPS = 80  # of one linkage that are kept; the smallest beyond are left to find their place
+
+# Tuned on the development episodes with models/train/tune_clustering.py, anew for each embedder.
+SHRINKAGE = 0.6  # how far the centre of all voices moves from the training set's to the episode's own
+THRESHOLD = (
+    0.7  # cosine distance below which groups are joined at the start; too low costs time, too high merges people
+)
+EVIDENCE = 0.3  # F_A: windows overlap and resemble their neighbours, so each counts for less than an independent one
+PARSIMONY = 12.0  # F_B: the larger, the fewer speakers
+CAUTION = 1.0  # F_B at the start, where only what is surely one voice is made one
+STAY = 0.9  # probability that the next window is the same speaker's, before anything is heard
+
+
+@dataclass(frozen=True, eq=False)
+class Backend:
+    """What an embedder's vectors look like: two-covariance PLDA, diagonal after projection.
+
+    mean : (dimension,) array, of all voices
+    projection : (dimension, num_axes) array; along each axis the spread within one voice is 1
+    between : (num_axes,) array, the variance between voices along each axis, largest first
+    """
+
+    mean: Numbers
+    projection: Numbers
+    between: Numbers
+
+    @classmethod
+    def estimate(cls, vectors: Array, speakers: npt.NDArray[np.int64], num_axes: int = 100) -> Backend:
+        """The backend of labelled vectors: the generalised eigenvectors of between against within (LDA).
+
+        vectors : (num_vectors, dimension) array
+        speakers : (num_vectors,) array; speakers with one vector tell nothing and are left out
+        """
+        mean = vectors.mean(axis=0, dtype=np.float64)
+        centred = vectors - mean
+        own = [centred[speakers == speaker] for speaker in np.unique(speakers)]
+        own = [rows for rows in own if len(rows) > 1]
+        if len(own) < 2:
+            raise ValueError("needs two speakers of two vectors each")
+        means = np.stack([rows.mean(axis=0) for rows in own])
+        apart = np.concatenate([rows - rows.mean(axis=0) for rows in own])
+        within = apart.T @ apart / (len(apart) - len(own))
+        spread = np.cov(means.T) - within * np.mean([1 / len(rows) for rows in own])
+        within += 1e-3 * np.trace(within) / len(within) * np.eye(len(within))
+        values, axes = eigh(spread, within)
+        order = np.argsort(-values)[: min(num_axes, len(values))]
+        return cls(mean, axes[:, order], np.maximum(values[order], 1e-3))
+
+    @classmethod
+    def of_episode(cls, vectors: Array, pairs: npt.NDArray[np.int64], num_axes: int = 20) -> Backend:
+        """A backend for an embedder that has none: windows that touch are mostly of one voice.
+
+        vectors : (num_vectors, dimension) array
+        pairs : (num_pairs, 2) array, indices of windows that touch and do not overlap
+        """
+        centred = vectors - vectors.mean(axis=0, dtype=np.float64)
+        total = centred.T @ centred / max(1, len(centred) - 1)
+        apart = centred[pairs[:, 1]] - centred[pairs[:, 0]]
+        lengths = np.linalg.norm(apart, axis=1)
+        apart = apart[lengths <= np.quantile(lengths, 0.8)] if len(apart) else apart  # without changes of speaker
+        within = apart.T @ apart / max(1, 2 * len(apart))
+        floor = max(np.trace(within), 0.1 * np.trace(total), 1e-6) / len(within)
+        within = 0.8 * within + 0.2 * floor * np.eye(len(within))
+        values, axes = eigh(total - within, within)
+        order = np.argsort(-values)[: min(num_axes, len(values))]
+        return cls(vectors.mean(axis=0, dtype=np.float64), axes[:, order], np.maximum(values[order], 0.05))
+
+    def save(self, file: Path) -> None:
+        """Write it, as float32, beside the model it belongs to."""
+        arrays = {"mean": self.mean, "projection": self.projection, "between": self.between}
+        np.savez(file, **{name: array.astype(np.float32) for name, array in arrays.items()})  # type: ignore[arg-type]
+
+    @classmethod
+    def load(cls, file: Path) -> Backend:
+        with np.load(file) as kept:
+            return cls(*(kept[name].astype(np.float64) for name in ("mean", "projection", "between")))
+
+    def project(self, vectors: Array) -> Numbers:
+        """The vectors of one episode on the axes, scaled to the length that the model expects of them."""
+        centre = self.mean + SHRINKAGE * (vectors.mean(axis=0, dtype=np.float64) - self.mean)
+        rows = _unit((vectors - centre) @ self.projection)
+        scaled: Numbers = rows * np.sqrt((1 + self.between).sum())
+        return scaled
+
+
+def cluster(
+    vectors: Array,
+    *,
+    backend: Backend,
+    joined: npt.NDArray[np.bool_] | None = None,
+    min_speakers: int = 1,
+    max_speakers: int | None = None,
+) -> Labels:
+    """The speaker of each vector, (num_vectors,) from 0 in order of first appearance.
+
+    vectors : (num_vectors, dimension) array of unit rows, in order of time
+    joined : (num_vectors - 1,) bool array, whether a vector's sound goes on into the next one's; None for all
+    min_speakers, max_speakers : honoured as long as there are that many vectors
+    """
+    if not 1 <= min_speakers <= (max_speakers or min_speakers):
+        raise ValueError(f"no such number of speakers: {min_speakers} to {max_speakers}")
+    if len(vectors) == 0:
+        return np.zeros(0, np.int64)
+    rows = backend.project(vectors)
+    links = np.ones(len(rows) - 1, dtype=bool) if joined is None else joined
+    start = _merged(rows, _start(_smoothed(rows, links)), backend.between, CAUTION)
+    for parsimony in (PARSIMONY, 0.7 * PARSIMONY, 0.5 * PARSIMONY, 0.25 * PARSIMONY):
+        labels = _settle(rows, start, backend.between, parsimony=parsimony)
+        if labels.max() + 1 >= min_speakers:
+            break
+        max_speakers = max_speakers or min_speakers
+    return renumbered(_bounded(rows, labels, backend.between, min_speakers, max_speakers))
+
+
+def _smoothed(rows: Numbers, joined: npt.NDArray[np.bool_]) -> Numbers:
+    """Each row with half of its neighbours: less noise for the linkage, which cannot see time."""
+    mixed = rows.copy()
+    mixed[1:] += 0.5 * rows[:-1] * joined[:, None]
+    mixed[:-1] += 0.5 * rows[1:] * joined[:, None]
+    return _unit(mixed)
+
+
+def _start(rows: Numbers) -> Labels:
+    """Too many speakers rather than too few, block by block; a block's smallest groups beyond ``MOST_GROUPS`` go."""
+    labels = np.empty(len(rows), np.int64)
+    num_groups = 0
+    for first in range(0, len(rows), MOST_AT_ONCE):
+        block = rows[first : first + MOST_AT_ONCE]
+        found = _linked(block)
+        sizes = np.bincount(found)
+        kept = np.sort(np.argsort(-sizes, kind="stable")[:MOST_GROUPS])
+        lost = ~np.isin(found, kept)
+        found[lost] = kept[(block[lost] @ _unit(_means(block, found)[kept]).T).argmax(axis=1)]
+        labels[first : first + MOST_AT_ONCE] = renumbered(found) + num_groups
+        num_groups += len(kept)
+    return labels
+
+
+def _merged(rows: Numbers, labels: Labels, between: Numbers, parsimony: float) -> Labels:
+    """The labels with those speakers made one, pair by pair, of whom the evidence says that they are.
+
+    The evidence of one speaker, in the model of ``_settle`` with its means integrated out, is
+    F_B / 2 (precision mean² - log precision), summed over the axes; a pair is merged when one has more than two.
+    """
+    ratio = EVIDENCE / parsimony
+    sizes = np.bincount(labels).astype(np.float64)
+    sums = _means(rows, labels) * sizes[:, None] * np.sqrt(between)
+
+    def evidence(size: Numbers, total: Numbers) -> Numbers:
+        precision = 1 + ratio * size[..., None] * between
+        found: Numbers = ((ratio * total) ** 2 / precision - np.log(precision)).sum(axis=-1)
+        return found
+
+    alone = evidence(sizes, sums)
+
+    def gains_of(idx: int) -> Numbers:
+        gains: Numbers = evidence(sizes + sizes[idx], sums + sums[idx]) - alone - alone[idx]
+        gains[idx] = -np.inf
+        return gains
+
+    gains = np.stack([gains_of(idx) for idx in range(len(sizes))])
+    into_by_label = np.arange(len(sizes))
+    while (best := float(gains.max())) > 0:
+        into, gone = np.unravel_index(int(gains.argmax()), gains.shape)
+        into_by_label[into_by_label == gone] = into
+        sizes[into] += sizes[gone]
+        sums[into] += sums[gone]
+        alone[into] += alone[gone] + best
+        gains[gone, :] = gains[:, gone] = -np.inf
+        gone_already = np.isneginf(gains[into]) & (np.arange(len(sizes)) != into)
+        gains[into] = np.where(gone_already, -np.inf, gains_of(int(into)))
+        gains[:, into] = gains[into]
+    return renumbered(into_by_label[labels])
+
+
+def _linked(rows: Numbers) -> Labels:
+    if len(rows) < 2:
+        return np.zeros(len(rows), np.int64)
+    unit = _unit(rows)
+    distances = squareform(np.clip(1 - unit @ unit.T, 0, 2), checks=False)  # a row of zeros is far from all
+    return np.asarray(fcluster(linkage(distances, "average"), THRESHOLD, "distance"), np.int64) - 1
+
+
+def _settle(
+    rows: Numbers,
+    labels: Labels,
+    between: Numbers,
+    *,
+    parsimony: float = PARSIMONY,
+    keep_all: bool = False,
+    iterations: int = 20,
+) -> Labels:
+    """Variational Bayes from a first guess; a speaker whose share of the windows vanishes is dropped.
+
+    keep_all : the number of speakers is given: their shares stay equal, so that none vanishes
+    """
+    num_speakers = int(labels.max()) + 1
+    shares = np.full(num_speakers, 1 / num_speakers)
+    weights = np.where(np.eye(num_speakers)[labels] > 0, 1.0, np.exp(-7.0))
+    weights /= weights.sum(axis=1, keepdims=True)
+    scaled = rows * np.sqrt(between)
+    last = -np.inf
+    for _ in range(iterations):
+        # Precision and mean of each speaker's vector, given who speaks when
+        precision = 1 + EVIDENCE / parsimony * weights.sum(axis=0)[:, None] * between
+        means = EVIDENCE / parsimony * (weights.T @ scaled) / precision
+        # Expected log likelihood, without what is the same for all speakers
+        likelihood = EVIDENCE * (scaled @ means.T - 0.5 * (1 / precision + means**2) @ between)
+        weights, expected, evidence = _forward_backward(likelihood, shares)
+        bound = evidence + parsimony * 0.5 * (1 - np.log(precision) - 1 / precision - means**2).sum()
+        if not keep_all:
+            shares = expected / expected.sum()
+            kept = shares > 1e-4
+            if not kept.all():
+                shares, weights = shares[kept] / shares[kept].sum(), weights[:, kept]
+                last = -np.inf
+                continue
+        if bound - last < 1e-3 * abs(bound) / len(rows):
+            break
+        last = bound
+    return renumbered(weights.argmax(axis=1))
+
+
+def _forward_backward(likelihood: Numbers, shares: Numbers) -> tuple[Numbers, Numbers, float]:
+    """Probability of each speaker in each window, expected entries into each speaker, and the log evidence.
+
+    likelihood : (num_windows, num_speakers) array of logarithms
+    shares : (num_speakers,) array, where a change of speaker leads
+
+    With one and the same chance to stay, a step costs no more than the number of speakers.
+    """
+    largest = likelihood.max(axis=1, keepdims=True)
+    seen = np.exp(likelihood - largest)
+    forward, backward = np.empty_like(seen), np.ones_like(seen)
+    scale = np.empty(len(seen))
+    state = shares
+    for at, row in enumerate(seen):
+        state = row * (STAY * state + (1 - STAY) * shares)
+        scale[at] = state.sum()
+        state = state / scale[at]
+        forward[at] = state
+    for at in range(len(seen) - 2, -1, -1):
+        after = seen[at + 1] * backward[at + 1]
+        backward[at] = (STAY * after + (1 - STAY) * (shares @ after)) / scale[at + 1]
+    weights = forward * backward
+    weights /= weights.sum(axis=1, keepdims=True)
+    entries = (1 - STAY) * shares * (seen[1:] * backward[1:] / scale[1:, None]).sum(axis=0)
+    return weights, weights[0] + entries, float(np.log(scale).sum() + largest.sum())
+
+
+def _bounded(rows: Numbers, labels: Labels, between: Numbers, fewest: int, most: int | None) -> Labels:
+    """The labels with speakers merged or split, the least loss first, until their number is in the range."""
+    num_found = num_speakers = int(labels.max()) + 1
+    fewest = min(fewest, len(rows))
+    while most is not None and num_speakers > most:
+        sizes, means = np.bincount(labels), _means(rows, labels)
+        costs = _ward(sizes[:, None], sizes[None, :], means[:, None], means[None, :])
+        np.fill_diagonal(costs, np.inf)
+        into, gone = sorted(np.unravel_index(int(costs.argmin()), costs.shape))
+        labels = renumbered(np.where(labels == gone, into, labels))
+        num_speakers -= 1
+    while num_speakers < fewest:
+        halves = [_halved(rows[labels == speaker]) for speaker in range(num_speakers)]
+        split = int(np.argmax([gain for gain, _ in halves]))
+        labels[np.flatnonzero(labels == split)[halves[split][1]]] = num_speakers
+        num_speakers += 1
+    if num_speakers != num_found:
+        settled = _settle(rows, labels, between, keep_all=True)
+        if len(np.unique(settled)) == num_speakers:
+            return settled
+    return labels
+
+
+def _halved(rows: Numbers) -> tuple[float, npt.NDArray[np.bool_]]:
+    """What splitting these rows in two would gain, and which of them go; two-means from the widest axis."""
+    if len(rows) < 2:
+        return -1.0, np.zeros(len(rows), dtype=bool)
+    centred = rows - rows.mean(axis=0)
+    side = centred @ np.linalg.svd(centred, full_matrices=False)[2][0]
+    goes = side > np.median(side)
+    for _ in range(10):
+        if goes.all() or not goes.any():
+            return 0.0, np.arange(len(rows)) == len(rows) - 1
+        here, there = rows[~goes].mean(axis=0), rows[goes].mean(axis=0)
+        goes = ((rows - there) ** 2).sum(axis=1) < ((rows - here) ** 2).sum(axis=1)
+    if goes.all() or not goes.any():
+        return 0.0, np.arange(len(rows)) == len(rows) - 1
+    gain = _ward(np.array((~goes).sum()), np.array(goes.sum()), rows[~goes].mean(axis=0), rows[goes].mean(axis=0))
+    return float(gain), goes
+
+
+def _ward(num_a: npt.NDArray[np.int64], num_b: npt.NDArray[np.int64], a: Numbers, b: Numbers) -> Numbers:
+    """Growth of the squared error when two groups become one (Ward 1963)."""
+    cost: Numbers = num_a * num_b / (num_a + num_b) * ((a - b) ** 2).sum(axis=-1)
+    return cost
+
+
+def _means(rows: Numbers, labels: Labels) -> Numbers:
+    sums = np.zeros((int(labels.max()) + 1, rows.shape[1]))
+    np.add.at(sums, labels, rows)
+    means: Numbers = sums / np.maximum(np.bincount(labels), 1)[:, None]
+    return means
+
+
+def _unit(rows: Numbers) -> Numbers:
+    scaled: Numbers = rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
+    return scaled
+
+
+def renumbered(labels: Labels) -> Labels:
+    """The same groups, counted from 0 in order of first appearance.
+
+    >>> renumbered(np.array([7, 7, 2, 7])).tolist()
+    [0, 0, 1, 0]
+    """
+    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return rank[inverse]

@@ -1,0 +1,128 @@
+"""Windows of speech: where they lie, what is heard in them, and a speaker's embeddings out of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import numpy.typing as npt
+
+from ..types import Array, Embedding, Turn
+from ..voices.score import unit
+
+WINDOW = 1.5  # s of speech in one vector: long enough to tell voices apart, short enough to hold one
+STEP = 0.75  # s between windows
+STRETCH = 10.0  # s of one speaker's speech in one embedding of the answer
+FOREIGN = 0.2  # s of somebody else that a window of a speaker's embedding may hear
+
+
+class Clock:
+    """Wall time by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
+
+
+class Heard:
+    """What is left of an episode once its sound has gone by.
+
+    spans : stretches of speech, in seconds
+    probabilities : what the speech detector said, in pieces of (num_frames, 3)
+    windows : (num_windows, 2) array, seconds
+    vectors : (num_windows, dimension) unit rows
+    """
+
+    def __init__(self, dimension: int) -> None:
+        self.spans: list[tuple[float, float]] = []
+        self.windows: npt.NDArray[np.float64] = np.empty((0, 2))
+        self.vectors: Array = np.empty((0, dimension), np.float32)
+        self.probabilities: list[npt.NDArray[np.float16]] = []
+        self.duration = 0.0
+
+
+def place(span: tuple[float, float], limit: float) -> list[tuple[float, float]]:
+    """Windows of 1.5 s that cover a stretch of speech evenly, at most 0.75 s apart; a short one gets one around it.
+
+    limit : end of the sound at hand; no window reaches past it
+
+    >>> place((1.0, 4.0), 10.0)
+    [(1.0, 2.5), (1.75, 3.25), (2.5, 4.0)]
+    """
+    start, end = span
+    if end - start <= WINDOW:
+        first = max(0.0, min((start + end - WINDOW) / 2, limit - WINDOW))
+        return [(first, min(first + WINDOW, limit))]
+    num_steps = int(np.ceil((end - start - WINDOW) / STEP - 1e-9))
+    return [(float(s), float(s) + WINDOW) for s in np.linspace(start, end - WINDOW, num_steps + 1)]
+
+
+def embeddings_of(heard: Heard, turns: tuple[Turn, ...], min_speech: float) -> dict[str, tuple[Embedding, ...]]:
+    """For each speaker an embedding per stretch of about ``STRETCH``: the mean of the windows in their turns."""
+    embeddings: dict[str, tuple[Embedding, ...]] = {}
+    for speaker in dict.fromkeys(turn.speaker for turn in turns):
+        own = [turn for turn in turns if turn.speaker == speaker]
+        others = [turn for turn in turns if turn.speaker != speaker]
+        windows_by_turn = _within(heard.windows, own, others)
+        stretches = [_embedding(heard, stretch) for stretch in _stretches(windows_by_turn)]
+        if sum(stretch.seconds for stretch in stretches) >= min_speech:
+            embeddings[speaker] = tuple(stretches)
+    return embeddings
+
+
+Spoken = tuple[int, float, float]
+"""A window's index, and the part of it, in seconds, that the turn covers and the window before does not."""
+
+
+def _within(windows: npt.NDArray[np.float64], own: list[Turn], others: list[Turn]) -> list[list[Spoken]]:
+    """The windows of each turn that hardly hear anybody else; if there is none in all turns, those that do."""
+    other_starts = np.array([turn.start for turn in others])
+    other_ends = np.array([turn.end for turn in others])
+    clean: list[list[Spoken]] = []
+    mixed: list[list[Spoken]] = []
+    centres = windows.mean(axis=1)
+    for turn in own:
+        inside = np.flatnonzero((centres >= turn.start) & (centres < turn.end))
+        ends = np.minimum(windows[inside, 1], turn.end)
+        starts = np.maximum(windows[inside, 0], np.concatenate([[turn.start], ends[:-1]])[: len(inside)])
+        heard = [(int(i), float(min(a, b)), float(b)) for i, a, b in zip(inside, starts, ends, strict=True)]
+        foreign = [
+            np.clip(np.minimum(other_ends, windows[i, 1]) - np.maximum(other_starts, windows[i, 0]), 0, None).sum()
+            for i in inside
+        ]
+        clean.append([one for one, seconds in zip(heard, foreign, strict=True) if seconds <= FOREIGN])
+        mixed.append(heard)
+    return clean if any(clean) else mixed
+
+
+def _stretches(windows_by_turn: list[list[Spoken]]) -> list[list[Spoken]]:
+    """Long turns in even parts, short ones together: a stretch mixes as few turns as it can."""
+    per_stretch = round(STRETCH / STEP)
+    stretches: list[list[Spoken]] = []
+    together: list[Spoken] = []
+    for windows in windows_by_turn:
+        if len(windows) >= per_stretch:
+            parts = np.array_split(np.arange(len(windows)), -(-len(windows) // per_stretch))
+            stretches += [[windows[i] for i in part] for part in parts]
+            continue
+        together += windows
+        if len(together) >= per_stretch:
+            stretches.append(together)
+            together = []
+    if together:
+        stretches.append(together)
+    return sorted(stretches)
+
+
+def _embedding(heard: Heard, stretch: list[Spoken]) -> Embedding:
+    vector = unit(heard.vectors[[idx for idx, _, _ in stretch]].mean(axis=0))
+    return Embedding(vector, sum(end - start for _, start, end in stretch), stretch[0][1], stretch[-1][2])

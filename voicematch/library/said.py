@@ -1,0 +1,244 @@
+"""What a person said of an episode's speakers: who they are, who they are not. It outlives another diarization."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from ..errors import LibraryError
+from ..types import Embedding, LabelledEpisode, Turn
+from ..voices.rules import Said, name_of
+from . import shows
+from .database import Database
+from .schema import episodes, profiles, ruled_out, speakers, turns, unknown_speakers, unknowns
+from .unknowns import link
+
+WORD = ("verdict", "profile_id", "probability", "reasons", "confirmed")  # the columns that a word is kept in
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Before:
+    """One speaker of the answer that is stored for an audio, with what is known of them.
+
+    confirmed : the columns of ``speakers`` in which a person's word stands; None without one
+    """
+
+    label: str
+    spans: tuple[tuple[float, float], ...]
+    confirmed: Mapping[str, Any] | None
+    unknown_id: int | None
+    ruled_out: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Carried:
+    """What is known of the speakers of a new answer, because the same audio is stored already.
+
+    origin : by new label, the stored label whose turns it mostly holds
+    said : by new label
+    embedder, diarizer : of the stored answer; "" when there is none
+    """
+
+    origin: Mapping[str, str]
+    said: Said
+    embedder: str = ""
+    diarizer: str = ""
+
+
+class SaidOfSpeakers:
+    """What a person said of the speakers of an open library. Each method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of_episodes(self, audio_sha256: str | None = None) -> dict[str, Said]:
+        """By audio sha256, what is known of the speakers of every stored episode, or of one."""
+        with self._database.read() as connection:
+            return of_episodes(connection, audio_sha256)
+
+    def carried(self, episode: LabelledEpisode) -> Carried:
+        """What is known of the speakers of a new answer before it is stored, out of the stored one on the same audio.
+
+        Its turns, audio, source and show are read.
+        """
+        with self._database.read() as connection:
+            before = speakers_before(connection, episode.audio_sha256)
+            origin = origins(before, episode.turns)
+            show = shows.of_audio(connection, episode.audio_sha256, episode.show, episode.source)
+            named = connection.execute(sa.select(profiles.c.id, profiles.c.name))
+            names = {row.id: row.name for row in named}
+            ignored = _ignored_numbers(connection)
+            engines = connection.execute(
+                sa.select(episodes.c.embedder, episodes.c.diarizer).where(
+                    episodes.c.audio_sha256 == episode.audio_sha256
+                )
+            ).one_or_none()
+        said = Said(
+            show=show,
+            confirmed={
+                label: names.get(one.confirmed["profile_id"])
+                for label, one in origin.items()
+                if one.confirmed is not None
+            },
+            ruled_out={label: frozenset(names[number] for number in one.ruled_out) for label, one in origin.items()},
+            ignored={
+                label: name_of(one.unknown_id)
+                for label, one in origin.items()
+                if one.unknown_id is not None and one.unknown_id in ignored
+            },
+        )
+        by_label = {label: one.label for label, one in origin.items()}
+        return Carried(by_label, said, *(engines or ()))
+
+
+def speakers_before(connection: sa.Connection, audio_sha256: str) -> list[Before]:
+    """The speakers of the answer that is stored for an audio, in its order."""
+    of_episode = sa.select(speakers.c.id).join(episodes).where(episodes.c.audio_sha256 == audio_sha256)
+    links = sa.select(unknown_speakers).where(unknown_speakers.c.speaker_id.in_(of_episode))
+    numbers = {row.speaker_id: int(row.unknown_id) for row in connection.execute(links)}
+    excluded: dict[int, set[int]] = {}
+    for row in connection.execute(sa.select(ruled_out).where(ruled_out.c.speaker_id.in_(of_episode))):
+        excluded.setdefault(row.speaker_id, set()).add(row.profile_id)
+    spans: dict[int, list[tuple[float, float]]] = {}
+    for row in connection.execute(sa.select(turns).where(turns.c.speaker_id.in_(of_episode)).order_by(turns.c.start)):
+        spans.setdefault(row.speaker_id, []).append((row.start, row.stop))
+    every = sa.select(speakers).where(speakers.c.id.in_(of_episode)).order_by(speakers.c.position)
+    return [
+        Before(
+            label=row.label,
+            spans=tuple(spans.get(row.id, ())),
+            confirmed=None if row.confirmed is None else {column: row._mapping[column] for column in WORD},
+            unknown_id=numbers.get(row.id),
+            ruled_out=frozenset(excluded.get(row.id, ())),
+        )
+        for row in connection.execute(every).all()
+    ]
+
+
+def origins(before: Sequence[Before], of_episode: Sequence[Turn]) -> dict[str, Before]:
+    """By new label, the stored speaker whose turns it mostly holds; absent for one who holds nobody's.
+
+    Labels are local: another diarization may number the same voices otherwise, so what is known follows the time. It
+    goes to a speaker at least half of whose talk it was about, never to one who is mostly somebody else.
+    """
+    if not before:
+        return {}
+    spans_by_label: dict[str, list[tuple[float, float]]] = {}
+    for turn in of_episode:
+        spans_by_label.setdefault(turn.speaker, []).append((turn.start, turn.end))
+    found = {}
+    for label, spans in spans_by_label.items():
+        shared = [overlap(one.spans, spans) for one in before]
+        most = int(np.argmax(shared))  # of equal ones the first
+        if shared[most] > 0 and shared[most] >= 0.5 * sum(end - start for start, end in spans):
+            found[label] = before[most]
+    return found
+
+
+def overlap(one: Sequence[tuple[float, float]], other: Sequence[tuple[float, float]]) -> float:
+    """Seconds that two lists of spans share.
+
+    >>> overlap([(0.0, 4.0), (6.0, 8.0)], [(3.0, 7.0)])
+    2.0
+    """
+    a, b = np.array(one).reshape(-1, 2), np.array(other).reshape(-1, 2)
+    shared = np.minimum.outer(a[:, 1], b[:, 1]) - np.maximum.outer(a[:, 0], b[:, 0])
+    return float(np.maximum(shared, 0.0).sum())
+
+
+def of_episodes(connection: sa.Connection, audio_sha256: str | None) -> dict[str, Said]:
+    wanted = sa.true() if audio_sha256 is None else episodes.c.audio_sha256 == audio_sha256
+    show_by_episode = shows.by_episode(connection)
+    stored = connection.execute(sa.select(episodes.c.id, episodes.c.audio_sha256).where(wanted)).all()
+    confirmed: dict[str, dict[str, str | None]] = {row.audio_sha256: {} for row in stored}
+    excluded: dict[str, dict[str, set[str]]] = {row.audio_sha256: {} for row in stored}
+    ignored: dict[str, dict[str, str]] = {row.audio_sha256: {} for row in stored}
+    words = (
+        sa.select(episodes.c.audio_sha256, speakers.c.label, profiles.c.name)
+        .select_from(speakers)
+        .join(episodes)
+        .outerjoin(profiles, profiles.c.id == speakers.c.profile_id)
+        .where(wanted, speakers.c.confirmed.is_not(None))
+    )
+    for sha256, label, name in connection.execute(words):
+        confirmed[sha256][label] = name
+    not_these = (
+        sa.select(episodes.c.audio_sha256, speakers.c.label, profiles.c.name)
+        .select_from(ruled_out)
+        .join(speakers)
+        .join(episodes)
+        .join(profiles, profiles.c.id == ruled_out.c.profile_id)
+        .where(wanted)
+    )
+    for sha256, label, name in connection.execute(not_these):
+        excluded[sha256].setdefault(label, set()).add(name)
+    links = (
+        sa.select(episodes.c.audio_sha256, speakers.c.label, unknowns.c.id)
+        .select_from(unknown_speakers)
+        .join(unknowns)
+        .join(speakers, speakers.c.id == unknown_speakers.c.speaker_id)
+        .join(episodes, episodes.c.id == speakers.c.episode_id)
+        .where(wanted, unknowns.c.ignored_as.is_not(None))
+    )
+    for sha256, label, number in connection.execute(links):
+        ignored[sha256][label] = name_of(number)
+    return {
+        row.audio_sha256: Said(
+            show=show_by_episode[row.id],
+            confirmed=confirmed[row.audio_sha256],
+            ruled_out=excluded[row.audio_sha256],
+            ignored=ignored[row.audio_sha256],
+        )
+        for row in stored
+    }
+
+
+def _ignored_numbers(connection: sa.Connection) -> frozenset[int]:
+    return frozenset(connection.scalars(sa.select(unknowns.c.id).where(unknowns.c.ignored_as.is_not(None))))
+
+
+def put(connection: sa.Connection, speaker: int, before: Before, embeddings: Sequence[Embedding]) -> None:
+    """Write for a new speaker what was known of the one before, but a person's word, which is in its own row.
+
+    embeddings : of the new speaker; without any it is no remembered voice
+    """
+    if before.unknown_id is not None and embeddings:
+        link(connection, speaker, before.unknown_id, embeddings)
+    for profile in sorted(before.ruled_out):
+        connection.execute(ruled_out.insert().values(speaker_id=speaker, profile_id=profile))
+
+
+def rule_out(connection: sa.Connection, episode_id: int, label: str, profile_id: int) -> None:
+    """Record that a speaker is not a profile."""
+    speaker = connection.scalar(
+        sa.select(speakers.c.id).where(speakers.c.episode_id == episode_id, speakers.c.label == label)
+    )
+    if speaker is None:
+        raise LibraryError(f"the episode has no speaker {label}")
+    same = {"speaker_id": speaker, "profile_id": profile_id}
+    connection.execute(ruled_out.delete().where(*(ruled_out.c[column] == value for column, value in same.items())))
+    connection.execute(ruled_out.insert().values(**same))
+
+
+def merge_ruled_out(connection: sa.Connection, from_id: int, into_id: int) -> None:
+    """Make what was said of one profile said of the one it becomes part of, but where a person says otherwise."""
+    said_so = sa.select(ruled_out.c.speaker_id).where(ruled_out.c.profile_id == into_id)
+    is_it = sa.select(speakers.c.id).where(speakers.c.profile_id == into_id, speakers.c.confirmed.is_not(None))
+    connection.execute(
+        ruled_out.update()
+        .where(ruled_out.c.profile_id == from_id)
+        .where(ruled_out.c.speaker_id.not_in(said_so), ruled_out.c.speaker_id.not_in(is_it))
+        .values(profile_id=into_id)
+    )
+
+
+def take_back(connection: sa.Connection, episode_id: int, label: str, profile_id: int) -> None:
+    """Forget that a speaker was said not to be a profile."""
+    of_speaker = sa.select(speakers.c.id).where(speakers.c.episode_id == episode_id, speakers.c.label == label)
+    connection.execute(
+        ruled_out.delete().where(ruled_out.c.speaker_id.in_(of_speaker), ruled_out.c.profile_id == profile_id)
+    )

@@ -1,0 +1,169 @@
+"""Where the files of models lie: found, checked against their sums, with what was measured of them beside."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import ModelError
+from .table import MODELS, card
+
+if TYPE_CHECKING:
+    from ..voices.score import Calibration
+
+log = logging.getLogger(__name__)
+
+
+RECORD = "pulled.json"  # beside the files of a pulled model: where they came from, and their sums
+CALIBRATION = ".calibration.json"
+
+
+def folders() -> tuple[Path, ...]:
+    """Where model files are looked for, first to last.
+
+    The package's own weights, the checkout's ``models/``, then ``$VOICEMATCH_MODELS`` or, when that is not set,
+    the platform's data directory.
+    """
+    import platformdirs
+
+    package = Path(__file__).resolve().parent.parent
+    own = os.environ.get("VOICEMATCH_MODELS")
+    kept = Path(own).expanduser() if own else Path(platformdirs.user_data_dir("voicematch", appauthor=False)) / "models"
+    return package / "weights", package.parent / "models", kept
+
+
+def pulled_folder(name: str) -> Path:
+    """Where a pulled model's files are, or would be."""
+    return folders()[-1] / name
+
+
+def path(name: str) -> Path:
+    """The model's file or folder, found and checked against its sums; ModelError when it is absent or damaged."""
+    wanted = card(name)
+    if wanted.source is None:
+        file = _find(wanted.file, name)
+        verify(file, wanted.sha256)
+        return file
+    folder = pulled_folder(name)
+    for file_name, (sha256, _) in recorded(name).items():
+        if not (folder / file_name).is_file():
+            raise ModelError(f"{folder / file_name} is missing; voicematch models pull {name} fetches it again")
+        verify(folder / file_name, sha256)
+    return folder / wanted.file if wanted.file else folder
+
+
+def is_here(name: str) -> bool:
+    """Whether a model of the table can be used without pulling anything; damage is `path`'s to find."""
+    wanted = card(name)
+    if wanted.source is not None:
+        return (pulled_folder(name) / RECORD).is_file()
+    return any((folder / wanted.file).is_file() for folder in folders())
+
+
+def recorded(name: str) -> dict[str, tuple[str, int]]:
+    """By file of a pulled model, the (sha256, bytes) it had when it was pulled. ModelError when it never was."""
+    file = pulled_folder(name) / RECORD
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        return {str(file): (str(sums["sha256"]), int(sums["size"])) for file, sums in record["files"].items()}
+    except FileNotFoundError:
+        what = f"{card(name).size / 1e6:.0f} MB, {card(name).licence}"
+        raise ModelError(
+            f"model {name!r} is not on this machine; voicematch models pull {name} fetches it ({what})"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{file} is damaged ({error!r}); voicematch models pull {name} fetches it again") from error
+
+
+def fingerprint(name: str) -> str:
+    """The sha256 of the model's file: what tells its vectors from those of the same name and other weights."""
+    wanted = card(name)
+    return wanted.sha256 or recorded(name)[wanted.file][0]
+
+
+def beside(name: str, suffix: str) -> Path | None:
+    """What was measured of a model, in a file called ``NAME`` with this ending; None when there is no such file."""
+    if name not in MODELS:
+        return None
+    return next((folder / (name + suffix) for folder in folders() if (folder / (name + suffix)).is_file()), None)
+
+
+def place_beside(name: str, suffix: str) -> Path:
+    """Where such a file is to be written: with the built-in models of this checkout, or with the pulled ones."""
+    return folders()[1 if card(name).source is None else -1] / (name + suffix)
+
+
+def calibration(name: str) -> Calibration:
+    """How an embedder's scores are to be read: what lies beside its file as ``NAME.calibration.json``.
+
+    Without one nobody has measured what its scores are worth, so names are only suggested, and never given.
+    """
+    from ..voices.score import Calibration
+
+    file = beside(name, CALIBRATION)
+    if file is not None:
+        return Calibration.from_json(file.read_text(encoding="utf-8"))
+    if name in MODELS and MODELS[name].source is None:
+        _find(name + CALIBRATION, name)
+    return _cautious(name)
+
+
+@functools.cache
+def _cautious(name: str) -> Calibration:
+    """Suggests from a cosine of 0.5 on, and accepts at a probability that a cosine of 1 does not reach."""
+    from ..voices.score import Calibration
+
+    log.warning(
+        "no calibration for the embedder %r: names are suggested (maybe NAME) and never given, and unnamed voices are "
+        "not recognised in other episodes; models/train/calibrate.py --embedder %s makes one, and puts it in %s",
+        name,
+        name,
+        folders()[-1],
+    )
+    return Calibration(
+        embedder=name,
+        bias=-5.0,
+        score=10.0,
+        steadiness=0.0,
+        power=1.0,
+        unknown_steadiness=0.0,
+        accept=0.999,
+        review=0.5,
+        margin=0.05,
+        agreement=0.5,
+    )
+
+
+def _find(file: str, name: str) -> Path:
+    places = folders()
+    for folder in places:
+        if (folder / file).is_file():
+            return folder / file
+    raise ModelError(f"{file}, of model {name!r}, is missing; put it in {places[-1]} or install voicematch again")
+
+
+def verify(file: Path, sha256: str) -> None:
+    """Return when the file's sha256 is the one given, and raise ModelError when it is another.
+
+    A file is read once in the life of the process, and again when its size or time has changed.
+    """
+    found = sha256_of(file)
+    if found != sha256:
+        raise ModelError(f"{file}: damaged or another model: sha256 {found[:16]}… is not {sha256[:16]}…; replace it")
+
+
+def sha256_of(file: Path) -> str:
+    """The file's sha256, hexadecimal."""
+    stat = file.stat()
+    return _sha256(file, stat.st_size, stat.st_mtime_ns)
+
+
+@functools.cache
+def _sha256(file: Path, size: int, mtime_ns: int) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,188 @@
+"""The table of models: which there are, and what must be known of each. A better model is a new row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..errors import ModelError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A repository of the Hugging Face hub that a model's files come from.
+
+    revision : the commit; None where it is not known here, and then the newest at the first pull stays the one
+    files : names, or patterns with ``*``, of the files needed
+    sha256 : by file, where it is known here; of the others it is recorded at the first pull
+    gated : its terms have to be accepted on its page first
+    """
+
+    repository: str
+    files: tuple[str, ...]
+    revision: str | None = None
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    gated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """What must be known of a model before it is opened.
+
+    file : name of the file that is opened; for a pulled model below its own folder, "" for the folder itself
+    sha256 : of that file, hexadecimal; "" for a pulled model, whose sums are in its source and its record
+    kind : "part" is used by other models alone
+    dimension : length of the vector it makes; 0 for a model that makes none
+    min_speech : seconds of speech below which its answer means nothing
+    num_parameters : 0 where it is not known
+    engine : what runs it; all but ONNX Runtime need the extra ``torch``
+    front_end : "kaldi" is `features.log_mel` as it is, "kaldi-snipped" the same without frames that reach outside
+    source : what to pull; None when the file comes with the package
+    size : bytes to pull, about
+    """
+
+    name: str
+    kind: Literal["embedder", "speech", "diarizer", "part"]
+    licence: str
+    description: str
+    file: str = ""
+    sha256: str = ""
+    dimension: int = 0
+    min_speech: float = 0.0
+    num_parameters: int = 0
+    engine: Literal["onnx", "speechbrain", "pyannote"] = "onnx"
+    front_end: Literal["kaldi", "kaldi-snipped"] = "kaldi"
+    source: Source | None = None
+    size: int = 0
+
+
+MODELS: dict[str, ModelCard] = {
+    card.name: card
+    for card in (
+        ModelCard(
+            name="ecapa-small-4",
+            file="ecapa-small-4.onnx",
+            sha256="9200005e8a47caa4b3366261af20fcb0da1c7c7b64603749b5143a5a4b7aa104",
+            kind="embedder",
+            dimension=192,
+            min_speech=0.5,
+            licence="Apache-2.0",
+            num_parameters=2_050_000,
+            description="ECAPA-TDNN, 256 channels, 192 dimensions, on Kaldi log-mel filterbanks",
+        ),
+        ModelCard(
+            name="segmentation-small",
+            file="segmentation-small.onnx",
+            sha256="12bc616fa523f0d1116860c44f1103a4f06aa721e476f3a4099bc16f945c7fb9",
+            kind="speech",
+            licence="Apache-2.0",
+            num_parameters=1_047_431,
+            description="who of three local speakers is active in 10 s; convolutions and LSTM, the same filterbanks",
+        ),
+        ModelCard(
+            name="ecapa512",
+            file="voxceleb_ECAPA512_LM.onnx",
+            kind="embedder",
+            dimension=192,
+            min_speech=0.5,
+            licence="CC-BY-4.0",
+            num_parameters=6_190_000,
+            description="WeSpeaker's ECAPA-TDNN of 512 channels, trained on VoxCeleb2; EER 0.88 % on VoxCeleb1-O",
+            front_end="kaldi-snipped",
+            source=Source(
+                "Wespeaker/wespeaker-ecapa-tdnn512-LM",
+                ("voxceleb_ECAPA512_LM.onnx",),
+                revision="a2f3dcb1c8702caccc7a55ceb57f5e8d1842112b",
+                sha256={
+                    "voxceleb_ECAPA512_LM.onnx": "d71b85d9b48058ef68004f04f1b78acebefb9dfcf542e19b976a12a5ad1f10b0"
+                },
+            ),
+            size=24_861_931,
+        ),
+        ModelCard(
+            name="ecapa1024",
+            file="voxceleb_ECAPA1024_LM.onnx",
+            kind="embedder",
+            dimension=192,
+            min_speech=0.5,
+            licence="CC-BY-4.0",
+            num_parameters=14_650_000,
+            description="WeSpeaker's ECAPA-TDNN of 1024 channels, trained on VoxCeleb2; EER 0.80 % on VoxCeleb1-O",
+            front_end="kaldi-snipped",
+            source=Source("Wespeaker/wespeaker-voxceleb-ecapa-tdnn1024-LM", ("voxceleb_ECAPA1024_LM.onnx",)),
+            size=59_000_000,
+        ),
+        ModelCard(
+            name="speechbrain",
+            file="embedding_model.ckpt",
+            kind="embedder",
+            dimension=192,
+            min_speech=0.5,
+            licence="Apache-2.0",
+            num_parameters=20_767_552,
+            description="SpeechBrain's ECAPA-TDNN of 1024 channels, trained on VoxCeleb; EER 0.90 % on VoxCeleb1-O",
+            engine="speechbrain",
+            source=Source(
+                "speechbrain/spkrec-ecapa-voxceleb",
+                ("embedding_model.ckpt",),
+                revision="0f99f2d0ebe89ac095bcc5903c4dd8f72b367286",
+                sha256={"embedding_model.ckpt": "0575cb64845e6b9a10db9bcb74d5ac32b326b8dc90352671d345e2ee3d0126a2"},
+            ),
+            size=83_316_686,
+        ),
+        ModelCard(
+            name="pyannote-community-1",
+            kind="diarizer",
+            licence="CC-BY-4.0",
+            description="pyannote's speaker-diarization-community-1: hears several people at once",
+            engine="pyannote",
+            source=Source(
+                "pyannote/speaker-diarization-community-1",
+                ("config.yaml", "segmentation/*", "embedding/*", "plda/*"),
+                gated=True,
+            ),
+            size=33_000_000,
+        ),
+        ModelCard(
+            name="pyannote-3.1",
+            kind="diarizer",
+            licence="MIT",
+            description="pyannote's speaker-diarization-3.1; needs the two models below as well",
+            engine="pyannote",
+            source=Source("pyannote/speaker-diarization-3.1", ("config.yaml",), gated=True),
+            size=469,
+        ),
+        ModelCard(
+            name="pyannote-segmentation-3.0",
+            kind="diarizer",
+            licence="MIT",
+            num_parameters=1_470_000,
+            description="pyannote's segmentation-3.0, with the library's own embedder",
+            engine="pyannote",
+            source=Source("pyannote/segmentation-3.0", ("config.yaml", "pytorch_model.bin"), gated=True),
+            size=5_900_000,
+        ),
+        ModelCard(
+            name="pyannote-wespeaker-resnet34",
+            kind="part",
+            licence="CC-BY-4.0",
+            num_parameters=6_630_000,
+            description="the embedder inside pyannote-3.1",
+            engine="pyannote",
+            source=Source("pyannote/wespeaker-voxceleb-resnet34-LM", ("config.yaml", "pytorch_model.bin")),
+            size=26_600_000,
+        ),
+    )
+}
+DEFAULT_EMBEDDER = "ecapa-small-4"
+
+
+def card(name: str) -> ModelCard:
+    """The card of a model; ModelError, with the names there are, when it is not in the table."""
+    try:
+        return MODELS[name]
+    except KeyError:
+        raise ModelError(f"no model is called {name!r}; there is {', '.join(sorted(MODELS))}") from None

@@ -1,0 +1,1 @@
+"""What a person asks of voicematch, a file each: every one reads as its algorithm."""

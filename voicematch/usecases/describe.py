@@ -1,0 +1,88 @@
+"""What can be told of a voice without a name, for a person to judge."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..library import Library, Unknown, UnknownSpeaker
+from ..voices import roles
+from ..voices.suggest import credited, mentioned
+
+NUM_READ = 5  # latest episodes of a voice whose text is searched for its name
+NUM_SUGGESTIONS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """Who a voice may be, for a person to judge.
+
+    quote : the line that mentions the name, or "" for one from the feed
+    reason : "says so", "welcomed", "addressed" …, or "named in the feed as host"
+    """
+
+    name: str
+    quote: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """An unknown as a list shows it.
+
+    role : what it seems to be: "host", "guest", "ad", or "" where there is too little to tell
+    shows : where it is heard, most often first
+    """
+
+    id: str
+    role: str
+    ignored_as: str | None
+    num_episodes: int
+    talk_seconds: float
+    shows: tuple[str, ...]
+    speakers: tuple[UnknownSpeaker, ...]
+    suggestions: tuple[Suggestion, ...]
+
+
+def describe(unknown: Unknown, *, library: Library) -> Described:
+    """What can be told of a remembered voice; names are suggested from the text of its latest episodes."""
+    by_episode: dict[str, tuple[str, float]] = {}
+    for voice in unknown.speakers:
+        _, seconds = by_episode.get(voice.audio_sha256, ("", 0.0))
+        by_episode[voice.audio_sha256] = (voice.show, seconds + voice.talk_seconds)
+    role = roles.role(list(by_episode.values()), unknown.num_in_show)
+    shows = Counter(show for show, _ in by_episode.values())
+    return Described(
+        id=unknown.id,
+        role=role,
+        ignored_as=unknown.ignored_as,
+        num_episodes=unknown.num_episodes,
+        talk_seconds=unknown.talk_seconds,
+        shows=tuple(show for show, _ in shows.most_common()),
+        speakers=unknown.speakers,
+        suggestions=suggestions(unknown.speakers, role, library=library),
+    )
+
+
+def suggestions(heard: Sequence[UnknownSpeaker], role: str, *, library: Library) -> tuple[Suggestion, ...]:
+    """Who a voice may be, likeliest first, by what is said in its latest episodes and by whom their feeds name.
+
+    heard : where the voice is heard, oldest episode first; role : what it seems to be
+    """
+    weights: dict[str, float] = {}
+    first: dict[str, Suggestion] = {}
+
+    def add(suggestion: Suggestion, weight: float) -> None:
+        weights[suggestion.name] = weights.get(suggestion.name, 0.0) + weight
+        first.setdefault(suggestion.name, suggestion)
+
+    latest = heard[-NUM_READ:]
+    for voice in latest:
+        for mention, weight in mentioned(library.lines(voice.audio_sha256), voice.speaker, role):
+            add(Suggestion(mention.name, mention.line.text, mention.reason), weight)
+    episodes = list(dict.fromkeys(voice.audio_sha256 for voice in latest))
+    for name, part, weight in credited([library.jobs.persons(sha256) for sha256 in episodes], role):
+        add(Suggestion(name, "", f"named in the feed as {part}"), weight)
+    likely = sorted(weights, key=lambda name: (-weights[name], name))[:NUM_SUGGESTIONS]
+    return tuple(first[name] for name in likely)

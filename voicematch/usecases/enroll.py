@@ -1,0 +1,76 @@
+"""Enroll: a clip of one voice becomes voiceprints under a name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from ..audio import Audio, encode_clip
+from ..audio.spans import Excerpt, sound_of
+from ..errors import AudioError
+from ..library import Library
+from ..types import Progress
+from ..voices.sample import check, quality
+from .chosen import BUILT_IN, Engines
+from .learn import Enrollment, calibration_of, check_consent, ensure_profile, voiceprints_of
+
+
+def enroll(
+    name: str,
+    source: str | Path,
+    *,
+    library: Library,
+    consent: str,
+    start: float = 0.0,
+    end: float | None = None,
+    speaker: str | None = None,
+    role: str | None = None,
+    keep_clip: bool = True,
+    engines: Engines = BUILT_IN,
+    progress: Progress | None = None,
+) -> Enrollment:
+    """What was added to the profile called ``name``, made if it is new, from a clip of that one voice.
+
+    start, end : the part of the file to use
+    speaker : in a file of several voices, the local label (SPEAKER_00) of the one meant
+    consent : why the voice may be kept: "self", "permission" or "public"
+    keep_clip : keep up to a minute of the speech, so that a later model can re-embed it
+
+    Raises EnrollmentError when the clip will not make a usable voiceprint, with the reason and the remedy;
+    AudioError, ModelError, LibraryError.
+    """
+    check_consent(consent)
+    diarizer, embedder = engines.resolve(library)
+    audio = Audio(source)
+    excerpt = _excerpt(audio, start, end)
+    diarization = diarizer.diarize(excerpt, embedder, progress=progress)
+    voice = check(
+        diarization,
+        quality(excerpt.blocks()),
+        name=name,
+        speaker=speaker,
+        calibration=calibration_of(library),
+        voiceprints=library.voiceprints(),
+    )
+    embeddings = [replace(e, start=e.start + start, end=e.end + start) for e in voiceprints_of(voice.embeddings)]
+    clip = encode_clip(sound_of(voice.turns, audio, start)) if keep_clip else None
+    created = ensure_profile(library, name, role=role)
+    num_voiceprints = library.add_voiceprints(
+        name,
+        embeddings,
+        embedder=embedder.name,
+        consent=consent,
+        source=str(source),
+        audio_sha256=audio.sha256,
+        clip=clip,
+    )
+    return Enrollment(name, created, num_voiceprints, sum(e.seconds for e in embeddings), voice.warnings)
+
+
+def _excerpt(audio: Audio, start: float, end: float | None) -> Audio | Excerpt:
+    """The audio itself when the span is all of it."""
+    if start == 0.0 and end is None:
+        return audio
+    if start >= audio.duration:
+        raise AudioError(audio.source, f"ends at {audio.duration:.1f} s, before the span begins at {start:.1f} s")
+    return Excerpt(audio, start, audio.duration if end is None else min(end, audio.duration))

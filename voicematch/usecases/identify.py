@@ -1,0 +1,110 @@
+"""Identify: who speaks in an episode, by name; it reads as the algorithm."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+
+from .. import formats
+from ..audio import Audio
+from ..library import Library
+from ..transcript.align import align
+from ..transcript.attribute import attribute
+from ..transcript.whisper import transcribe
+from ..types import Chapter, Diarization, LabelledEpisode, Line, Progress
+from . import recognise
+from .chosen import BUILT_IN, Engines
+
+log = logging.getLogger(__name__)
+
+
+def identify(
+    source: str | Path | Audio,
+    *,
+    library: Library,
+    transcript_path: str | Path | None = None,
+    lines: tuple[Line, ...] = (),
+    whisper: str | Path | None = None,
+    language: str | None = None,
+    speakers: tuple[int, int] | None = None,
+    title: str = "",
+    date: str | None = None,
+    show: str = "",
+    chapters: tuple[Chapter, ...] = (),
+    store: bool = True,
+    engines: Engines = BUILT_IN,
+    progress: Progress | None = None,
+) -> LabelledEpisode:
+    """The episode with a name on every voice the library knows, and "unknown" on every other.
+
+    source : a file, an http(s) URL, or an ``Audio`` of one
+    transcript_path, lines : a transcript without names, as a file or already read; its lines get speakers. One that
+        was made for another cut of the audio is moved to where it fits, with a warning that says by how much. Without
+        any, lines that the library has of this very audio are given to their speakers anew
+    whisper, language : without a transcript, the Whisper model that writes one, and the language spoken
+    speakers : (fewest, most) voices in the episode; None finds the number
+    show : the podcast; unnamed voices are looked for there first
+    store : remember the episode, so that naming a voice later relabels it without the audio
+
+    Raises AudioError, FormatError, ModelError, LibraryError.
+    """
+    if transcript_path is not None:
+        lines = formats.read_file(transcript_path)
+    audio = source if isinstance(source, Audio) else Audio(source)
+    diarizer, embedder = engines.resolve(library)
+    if whisper is not None and not lines:
+        lines = transcribe(audio, whisper, language, progress)
+    diarization = diarizer.diarize(audio, embedder, speakers=speakers, progress=progress)
+    lines, unsure = _in_place(lines, diarization, audio)
+    heard = LabelledEpisode(
+        source=audio.source,
+        audio_sha256=audio.sha256,
+        duration=audio.duration,
+        turns=diarization.turns,
+        matches={},
+        title=title,
+        date=date,
+        embedder=embedder.name,
+        diarizer=diarizer.name,
+        lost_seconds=audio.lost_seconds,
+        show=show,
+        chapters=chapters,
+    )
+    with library.together(keep=store):  # what is not kept is answered just as what is
+        diarization = recognise.joined(library, heard, diarization, as_before=speakers is None)
+        words = attribute(
+            lines or library.lines(audio.sha256), diarization.turns, unsure=unsure, exclusive=diarization.exclusive
+        )
+        answer = recognise.store(library, replace(heard, turns=diarization.turns, lines=words), diarization.embeddings)
+    return answer if store else _without_new_numbers(answer, library.unknowns.num_episodes())
+
+
+def _without_new_numbers(episode: LabelledEpisode, remembered: Collection[str]) -> LabelledEpisode:
+    """The answer without the numbers of voices that would have been remembered had it been stored."""
+    matches = {
+        label: match if match.unknown in remembered else replace(match, unknown=None)
+        for label, match in episode.matches.items()
+    }
+    return replace(episode, matches=matches)
+
+
+def _in_place(
+    lines: tuple[Line, ...], diarization: Diarization, audio: Audio
+) -> tuple[tuple[Line, ...], frozenset[int]]:
+    """Return the lines where they are said in this audio, and which of them are in doubt, by their index."""
+    turns = diarization.turns
+    unsure: frozenset[int] = frozenset()
+    if lines and turns:
+        aligned = align(lines, [(turn.start, turn.end) for turn in turns], audio.duration)
+        if aligned is None:
+            log.warning(
+                "%s: cannot tell whether the transcript fits this very audio; its times are taken as they are",
+                audio.source,
+            )
+        elif aligned.moved:
+            moves = "; ".join(f"{s.start:.0f}-{s.end:.0f} s by {s.seconds:+.1f} s" for s in aligned.shifts)
+            log.warning("%s: the transcript was made for another cut of the audio; moved %s", audio.source, moves)
+            lines, unsure = aligned.lines, aligned.unsure
+    return lines, unsure

@@ -1,0 +1,189 @@
+"""What a profile learns from voices of stored episodes that a person has named, and takes back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import EnrollmentError, LibraryError
+from ..library import CONSENT, Library
+from ..models import files
+from ..models.table import DEFAULT_EMBEDDER
+from ..types import Embedding, LabelledEpisode
+from ..voices.sample import check_embeddings
+from ..voices.score import Calibration, centroid, steadiness
+from ..voices.selection import MOST_VOICEPRINTS, choose, outliers
+
+VOICEPRINT_SECONDS = 30.0  # speech behind one voiceprint
+
+
+@dataclass(frozen=True, slots=True)
+class Enrollment:
+    """What an enrollment added. ``warnings`` are sentences for the person who enrolled."""
+
+    profile: str
+    created: bool
+    num_voiceprints: int
+    speech_seconds: float
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Voice:
+    """One speaker of a stored episode, to learn from. ``embeddings`` is empty for one who says too little."""
+
+    audio_sha256: str
+    source: str
+    title: str
+    speaker: str
+    embeddings: tuple[Embedding, ...]
+
+    @property
+    def seconds(self) -> float:
+        return sum(embedding.seconds for embedding in self.embeddings)
+
+
+def calibration_of(library: Library) -> Calibration:
+    """The library's own calibration, else the one that came with its embedder."""
+    own = library.setting("calibration")
+    if own is None:
+        return files.calibration(library.embedder or DEFAULT_EMBEDDER)
+    return Calibration.from_json(own)
+
+
+def voice_of(library: Library, episode: LabelledEpisode, speaker: str) -> Voice:
+    """The voice of a speaker of a stored episode. Raises LibraryError when the episode has no such speaker."""
+    if speaker not in episode.matches:
+        voices = ", ".join(episode.matches) or "none"
+        raise LibraryError(f"{episode.title or episode.source}: no voice {speaker}; the episode has {voices}")
+    if episode.embedder != library.embedder:
+        raise LibraryError(f"{episode.title or episode.source}: {_not_heard_again(episode.embedder, library)}")
+    embeddings = library.speaker_embeddings(episode.audio_sha256).get(speaker, ())
+    return Voice(episode.audio_sha256, episode.source, episode.title, speaker, embeddings)
+
+
+def voices_of(library: Library, unknown: str) -> list[Voice]:
+    """The voices of all speakers that a remembered voice (U-0001) is heard as, by the library's embedder.
+
+    Raises LibraryError when there is no such voice, or no episode of it was heard again since the library was moved to
+    another embedder.
+    """
+    voices = [
+        Voice(
+            heard.audio_sha256,
+            heard.source,
+            heard.title,
+            heard.speaker,
+            library.speaker_embeddings(heard.audio_sha256).get(heard.speaker, ()),
+        )
+        for heard in library.unknowns.get(unknown).speakers
+    ]
+    there = [voice for voice in voices if voice.embeddings]
+    if not there:
+        raise LibraryError(f"{unknown}: {_not_heard_again('another embedder', library)}")
+    return there
+
+
+def _not_heard_again(before: str, library: Library) -> str:
+    return (
+        f"was heard by {before}, and the library holds voices of {library.embedder} now; "
+        "voicematch batch run hears its episodes again"
+    )
+
+
+def learn(library: Library, name: str, voices: Sequence[Voice], consent: str | None) -> tuple[Enrollment, list[Voice]]:
+    """What a profile, made if it is new, learns from voices said to be its own; and which of them sound like it."""
+    existing = library.find_profile(name)
+    consent = _consent(name, consent, existing.consent if existing else ())
+    name = existing.name if existing else name
+    calibration = calibration_of(library)
+    voices = sorted(voices, key=lambda voice: -voice.seconds)
+    every = [embedding for voice in voices for embedding in voice.embeddings]
+    warnings = check_embeddings(every, name=name, voiceprints=library.voiceprints(), calibration=calibration)
+    kept = library.voiceprints_of(name) if existing else ()
+    known = np.array([row.embedding.vector for row in kept], np.float32).reshape(-1, every[0].vector.shape[0])
+    strange = outliers(
+        known,
+        np.stack([centroid(voice.embeddings).vector for voice in voices]),
+        [steadiness(voice.embeddings) for voice in voices],
+        calibration=calibration,
+    )
+    believed = [voice for idx, voice in enumerate(voices) if idx not in strange]
+    for idx in strange:
+        of = voices[idx].title or voices[idx].source
+        warnings += (f"{voices[idx].speaker} of {of} does not sound like {name}: not learned from",)
+    pieces = [(voice, embedding) for voice in believed for embedding in voiceprints_of(voice.embeddings)]
+    offered = np.array([embedding.vector for _, embedding in pieces], np.float32).reshape(-1, known.shape[1])
+    chosen, given_up = choose(known, offered, may_go=[row.clip is None for row in kept], most=MOST_VOICEPRINTS)
+    created = ensure_profile(library, name)
+    library.remove_voiceprints(name, [kept[row].id for row in given_up])
+    num_voiceprints = 0
+    for voice in believed:
+        own = [pieces[row][1] for row in chosen if pieces[row][0] is voice]
+        if own:
+            num_voiceprints += library.add_voiceprints(
+                name,
+                own,
+                embedder=library.embedder,
+                consent=consent,
+                source=voice.source,
+                audio_sha256=voice.audio_sha256,
+            )
+    seconds = sum(voice.seconds for voice in believed)
+    return Enrollment(name, created, num_voiceprints, seconds, warnings), believed
+
+
+def contributed(library: Library, profile: str, voice: Voice) -> list[int]:
+    """The voiceprints that a profile got from this speaker: of this audio, and more like it than the other speakers."""
+    every = library.speaker_embeddings(voice.audio_sha256)
+    labels = [label for label, embeddings in every.items() if embeddings]
+    if voice.speaker not in labels:
+        return []
+    pooled = np.stack([centroid(every[label]).vector for label in labels])
+    return [
+        row.id
+        for row in library.voiceprints_of(profile)
+        if row.audio_sha256 == voice.audio_sha256
+        and labels[int(np.argmax(pooled @ row.embedding.vector))] == voice.speaker
+    ]
+
+
+def voiceprints_of(embeddings: Sequence[Embedding]) -> tuple[Embedding, ...]:
+    """Voiceprints of one voice in one recording: its embeddings pooled, about half a minute of speech to each.
+
+    Several, because a voice changes within a recording too; few, because a short one is mostly noise.
+    """
+    groups: list[list[Embedding]] = [[]]
+    for embedding in embeddings:
+        if sum(e.seconds for e in groups[-1]) >= VOICEPRINT_SECONDS:
+            groups.append([])
+        groups[-1].append(embedding)
+    if len(groups) > 1 and sum(e.seconds for e in groups[-1]) < VOICEPRINT_SECONDS / 2:
+        groups[-2].extend(groups.pop())
+    return tuple(centroid(group) for group in groups)
+
+
+def check_consent(consent: str) -> None:
+    """Raises EnrollmentError when this is no reason to keep a voice."""
+    if consent not in CONSENT:
+        raise EnrollmentError(f"consent must be one of {', '.join(CONSENT)}, not {consent!r}")
+
+
+def _consent(name: str, given: str | None, before: Sequence[str]) -> str:
+    """The consent given, else of the bases on which the profile's voiceprints are kept the one that claims least."""
+    if given is None and before:
+        return max(before, key=CONSENT.index)  # published claims less than that somebody agreed
+    if given is None:
+        raise EnrollmentError(f"say why the voice of {name} may be kept: --consent {', '.join(CONSENT)}")
+    check_consent(given)
+    return given
+
+
+def ensure_profile(library: Library, name: str, *, role: str | None = None) -> bool:
+    """Whether the profile had to be made."""
+    if library.find_profile(name) is not None:
+        return False
+    library.create_profile(name, role=role)
+    return True

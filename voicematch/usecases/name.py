@@ -1,0 +1,209 @@
+"""What people say of stored voices, and what follows from it: name, correct, merge, relabel. No audio is opened.
+
+Each of these is one transaction, after which every stored episode is matched again and its files are written anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .. import outputs
+from ..errors import EnrollmentError, LibraryError
+from ..library import Forgotten, Library, UnknownSpeaker
+from ..library.profiles import key
+from ..voices import recognise as recognition
+from ..voices.score import centroid, steadiness
+from .learn import Enrollment, calibration_of, contributed, ensure_profile, learn, voice_of, voices_of
+from .recognise import match_again
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One speaker of a stored episode whose name changes. None is no name."""
+
+    audio_sha256: str
+    speaker: str
+    before: str | None
+    after: str | None
+
+
+def name(
+    episode_key: str, speaker: str, name: str, *, library: Library, consent: str | None = None, dry_run: bool = False
+) -> tuple[Enrollment, tuple[Change, ...]]:
+    """What naming one voice of a stored episode added, and every label it changed in all stored episodes.
+
+    episode_key : the episode's file name, path, URL or the start of its hash
+    consent : "self", "permission" or "public"; None is what the profile's voiceprints have already
+    dry_run : say what would change, and change nothing
+
+    Raises LibraryError when the episode or the speaker is not there, EnrollmentError when the voice is too short.
+    """
+    with _changing(library, dry_run=dry_run) as changes:
+        voice = voice_of(library, library.episode(episode_key), speaker)
+        if not voice.embeddings:
+            reason = "says too little to be recognised again; name another voice"
+            raise EnrollmentError(f"{speaker} of {episode_key} {reason}")
+        added, _ = learn(library, name, [voice], consent)
+        library.confirm(voice.audio_sha256, speaker, name)
+        match_again(library)
+    return added, tuple(changes)
+
+
+def name_unknown(
+    unknown: str, name: str, *, library: Library, consent: str | None = None, dry_run: bool = False
+) -> tuple[Enrollment, tuple[Change, ...]]:
+    """What naming a remembered voice (U-0001) added, and every label it changed in all stored episodes.
+
+    All its speakers become the profile, but those who do not sound like the others; arguments as for `name`.
+    """
+    with _changing(library, dry_run=dry_run) as changes:
+        added, believed = learn(library, name, voices_of(library, unknown), consent)
+        for voice in believed:
+            library.confirm(voice.audio_sha256, voice.speaker, name)
+        match_again(library)
+    return added, tuple(changes)
+
+
+def correct(
+    episode_key: str,
+    speaker: str,
+    name: str | None,
+    *,
+    library: Library,
+    consent: str | None = None,
+    dry_run: bool = False,
+) -> tuple[Enrollment | None, tuple[Change, ...]]:
+    """What saying who a wrongly named voice really is added, and every label it changed in all stored episodes.
+
+    The profile that was given, or suggested, is never given to this speaker again, and loses the voiceprints that it
+    got from this speaker. ``name`` None: it is nobody the library should name. Other arguments as for `name`.
+    """
+    with _changing(library, dry_run=dry_run) as changes:
+        episode = library.episode(episode_key)
+        voice, sha256 = voice_of(library, episode, speaker), episode.audio_sha256
+        wrong = episode.matches[speaker].profile
+        if wrong is not None and (name is None or key(wrong) != key(name)):
+            library.rule_out(sha256, speaker, wrong)
+            library.remove_voiceprints(wrong, contributed(library, wrong, voice))
+        added = None
+        if name is not None and voice.embeddings:
+            added, _ = learn(library, name, [voice], consent)
+        elif name is not None:
+            warning = f"{speaker} of {episode_key} says too little to learn from"
+            added = Enrollment(name, ensure_profile(library, name), 0, 0.0, (warning,))
+        library.confirm(sha256, speaker, name)
+        match_again(library)
+    return added, tuple(changes)
+
+
+def relabel(*, library: Library, dry_run: bool = False) -> tuple[Change, ...]:
+    """Every label that changes when all stored episodes are matched with the voices known now.
+
+    No audio is opened, and what a person confirmed stays.
+    """
+    with _changing(library, dry_run=dry_run) as changes:
+        match_again(library)
+    return tuple(changes)
+
+
+def merge(source: str, into: str, *, library: Library, dry_run: bool = False) -> tuple[Change, ...]:
+    """Every label that changes when two profiles of one person become one, called ``into``."""
+    with _changing(library, dry_run=dry_run) as changes:
+        library.merge_profiles(source, into)
+        match_again(library)
+    return tuple(changes)
+
+
+def rename(old: str, new: str, *, library: Library) -> tuple[Change, ...]:
+    """Every label that changes with a profile's name."""
+    with _changing(library) as changes:
+        library.rename_profile(old, new)
+    return tuple(changes)
+
+
+def forget(name: str, *, library: Library) -> Forgotten:
+    """What went when a person was erased; the name goes from the files too."""
+    known_as = library.profile(name).name
+    episodes = [sha256 for (sha256, _), own in library.names().items() if own == known_as]
+    forgotten = library.forget_profile(name)
+    rewrite_outputs(library, episodes)
+    return forgotten
+
+
+def ignore(unknown: str, ignored_as: str | None, *, library: Library) -> tuple[Change, ...]:
+    """Every label that changes when a remembered voice is to be ignored from now on ("ad"), or with None no more."""
+    with _changing(library) as changes:
+        library.unknowns.ignore(unknown, ignored_as)
+        match_again(library)
+    return tuple(changes)
+
+
+def split(unknown: str, speakers: Sequence[tuple[str, str]] = (), *, library: Library) -> tuple[str, ...]:
+    """The new unknowns made of a remembered voice that is several people; the one who talks most keeps the number.
+
+    speakers : (episode key, label) of those to take out together; none: those who sound apart are taken apart
+
+    Raises LibraryError when there is nothing to split.
+    """
+    with library.together():
+        heard = library.unknowns.get(unknown).speakers
+        if len(heard) < 2:
+            raise LibraryError(f"{unknown} is one speaker of one episode; voicematch correct EPISODE:SPEAKER")
+        if speakers:
+            parts = [[(library.episode(episode).audio_sha256, label) for episode, label in speakers]]
+            if len(set(parts[0])) >= len(heard):
+                raise LibraryError(f"these are all the speakers of {unknown}; leave one")
+        else:
+            voices = voices_of(library, unknown)
+            pooled = [centroid(voice.embeddings) for voice in voices]
+            groups = recognition.parts(
+                np.stack([voice.vector for voice in pooled]),
+                np.array([voice.seconds for voice in pooled]),
+                calibration=calibration_of(library),
+                steadiness=[steadiness(voice.embeddings) for voice in voices],
+            )
+            parts = [[(voices[row].audio_sha256, voices[row].speaker) for row in group] for group in groups[1:]]
+        made = library.unknowns.split(unknown, parts)
+    rewrite_outputs(library, [voice.audio_sha256 for voice in heard])
+    return made
+
+
+def merge_unknowns(source: str, into: str, *, library: Library) -> tuple[UnknownSpeaker, ...]:
+    """Where a remembered voice is heard after another one was found to be the same person, and became part of it.
+
+    What is ignored of the two stays ignored only if ``into`` is. Raises LibraryError when either is not there.
+    """
+    with library.together():
+        moved = library.unknowns.get(source).speakers
+        library.unknowns.merge(source, into)
+        match_again(library)
+        heard = library.unknowns.get(into).speakers
+    rewrite_outputs(library, [voice.audio_sha256 for voice in moved])
+    return heard
+
+
+@contextmanager
+def _changing(library: Library, *, dry_run: bool = False) -> Iterator[list[Change]]:
+    """One transaction; at its end the list holds every name that changed in it, and files follow what was kept."""
+    changes: list[Change] = []
+    with library.together(keep=not dry_run):
+        before = library.names()
+        yield changes
+        for (sha256, speaker), after in library.names().items():
+            if before.get((sha256, speaker)) != after:
+                changes.append(Change(sha256, speaker, before.get((sha256, speaker)), after))
+    if not dry_run:
+        rewrite_outputs(library, [change.audio_sha256 for change in changes])
+
+
+def rewrite_outputs(library: Library, audio_sha256s: Sequence[str]) -> tuple[Path, ...]:
+    """The files written again, with the names of today, of those that were written for these episodes.
+
+    As ``outputs.rewrite`` does it: what is gone, or was changed by somebody since, stays so.
+    """
+    return outputs.rewrite(library, audio_sha256s)

@@ -1,0 +1,120 @@
+"""The policy of names, put to work on a library: identifying, storing and matching again all come through here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from ..library import Library
+from ..types import Diarization, Embedding, LabelledEpisode, Match, Verdict, join_turns, talk_seconds
+from ..voices import rules
+from ..voices.match import match
+from ..voices.recognise import recognise
+from ..voices.rules import Said, Spoken
+from ..voices.score import Voiceprints
+from .learn import calibration_of
+
+
+def store(library: Library, episode: LabelledEpisode, embeddings: Mapping[str, Sequence[Embedding]]) -> LabelledEpisode:
+    """Store an episode, give its speakers names, and return it as it is then.
+
+    It is one transaction, so that a naming in another process comes wholly before or wholly after. The verdicts come
+    from what is stored, as those of `match_again` do. Where the episode changes what other verdicts hang on, as one
+    more voice of an ignored advertisement does, all episodes are matched again.
+    """
+    with library.together():
+        known, spoken = _hinges(library), episode.talk_seconds()
+        blank = match({}, known_voices(library), calibration=calibration_of(library), talk_seconds=spoken)
+        library.store_episode(replace(episode, matches=blank), embeddings)
+        _match(library, episode.audio_sha256)
+        if _hinges(library) != known:
+            match_again(library)
+        return replace(episode, matches=library.episode(episode.audio_sha256).matches)
+
+
+def match_again(library: Library) -> None:
+    """Give names to the speakers of all stored episodes, with the voices known now.
+
+    Doing it twice changes nothing: it goes on until no further voice is taken for one that is ignored, each of which
+    may take a name from somebody else. Such a voice keeps being ignored until a person says otherwise, so this ends.
+    """
+    while True:
+        known = _hinges(library)
+        _match(library, None)
+        if _hinges(library) == known:
+            return
+
+
+def joined(library: Library, episode: LabelledEpisode, diarization: Diarization, *, as_before: bool) -> Diarization:
+    """Put the speakers of a new answer that are one person under one label.
+
+    episode : the audio, embedder, diarizer, source and show of the answer are read
+    as_before : speakers whom an earlier answer by the same engines holds for one are one
+    """
+    carried = library.said.carried(replace(episode, turns=diarization.turns))
+    same = as_before and (carried.embedder, carried.diarizer) == (episode.embedder, episode.diarizer)
+    voiceprints, calibration = known_voices(library), calibration_of(library)
+    homes = library.shows.of_profiles()
+
+    def verdicts(one: Diarization, said: Said) -> dict[str, Match]:
+        spoken = Spoken(one.embeddings, talk_seconds(one.turns), said)
+        (found,) = rules.verdicts([spoken], voiceprints, homes, calibration=calibration)
+        return found
+
+    apart = verdicts(diarization, carried.said)
+    into = rules.one_person(apart, carried.origin, carried.said, as_before=same)
+    made = _join(diarization, into)
+    together = verdicts(made, carried.said)
+    told = {label for label in into if label in carried.said.confirmed or (same and label in carried.origin)}
+    # Those who sound alike, and together like several people, stay apart.
+    sure = {label: first for label, first in into.items() if label in told or together[first].verdict is Verdict.ACCEPT}
+    return made if len(sure) == len(into) else _join(diarization, sure)
+
+
+def known_voices(library: Library) -> Voiceprints:
+    """Return what speakers are matched with: every profile, and the ignored voices, which take no other's name."""
+    named, ignored = library.voiceprints(), library.unknowns.ignored_voiceprints()
+    if not ignored.profiles:
+        return named
+    if not named.profiles:
+        return ignored
+    return Voiceprints(
+        profiles=named.profiles + ignored.profiles,
+        vectors=np.concatenate([named.vectors, ignored.vectors]),
+        seconds=np.concatenate([named.seconds, ignored.seconds]),
+    )
+
+
+def _match(library: Library, audio_sha256: str | None) -> None:
+    """Give names to the speakers of one stored episode, or of all, and numbers to those who have no name."""
+    calibration, said = calibration_of(library), library.said.of_episodes(audio_sha256)
+    stored = list(library.all_speaker_embeddings(audio_sha256).episodes())
+    spoken = (Spoken(one.embeddings, one.talk_seconds, said[one.audio_sha256]) for one in stored)
+    found = rules.verdicts(spoken, known_voices(library), library.shows.of_profiles(), calibration=calibration)
+    library.set_matches({one.audio_sha256: matches for one, matches in zip(stored, found, strict=True)})
+    library.unknowns.remember(partial(recognise, calibration=calibration))
+
+
+def _hinges(library: Library) -> tuple[object, ...]:
+    """What the verdicts on all episodes hang on, of that which storing an episode may change."""
+    ignored = library.unknowns.ignored_voiceprints()
+    return ignored.profiles, ignored.vectors.tobytes(), library.shows.of_profiles()
+
+
+def _join(diarization: Diarization, into: Mapping[str, str]) -> Diarization:
+    """The same answer with some labels in place of others."""
+    if not into:
+        return diarization
+    embeddings: dict[str, tuple[Embedding, ...]] = {}
+    for label in sorted(diarization.embeddings):
+        first = into.get(label, label)
+        together = (*embeddings.get(first, ()), *diarization.embeddings[label])
+        embeddings[first] = tuple(sorted(together, key=lambda e: e.start))
+    turns, exclusive = (
+        join_turns(replace(turn, speaker=into.get(turn.speaker, turn.speaker)) for turn in of_all)
+        for of_all in (diarization.turns, diarization.exclusive)
+    )
+    return replace(diarization, turns=turns, embeddings=embeddings, exclusive=exclusive)
