@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from ..errors import LibraryError
 from ..types import Chapter, Embedding, LabelledEpisode, Line, Turn, Word
-from . import matches, said, vectors
+from . import folding, matches, said, vectors
 from .database import insert, now
 from .said import Before
 from .schema import candidates, episodes, lines, speaker_embeddings, speakers, turns
@@ -137,13 +137,15 @@ def _turn_rows(episode_id: int, of_episode: Sequence[Turn], ids: Mapping[str, in
 def _line_rows(episode_id: int, of_episode: Sequence[Line]) -> Iterator[dict[str, Any]]:
     for position, line in enumerate(of_episode):
         words = [[float(word.start), float(word.end), storable(word.text), word.speaker] for word in line.words]
+        text = storable(line.text)
         yield {
             "episode_id": episode_id,
             "position": position,
             "start": float(line.start),
             "stop": float(line.end),
             "speaker": line.speaker,
-            "text": storable(line.text),
+            "text": text,
+            "folded": folding.folded(text),
             "words": json.dumps(words, ensure_ascii=False, separators=(",", ":")) if words else None,
             "others": json.dumps(line.others, ensure_ascii=False) if line.others else None,
         }

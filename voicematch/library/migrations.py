@@ -13,12 +13,13 @@ from sqlalchemy import Column, ForeignKey, Table
 
 from ..errors import LibraryError
 from ..voices.score import steadiness
-from . import schema, vectors
+from . import folding, schema, vectors
 from .database import Database, add_column, now
 from .schema import (
     episodes,
     job_outputs,
     jobs,
+    lines,
     outputs,
     profiles,
     ruled_out,
@@ -86,6 +87,34 @@ def add_steadiness(connection: sa.Connection) -> None:
         connection.execute(unknown_speakers.update().where(own).values(steadiness=steady))
 
 
+def fold_lines(connection: sa.Connection) -> None:
+    """The step from a library whose search knew neither scripts without blanks nor letters like ł."""
+    is_sqlite = connection.dialect.name == "sqlite"
+    if is_sqlite:
+        for trigger in ("lines_inserted", "lines_deleted", "lines_updated"):
+            connection.exec_driver_sql(f"DROP TRIGGER {trigger}")
+        connection.exec_driver_sql("DROP TABLE lines_fts")
+    else:
+        connection.exec_driver_sql("DROP INDEX lines_words")
+    add_column(connection, lines.c.folded)
+    last = 0
+    while rows := connection.execute(_after(last)).all():
+        last = rows[-1].id
+        changed = [(row.id, folding.folded(row.text)) for row in rows]
+        for line, text in changed:
+            if text is not None:
+                connection.execute(lines.update().where(lines.c.id == line).values(folded=text))
+    for statement in schema.SEARCH_ON_SQLITE if is_sqlite else schema.SEARCH_ON_POSTGRESQL:
+        connection.exec_driver_sql(statement)
+    if is_sqlite:
+        connection.exec_driver_sql("INSERT INTO lines_fts(lines_fts) VALUES ('rebuild')")
+
+
+def _after(line: int) -> sa.Select[tuple[int, str]]:
+    """Some thousand lines at a time, so that a large library is never in memory whole."""
+    return sa.select(lines.c.id, lines.c.text).where(lines.c.id > line).order_by(lines.c.id).limit(5_000)
+
+
 FIRST = "0001_first"
 STEPS: tuple[Step, ...] = (
     ("0002_jobs", create_jobs),
@@ -93,6 +122,7 @@ STEPS: tuple[Step, ...] = (
     ("0004_outputs", create_outputs),
     ("0005_shows", add_show_and_chapters),
     ("0006_steadiness", add_steadiness),
+    ("0007_folded", fold_lines),
 )
 """What was changed after the first schema, oldest first. Released steps are never edited."""
 

@@ -137,6 +137,7 @@ turns = Table(
 )
 
 # ``speaker`` is what the line says: a local label, or a name read from a transcript file, or nothing.
+# ``folded`` is what the search index has in place of the text, NULL where that is the text itself (folding.py).
 lines = Table(
     "lines",
     metadata,
@@ -149,29 +150,32 @@ lines = Table(
     Column("text", Text, nullable=False),
     Column("words", Text),
     Column("others", Text),
+    Column("folded", Text),
     sa.UniqueConstraint("episode_id", "position"),
 )
 
 # An external-content index keeps the words of a line once. The triggers also run for rows deleted by a cascade.
-for statement in (
+SEARCH_ON_SQLITE = (
+    "CREATE VIEW lines_sought AS SELECT id, coalesce(folded, text) AS text FROM lines",
     "CREATE VIRTUAL TABLE lines_fts USING fts5"
-    "(text, content='lines', content_rowid='id', tokenize='unicode61 remove_diacritics 2')",
+    "(text, content='lines_sought', content_rowid='id', tokenize='unicode61 remove_diacritics 2')",
     "CREATE TRIGGER lines_inserted AFTER INSERT ON lines BEGIN"
-    " INSERT INTO lines_fts(rowid, text) VALUES (new.id, new.text); END",
+    " INSERT INTO lines_fts(rowid, text) VALUES (new.id, coalesce(new.folded, new.text)); END",
     "CREATE TRIGGER lines_deleted AFTER DELETE ON lines BEGIN"
-    " INSERT INTO lines_fts(lines_fts, rowid, text) VALUES ('delete', old.id, old.text); END",
-    "CREATE TRIGGER lines_updated AFTER UPDATE OF text ON lines BEGIN"
-    " INSERT INTO lines_fts(lines_fts, rowid, text) VALUES ('delete', old.id, old.text);"
-    " INSERT INTO lines_fts(rowid, text) VALUES (new.id, new.text); END",
-):
-    sa.event.listen(lines, "after_create", sa.DDL(statement).execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]
-sa.event.listen(
-    lines,
-    "after_create",
-    sa.DDL("CREATE INDEX lines_words ON lines USING gin (to_tsvector('simple'::regconfig, text))").execute_if(  # type: ignore[no-untyped-call]
-        dialect="postgresql"
-    ),
+    " INSERT INTO lines_fts(lines_fts, rowid, text) VALUES ('delete', old.id, coalesce(old.folded, old.text)); END",
+    "CREATE TRIGGER lines_updated AFTER UPDATE OF text, folded ON lines BEGIN"
+    " INSERT INTO lines_fts(lines_fts, rowid, text) VALUES ('delete', old.id, coalesce(old.folded, old.text));"
+    " INSERT INTO lines_fts(rowid, text) VALUES (new.id, coalesce(new.folded, new.text)); END",
 )
+# The words as SQLite's parser finds them, which knows neither addresses nor compounds.
+SOUGHT_ON_POSTGRESQL = (
+    "to_tsvector('simple'::regconfig, coalesce(folded, regexp_replace(text, '[^A-Za-z0-9]+', ' ', 'g')))"
+)
+SEARCH_ON_POSTGRESQL = (f"CREATE INDEX lines_words ON lines USING gin ({SOUGHT_ON_POSTGRESQL})",)
+for dialect, statements in (("sqlite", SEARCH_ON_SQLITE), ("postgresql", SEARCH_ON_POSTGRESQL)):
+    for statement in statements:
+        made = sa.DDL(statement).execute_if(dialect=dialect)  # type: ignore[no-untyped-call]
+        sa.event.listen(lines, "after_create", made)
 
 
 jobs = Table(

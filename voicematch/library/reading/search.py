@@ -11,11 +11,9 @@ import sqlalchemy as sa
 
 from ...errors import LibraryError
 from ...types import Verdict
-from .. import profiles
-from ..schema import episodes, lines, speakers
+from .. import folding, profiles
+from ..schema import SOUGHT_ON_POSTGRESQL, episodes, lines, speakers
 from ..schema import profiles as profiles_table
-
-MARK, UNMARK = "\x02", "\x03"  # around each found word; no transcript holds these
 
 TERM = re.compile(r'"([^"]*)"?(\*?)|(\S+)')
 
@@ -57,7 +55,7 @@ def terms(words: str) -> list[tuple[str, bool]]:
     for phrase, star, word in TERM.findall(words):
         text, prefix = (phrase, bool(star)) if not word else (word.rstrip("*"), word.endswith("*"))
         text = " ".join(text.replace('"', " ").replace("\x00", " ").split())
-        if any(character.isalnum() for character in text):
+        if folding.tokens(text):
             found.append((text, prefix))
     if not found:
         raise LibraryError(f"{words!r}: no word to search for")
@@ -79,7 +77,8 @@ def search(
     speaker : a name, a profile's or one that transcripts give
     profile : the id of the profile that was accepted as who says the line
     """
-    asked = _asked(connection, words)
+    wanted_words = terms(words)
+    asked = _asked(connection, wanted_words)
     by_whom: Any = sa.true()
     if speaker is not None:
         by_whom = _spoken_by(connection, speaker)
@@ -100,14 +99,13 @@ def search(
             lines.c.stop,
             lines.c.text,
             sa.func.coalesce(profiles_table.c.name, lines.c.speaker).label("speaker"),
-            asked.marked.label("marked"),
             *(episodes.c[name] for name in ("audio_sha256", "source", "title", "date")),
         )
-        .select_from(asked.with_lines)
+        .select_from(lines)
         .join(episodes, episodes.c.id == lines.c.episode_id)
         .outerjoin(speakers, _SAYS_IT)
         .outerjoin(profiles_table, profiles_table.c.id == speakers.c.profile_id)
-        .where(asked.holds, asked.line_id.in_(ids))
+        .where(lines.c.id.in_(ids))
     )
     row_by_id = {row.id: row for row in connection.execute(shown)}
     rows = [row_by_id[one] for one in ids]
@@ -122,7 +120,7 @@ def search(
             end=row.stop,
             speaker=row.speaker,
             text=row.text,
-            marks=spans(row.marked),
+            marks=folding.marks(row.text, wanted_words),
             before=neighbours.get((row.episode_id, row.position - 1), ""),
             after=neighbours.get((row.episode_id, row.position + 1), ""),
         )
@@ -130,7 +128,7 @@ def search(
 
 def count(connection: sa.Connection, words: str, *, profile: int | None, since: str | None, most: int) -> int:
     """How many lines hold all the words; ``most`` when there are as many or more."""
-    asked = _asked(connection, words)
+    asked = _asked(connection, terms(words))
     found = asked.index if profile is None and since is None else asked.with_lines
     if profile is not None:
         found = found.join(speakers, sa.and_(_SAYS_IT, speakers.c.profile_id == profile))
@@ -155,7 +153,7 @@ class _Asked:
     """What is asked for, in the words of a database.
 
     index : the table that tells which lines hold the words; with_lines : that and the lines themselves
-    line_id : of the index; marked : the text with marks around what was found
+    line_id : of the index
     """
 
     index: Any
@@ -163,16 +161,16 @@ class _Asked:
     line_id: Any
     holds: Any
     rank: Any
-    marked: Any
 
 
-def _asked(connection: sa.Connection, words: str) -> _Asked:
-    return _in_fts5(terms(words)) if connection.dialect.name == "sqlite" else _in_postgresql(terms(words))
+def _asked(connection: sa.Connection, asked: Sequence[tuple[str, bool]]) -> _Asked:
+    sought = [one for text, is_open in asked for one in folding.sought(text, is_open=is_open)]
+    return _in_fts5(sought) if connection.dialect.name == "sqlite" else _in_postgresql(sought)
 
 
-def _in_fts5(asked: Sequence[tuple[str, bool]]) -> _Asked:
+def _in_fts5(sought: Sequence[folding.Sought]) -> _Asked:
     """Every term is an FTS5 string: nothing a person types is syntax."""
-    query = " ".join(f'"{text}"{" *" if prefix else ""}' for text, prefix in asked)
+    query = " ".join(f'"{" ".join(one.words)}"{" *" if one.is_open else ""}' for one in sought)
     index = sa.table("lines_fts", sa.column("rowid", sa.Integer))
     return _Asked(
         index=index,
@@ -180,26 +178,26 @@ def _in_fts5(asked: Sequence[tuple[str, bool]]) -> _Asked:
         line_id=index.c.rowid,
         holds=sa.literal_column("lines_fts").op("MATCH")(query),
         rank=sa.literal_column("bm25(lines_fts)"),
-        marked=sa.func.highlight(sa.literal_column("lines_fts"), 0, MARK, UNMARK),
     )
 
 
-def _in_postgresql(asked: Sequence[tuple[str, bool]]) -> _Asked:
+def _in_postgresql(sought: Sequence[folding.Sought]) -> _Asked:
+    """Every word is letters and digits alone: nothing a person types is syntax."""
     simple: Any = sa.literal_column("'simple'::regconfig")
     query: Any = None
-    for text, prefix in asked:
-        quoted = "'" + text.replace("\\", "\\\\").replace("'", "''") + "':*"
-        term = sa.func.to_tsquery(simple, quoted) if prefix else sa.func.phraseto_tsquery(simple, text)
+    for one in sought:
+        text = " <-> ".join(f"'{word}'" for word in one.words) + (":*" if one.is_open else "")
+        term = sa.func.to_tsquery(simple, text)
         query = term if query is None else query.op("&&")(term)
-    vector = sa.func.to_tsvector(simple, lines.c.text)
-    options = f"HighlightAll=true, StartSel={MARK}, StopSel={UNMARK}"
+    vector: Any = sa.literal_column(
+        SOUGHT_ON_POSTGRESQL.replace("folded", "lines.folded").replace("(text", "(lines.text")
+    )
     return _Asked(
         index=lines,
         with_lines=lines,
         line_id=lines.c.id,
         holds=vector.op("@@")(query),
         rank=-sa.func.ts_rank_cd(vector, query),
-        marked=sa.func.ts_headline(simple, lines.c.text, query, options),
     )
 
 
@@ -229,21 +227,3 @@ def _neighbours(connection: sa.Connection, rows: Sequence[Any]) -> dict[tuple[in
         for row in connection.execute(sa.select(lines.c.episode_id, lines.c.position, lines.c.text).where(here)):
             texts[row.episode_id, row.position] = row.text
     return texts
-
-
-def spans(marked: str) -> tuple[tuple[int, int], ...]:
-    """(start, end) of each marked stretch, counted without the marks.
-
-    >>> spans("on \\x02continual\\x03 learning")
-    ((3, 12),)
-    """
-    found = []
-    position = start = 0
-    for piece in re.split(f"([{MARK}{UNMARK}])", marked):
-        if piece == MARK:
-            start = position
-        elif piece == UNMARK:
-            found.append((start, position))
-        else:
-            position += len(piece)
-    return tuple(found)
