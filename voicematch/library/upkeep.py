@@ -14,8 +14,11 @@ import numpy as np
 import sqlalchemy as sa
 
 from ..errors import LibraryError, OutputExists
-from . import schema
+from . import folding, schema
 from .database import Database, one_line_errors
+
+
+UNINDEXED = "the search index does not agree with the lines"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,15 @@ def findings(database: Database, embedder: str | None, dimension: int | None) ->
     """What is wrong with the library, one line each; empty when all is well."""
     found = list(_sqlite_findings(database)) if database.path else []
     with database.read() as connection:
+        if UNINDEXED not in found and not _are_folded(connection):
+            found.append(UNINDEXED)
         return found + list(_vector_findings(connection, embedder, dimension))
+
+
+def _are_folded(connection: sa.Connection) -> bool:
+    """Whether the search index has every line as it is today."""
+    of_lines = sa.select(schema.lines.c.text, schema.lines.c.folded).execution_options(yield_per=10_000)
+    return all(folding.folded(text) == folded for text, folded in connection.execute(of_lines))
 
 
 def _sqlite_findings(database: Database) -> Iterator[str]:
@@ -76,7 +87,7 @@ def _sqlite_findings(database: Database) -> Iterator[str]:
             connection.execute("INSERT INTO lines_fts(lines_fts, rank) VALUES ('integrity-check', 1)")
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorname.startswith("SQLITE_CORRUPT"):
-                yield "the search index does not agree with the lines"
+                yield UNINDEXED
             elif not error.sqlite_errorname.startswith("SQLITE_READONLY"):  # this one check is worded as a write
                 raise
 
