@@ -13,11 +13,12 @@ import string
 import unicodedata
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from . import formats
 from .errors import OutputExists, VoicematchError
-from .library import Library
+from .library import Library, Output
 from .types import LabelledEpisode
 
 FIELDS = ("show", "date", "year", "title", "season", "episode", "name")
@@ -36,7 +37,7 @@ def write(library: Library, episode: LabelledEpisode, files: Sequence[tuple[Path
     """
     texts = [(path, form, formats.FORMATS[form](episode)) for path, form in files]
     expected = [(path.absolute(), form, _digest(text.encode()), _digest_at(path)) for path, form, text in texts]
-    library.outputs.expect(episode.audio_sha256, expected)
+    library.outputs.expect(episode.audio_sha256, expected, (episode.source, episode.title, episode.show))
     for path, _, text in texts:
         write_atomically(path, text)
 
@@ -52,29 +53,33 @@ def refuse_changed(library: Library, paths: Sequence[Path]) -> None:
 def rewrite(library: Library, audio_sha256s: Sequence[str]) -> tuple[Path, ...]:
     """The files written again, with the names of today, of those that were written for these episodes.
 
-    A file that is gone stays gone; one that was changed since, or cannot be written, is reported in the log, and the
-    others follow.
+    A file that is gone stays gone, and is forgotten; one that was changed since, or cannot be written, is left. The log
+    says so of each, and the others follow.
     """
     written = []
     for sha256 in dict.fromkeys(audio_sha256s):
         files = [output for output in library.outputs.of(sha256) if output.format in formats.FORMATS]
-        stale: list[tuple[Path, str]] = []
+        stale: list[Output] = []
         for output in files:
             digest = _digest_at(output.path)
             if digest is not None and output.is_ours(digest):
-                stale.append((output.path, output.format))
+                stale.append(output)
             elif output.path.exists():
                 why = "was changed since it was written" if digest is not None else "cannot be read"
                 log.warning("%s %s; it still shows the names of before", output.path, why)
+            else:
+                log.warning("%s is gone; if it was moved, the file still shows the names of before", output.path)
+                library.outputs.forget(output.path)
         episode = library.episode(sha256) if stale else None
-        for path, form in stale:
+        for output in stale:
             assert episode is not None
+            source, title, show = output.written_as or (episode.source, episode.title, episode.show)
             try:
-                write(library, episode, [(path, form)])
+                write(library, replace(episode, source=source, title=title, show=show), [(output.path, output.format)])
             except VoicematchError as error:
                 log.warning("%s; it still shows the names of before", error)
             else:
-                written.append(path)
+                written.append(output.path)
     return tuple(written)
 
 

@@ -478,7 +478,10 @@ def test_a_file_that_somebody_changed_is_theirs(
     with caplog.at_level(logging.WARNING):
         naming.name_unknown("U-0001", "Ada", library=library, consent="public")
     assert edited.read_text(encoding="utf-8") == "by hand"
-    assert caplog.messages == [f"{edited} was changed since it was written; it still shows the names of before"]
+    assert caplog.messages == [
+        f"{edited} was changed since it was written; it still shows the names of before",
+        f"{gone} is gone; if it was moved, the file still shows the names of before",
+    ]
     assert "Ada" in left.read_text(encoding="utf-8")
     assert not gone.exists()
     with pytest.raises(OutputExists, match=r"edited\.txt was changed since voicematch wrote it; --force overwrites it"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import logging
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
@@ -13,11 +14,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..errors import LibraryError
+from ..net.addresses import is_address
 from ..types import Chapter, Embedding, LabelledEpisode, Line, Turn, Word
 from . import folding, matches, said, vectors
 from .database import insert, now
 from .said import Before
-from .schema import candidates, episodes, lines, speaker_embeddings, speakers, turns
+from .schema import candidates, episodes, known_as, lines, speaker_embeddings, speakers, turns
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +95,7 @@ def _replace_episode(connection: sa.Connection, episode: LabelledEpisode) -> int
     source = storable(episode.source)
     values = {
         "source": source,
-        "name": PurePath(source.partition("?")[0]).stem,
+        "name": _stem(source),
         "title": storable(episode.title),
         "date": episode.date,
         "duration": float(episode.duration),
@@ -109,11 +111,27 @@ def _replace_episode(connection: sa.Connection, episode: LabelledEpisode) -> int
     sha256 = episode.audio_sha256
     known = connection.scalar(sa.select(episodes.c.id).where(episodes.c.audio_sha256 == sha256))
     if known is None:
-        return insert(connection, episodes, audio_sha256=sha256, **values)
+        made = insert(connection, episodes, audio_sha256=sha256, **values)
+        _remember_name(connection, made, episode)
+        return made
+    _remember_name(connection, int(known), episode)
     connection.execute(episodes.update().where(episodes.c.id == known).values(values))
     connection.execute(lines.delete().where(lines.c.episode_id == known))
     connection.execute(speakers.delete().where(speakers.c.episode_id == known))  # takes turns and voices with it
     return int(known)
+
+
+def _remember_name(connection: sa.Connection, episode_id: int, episode: LabelledEpisode) -> None:
+    """Adds a name to those under which the episode is found."""
+    source = storable(episode.source)
+    same = (known_as.c.episode_id == episode_id) & (known_as.c.source == source)
+    connection.execute(known_as.delete().where(same))
+    values = {"title": storable(episode.title), "show": storable(episode.show), "name": _stem(source)}
+    connection.execute(known_as.insert().values(episode_id=episode_id, source=source, **values))
+
+
+def _stem(source: str) -> str:
+    return PurePath(source.partition("?")[0]).stem
 
 
 def _warn_of_lost(audio_sha256: str, before: Sequence[Before], carried: Mapping[str, Before]) -> None:
@@ -200,13 +218,19 @@ def find(connection: sa.Connection, key: str) -> int:
     Raises LibraryError that names the choices when there are several, or what comes close when there is none.
     """
     stored = storable(key.strip())
+    path = stored if is_address(stored) else os.path.realpath(stored)
+    also = sa.select(known_as.c.episode_id)
     asked = (
         (episodes.c.source == stored) | (episodes.c.audio_sha256 == stored.lower()),
+        (episodes.c.source == path) | episodes.c.id.in_(also.where(known_as.c.source.in_([stored, path]))),
         episodes.c.audio_sha256.startswith(stored.lower())
         if re.fullmatch(rf"[0-9a-fA-F]{{{SHORTEST_PREFIX},64}}", stored)
         else None,
         (episodes.c.name == stored) | (episodes.c.title == stored),
         episodes.c.name == PurePath(stored).stem,
+        episodes.c.id.in_(
+            also.where((known_as.c.name.in_([stored, PurePath(stored).stem])) | (known_as.c.title == stored))
+        ),
     )
     for condition in asked:
         if condition is None:

@@ -19,6 +19,7 @@ from .schema import (
     episodes,
     job_outputs,
     jobs,
+    known_as,
     lines,
     outputs,
     profiles,
@@ -53,7 +54,18 @@ def create_jobs(connection: sa.Connection) -> None:
 
 def create_outputs(connection: sa.Connection) -> None:
     """The step from a library that knows the files of its backlog only, and not what it wrote there."""
-    schema.metadata.create_all(connection, tables=[outputs])
+    first = sa.MetaData()
+    episodes.to_metadata(first)
+    Table(
+        "outputs",
+        first,
+        Column("path", sa.Text, primary_key=True),
+        Column("episode_id", schema.ID, ForeignKey("episodes.id", ondelete="CASCADE"), nullable=False, index=True),
+        Column("format", sa.Text, nullable=False),
+        Column("digest", sa.Text),
+        Column("digest_before", sa.Text),
+    )
+    first.create_all(connection, tables=[first.tables["outputs"]])
 
 
 def create_unknowns(connection: sa.Connection) -> None:
@@ -110,6 +122,15 @@ def fold_lines(connection: sa.Connection) -> None:
         connection.exec_driver_sql("INSERT INTO lines_fts(lines_fts) VALUES ('rebuild')")
 
 
+def remember_names(connection: sa.Connection) -> None:
+    """The step from a library that knew the last name of a sound only."""
+    schema.metadata.create_all(connection, tables=[known_as])
+    known = sa.select(episodes.c.id, episodes.c.source, episodes.c.name, episodes.c.title, episodes.c.show)
+    connection.execute(known_as.insert().from_select(["episode_id", "source", "name", "title", "show"], known))
+    for column in (outputs.c.source, outputs.c.title, outputs.c.show):
+        add_column(connection, column)
+
+
 def _after(line: int) -> sa.Select[tuple[int, str]]:
     """Some thousand lines at a time, so that a large library is never in memory whole."""
     return sa.select(lines.c.id, lines.c.text).where(lines.c.id > line).order_by(lines.c.id).limit(5_000)
@@ -123,6 +144,7 @@ STEPS: tuple[Step, ...] = (
     ("0005_shows", add_show_and_chapters),
     ("0006_steadiness", add_steadiness),
     ("0007_folded", fold_lines),
+    ("0008_names", remember_names),
 )
 """What was changed after the first schema, oldest first. Released steps are never edited."""
 

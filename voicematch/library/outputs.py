@@ -12,17 +12,23 @@ from typing import Any
 import sqlalchemy as sa
 
 from .database import Database
+from .episodes import storable
 from .jobs import State
 from .schema import episodes, job_outputs, jobs, outputs
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A file of an episode. ``digests``: sha256 of what voicematch may have left there; empty when it is not known."""
+    """A file of an episode.
+
+    digests : sha256 of what voicematch may have left there; empty when it is not known
+    written_as : (source, title, show) of the episode then, which may have other names too; None when not known
+    """
 
     path: Path
     format: str
     digests: frozenset[str] = frozenset()
+    written_as: tuple[str, str, str] | None = None
 
     def is_ours(self, digest: str) -> bool:
         """Whether a file with this content is as voicematch left it."""
@@ -55,8 +61,15 @@ class Outputs:
         with self._database.read() as connection:
             return {output.path: output for output in map(_output, connection.execute(wanted))}
 
-    def expect(self, audio_sha256: str, written: Sequence[tuple[Path, str, str, str | None]]) -> None:
+    def expect(
+        self,
+        audio_sha256: str,
+        written: Sequence[tuple[Path, str, str, str | None]],
+        written_as: tuple[str, str, str] = ("", "", ""),
+    ) -> None:
         """Records what is about to be written for a stored episode: (path, format, sha256, sha256 of what is there).
+
+        written_as : (source, title, show)
 
         Before, not after: a process that is killed in between leaves a file that is known either way.
         """
@@ -67,9 +80,17 @@ class Outputs:
             connection.execute(outputs.delete().where(outputs.c.path.in_([str(path) for path, *_ in written])))
             for path, form, digest, before in written:
                 values = {"path": str(path), "format": form, "digest": digest, "digest_before": before}
+                values |= dict(zip(("source", "title", "show"), map(storable, written_as), strict=True))
                 connection.execute(outputs.insert().values(episode_id=episode, **values))
+
+    def forget(self, path: Path) -> None:
+        """Follows a file no more."""
+        with self._database.write() as connection:
+            for table in (outputs, job_outputs):
+                connection.execute(table.delete().where(table.c.path == str(path)))
 
 
 def _output(row: Any) -> Output:
     digests = frozenset(digest for digest in (row.digest, row.digest_before) if digest is not None)
-    return Output(Path(row.path), row.format, digests)
+    written_as = (row.source, row.title or "", row.show or "") if row.source else None
+    return Output(Path(row.path), row.format, digests, written_as)

@@ -88,6 +88,18 @@ episodes = Table(
     Column("chapters", Text),
 )
 
+# The same sound may come from several places: a copy under another name, the feeds of two shows.
+known_as = Table(
+    "known_as",
+    metadata,
+    Column("episode_id", ID, ForeignKey("episodes.id", ondelete="CASCADE"), primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("name", Text, nullable=False, index=True),
+    Column("title", Text, nullable=False),
+    Column("show", Text, nullable=False),
+    sa.Index("known_as_source", "source"),
+)
+
 # ``confirmed`` is when a person said so; no machine changes such a row's match.
 speakers = Table(
     "speakers",
@@ -218,6 +230,7 @@ job_outputs = Table(
 
 # digest : sha256 of what was last written there, or was about to be; NULL for files of an older library
 # digest_before : of what was there before that, for when the writing never came about
+# source, title, show : as which the episode was written there; NULL for files of an older library
 outputs = Table(
     "outputs",
     metadata,
@@ -226,6 +239,9 @@ outputs = Table(
     Column("format", Text, nullable=False),
     Column("digest", Text),
     Column("digest_before", Text),
+    Column("source", Text),
+    Column("title", Text),
+    Column("show", Text),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import PurePath
 
 import sqlalchemy as sa
@@ -22,6 +23,27 @@ def show_of(show: str | None, source: str, *, folders: bool = False) -> str:
     host = re.match(r"https?://(?:[^/@]*@)?([^/:]+)", source)
     folder = PurePath(source.replace("\\", "/")).parent.name if folders else ""
     return show or (host[1] if host else folder)
+
+
+_DAY = re.compile(r"(?<![0-9])((?:19|20)[0-9]{2})-([01][0-9])-([0-3][0-9])(?![0-9])")
+_DAY_FIRST = re.compile(r"((?:19|20)[0-9]{2})[._ ]?([01][0-9])[._ ]?([0-3][0-9])(?=[ ._-]|$)")
+
+
+def day_in_name(name: str) -> tuple[str | None, str]:
+    """(ISO 8601 day, the rest) of a file's name; (None, the name) when there is no such day in it.
+
+    >>> day_in_name("2024-06-14 Title"), day_in_name("20240614_Title"), day_in_name("Title 99")
+    (('2024-06-14', 'Title'), ('2024-06-14', 'Title'), (None, 'Title 99'))
+    """
+    found = _DAY.search(name) or _DAY_FIRST.match(name)
+    if found is None:
+        return None, name
+    try:
+        day = date(*map(int, found.groups())).isoformat()
+    except ValueError:
+        return None, name
+    rest = " ".join(part.strip(" ._-") for part in (name[: found.start()], name[found.end() :]))
+    return day, rest.strip() or name
 
 
 def by_episode(connection: sa.Connection) -> dict[int, str]:

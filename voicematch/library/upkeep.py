@@ -17,7 +17,6 @@ from ..errors import LibraryError, OutputExists
 from . import folding, schema
 from .database import Database, one_line_errors
 
-
 UNINDEXED = "the search index does not agree with the lines"
 
 

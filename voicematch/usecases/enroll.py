@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from ..audio import Audio, encode_clip
 from ..audio.spans import Excerpt, sound_of
 from ..errors import AudioError
 from ..library import Library
+from ..net.addresses import is_address
 from ..types import Progress
 from ..voices.sample import check, quality
 from .chosen import BUILT_IN, Engines
@@ -60,7 +62,7 @@ def enroll(
         embeddings,
         embedder=embedder.name,
         consent=consent,
-        source=str(source),
+        source=str(source) if is_address(source) else os.path.realpath(source),
         audio_sha256=audio.sha256,
         clip=clip,
     )
