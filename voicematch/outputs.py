@@ -70,7 +70,7 @@ def rewrite(library: Library, audio_sha256s: Sequence[str]) -> tuple[Path, ...]:
             else:
                 log.warning("%s is gone; if it was moved, the file still shows the names of before", output.path)
                 library.outputs.forget(output.path)
-        episode = library.episode(sha256) if stale else None
+        episode = library.episodes.get(sha256) if stale else None
         for output in stale:
             assert episode is not None
             source, title, show = output.written_as or (episode.source, episode.title, episode.show)

@@ -190,7 +190,7 @@ class Worker:
         if sha256 is None:
             return None
         try:
-            episode = self._library.episode(sha256)
+            episode = self._library.episodes.get(sha256)
         except LibraryError:  # removed since
             return None
         if job.about.get("transcripts") and not episode.lines:

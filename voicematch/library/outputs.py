@@ -12,8 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from .database import Database
-from .episodes import storable
 from .jobs import State
+from .keys import storable
 from .schema import episodes, job_outputs, jobs, outputs
 
 
