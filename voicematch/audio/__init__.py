@@ -19,7 +19,7 @@ from .clips import decode_clip, encode_clip
 from .decoding import SAMPLE_RATE, Facts, chunks_from, complete_pass, expected_seconds, opened, reblocked
 from .tracks import EVERYTHING, Choice, tracks_heard
 
-__all__ = ["SAMPLE_RATE", "Audio", "Choice", "decode_clip", "encode_clip"]
+__all__ = ["EVERYTHING", "SAMPLE_RATE", "Audio", "Choice", "decode_clip", "encode_clip"]
 
 MOST_BYTES = 8 << 30  # of a download; a live stream never ends, and a day of CD sound in FLAC is about this
 

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import Timestamp, engine_options, json_option, library_option, open_engines, quiet_option
+from .options import (
+    Timestamp,
+    choice_of,
+    choice_options,
+    engine_options,
+    json_option,
+    library_option,
+    open_engines,
+    quiet_option,
+)
 from .terminal import print_json, progress_bar
 
 if TYPE_CHECKING:
@@ -28,6 +37,8 @@ CONSENT_HELP = (
 @click.option("--speaker", metavar="SPEAKER_00", help="Which voice, in a file of several (as `identify` labels them).")
 @click.option("--consent", type=click.Choice(("self", "permission", "public")), required=True, help=CONSENT_HELP)
 @click.option("--role", help="host, guest …: shown with the profile.")
+@click.option("--force", is_flag=True, help="Add a voice that does not sound like the NAME known so far.")
+@choice_options
 @click.option("--no-clip", is_flag=True, help="Keep the vectors alone; a later model then cannot re-embed this voice.")
 @engine_options
 @json_option
@@ -43,6 +54,9 @@ def enroll(
     speaker: str | None,
     consent: str,
     role: str | None,
+    force: bool,
+    track: int | None,
+    channel: int | None,
     no_clip: bool,
     diarizer: str | None,
     embedder: str | None,
@@ -76,6 +90,8 @@ def enroll(
             consent=consent,
             role=role,
             keep_clip=not no_clip,
+            force=force,
+            choice=choice_of(track, channel),
             engines=engines,
             progress=progress,
         )
@@ -83,6 +99,9 @@ def enroll(
         click.echo(f"warning: {warning}", err=True)
     if as_json:
         print_json(dataclasses.asdict(added))
+        return
+    if not added.created and added.num_voiceprints == 0:
+        click.echo(f"{added.profile} has this clip already; nothing is new")
         return
     click.echo(
         f"{'Enrolled' if added.created else 'Added to'} {added.profile}: "

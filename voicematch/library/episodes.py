@@ -17,7 +17,7 @@ from .keys import profile_id, storable
 from .pins import Pin
 from .reading.episodes import Appearance, EpisodeSummary, appearances, summaries
 from .said import Before
-from .schema import candidates, episodes, known_as, lines, speaker_embeddings, speakers, turns
+from .schema import candidates, episodes, known_as, lines, profiles, speaker_embeddings, speakers, turns
 
 log = logging.getLogger(__name__)
 
@@ -97,9 +97,12 @@ def _store(
     }
     before = said.speakers_before(connection, episode.audio_sha256)
     carried = said.origins(before, episode.turns)
-    _warn_of_lost(episode.audio_sha256, before, carried)
     episode_id = _replace_episode(connection, episode)
     names = matches.Names(connection)
+    held = {one.label for one in carried.values()}
+    lost = [one for one in before if one.confirmed is not None and one.label not in held]
+    said.put_aside(connection, episode_id, lost)
+    _warn_of_lost(connection, episode.audio_sha256, lost)
     num_turns = dict.fromkeys(labels, 0)
     for turn in episode.turns:
         num_turns[turn.speaker] += 1
@@ -179,11 +182,19 @@ def _stem(source: str) -> str:
     return PurePath(source.partition("?")[0]).stem
 
 
-def _warn_of_lost(audio_sha256: str, before: Sequence[Before], carried: Mapping[str, Before]) -> None:
-    held = {one.label for one in carried.values()}
-    for one in before:
-        if one.confirmed is not None and one.label not in held:
-            log.warning("episode %s: no speaker holds the turns of confirmed %s", audio_sha256[:12], one.label)
+def _warn_of_lost(connection: sa.Connection, audio_sha256: str, lost: Sequence[Before]) -> None:
+    named = {row.id: row.name for row in connection.execute(sa.select(profiles.c.id, profiles.c.name))} if lost else {}
+    for one in lost:
+        who = named.get(one.confirmed["profile_id"], "nobody to be named") if one.confirmed is not None else ""
+        where = ", ".join(f"{start:.0f}-{end:.0f} s" for start, end in one.spans[:3])
+        log.warning(
+            "episode %s: a person said that %s%s is %s, but no speaker there is that one alone; "
+            "it is kept until an answer tells them apart",
+            audio_sha256[:12],
+            where,
+            " …" if len(one.spans) > 3 else "",
+            who,
+        )
 
 
 def _turn_rows(episode_id: int, of_episode: Sequence[Turn], ids: Mapping[str, int]) -> Iterator[dict[str, Any]]:

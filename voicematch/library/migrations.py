@@ -27,6 +27,7 @@ from .schema import (
     outputs,
     profiles,
     ruled_out,
+    set_aside,
     speaker_embeddings,
     speakers,
     unknown_speakers,
@@ -134,6 +135,11 @@ def remember_names(connection: sa.Connection) -> None:
         add_column(connection, column)
 
 
+def create_set_aside(connection: sa.Connection) -> None:
+    """Make room for what a person said of a stretch that no speaker holds any more."""
+    schema.metadata.create_all(connection, tables=[set_aside])
+
+
 def _after(line: int) -> sa.Select[tuple[int, str]]:
     """Some thousand lines at a time, so that a large library is never in memory whole."""
     return sa.select(lines.c.id, lines.c.text).where(lines.c.id > line).order_by(lines.c.id).limit(5_000)
@@ -148,6 +154,7 @@ STEPS: tuple[Step, ...] = (
     ("0006_steadiness", add_steadiness),
     ("0007_folded", fold_lines),
     ("0008_names", remember_names),
+    ("0009_set_aside", create_set_aside),
 )
 """What was changed after the first schema, oldest first. Released steps are never edited."""
 

@@ -268,6 +268,22 @@ unknown_speakers = Table(
 )
 
 
+# What a person said of a stretch that no speaker of today's answer holds; another answer may have it again.
+# spans : JSON, [[start, end], …] of the turns that it was said of
+set_aside = Table(
+    "set_aside",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("episode_id", ID, ForeignKey("episodes.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("profile_id", ID, ForeignKey("profiles.id", ondelete="CASCADE"), index=True),
+    Column("spans", Text, nullable=False),
+    Column("verdict", Text),
+    Column("probability", sa.Double, nullable=False),
+    Column("reasons", Text, nullable=False),
+    Column("confirmed", Text, nullable=False),
+)
+
+
 ruled_out = Table(
     "ruled_out",
     metadata,

@@ -101,6 +101,8 @@ def _voice(sources: Sequence[stored.Source], *, public: bool) -> views.VoiceProf
                 seconds=source.seconds,
                 consent=source.consent,
                 created=source.created[:10],
+                ids=() if public else source.ids,
+                numbers=() if public else source.numbers,
             )
             for source in sources
         ),
