@@ -353,7 +353,9 @@ def test_what_a_person_confirmed_survives_another_diarization(filled: Library) -
     assert matches["SPEAKER_01"].profile == "Ann Lee"
 
 
-def test_a_confirmation_whose_speaker_is_gone_waits_for_another_answer(filled: Library, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_confirmation_whose_speaker_is_gone_waits_for_another_answer(
+    filled: Library, caplog: pytest.LogCaptureFixture
+) -> None:
     filled.said.confirm("Episode 1", "SPEAKER_01", "Bob")
     filled.episodes.store(replace(episode(1), turns=(Turn(0.0, 20.0, "SPEAKER_00"),)), {})
     assert "a person said that 20-30 s is Bob, but no speaker there is that one alone" in caplog.text
@@ -384,7 +386,14 @@ def test_a_merged_profile_keeps_what_waits_for_it(filled: Library) -> None:
 
 def test_the_same_sound_under_another_name_is_found_by_both(filled: Library) -> None:
     filled.episodes.store(replace(episode(1), source="/copies/other.mp3", title="Another title"), {})
-    for key in ("episode-1.mp3", "/shows/episode-1.mp3", "Episode 1", "other.mp3", "/copies/other.mp3", "Another title"):
+    for key in (
+        "episode-1.mp3",
+        "/shows/episode-1.mp3",
+        "Episode 1",
+        "other.mp3",
+        "/copies/other.mp3",
+        "Another title",
+    ):
         assert filled.episodes.get(key).audio_sha256 == "01" * 32
 
 

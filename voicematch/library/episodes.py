@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..types import Chapter, Embedding, LabelledEpisode, Line, Turn, Word
-from . import folding, keys, matches, said, vectors
+from . import folding, keys, matches, said, shows, vectors
 from .database import Database, insert, now
 from .keys import profile_id, storable
 from .pins import Pin
@@ -140,7 +140,7 @@ def _insert_all(connection: sa.Connection, table: sa.Table, rows: Iterable[dict[
 
 
 def _replace_episode(connection: sa.Connection, episode: LabelledEpisode) -> int:
-    source = storable(episode.source)
+    source = storable(shows.home_of(connection, episode.audio_sha256, episode.source))
     values = {
         "source": source,
         "name": _stem(source),

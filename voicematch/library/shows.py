@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import sqlalchemy as sa
 
+from ..net.addresses import is_address
 from .database import Database
 from .schema import episodes, jobs, profiles, speakers, voiceprints
 
@@ -55,9 +56,20 @@ def by_episode(connection: sa.Connection) -> dict[int, str]:
     }
 
 
+def home_of(connection: sa.Connection, audio_sha256: str, source: str) -> str:
+    """Where a sound belongs that comes from ``source``: where it is stored from, if that file is still there.
+
+    A copy made elsewhere is the same recording of the same show.
+    """
+    known = connection.scalar(sa.select(episodes.c.source).where(episodes.c.audio_sha256 == audio_sha256))
+    is_file = known is not None and not is_address(known) and not is_address(source)
+    return known if known is not None and is_file and known != source and Path(known).is_file() else source
+
+
 def of_audio(connection: sa.Connection, audio_sha256: str, show: str, source: str) -> str:
     """The show of an audio that may not be stored yet, as `by_episode` will have it once it is."""
     stored = connection.scalar(sa.select(episodes.c.show).where(episodes.c.audio_sha256 == audio_sha256))
+    source = home_of(connection, audio_sha256, source)
     newest = sa.select(jobs.c.show).where(jobs.c.audio_sha256 == audio_sha256).order_by(jobs.c.id).limit(1)
     return show_of(show or stored or connection.scalar(newest), source, folders=True)
 
