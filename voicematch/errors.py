@@ -75,12 +75,14 @@ class FormatError(VoicematchError):
     """A transcript or label file cannot be read.
 
     line : 1-based, or None when the whole file is meant
+    reason : what is wrong, without where
     """
 
     def __init__(self, source: object, reason: str, line: int | None = None) -> None:
         where = f"{shown(source)}:{line}" if line is not None else shown(source)
         super().__init__(f"{where}: {reason}")
         self.line = line
+        self.reason = reason
 
 
 class EnrollmentError(VoicematchError):

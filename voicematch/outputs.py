@@ -38,7 +38,8 @@ def write(library: Library, episode: LabelledEpisode, files: Sequence[tuple[Path
     """
     texts = [(path, form, text_of(episode, form)) for path, form in files]
     expected = [(path.absolute(), form, _digest(text.encode()), _digest_at(path)) for path, form, text in texts]
-    mark = library.outputs.expect(episode.audio_sha256, expected)
+    written_as = (episode.source, episode.title, episode.show)
+    mark = library.outputs.expect(episode.audio_sha256, expected, written_as)
     written: list[Path] = []
     try:
         for path, _, text in texts:
@@ -49,7 +50,7 @@ def write(library: Library, episode: LabelledEpisode, files: Sequence[tuple[Path
 
 
 def text_of(episode: LabelledEpisode, form: str) -> str:
-    """An episode in a format. A password or key in its address stays in the library."""
+    """Write an episode out in a format. A password or key in its address stays in the library."""
     return formats.FORMATS[form](replace(episode, source=shown(episode.source)))
 
 
@@ -89,8 +90,10 @@ def finish(library: Library) -> tuple[Path, ...]:
         for output in of_episode:
             if _is_to_be_written(library, output):
                 episode = episode or library.episodes.get(sha256)
+                source, title, show = output.written_as or (episode.source, episode.title, episode.show)
+                named = replace(episode, source=source, title=title, show=show)
                 try:
-                    write(library, episode, [(output.path, output.format)])
+                    write(library, named, [(output.path, output.format)])
                 except VoicematchError as error:
                     log.warning("%s; it still shows the names of before, and the next command tries again", error)
                 else:
@@ -115,7 +118,8 @@ def _is_to_be_written(library: Library, output: Output) -> bool:
     elif output.is_new:
         return True
     elif output.path.parent.is_dir():  # else its disk may come back
-        library.outputs.left_alone(output)
+        log.warning("%s is gone; if it was moved, the file still shows the names of before", output.path)
+        library.outputs.forget(output.path)
     return False
 
 

@@ -18,8 +18,9 @@ import sqlalchemy as sa
 
 from . import stale
 from .database import Database
+from .keys import storable
 from .matches import Names
-from .schema import candidates, episodes, jobs, outputs, speakers, unknown_speakers
+from .schema import candidates, episodes, job_outputs, jobs, outputs, speakers, unknown_speakers
 
 Sayings = Mapping[str, Sequence[object]]
 """By audio sha256, all that the files of an episode say of its speakers, for comparing alone."""
@@ -33,6 +34,7 @@ class Output:
     source : the episode's audio, as it was given
     stale : set while the file is still to be written; tells one change from a later one
     is_new : it was never known to have been written
+    written_as : (source, title, show) of the episode then, which may have other names too; None when not known
     """
 
     path: Path
@@ -42,13 +44,14 @@ class Output:
     source: str = ""
     stale: str | None = None
     is_new: bool = False
+    written_as: tuple[str, str, str] | None = None
 
     def is_ours(self, digest: str) -> bool:
         """Whether a file with this content is as voicematch left it."""
         return not self.digests or digest in self.digests
 
 
-_KNOWN = sa.select(outputs, episodes.c.audio_sha256, episodes.c.source).join(episodes)
+_KNOWN = sa.select(outputs, episodes.c.audio_sha256, episodes.c.source.label("audio_source")).join(episodes)
 
 
 class Outputs:
@@ -71,8 +74,15 @@ class Outputs:
         with self._database.read() as connection:
             return {output.path: output for output in map(_output, connection.execute(wanted))}
 
-    def expect(self, audio_sha256: str, written: Sequence[tuple[Path, str, str, str | None]]) -> str:
-        """Records what is about to be written for a stored episode: (path, format, sha256, sha256 of what is there).
+    def expect(
+        self,
+        audio_sha256: str,
+        written: Sequence[tuple[Path, str, str, str | None]],
+        written_as: tuple[str, str, str] = ("", "", ""),
+    ) -> str:
+        """Record what is about to be written for a stored episode: (path, format, sha256, sha256 of what is there).
+
+        written_as : (source, title, show)
 
         Before, not after: a process that is killed in between leaves a file that is known either way. Gives what
         `written` wants to hear afterwards.
@@ -85,6 +95,7 @@ class Outputs:
             connection.execute(outputs.delete().where(outputs.c.path.in_([str(path) for path, *_ in written])))
             for path, form, digest, before in written:
                 values = {"path": str(path), "format": form, "digest": digest, "digest_before": before, "stale": mark}
+                values |= dict(zip(("source", "title", "show"), map(storable, written_as), strict=True))
                 connection.execute(outputs.insert().values(episode_id=episode, **values))
         return mark
 
@@ -99,6 +110,12 @@ class Outputs:
         own = (outputs.c.path == str(output.path)) & (outputs.c.stale == output.stale)
         with self._database.write() as connection:
             connection.execute(outputs.update().where(own).values(stale=None))
+
+    def forget(self, path: Path) -> None:
+        """Follow a file no more."""
+        with self._database.write() as connection:
+            for table in (outputs, job_outputs):
+                connection.execute(table.delete().where(table.c.path == str(path)))
 
     def stale(self) -> tuple[Output, ...]:
         """The files that are still to be written, those of one episode after the other."""
@@ -162,7 +179,8 @@ def _output(row: Any) -> Output:
         format=row.format,
         digests=frozenset(digest for digest in (row.digest, row.digest_before) if digest is not None),
         audio_sha256=row.audio_sha256,
-        source=row.source,
+        source=row.audio_source,
         stale=row.stale,
         is_new=row.digest is not None and row.digest_before is None,
+        written_as=(row.source, row.title or "", row.show or "") if row.source else None,
     )

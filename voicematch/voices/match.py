@@ -7,6 +7,7 @@ profile as a suggestion (review); one who is not even probable stays unknown.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -268,14 +269,14 @@ def _judge(speaker: int, fit: _Fit, calibration: Calibration, accept: float, rev
     if doubts:
         verdict, reasons = Verdict.REVIEW, (f"may be {best.profile}, at {best.probability:.0%}", *doubts)
         if seconds < SHORT_SECONDS:
-            reasons = (*reasons, f"only {seconds:.0f} s of speech")
+            reasons = (*reasons, f"only {math.floor(seconds)} s of speech")
     else:
         verdict, reasons = Verdict.ACCEPT, _grounds(candidates, seconds)
     return Match(fit.labels[speaker], verdict, best.profile, best.probability, candidates, reasons)
 
 
 def _shortness(seconds: float) -> str:
-    return f"; only {seconds:.0f} s of speech" if seconds < SHORT_SECONDS else ""
+    return f"; only {math.floor(seconds)} s of speech" if seconds < SHORT_SECONDS else ""
 
 
 def _doubts(

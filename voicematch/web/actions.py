@@ -114,6 +114,15 @@ def _rename(library: Library, fields: Fields) -> ActionOutcome:
     return ActionOutcome(f"{old} is called {new}", naming.rename(old, new, library=library), name=new)
 
 
+def _remove_voiceprints(library: Library, fields: Fields) -> ActionOutcome:
+    name = fields["name"]
+    listed = [part.strip() for part in fields["voiceprints"].split(",") if part.strip()]
+    if not all(part.isascii() and part.isdecimal() for part in listed):
+        raise WrongFields(f"voiceprints: {fields['voiceprints']!r} are not the numbers of some")
+    changes = naming.remove_voiceprints(name, [int(part[:18]) for part in listed], library=library)
+    return ActionOutcome(f"{len(listed)} voiceprint(s) taken out of {name}", changes, name=name)
+
+
 def _learned(text: str, added: Enrollment, changes: Sequence[Change]) -> ActionOutcome:
     return ActionOutcome(text, changes, added.warnings, added.profile)
 
@@ -178,6 +187,12 @@ ACTIONS = {
         (Field("source", "the name that goes"), Field("into", "the name that stays")),
         _merge,
         lambda library, fields: [fields["source"], fields["into"]],
+    ),
+    "remove-voiceprints": Action(
+        "Take voiceprints out of a profile that are somebody else's.",
+        (Field("name", "the person's name"), Field("voiceprints", "their ids, with commas between")),
+        _remove_voiceprints,
+        lambda library, fields: [fields["name"]],
     ),
     "rename": Action(
         "Call a person by another name, everywhere.",
