@@ -31,6 +31,7 @@ THRESHOLD = 0.7  # cosine distance below which groups are joined at first; too l
 EVIDENCE = 0.4  # F_A: windows overlap and resemble their neighbours, so each counts for less than an independent one
 PARSIMONY = 20.0  # F_B: the larger, the fewer speakers
 CAUTION = 1.0  # F_B at the start, where only what is surely one voice is made one
+ALIKE = 0.7  # cosine of two speakers' mean vectors from which they are one; in the simulated shows no two people are
 STAY = 0.98  # probability that the next window is the same speaker's, before anything is heard
 
 
@@ -132,7 +133,25 @@ def cluster(
         if labels.max() + 1 >= min_speakers:
             break
         max_speakers = max_speakers or min_speakers
+    labels = _alike_joined(vectors, labels, min_speakers)
     return renumbered(_bounded(rows, labels, backend.between, min_speakers, max_speakers))
+
+
+def _alike_joined(vectors: Array, labels: Labels, min_speakers: int) -> Labels:
+    """The labels with those speakers made one, most alike first, whose mean vectors no two people come so near.
+
+    Windows of one voice from one sitting are alike in more than the voice, and in a long episode there are enough of
+    each sitting to be taken for speakers.
+    """
+    labels = renumbered(labels)
+    while labels.max() + 1 > min_speakers:
+        means = _unit(_means(vectors.astype(np.float64), labels))
+        likeness = np.triu(means @ means.T, 1)
+        if likeness.max() < ALIKE:
+            break
+        kept, gone = np.unravel_index(int(likeness.argmax()), likeness.shape)
+        labels = renumbered(np.where(labels == gone, kept, labels))
+    return labels
 
 
 def _smoothed(rows: Numbers, joined: npt.NDArray[np.bool_]) -> Numbers:
