@@ -36,7 +36,7 @@ def encode_clip(samples: Array) -> bytes:
 
 
 def decode_clip(clip: bytes) -> Array:
-    """Return the samples of a kept clip, (num_samples,) float32 at 16 kHz, all that went in; AudioError when damaged."""
+    """Return the samples of a kept clip, (num_samples,) float32 at 16 kHz, all that went in; AudioError if damaged."""
     samples = decoded(io.BytesIO(clip))
     if samples is None:
         raise AudioError("a kept clip", "is damaged; enroll the voice again from its recording")
