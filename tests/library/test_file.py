@@ -334,8 +334,9 @@ def read_ann(library: Library) -> str:
     return f"{library.profiles.get('Ann Lee').num_voiceprints} voiceprints; sound: {library.upkeep.check() == ()}"
 
 
-def test_a_read_only_file_is_read(lent_folder: Path) -> None:
-    lent_folder.chmod(0o777)
+@pytest.mark.parametrize("folder_mode", [0o777, 0o555])
+def test_a_read_only_file_is_read(lent_folder: Path, folder_mode: int) -> None:
+    lent_folder.chmod(folder_mode)
     assert alone(without_permission, lent_folder, read_ann) == "2 voiceprints; sound: True"
 
 
@@ -345,6 +346,29 @@ def test_a_read_only_file(lent_folder: Path, folder_mode: int) -> None:
     assert alone(without_permission, lent_folder, create_cy) == (
         "library.db: read-only; check the permissions of the file and its folder, or choose another library"
     )
+
+
+def test_a_library_that_others_may_read_is_mended(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path.chmod(0o644)
+    open_library(path).close()
+    assert mode(path) == 0o600
+    assert caplog.messages == [f"{path} could be read by others of this machine; now only you can"]
+    caplog.clear()
+    open_library(path).close()
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("location", ["postgres://[::1", "postgresql://host:port/library"])
+def test_an_address_that_is_none(location: str) -> None:
+    with pytest.raises(LibraryError, match="not a PostgreSQL URL"):
+        open_library(location)
+
+
+def test_a_pipe_is_no_library(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "library.db")
+    for place in (tmp_path / "library.db", Path("/dev/zero")):
+        with pytest.raises(LibraryError, match="not an ordinary file"):
+            open_library(place)
 
 
 def test_a_file_that_cannot_grow(path: Path) -> None:

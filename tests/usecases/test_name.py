@@ -22,6 +22,7 @@ from voicematch.types import Array, Embedding, LabelledEpisode, Line, Match, Tur
 from voicematch.usecases import name as naming
 from voicematch.usecases import recognise
 from voicematch.usecases.describe import Suggestion, describe
+from voicematch.usecases.forget import forget
 from voicematch.usecases.name import Change
 from voicematch.voices.score import unit
 
@@ -464,7 +465,7 @@ def test_files_follow_a_naming(library: Library, tmp_path: Path, caplog: pytest.
     assert "it still shows the names of before" in caplog.text
     naming.rename("Ada", "Ada Byron", library=library)
     assert "Ada Byron" in (tmp_path / "1.json").read_text(encoding="utf-8")
-    naming.forget("Ada Byron", library=library)
+    forget("Ada Byron", library=library)
     assert "Ada" not in (tmp_path / "1.json").read_text(encoding="utf-8")
 
 
@@ -614,7 +615,7 @@ def test_whom_the_feed_names_is_suggested_until_another_voice_has_the_name(libra
     naming.name_unknown("U-0001", "Ada Byron", library=library, consent="public")
     assert suggested() == {"U-0002": [maya], "U-0003": [maya]}
     naming.name_unknown("U-0002", "Maya Lind", library=library, consent="public")
-    naming.forget("maya lind", library=library)
+    forget("maya lind", library=library)
     assert library.jobs.persons(sha(2)) == ()
 
 

@@ -17,6 +17,7 @@ from tests.support.web_library import SCRIPT
 from voicematch.errors import OutputExists, VoicematchError
 from voicematch.library import Library, open_library, schema
 from voicematch.usecases import name as naming
+from voicematch.usecases.forget import forget
 from voicematch.web.site import LIST, fold, shard_of, write_site
 
 KEY = "000000005eed5eed"
@@ -134,8 +135,8 @@ def test_who_was_forgotten_leaves_the_site(library: Library, tmp_path: Path) -> 
     write_site(library, out)
     (out / "mine.txt").write_text("put here by hand")
     (out / "speakers" / "2.html").write_text("changed by hand")
-    naming.forget("Ada Ash", library=library)
-    naming.forget("Basil Birch", library=library)
+    forget("Ada Ash", library=library)
+    forget("Basil Birch", library=library)
     assert write_site(library, out).num_removed > 2
     assert not (out / "speakers" / "1.html").exists()
     assert not (out / "speakers" / "1").exists()

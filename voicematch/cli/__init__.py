@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .. import __version__
-from ..errors import VoicematchError
+from ..errors import VoicematchError, redacted
 
 if TYPE_CHECKING:
     from ..usecases.chosen import Engines
@@ -76,7 +76,7 @@ class _OnStderr(logging.Handler):
     """Warnings of the library, one line each, on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(f"{record.levelname.lower()}: {record.getMessage()}", err=True)
+        click.echo(f"{record.levelname.lower()}: {redacted(record.getMessage())}", err=True)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -103,7 +103,7 @@ def run(arguments: list[str], *, engines: Engines | None = None) -> int:
         click.echo("stopped; files already finished are kept, the one in hand is left as it was", err=True)
         return EXIT_STOPPED
     except VoicematchError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {redacted(str(error))}", err=True)
         return EXIT_ERROR
     finally:
         logging.getLogger("voicematch").removeHandler(talk)

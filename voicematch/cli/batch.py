@@ -177,7 +177,7 @@ def run(
         cache_bytes=round(cache_size * GIB),
         engines=engines or open_engines(diarizer, embedder, device),
     )
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         counts = library.jobs.counts()
     num_queued = counts[State.QUEUED] + counts[State.RUNNING]
     workers = num_workers or max(1, (os.cpu_count() or 1) // 2)
@@ -211,7 +211,7 @@ def status(failed: bool, as_json: bool, location: str | None) -> None:
     """Show how far the backlog is, and what is being worked on."""
     from ..library import State, open_library
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         counts = library.jobs.counts()
         listed = library.jobs.find(State.FAILED if failed else State.RUNNING)
     if as_json:
@@ -235,7 +235,7 @@ def retry(titles: tuple[str, ...], changed: bool, location: str | None) -> None:
     """Queue failed episodes again: all, or those with TITLE in their title, path or address."""
     from ..library import open_library
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         num_queued = library.jobs.retry(titles, changed=changed)
     click.echo(f"{num_queued} queued again")
 
@@ -248,7 +248,7 @@ def report(as_json: bool, location: str | None) -> None:
     from .. import batch as backlog
     from ..library import open_library
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         if as_json:
             print_json(backlog.as_json(library))
         else:

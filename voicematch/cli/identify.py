@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import VoicematchError
+from ..errors import VoicematchError, redacted
 from . import EXIT_ERROR, EXIT_PARTIAL
 from .options import SpeakerCount, engine_options, json_option, library_option, open_engines, quiet_option
 from .showing import FormatName, OutputFiles, print_episode_json, show
@@ -108,7 +108,7 @@ def identify(
     with _library(location, voices, engines, quiet=quiet) as library:
         for source in sources:
             try:
-                outputs.check(source)
+                outputs.check(source, None if no_store or voices else library)
                 with progress_bar(Path(source).name, quiet=quiet) as progress:
                     episode = identifying.identify(
                         source,
@@ -125,7 +125,7 @@ def identify(
             except VoicematchError as error:
                 if len(sources) == 1:
                     raise
-                click.echo(f"error: {error}", err=True)
+                click.echo(f"error: {redacted(str(error))}", err=True)
                 failures += 1
                 continue
             if as_json:

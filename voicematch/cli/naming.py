@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from ..voices.consent import CONSENT
-from .enroll import CONSENT_HELP
+from .enroll import CONSENT_HELP, ask_consent
 from .options import Command, json_option, library_option
 from .terminal import print_json, print_table
 
@@ -47,7 +48,8 @@ def name(target: str, name: str, consent: str | None, dry_run: bool, as_json: bo
     from ..voices.rules import number_of
 
     voice = None if number_of(target) is not None else split_target(target)
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
+        consent = _consent(name, consent, library)
         if voice is None:
             added, changes = naming.name_unknown(target, name, library=library, consent=consent, dry_run=dry_run)
         else:
@@ -84,10 +86,19 @@ def correct(
     if (name is None) is not nobody:
         raise click.UsageError("give the right NAME, or --nobody")
     episode, speaker = split_target(target)
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
+        consent = _consent(name, consent, library) if name is not None else None
         added, changes = naming.correct(episode, speaker, name, library=library, consent=consent, dry_run=dry_run)
         done = f"{'Would correct' if dry_run else 'Corrected'} {target}"
         _report(f"{done}: {name or 'nobody known'}", added, changes, library, as_json, dry_run)
+
+
+def _consent(name: str, consent: str | None, library: Library) -> str | None:
+    """The consent given, or asked for in a terminal when the library has none of this person yet."""
+    known = library.profiles.find(name)
+    if consent is None and sys.stdin.isatty() and not (known is not None and known.consent):
+        return ask_consent(name)
+    return consent
 
 
 def split_target(target: str) -> tuple[str, str]:

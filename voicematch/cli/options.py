@@ -17,12 +17,24 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def library_option(command: Command) -> Command:
-    """Add ``--library PATH|URL``, else VOICEMATCH_LIBRARY, else the platform's data directory."""
+    """``--library PATH|URL``, else VOICEMATCH_LIBRARY, else the platform's data directory.
+
+    Here every command that has to do with a library comes by, so here is done what an earlier one left undone.
+    """
+
+    def finish(ctx: click.Context, _: click.Parameter, location: str | None) -> str | None:
+        if not ctx.resilient_parsing:
+            from ..usecases import unfinished
+
+            unfinished.finish(location)
+        return location
+
     return click.option(
         "--library",
         "location",
         metavar="PATH|URL",
         envvar="VOICEMATCH_LIBRARY",
+        callback=finish,
         help="The library to use (default: $VOICEMATCH_LIBRARY, else this user's own).",
     )(command)
 

@@ -57,34 +57,37 @@ class OutputFiles:
         folder = Path(self.folder) if self.folder else Path() if is_address(source) else Path(source).parent
         return [folder / f"{Audio(source).name}.{SUFFIXES.get(name, name)}" for name in self.formats]
 
-    def check(self, source: str) -> None:
-        """Raise OutputExists before any work is done."""
+    def check(self, source: str, follow: Library | None = None) -> None:
+        """Raises OutputExists before any work is done.
+
+        follow : the library whose own files for this audio may be written again, if nobody has changed them
+        """
+        from ..outputs import is_own
+
         for path in self.paths(source):
-            if path.exists() and not self.force:
+            if path.exists() and not self.force and not (follow is not None and is_own(follow, path, source)):
                 raise OutputExists(f"{path} exists; --force overwrites it, -o DIR writes elsewhere")
 
     def write(self, source: str, episode: LabelledEpisode, *, follow: Library | None = None) -> None:
         """follow : the library that keeps the files up with the episode's names from now on"""
         from .. import outputs
-        from ..formats import FORMATS
-        from ..outputs import write_atomically
 
         if self.folder == "-":
-            click.echo(FORMATS[self.formats[0]](episode), nl=False)
+            click.echo(outputs.text_of(episode, self.formats[0]), nl=False)
             return
         for name, path in zip(self.formats, self.paths(source), strict=True):
             if follow is not None:
                 outputs.write(follow, episode, [(path, name)])
             else:
-                write_atomically(path, FORMATS[name](episode))
+                outputs.write_atomically(path, outputs.text_of(episode, name))
             click.echo(f"wrote {path}", err=True)
 
 
 def print_episode_json(episode: LabelledEpisode) -> None:
-    """Print the episode's JSON on one line, so that several episodes are JSON Lines."""
-    from ..formats import FORMATS
+    """The episode's JSON on one line, so that several episodes are JSON Lines."""
+    from ..outputs import text_of
 
-    print_json(json.loads(FORMATS["json"](episode)))
+    print_json(json.loads(text_of(episode, "json")))
 
 
 def show(episode: LabelledEpisode, *, explain: bool, num_episodes: Mapping[str, int]) -> None:

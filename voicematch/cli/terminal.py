@@ -6,15 +6,25 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import click
 
+from ..errors import redacted, shown
 from ..types import Progress
 
 
 def print_json(value: object) -> None:
-    """Print one JSON value on one line of stdout."""
-    click.echo(json.dumps(value, ensure_ascii=False))
+    """One JSON value on one line of stdout; addresses without their passwords and keys."""
+    click.echo(json.dumps(_shown(value), ensure_ascii=False))
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, str):
+        return shown(value)
+    if isinstance(value, dict):
+        return {name: _shown(each) for name, each in value.items()}
+    return [_shown(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def print_table(
@@ -30,12 +40,14 @@ def print_table(
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", no_wrap=column in right)
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(shown(cell)) for cell in row))
     console = Console(file=sys.stdout)
     if not console.is_terminal:
         console.width = max(console.width, 160)
     if title:
-        console.print(Text(title, style="bold"), soft_wrap=True)  # a table would fold its own title to its width
+        console.print(
+            Text(redacted(title), style="bold"), soft_wrap=True
+        )  # a table would fold its own title to its width
     console.print(table)
 
 

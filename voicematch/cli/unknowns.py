@@ -42,7 +42,7 @@ def list_(with_ignored: bool, limit: int, as_json: bool, location: str | None) -
     from ..library import open_library
     from ..usecases.describe import describe
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         some, total = library.voices.unknowns(ignored=None if with_ignored else False, limit=limit)
         described = [describe(unknown, library=library) for unknown in some]
     if as_json:
@@ -87,7 +87,7 @@ def play(unknown: str, out: Path | None, force: bool, location: str | None) -> N
         raise click.UsageError(f"{out}: write a .wav, .ogg or .opus file")
     if out is not None and out.exists() and not force:
         raise OutputExists(f"{out} exists; --force overwrites it")
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         clip = clearest_clip(unknown, library=library)
     click.echo(f"{clip.source} at {clock(clip.start)}-{clock(clip.end)}", err=True)
     if out is not None:
@@ -129,7 +129,7 @@ def split(unknown: str, speakers: tuple[str, ...], as_json: bool, location: str 
     from ..library import open_library
     from ..usecases import name as naming
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         made = naming.split(unknown, [split_target(target) for target in speakers], library=library)
     if as_json:
         print_json({"unknown": unknown, "made": list(made)})
@@ -151,13 +151,30 @@ def merge(source: str, into: str, as_json: bool, location: str | None) -> None:
     from ..library import open_library
     from ..usecases import name as naming
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         heard = naming.merge_unknowns(source, into, library=library)
     if as_json:
         print_json({"unknown": into, "speakers": [dataclasses.asdict(voice) for voice in heard]})
         return
     num_episodes = len({voice.audio_sha256 for voice in heard})
     click.echo(f"{source} is now part of {into}, heard in {num_episodes} episode(s)")
+
+
+@unknowns.command()
+@click.argument("unknown", metavar="U-0001")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@library_option
+def forget(unknown: str, yes: bool, location: str | None) -> None:
+    """Erase a voice without a name for good. It cannot be named then, unless its episodes are heard again."""
+    from ..library import open_library
+    from ..usecases import expire
+
+    with open_library(location, create=False) as library:
+        library.voices.unknown(unknown)
+        if not yes:
+            click.confirm(f"Erase {unknown} for good?", abort=True, err=True)
+        num_erased = expire.forget_unknown(unknown, library=library)
+    click.echo(f"Erased {unknown}: the voice of {num_erased} speaker(s)")
 
 
 @unknowns.command()
@@ -171,7 +188,7 @@ def ignore(unknown: str, ignored_as: str, undo: bool, as_json: bool, location: s
     from ..library import open_library
     from ..usecases import name as naming
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         changes = naming.ignore(unknown, None if undo else ignored_as, library=library)
     if as_json:
         ignored = None if undo else ignored_as

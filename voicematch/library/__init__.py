@@ -16,6 +16,7 @@ from typing import Self
 import platformdirs
 
 from . import migrations, undo
+from .copies import Copies, Copy
 from .database import BUSY_SECONDS, Database, open_database
 from .episodes import Episodes
 from .erasure import Forgotten
@@ -40,6 +41,8 @@ from .voiceprints import StoredVoiceprint, StoredVoiceprints, VoiceprintRow
 __all__ = [
     "Added",
     "Appearance",
+    "Copies",
+    "Copy",
     "EpisodeSummary",
     "Forgotten",
     "Hit",
@@ -86,12 +89,14 @@ def open_library(
     dimension: int | None = None,
     create: bool = True,
     busy_seconds: float = BUSY_SECONDS,
+    keep_old: bool = True,
 ) -> Library:
     """Open the library at a file or ``postgresql://`` URL, and make it if need be.
 
     embedder, dimension : what this library's vectors are made by; pinned when first given, checked ever after
     create : False leaves an absent library absent
     busy_seconds : how long to wait while another process writes
+    keep_old : where it is of an older form, keep a copy of it as it was
 
     Raises EmbedderMismatch when it holds another embedder's vectors, LibraryError when it is not a library, cannot
     be opened, or was changed by a newer voicematch.
@@ -100,7 +105,7 @@ def open_library(
         default_location() if location is None else location, create=create, busy_seconds=busy_seconds
     )
     try:
-        migrations.migrate(database, create=create)
+        migrations.migrate(database, create=create, keep_old=keep_old)
         pin = Pin(database, embedder, dimension)
     except BaseException:
         database.close()
@@ -210,6 +215,11 @@ class Library:
         return Outputs(self._database)
 
     @property
+    def copies(self) -> Copies:
+        """What was written out of it and does not follow it."""
+        return Copies(self._database)
+
+    @property
     def settings(self) -> LibrarySettings:
         """What is set for its embedder."""
         return LibrarySettings(self._database, self._pin)
@@ -254,6 +264,11 @@ class Library:
         keep : False undoes it at the end, so that the caller has seen what would change
         """
         return self._database.together(keep=keep)
+
+    @property
+    def is_together(self) -> bool:
+        """Whether this thread is within ``together``."""
+        return self._database.is_together
 
     @contextmanager
     def recording(self, *, clips_of: Collection[str] = ()) -> Iterator[Recorded]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
+import stat
 import threading
 import time
 from collections.abc import Collection, Iterator
@@ -16,6 +18,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import LibraryError
+
+log = logging.getLogger(__name__)
 
 BUSY_SECONDS = 30.0  # how long a writer waits for another one; a long batch write takes about a second
 MOST_SENT = 500  # values in a question; to send more costs more than to look through a table
@@ -48,6 +52,11 @@ class Database:
     def _joint(self) -> sa.Connection | None:
         connection: sa.Connection | None = getattr(self._of_thread, "connection", None)
         return connection
+
+    @property
+    def is_together(self) -> bool:
+        """Whether this thread is within `together`."""
+        return self._joint is not None
 
     @contextmanager
     def together(self, *, keep: bool = True) -> Iterator[None]:
@@ -112,9 +121,13 @@ def open_database(location: str | Path, *, create: bool, busy_seconds: float = B
         raise LibraryError(f"{url.partition('://')[0]}: no such kind of library; give a file or a postgresql:// URL")
     path = Path(url.removeprefix("sqlite:///")).expanduser()
     is_new = _prepare_file(path, create=create)
-    engine = sa.create_engine(
-        sa.URL.create("sqlite", database=str(path.absolute())), connect_args={"timeout": busy_seconds}
-    )
+    if not is_new:
+        _keep_private(path)
+    options: dict[str, Any] = {"connect_args": {"timeout": busy_seconds}}
+    if _is_lent(path):
+        address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+        options = {"creator": lambda: sqlite3.connect(address, uri=True, check_same_thread=False)}
+    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path.absolute())), **options)
     sa.event.listen(engine, "connect", _set_up_connection)
     sa.event.listen(engine, "begin", _begin)
     database = Database(engine, path)
@@ -172,7 +185,7 @@ def _open_postgresql(url: str) -> Database:
     except ModuleNotFoundError as error:
         missing = f"the package {error.name} is missing; for PostgreSQL: pip install 'psycopg[binary]'"
         raise LibraryError(missing) from error
-    except sa.exc.ArgumentError as error:
+    except (sa.exc.ArgumentError, ValueError) as error:
         raise LibraryError("not a PostgreSQL URL; it looks like postgresql://user@host/database") from error
     sa.event.listen(engine, "begin", _take_writer_lock)
     return Database(engine, None)
@@ -183,6 +196,8 @@ def _prepare_file(path: Path, *, create: bool) -> bool:
     try:
         if path.is_dir():
             raise LibraryError(f"{path}: a directory, not a library; name a file in it")
+        if path.exists() and not path.is_file():
+            raise LibraryError(f"{path}: not an ordinary file, and so no library")
         if not create and (not path.exists() or path.stat().st_size == 0):
             raise LibraryError(f"{path}: no library there yet; voicematch enroll NAME FILE makes one")
         if not path.exists():
@@ -198,6 +213,25 @@ def _prepare_file(path: Path, *, create: bool) -> bool:
     if head and head != b"SQLite format 3\x00":
         raise LibraryError(f"{path}: not a voicematch library")
     return not head
+
+
+def _is_lent(path: Path) -> bool:
+    """Whether it lies where nothing can be written, not even the files beside it through which SQLite's readers wait
+    for a writer. With none at work it can be read as it stands.
+    """
+    wal = path.with_name(f"{path.name}-wal")
+    return not os.access(path.parent, os.W_OK) and not (wal.exists() and wal.stat().st_size)
+
+
+def _keep_private(path: Path) -> None:
+    """Takes from others what they may read of a library that is the user's own, and says so."""
+    with suppress(OSError):
+        found = path.stat()
+        if os.name == "posix" and stat.S_IMODE(found.st_mode) & 0o077 and found.st_uid == os.geteuid():
+            for suffix in ("", "-wal", "-shm"):
+                with suppress(FileNotFoundError):
+                    path.with_name(path.name + suffix).chmod(0o600)
+            log.warning("%s could be read by others of this machine; now only you can", path)
 
 
 def _set_up_connection(connection: sqlite3.Connection, _record: object) -> None:

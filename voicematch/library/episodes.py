@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..types import Chapter, Embedding, LabelledEpisode, Line, Turn, Word
-from . import keys, matches, said, vectors
+from . import erasure, keys, matches, said, vectors
 from .database import Database, insert, now
 from .keys import storable
 from .pins import Pin
@@ -56,11 +56,18 @@ class Episodes:
         with self._database.read() as connection:
             return tuple(_line(line) for line in connection.execute(of_episode.order_by(lines.c.position)))
 
+    def stored_before(self, moment: str) -> tuple[str, ...]:
+        """The sha256 of the audio of each episode that was last stored before a moment (ISO 8601)."""
+        old = sa.select(episodes.c.audio_sha256).where(episodes.c.stored < moment).order_by(episodes.c.id)
+        with self._database.read() as connection:
+            return tuple(connection.scalars(old))
+
     def remove(self, key: str) -> None:
         """Forget an episode and the voices stored with it."""
         with self._database.write() as connection:
             removed = keys.episode_id(connection, key)
             connection.execute(episodes.delete().where(episodes.c.id == removed))
+            erasure.make_due(connection)
 
 
 def _store(

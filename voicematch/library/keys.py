@@ -28,11 +28,19 @@ def clean(name: str) -> str:
         raise LibraryError("a profile needs a name")
     if len(cleaned) > LONGEST_NAME:
         raise LibraryError(f"{cleaned[:40]}…: a name has at most {LONGEST_NAME} characters")
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in cleaned):
-        raise LibraryError(f"{cleaned!r}: a name cannot hold control characters")
+    if any(_is_control(character) for character in cleaned):
+        raise LibraryError(f"{cleaned!a}: a name cannot hold control characters, nor ones that change how it reads")
     if RESERVED.match(cleaned):
         raise LibraryError(f"{cleaned}: unnamed voices are called that; give the person's name")
     return cleaned
+
+
+def _is_control(character: str) -> bool:
+    """Whether it does something to the text about it: line ends, changes of direction, what cannot be seen.
+
+    The joiners that some scripts spell names with may stay.
+    """
+    return unicodedata.category(character) in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp") and character not in "\u200c\u200d"
 
 
 def key(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from ..errors import LibraryError, ProfileExists, ProfileNotFound
-from . import erasure, said
+from . import erasure, said, stale
 from .database import Database, insert, now
 from .erasure import Forgotten
 from .keys import clean, key, profile_id
@@ -72,12 +72,21 @@ class Profiles:
             _merge(connection, from_id, into_id)
             return self._one(connection, into_id)
 
-    def forget(self, name: str) -> Forgotten:
+    def forget(self, name: str, *, words: bool = False) -> Forgotten:
         """Erase a person, down to the bytes of the file: voiceprints, clips, the stored voices of speakers accepted
         as this person, and the name wherever voicematch wrote it. What was said, and titles, stay as they were.
+
+        words : redact the name there too
+
+        Within ``together``, `let_go` is due afterwards.
         """
         with self._database.write() as connection:
-            forgotten = erasure.forget(connection, name)
+            forgotten = erasure.forget(connection, name, words=words)
+            stale.mark(connection, forgotten.changed)
+        return forgotten if self._database.is_together else self.let_go(forgotten)
+
+    def let_go(self, forgotten: Forgotten) -> Forgotten:
+        """Rewrite the bytes of the file, and say what is out of reach."""
         return erasure.compact(self._database, forgotten)
 
     def _one(self, connection: sa.Connection, profile: int) -> Profile:

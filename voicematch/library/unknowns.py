@@ -17,7 +17,7 @@ from ..types import Embedding
 from ..voices.recognise import UnknownVoices
 from ..voices.rules import name_of, number_of
 from ..voices.score import Voiceprints, centroid, steadiness
-from . import vectors
+from . import erasure, vectors
 from .database import Database, insert, now
 from .pins import Pin
 from .schema import UNNAMED, episodes, speaker_embeddings, speakers, unknown_speakers, unknowns
@@ -84,6 +84,39 @@ class Unknowns:
                 made.append(name_of(new))
         return tuple(made)
 
+    def forget(self, name: str) -> int:
+        """Erase an unknown and the stored voices of its speakers, who cannot be named by voice any more. Says how many.
+
+        `Profiles.let_go` takes it out of the bytes of the file.
+        """
+        with self._database.write() as connection:
+            number = _existing(connection, name)
+            own = sa.select(unknown_speakers.c.speaker_id).where(unknown_speakers.c.unknown_id == number)
+            num_erased = _erase(connection, speakers.c.id.in_(own))
+            connection.execute(unknowns.delete().where(unknowns.c.id == number))
+            erasure.make_due(connection)
+            return num_erased
+
+    def last_stored_before(self, moment: str) -> tuple[str, ...]:
+        """The unknowns that no episode stored since a moment (ISO 8601) was heard to have."""
+        newest = (
+            sa.select(unknowns.c.id, sa.func.max(sa.func.coalesce(episodes.c.stored, unknowns.c.created)))
+            .select_from(unknowns)
+            .outerjoin(unknown_speakers, unknown_speakers.c.unknown_id == unknowns.c.id)
+            .outerjoin(speakers, speakers.c.id == unknown_speakers.c.speaker_id)
+            .outerjoin(episodes, episodes.c.id == speakers.c.episode_id)
+            .group_by(unknowns.c.id)
+            .order_by(unknowns.c.id)
+        )
+        with self._database.read() as connection:
+            return tuple(name_of(number) for number, last in connection.execute(newest) if last < moment)
+
+    def erase_unnamed(self, audio_sha256: str) -> int:
+        """Erase the stored voices of an episode's speakers without a name, and say of how many."""
+        with self._database.write() as connection:
+            of_episode = sa.select(episodes.c.id).where(episodes.c.audio_sha256 == audio_sha256)
+            return _erase(connection, speakers.c.episode_id.in_(of_episode))
+
     def remember(self, recognise: Recognise) -> int:
         """Give a number to every unnamed voice that has none yet, in the order stored, and return to how many."""
         with self._database.write() as connection:
@@ -101,6 +134,15 @@ class Unknowns:
                 _remember(connection, episode, recognise, self._pin.embedder, dimension)
                 for episode in connection.scalars(without).all()
             )
+
+
+def _erase(connection: sa.Connection, wanted: sa.ColumnElement[bool]) -> int:
+    """Erase the stored voices of some speakers, those alone who have no name."""
+    unnamed = sa.select(speakers.c.id).where(wanted, UNNAMED)
+    ids = connection.scalars(unnamed).all()  # read first: who they are may hang on the rows that go
+    erased = connection.execute(speaker_embeddings.delete().where(speaker_embeddings.c.speaker_id.in_(ids)))
+    connection.execute(unknown_speakers.delete().where(unknown_speakers.c.speaker_id.in_(ids)))
+    return erased.rowcount
 
 
 def _remember(

@@ -12,6 +12,15 @@ def is_address(source: object) -> bool:
     return isinstance(source, str) and bool(re.match(r"https?://", source, re.IGNORECASE))
 
 
+def without_login(address: str) -> str:
+    """The address as its server is asked for it; a login goes in a header.
+
+    >>> without_login("https://ada:secret@example.org/feed?of=ada")
+    'https://example.org/feed?of=ada'
+    """
+    return re.sub(r"^([a-z]+://)[^/?#]*@", r"\1", address, flags=re.IGNORECASE)
+
+
 def path_of(address: str) -> PurePosixPath:
     """Return the path that an address ends in, as it reads. Raises ValueError for what is no address.
 

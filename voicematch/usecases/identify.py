@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from .. import formats
+from .. import formats, outputs
 from ..audio import Audio
 from ..library import Library
 from ..transcript.align import align
@@ -81,6 +81,7 @@ def identify(
             exclusive=diarization.exclusive,
         )
         answer = recognise.store(library, replace(heard, turns=diarization.turns, lines=words), diarization.embeddings)
+    outputs.finish(library)
     return answer if store else _without_new_numbers(answer, library.voices.num_episodes())
 
 

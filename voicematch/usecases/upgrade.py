@@ -284,6 +284,7 @@ def _take_over(
     except BaseException:
         if backup is not None:
             backup.unlink(missing_ok=True)  # of what is still there as it was
+            library.copies.remove(backup)
         raise
     return backup, there, gone
 

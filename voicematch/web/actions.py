@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from .. import outputs
 from ..errors import LibraryError, VoicematchError
 from ..library import Library
 from ..library.reading.episodes import Named
@@ -193,6 +194,7 @@ def perform(name: str, fields: Fields, *, library: Library, journal: Journal) ->
     checked = check(action.fields, fields)
     with library.recording(clips_of=action.clips_of(library, checked)) as recorded:
         outcome = action.run(library, checked)
+    outputs.finish(library)
     number = journal.add(outcome.text, recorded)
     return _done(outcome.text, number, outcome.changes, library, outcome.warnings, outcome.name)
 

@@ -205,8 +205,8 @@ def _object(body: bytes) -> dict[str, str]:
 
     try:
         found: Any = json.loads(body)
-    except ValueError as error:
-        raise VoicematchError(f"not JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise VoicematchError(f"not JSON that can be read: {error}") from error
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise VoicematchError("send one JSON object in which every value is a text")
     return found

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ..errors import shown
 from ..library import Library
 from ..library.reading.episodes import key_of
 from ..net.addresses import is_address
@@ -45,6 +46,8 @@ class Reading:
         except ValueError:
             return None
         if not address.hostname or address.username or address.password:  # a password is not for a page
+            return None
+        if not self.live and shown(source) != source:  # nor what may be a key in it for everybody
             return None
         # Feeds lead to their sound over several hosts, which no policy could name; and any may turn to https.
         self.schemes.update({"https:", f"{address.scheme}:"})
