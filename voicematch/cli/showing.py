@@ -58,7 +58,7 @@ class OutputFiles:
         return [folder / f"{Audio(source).name}.{SUFFIXES.get(name, name)}" for name in self.formats]
 
     def check(self, source: str, follow: Library | None = None) -> None:
-        """Raises OutputExists before any work is done.
+        """Raise OutputExists before any work is done.
 
         follow : the library whose own files for this audio may be written again, if nobody has changed them
         """
@@ -84,7 +84,7 @@ class OutputFiles:
 
 
 def print_episode_json(episode: LabelledEpisode) -> None:
-    """The episode's JSON on one line, so that several episodes are JSON Lines."""
+    """Print the episode's JSON on one line, so that several episodes are JSON Lines."""
     from ..outputs import text_of
 
     print_json(json.loads(text_of(episode, "json")))
