@@ -71,7 +71,7 @@ def find(
     match: str | None = None,
     allow_local: bool = False,
 ) -> Found:
-    """The episodes in folders, sound files, text files that list sources, RSS feeds and OPML lists.
+    """Find the episodes in folders, sound files, text files that list sources, RSS feeds and OPML lists.
 
     since : ISO 8601 day; of a file, the day it was last changed counts, and what has no date is taken
     limit : at most so many of each folder, list and feed, the newest
@@ -132,7 +132,7 @@ def _look_at_document(search: _Search, document: Document, source: str | Path) -
 
 
 def _look_through(search: _Search, sources: Iterable[str | Path], where: object, nearby: str | None = None) -> None:
-    """Looks at each source of a list. One that cannot be had is left out; ``limit`` counts single files together."""
+    """Look at each source of a list. One that cannot be had is left out; ``limit`` counts single files together."""
     single: list[tuple[str, NewJob]] = []
     for source in sources:
         try:

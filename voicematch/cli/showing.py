@@ -94,7 +94,7 @@ class OutputFiles:
 
 
 def print_episode_json(episode: LabelledEpisode) -> None:
-    """The episode's JSON on one line, so that several episodes are JSON Lines."""
+    """Print the episode's JSON on one line, so that several episodes are JSON Lines."""
     from ..outputs import text_of
 
     print_json(json.loads(text_of(episode, "json")))

@@ -57,7 +57,7 @@ class Episodes:
             return tuple(_line(line) for line in connection.execute(of_episode.order_by(lines.c.position)))
 
     def stored_before(self, moment: str) -> tuple[str, ...]:
-        """The sha256 of the audio of each episode that was last stored before a moment (ISO 8601)."""
+        """Return the sha256 of the audio of each episode that was last stored before a moment (ISO 8601)."""
         old = sa.select(episodes.c.audio_sha256).where(episodes.c.stored < moment).order_by(episodes.c.id)
         with self._database.read() as connection:
             return tuple(connection.scalars(old))

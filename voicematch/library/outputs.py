@@ -47,7 +47,7 @@ class Output:
     written_as: tuple[str, str, str] | None = None
 
     def is_ours(self, digest: str) -> bool:
-        """Whether a file with this content is as voicematch left it."""
+        """Return whether a file with this content is as voicematch left it."""
         return not self.digests or digest in self.digests
 
 
@@ -61,7 +61,7 @@ class Outputs:
         self._database = database
 
     def of(self, audio_sha256: str) -> tuple[Output, ...]:
-        """The files of an episode, in the order of their paths; also those that a job wrote in an older library."""
+        """Return the files of an episode, in the order of their paths; also those a job wrote in an older library."""
         of_job = stale.of_jobs().where(jobs.c.audio_sha256 == audio_sha256)
         with self._database.read() as connection:
             known = [_output(row) for row in connection.execute(_KNOWN.where(episodes.c.audio_sha256 == audio_sha256))]
@@ -69,7 +69,7 @@ class Outputs:
         return tuple(sorted(known, key=lambda output: output.path))
 
     def at(self, paths: Sequence[Path]) -> dict[Path, Output]:
-        """Those of these files that are an episode's."""
+        """Return those of these files that are an episode's."""
         wanted = _KNOWN.where(outputs.c.path.in_([str(path) for path in paths]))
         with self._database.read() as connection:
             return {output.path: output for output in map(_output, connection.execute(wanted))}
@@ -100,13 +100,13 @@ class Outputs:
         return mark
 
     def written(self, paths: Collection[Path], mark: str) -> None:
-        """Records that these files say what they should, unless that has changed again since they were marked."""
+        """Record that these files say what they should, unless that has changed again since they were marked."""
         own = outputs.c.path.in_([str(path) for path in paths]) & (outputs.c.stale == mark)
         with self._database.write() as connection:
             connection.execute(outputs.update().where(own).values(stale=None, digest_before=outputs.c.digest))
 
     def left_alone(self, output: Output) -> None:
-        """Records that a stale file is to stay as it is: it is gone, or somebody's own."""
+        """Record that a stale file is to stay as it is: it is gone, or somebody's own."""
         own = (outputs.c.path == str(output.path)) & (outputs.c.stale == output.stale)
         with self._database.write() as connection:
             connection.execute(outputs.update().where(own).values(stale=None))
@@ -118,18 +118,18 @@ class Outputs:
                 connection.execute(table.delete().where(table.c.path == str(path)))
 
     def stale(self) -> tuple[Output, ...]:
-        """The files that are still to be written, those of one episode after the other."""
+        """Return the files that are still to be written, those of one episode after the other."""
         wanted = _KNOWN.where(outputs.c.stale.is_not(None)).order_by(outputs.c.episode_id, outputs.c.path)
         with self._database.read() as connection:
             return tuple(_output(row) for row in connection.execute(wanted))
 
     def mark(self, audio_sha256s: Collection[str]) -> None:
-        """Makes stale every file of these episodes; belongs in the transaction that changes what they say."""
+        """Make stale every file of these episodes; belongs in the transaction that changes what they say."""
         with self._database.write() as connection:
             stale.mark(connection, audio_sha256s)
 
     def sayings(self) -> Sayings:
-        """What the files of every episode that has some say of its speakers."""
+        """Return what the files of every episode that has some say of its speakers."""
         with self._database.read() as connection:
             return _sayings(connection)
 
@@ -157,19 +157,19 @@ def _sayings(connection: sa.Connection) -> Sayings:
         .where(has_files)
         .order_by(candidates.c.speaker_id, candidates.c.position)
     )
-    found: dict[str, list[object]] = defaultdict(list)
+    by_episode: dict[str, list[object]] = defaultdict(list)
     for row in connection.execute(said):
         name = names.by_id.get(row.profile_id)
-        found[row.audio_sha256].append((row.label, row.verdict, row.probability, name, names.show(row.reasons)))
-        found[row.audio_sha256].append(row.unknown_id)
+        by_episode[row.audio_sha256].append((row.label, row.verdict, row.probability, name, names.show(row.reasons)))
+        by_episode[row.audio_sha256].append(row.unknown_id)
     for row in connection.execute(offered):
         name = names.by_id.get(row.profile_id)
-        found[row.audio_sha256].append((row.speaker_id, name, row.score, row.probability, row.agreement))
-    return found
+        by_episode[row.audio_sha256].append((row.speaker_id, name, row.score, row.probability, row.agreement))
+    return by_episode
 
 
 def changed(before: Sayings, after: Sayings) -> frozenset[str]:
-    """The episodes whose files should say something else than before."""
+    """Return the episodes whose files should say something else than before."""
     return frozenset(sha256 for sha256, said in after.items() if before.get(sha256) != said)
 
 

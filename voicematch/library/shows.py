@@ -51,7 +51,7 @@ def day_in_name(name: str) -> tuple[str | None, str]:
 def by_episode(
     connection: sa.Connection, episode_ids: Collection[int] | None = None, *, folders: bool = True
 ) -> dict[int, str]:
-    """By episode id, the show; of all episodes, or at least of some. ``folders`` is as for `show_of`."""
+    """Return by episode id the show, of all episodes or at least of some. ``folders`` is as for `show_of`."""
     show = sa.func.coalesce(sa.func.nullif(episodes.c.show, ""), jobs.c.show).label("show")
     of_job = jobs.c.audio_sha256 == episodes.c.audio_sha256
     wanted = sa.select(episodes.c.id, episodes.c.source, show).outerjoin(jobs, of_job).order_by(jobs.c.id.desc())
@@ -85,7 +85,7 @@ class Shows:
         self._database = database
 
     def of_episodes(self) -> dict[str, str]:
-        """By audio sha256, the show."""
+        """Return by audio sha256 the show."""
         with self._database.read() as connection:
             shows = by_episode(connection)
             hashes = connection.execute(sa.select(episodes.c.id, episodes.c.audio_sha256))

@@ -190,7 +190,7 @@ def _problem(vectors: bytes, dimension: int | None) -> str | None:
 
 @contextlib.contextmanager
 def recorded(copies: Copies, path: Path, kind: str) -> Iterator[None]:
-    """While the block writes a copy of what the library holds, and from then on, forgetting knows of it.
+    """Let forgetting know of the copy of the library that the block writes, from its beginning on.
 
     A library that can only be read cannot note it; the log says so.
     """
@@ -210,7 +210,7 @@ def recorded(copies: Copies, path: Path, kind: str) -> Iterator[None]:
 
 
 def copy_sqlite(database: Database, target: Path) -> None:
-    """Copies the file as it is at one moment; ``target`` is there at the end, or was never there."""
+    """Copy the file as it is at one moment; ``target`` is there at the end, or was never there."""
     if target.exists():
         raise OutputExists(f"{target}: already there; choose another name")
     try:

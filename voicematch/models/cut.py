@@ -147,7 +147,7 @@ def _node(field: Field) -> _Node:
 
 def _name(message: bytes, number: int) -> str:
     """The string in that field of a message."""
-    return next((value.decode() for found, _, value in _fields(message) if found == number), "")
+    return next((value.decode() for tag, _, value in _fields(message) if tag == number), "")
 
 
 def _value(name: str) -> bytes:

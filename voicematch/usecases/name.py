@@ -132,7 +132,7 @@ def relabel(*, library: Library, dry_run: bool = False) -> tuple[Change, ...]:
 
 
 def merge(source: str, into: str, *, library: Library, dry_run: bool = False) -> tuple[Change, ...]:
-    """Every label that changes when two profiles of one person become one, called ``into``."""
+    """Make two profiles of one person into one, called ``into``, and return every label that changes."""
     with changing(library, dry_run=dry_run) as changes:
         library.profiles.merge(source, into)
         match_again(library)
@@ -140,7 +140,7 @@ def merge(source: str, into: str, *, library: Library, dry_run: bool = False) ->
 
 
 def rename(old: str, new: str, *, library: Library) -> tuple[Change, ...]:
-    """Every label that changes with a profile's name."""
+    """Rename a profile everywhere, and return every label that changes."""
     with changing(library) as changes:
         library.profiles.rename(old, new)
     return tuple(changes)
@@ -208,7 +208,7 @@ def undo(recorded: Recorded, *, library: Library) -> tuple[Change, ...]:
 
 @contextmanager
 def changing(library: Library, *, dry_run: bool = False) -> Iterator[list[Change]]:
-    """One transaction; at its end the list holds every name that changed in it, and files follow what was kept."""
+    """Make a transaction. At its end the list holds every name that changed in it, and files follow what was kept."""
     changes: list[Change] = []
     with library.together(keep=False) if dry_run else outputs.following(library):
         before = library.speakers.names()

@@ -79,8 +79,8 @@ def match(
     The answer does not depend on the order of the speakers or the profiles: ties go to the first name.
     """
     episode = EpisodeVoices(embeddings, talk_seconds or {}, ruled_out or {})
-    (found,) = match_all([episode], voiceprints, calibration=calibration, accept=accept, review=review)
-    return found
+    (matches,) = match_all([episode], voiceprints, calibration=calibration, accept=accept, review=review)
+    return matches
 
 
 def match_all(
@@ -105,9 +105,9 @@ def match_all(
         reason = "" if voiceprints.names else "the library has no profiles yet: enroll a voice first"
         given = iter(verdicts)
         for episode, heard in zip(block, labels, strict=True):
-            found = dict(zip(heard, islice(given, len(heard)), strict=True)) if verdicts else {}
+            judged = dict(zip(heard, islice(given, len(heard)), strict=True)) if verdicts else {}
             yield {
-                label: found.get(label) or _unheard(label, episode.talk_seconds.get(label), reason)
+                label: judged.get(label) or _unheard(label, episode.talk_seconds.get(label), reason)
                 for label in sorted({*episode.embeddings, *episode.talk_seconds})
             }
 

@@ -152,19 +152,19 @@ _CONSENT = Field(
 
 ACTIONS = {
     "name-unknown": Action(
-        "Name a remembered voice, in every episode; or say that it is the same as another one (U-0001).",
+        "Name an unknown, in every episode; or say that it is the same as another one (U-0001).",
         (_UNKNOWN, _NAME, _CONSENT),
         _name_unknown,
         lambda library, fields: [fields["name"]],
     ),
     "ignore": Action(
-        "Keep a remembered voice out of the list and away from names; or take that back.",
+        "Keep an unknown out of the list and away from names; or take that back.",
         (_UNKNOWN, Field("as", "ad, jingle, other; empty: ignore it no more", may_be_empty=True)),
         _ignore,
     ),
-    "split": Action("Take apart a remembered voice that is several people.", (_UNKNOWN,), _split),
+    "split": Action("Take apart an unknown that is several people.", (_UNKNOWN,), _split),
     "merge-unknowns": Action(
-        "Make one of two remembered voices that are one person.",
+        "Make one of two unknowns that are one person.",
         (Field("source", "the number that goes, U-0002"), Field("into", "the number that stays, U-0001")),
         _merge_unknowns,
     ),
