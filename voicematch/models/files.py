@@ -139,6 +139,15 @@ def _cautious(name: str) -> Calibration:
     )
 
 
+def shipped(file: str) -> Path:
+    """A file that comes with voicematch, other than a model. Raises ModelError when it is missing."""
+    package, checkout, _ = folders()
+    for folder in (package, checkout):
+        if (folder / file).is_file():
+            return folder / file
+    raise ModelError(f"{file} is missing; install voicematch again")
+
+
 def _find(file: str, name: str) -> Path:
     places = folders()
     for folder in places:
