@@ -65,7 +65,7 @@ def web_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def web_library_file(web_folder: Path, tmp_path: Path) -> Path:
     """A copy of that library, for writing."""
     with open_library(web_folder / "library.db") as library:
-        library.backup(tmp_path / "copy.db")
+        library.upkeep.backup(tmp_path / "copy.db")
     return tmp_path / "copy.db"
 
 

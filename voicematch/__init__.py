@@ -7,7 +7,34 @@
 ...     for turn in episode.turns:
 ...         print(turn.start, episode.name(turn.speaker))
 
-Names are imported on first use, so that ``import voicematch`` and ``voicematch --help`` stay quick.
+The way of an episode through the package::
+
+    file or URL ─ audio ─▶ 16 kHz blocks ─ engines ─▶ turns, voices ─ voices ─▶ names ─ outputs, formats ─▶ files
+                                                                         ▲ │
+    transcript ─ formats ─▶ lines ─ transcript ─▶ lines with speakers    │ ▼
+                                                                       library ─▶ web pages, search, relabelling
+
+The rooms, from the top; each imports only from rooms below it, and a test checks that::
+
+    __main__     python -m voicematch
+    cli          a command: parse, open the library, make one call, print
+    web          the local pages, JSON beside each, the site as files
+    batch        a backlog: find episodes, queue them, run, survive, report
+    usecases     what a person asks for, a file each: identify, enroll, name, upgrade; recognise is the policy of names
+    outputs      files on disk: where they go, written whole, following a naming
+    evaluate     how good an answer is: DER, JER, IER, EER, Cllr
+    engines      who speaks when, and what a voice is like: the built-in ones, pyannote, SpeechBrain
+    library      what is remembered: profiles, voiceprints, episodes, what a person said; reading is for lists and pages
+    models       the table of models, their files, their sessions, the hub
+    voices       from vectors to names: score, match, the rules above likeness. Pure
+    transcript   words to speakers, a transcript of another cut, Whisper
+    audio        any file or address to mono blocks of 16 kHz
+    formats      text to and from every format
+    net          what may be reached and how it is fetched
+    types, errors    the values that flow, and every error raised on purpose
+
+Start reading at ``usecases/identify.py``. Names are imported on first use, so that ``import voicematch`` and
+``voicematch --help`` stay quick.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def rewrite(library: Library, audio_sha256s: Sequence[str]) -> tuple[Path, ...]:
             elif output.path.exists():
                 why = "was changed since it was written" if digest is not None else "cannot be read"
                 log.warning("%s %s; it still shows the names of before", output.path, why)
-        episode = library.episode(sha256) if stale else None
+        episode = library.episodes.get(sha256) if stale else None
         for path, form in stale:
             assert episode is not None
             try:

@@ -37,7 +37,7 @@ from voicematch.models import files
 from voicematch.models.files import CALIBRATION
 from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.types import Array, Diarization, Embedding, Turn, Verdict
-from voicematch.usecases.learn import voiceprints_of
+from voicematch.usecases.learn import pool
 from voicematch.voices.match import match
 from voicematch.voices.score import Calibration, Cohort, Voiceprints, centroid, scores, steadiness, unit, unity
 
@@ -298,7 +298,7 @@ def main_speaker(episode: Episode, label: str) -> str:
 
 def voiceprints(profiles: dict[str, tuple[Embedding, ...]], by_name: bool = False) -> Voiceprints:
     """The profiles as a library; by name, a person of two shows is one profile."""
-    rows = [(key.split("/")[1] if by_name else key, e) for key, own in profiles.items() for e in voiceprints_of(own)]
+    rows = [(key.split("/")[1] if by_name else key, e) for key, own in profiles.items() for e in pool(own)]
     return Voiceprints(
         tuple(key for key, _ in rows),
         np.stack([e.vector for _, e in rows]),

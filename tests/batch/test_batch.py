@@ -39,7 +39,7 @@ def _site() -> Iterator[Site]:
 @pytest.fixture(name="settings")
 def _settings(tmp_path: Path) -> Settings:
     with open_library(tmp_path / "library.db", embedder="fake", dimension=8) as library:
-        library.set_setting("calibration", CALIBRATION.to_json())
+        library.settings.set("calibration", CALIBRATION.to_json())
         return Settings(str(tmp_path / "library.db"), cache=tmp_path / "cache", engines=ENGINES)
 
 
@@ -97,7 +97,7 @@ def test_an_entry_is_fetched_with_its_transcript(
     worker.close()
     assert "Hello" in (tmp_path / "out" / "The Show" / "undated-One.srt").read_text()
     (done,) = backlog.jobs.find(State.DONE)
-    episode = backlog.episode(done.audio_sha256 or "")
+    episode = backlog.episodes.get(done.audio_sha256 or "")
     assert (episode.source, episode.title, episode.show) == (f"{site.url}/1.wav", "../One", "The Show")
     assert [(chapter.start, chapter.title) for chapter in episode.chapters] == [(0.0, "One"), (1.0, "Two")]
 
@@ -382,8 +382,8 @@ def test_a_run_that_is_killed_again_and_again_does_each_episode_once(
     process = start(settings, tmp_path)
     process.communicate(timeout=300)
     assert set(states(backlog).values()) == {"done"}
-    assert len(backlog.episodes()) == 6
-    assert backlog.check() == ()
+    assert len(backlog.episodes.list()) == 6
+    assert backlog.upkeep.check() == ()
     written = sorted(path.name for path in (tmp_path / "audio").glob("*.json"))
     assert written == [f"{n}.json" for n in range(6)]
 
@@ -391,7 +391,7 @@ def test_a_run_that_is_killed_again_and_again_does_each_episode_once(
 def test_a_run_on_postgresql(settings: Settings, postgresql: str, tmp_path: Path) -> None:
     on_server = replace(settings, library=postgresql, formats=("json",))
     with open_library(postgresql, embedder="fake", dimension=8) as library:
-        library.set_setting("calibration", CALIBRATION.to_json())
+        library.settings.set("calibration", CALIBRATION.to_json())
         for n, voices in enumerate(["AB", "AC", "AD", "BA", "bad"]):
             if voices == "bad":
                 (tmp_path / "bad.wav").write_bytes(b"not sound")
@@ -401,7 +401,7 @@ def test_a_run_on_postgresql(settings: Settings, postgresql: str, tmp_path: Path
         tally = run(on_server, num_workers=2)
         assert (tally.num_done, tally.num_failed, tally.stop) == (4, 1, "")
         assert all(found.attempts == 1 for found in library.jobs.find())
-        assert len(library.episodes()) == 4
+        assert len(library.episodes.list()) == 4
 
 
 def test_a_run_beside_the_main_thread(settings: Settings, backlog: Library, tmp_path: Path) -> None:

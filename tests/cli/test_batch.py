@@ -23,7 +23,7 @@ def _shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VOICEMATCH_LIBRARY", str(tmp_path / "library.db"))
     with open_library(tmp_path / "library.db", embedder="fake", dimension=FakeEmbedder.dimension) as library:
-        library.set_setting("calibration", CALIBRATION.to_json())
+        library.settings.set("calibration", CALIBRATION.to_json())
 
     def run(*arguments: str | Path) -> tuple[int, str, str]:
         code = cli.run(["batch", *(str(argument) for argument in arguments)], engines=ENGINES)

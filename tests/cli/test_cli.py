@@ -23,7 +23,7 @@ class Shell:
         self.library = folder / "library.db"
         self._capsys = capsys
         with open_library(self.library, embedder="fake", dimension=FakeEmbedder.dimension) as library:
-            library.set_setting("calibration", CALIBRATION.to_json())
+            library.settings.set("calibration", CALIBRATION.to_json())
 
     def __call__(self, *arguments: str | Path, turns: tuple[Turn, ...] = TWO) -> tuple[int, str, str]:
         """(exit code, stdout, stderr)"""

@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from tests.support.library_example import CLIP, DIMENSION, EMBEDDER, embedding, episode, fill, voices
 from voicematch.errors import EmbedderMismatch, LibraryError, OutputExists
-from voicematch.library import Library, Output, default_location, erasure, migrations, open_library, schema
+from voicematch.library import Library, Output, State, default_location, erasure, migrations, open_library, schema
 from voicematch.library.database import open_database
 from voicematch.models.table import DEFAULT_EMBEDDER, MODELS
 from voicematch.types import Line
@@ -51,7 +51,7 @@ def mode(path: Path) -> int:
 def test_only_its_owner_may_read_it(path: Path) -> None:
     assert (mode(path), mode(path.parent)) == (0o600, 0o700)
     with open_library(path) as library:
-        library.set_setting("accept", "0.8")
+        library.settings.set("accept", "0.8")
         beside = [file for file in path.parent.iterdir() if file != path]
         assert {file.name for file in beside} == {"library.db-wal", "library.db-shm"}
         assert {mode(file) for file in beside} == {0o600}
@@ -174,8 +174,8 @@ def test_another_embedder_is_refused(path: Path) -> None:
 
 def test_an_embedder_of_the_table_can_be_gone_back_to(tmp_path: Path) -> None:
     with open_library(tmp_path / "library.db", embedder="ecapa512", dimension=4) as library:
-        library.create_profile("Ann")
-        library.add_voiceprints(
+        library.profiles.create("Ann")
+        library.voiceprints.add(
             "Ann", [embedding(0)], embedder="ecapa512", consent="self", source="a", audio_sha256="a" * 64
         )
     with pytest.raises(EmbedderMismatch, match="use 'ecapa512', choose another library for 'grand'"):
@@ -186,13 +186,27 @@ def test_a_library_without_voices_may_change_its_embedder(tmp_path: Path) -> Non
     open_library(tmp_path / "library.db").close()
     with open_library(tmp_path / "library.db", embedder="grand") as library:
         assert (library.embedder, library.dimension) == ("grand", None)
-        library.create_profile("Ann")
-        library.add_voiceprints(
+        library.profiles.create("Ann")
+        library.voiceprints.add(
             "Ann", [embedding(0)], embedder="grand", consent="self", source="a", audio_sha256="a" * 64
         )
         assert library.dimension == DIMENSION  # the first vector said so
     with open_library(tmp_path / "library.db") as library:
         assert (library.embedder, library.dimension) == ("grand", DIMENSION)
+
+
+def test_a_library_that_knows_no_dimension_yet_holds_no_voice(tmp_path: Path) -> None:
+    with open_library(tmp_path / "library.db", embedder="grand") as library:
+        assert (library.dimension, library.upkeep.check()) == (None, ())
+        assert list(library.speakers.all_embeddings().episodes()) == []
+        assert library.voiceprints.all().profiles == library.unknowns.ignored_voiceprints().profiles == ()
+        with library.together(keep=False):
+            library.profiles.create("Ann")
+            library.voiceprints.add(
+                "Ann", [embedding(0)], embedder="grand", consent="self", source="a", audio_sha256="a" * 64
+            )
+            assert library.dimension == DIMENSION
+        assert library.dimension is None  # what was not kept said nothing
 
 
 # -- several processes
@@ -201,8 +215,8 @@ def test_a_library_without_voices_may_change_its_embedder(tmp_path: Path) -> Non
 def write_fifty(path: Path, writer: int) -> None:
     with open_library(path) as library:
         for number in range(25):
-            library.store_episode(episode(100 * writer + number), voices())
-            library.add_voiceprints(
+            library.episodes.store(episode(100 * writer + number), voices())
+            library.voiceprints.add(
                 "Bob",
                 [embedding(1, start=float(number), end=number + 1.0)],
                 embedder=EMBEDDER,
@@ -214,7 +228,7 @@ def write_fifty(path: Path, writer: int) -> None:
 
 def make_one(path: Path, name: str) -> None:
     with open_library(path, embedder=EMBEDDER, dimension=DIMENSION) as library:
-        library.create_profile(name)
+        library.profiles.create(name)
 
 
 @pytest.fixture(scope="module")
@@ -228,9 +242,9 @@ def test_two_processes_write_at_once(path: Path, processes: ProcessPoolExecutor)
     for writing in [processes.submit(write_fifty, path, writer) for writer in (1, 2)]:
         writing.result()
     with open_library(path) as library:
-        assert len(library.episodes()) == 1 + 2 * 25
-        assert library.profile("Bob").num_voiceprints == 1 + 2 * 25
-        assert library.check() == ()
+        assert len(library.episodes.list()) == 1 + 2 * 25
+        assert library.profiles.get("Bob").num_voiceprints == 1 + 2 * 25
+        assert library.upkeep.check() == ()
 
 
 def test_four_processes_make_one_library(tmp_path: Path, processes: ProcessPoolExecutor) -> None:
@@ -240,7 +254,7 @@ def test_four_processes_make_one_library(tmp_path: Path, processes: ProcessPoolE
         for making in [processes.submit(make_one, path, name) for name in names]:
             making.result()
         with open_library(path) as library:
-            assert [profile.name for profile in library.profiles()] == names
+            assert [profile.name for profile in library.profiles.all()] == names
 
 
 def test_a_writer_that_waits_too_long_says_so(path: Path) -> None:
@@ -248,10 +262,10 @@ def test_a_writer_that_waits_too_long_says_so(path: Path) -> None:
     with open_library(path, busy_seconds=0.05) as library:
         holder.execute("BEGIN IMMEDIATE")
         with pytest.raises(LibraryError, match="busy: another process holds it; try again when that is done"):
-            library.create_profile("Cy")
-        assert library.find_profile("Cy") is None  # reading goes on meanwhile
+            library.profiles.create("Cy")
+        assert library.profiles.find("Cy") is None  # reading goes on meanwhile
         holder.execute("ROLLBACK")
-        library.create_profile("Cy")
+        library.profiles.create("Cy")
     holder.close()
 
 
@@ -288,15 +302,15 @@ def error_of_growing(path: Path) -> str:
     with open_library(path) as library:
         resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, resource.RLIM_INFINITY))
         try:
-            library.store_episode(replace(episode(2), lines=(Line(0.0, 1.0, "word " * 100_000),)), {})
+            library.episodes.store(replace(episode(2), lines=(Line(0.0, 1.0, "word " * 100_000),)), {})
         except LibraryError as error:
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-            return f"{error}; {len(library.episodes())} episode; sound: {library.check() == ()}"
+            return f"{error}; {len(library.episodes.list())} episode; sound: {library.upkeep.check() == ()}"
     return "no error"
 
 
 def create_cy(library: Library) -> str:
-    return library.create_profile("Cy").name
+    return library.profiles.create("Cy").name
 
 
 @pytest.fixture
@@ -317,7 +331,7 @@ def alone(call: Callable[..., str], *arguments: object) -> str:
 
 
 def read_ann(library: Library) -> str:
-    return f"{library.profile('Ann Lee').num_voiceprints} voiceprints; sound: {library.check() == ()}"
+    return f"{library.profiles.get('Ann Lee').num_voiceprints} voiceprints; sound: {library.upkeep.check() == ()}"
 
 
 def test_a_read_only_file_is_read(lent_folder: Path) -> None:
@@ -361,8 +375,8 @@ def test_a_forgotten_person_is_gone_from_the_bytes(path: Path) -> None:
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     enrolled, heard, other = (replace(embedding(0, start=float(n), end=9.0), vector=vectors[n]) for n in range(3))
     with open_library(path) as library:
-        library.rename_profile("Ann Lee", "Quorra Flynn")
-        library.add_voiceprints(
+        library.profiles.rename("Ann Lee", "Quorra Flynn")
+        library.voiceprints.add(
             "Quorra Flynn",
             [enrolled],
             embedder=EMBEDDER,
@@ -378,7 +392,7 @@ def test_a_forgotten_person_is_gone_from_the_bytes(path: Path) -> None:
             candidates=(replace(said.matches["SPEAKER_00"].candidates[0], profile="Quorra Flynn"),),
             reasons=("Quorra Flynn fits", "QUORRA FLYNN says so"),
         )
-        library.store_episode(
+        library.episodes.store(
             replace(said, matches={"SPEAKER_00": match}, lines=(Line(0.0, 1.0, "Hi", "Quorra Flynn"),)),
             {"SPEAKER_00": (heard,), "SPEAKER_01": (other,)},
         )
@@ -391,7 +405,7 @@ def test_a_forgotten_person_is_gone_from_the_bytes(path: Path) -> None:
         ]
         before = bytes_beside(path)
         assert all(secret in before for secret in secrets)
-        assert library.forget_profile("Quorra Flynn").compacted
+        assert library.profiles.forget("Quorra Flynn").compacted
         after = bytes_beside(path)
         assert not any(secret.lower() in after.lower() for secret in secrets)
         assert other.vector.tobytes() in after
@@ -403,7 +417,7 @@ def test_a_reader_in_the_way_of_erasing_is_reported(path: Path, caplog: pytest.L
     with open_library(path, busy_seconds=0.05) as library:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM profiles").fetchall()
-        assert not library.forget_profile("Ann Lee").compacted
+        assert not library.profiles.forget("Ann Lee").compacted
         assert "old bytes until it ends" in caplog.text
         reader.close()
     assert CLIP not in bytes_beside(path)
@@ -427,15 +441,15 @@ def test_a_writer_in_the_way_of_erasing_is_reported(path: Path, caplog: pytest.L
 
 def test_a_backup_is_the_library(path: Path, tmp_path: Path) -> None:
     with open_library(path) as library:
-        library.backup(tmp_path / "copy.db")
+        library.upkeep.backup(tmp_path / "copy.db")
         with pytest.raises(OutputExists, match="already there"):
-            library.backup(tmp_path / "copy.db")
+            library.upkeep.backup(tmp_path / "copy.db")
         with pytest.raises(LibraryError, match="No such file or directory"):
-            library.backup(tmp_path / "nowhere" / "copy.db")
+            library.upkeep.backup(tmp_path / "nowhere" / "copy.db")
         assert mode(tmp_path / "copy.db") == 0o600
         with open_library(tmp_path / "copy.db") as copy:
-            assert copy.profiles() == library.profiles()
-            assert copy.episode("Episode 1") == library.episode("Episode 1")
+            assert copy.profiles.all() == library.profiles.all()
+            assert copy.episodes.get("Episode 1") == library.episodes.get("Episode 1")
     assert {file.name for file in tmp_path.iterdir()} == {"kept", "copy.db"}
 
 
@@ -443,7 +457,7 @@ def test_a_backup_that_fails_leaves_nothing(path: Path, tmp_path: Path) -> None:
     with open_library(path) as library:
         path.write_bytes(path.read_bytes()[:8192])  # torn off while open
         with pytest.raises(LibraryError, match="damaged"):
-            library.backup(tmp_path / "copy.db")
+            library.upkeep.backup(tmp_path / "copy.db")
     assert {file.name for file in tmp_path.iterdir()} == {"kept"}
 
 
@@ -460,7 +474,7 @@ def test_check_finds_what_is_wrong(path: Path) -> None:
     spoiled.commit()
     spoiled.close()
     with open_library(path) as library:
-        assert set(library.check()) == {
+        assert set(library.upkeep.check()) == {
             "turns row 1 points at a row of speakers that is not there",
             "the search index does not agree with the lines",
             "voiceprint 1: made by 'grand'",
@@ -482,7 +496,7 @@ def test_check_finds_a_damaged_file(path: Path) -> None:
             spoiled.execute("UPDATE clips SET created = NULL")
             spoiled.close()
     with open_library(path) as library:
-        assert library.check() == ("the file is damaged: NULL value in clips.created",)
+        assert library.upkeep.check() == ("the file is damaged: NULL value in clips.created",)
 
 
 # -- schemas
@@ -500,25 +514,46 @@ def shape(path: Path) -> set[tuple[str, frozenset[str]]]:
     }
 
 
+def newest_step(path: Path) -> str:
+    with closing(sqlite3.connect(path)) as connection:
+        (name,) = connection.execute("SELECT max(name) FROM migrations").fetchone()
+    return str(name)
+
+
+def test_a_library_of_the_newest_schema_is_kept(path: Path) -> None:
+    assert newest_step(FIXTURES / f"library-{NEWEST[:4]}.db") == newest_step(path) == NEWEST
+
+
 @pytest.mark.parametrize("released", sorted(FIXTURES.glob("library-*.db")), ids=lambda path: path.stem)
 def test_every_released_schema_opens_as_todays(released: Path, path: Path, tmp_path: Path) -> None:
+    assert f"library-{newest_step(released)[:4]}" == released.stem
     shutil.copy(released, tmp_path / "old.db")
     with open_library(path) as today, open_library(tmp_path / "old.db") as library:
-        assert library.episode("Episode 1") == today.episode("Episode 1")
-        known = [replace(profile, created="") for profile in library.profiles()]
-        assert known == [replace(profile, created="") for profile in today.profiles()]
-        assert list(library.clips("Ann Lee")) == [(1, CLIP)]
-        assert library.setting("accept") == "0.9"
+        assert library.episodes.get("Episode 1") == today.episodes.get("Episode 1")
+        known = [replace(profile, created="") for profile in library.profiles.all()]
+        assert known == [replace(profile, created="") for profile in today.profiles.all()]
+        assert list(library.voiceprints.clips("Ann Lee")) == [(1, CLIP)]
+        assert library.settings.get("accept") == "0.9"
         assert [hit.text for hit in library.search("continual")] == ["On continual learning, naïvely."]
-        assert library.check() == ()
+        assert library.upkeep.check() == ()
     assert shape(tmp_path / "old.db") == shape(path)
+
+
+def test_an_older_library_keeps_its_backlog(tmp_path: Path) -> None:
+    shutil.copy(FIXTURES / "library-0002.db", tmp_path / "old.db")
+    with open_library(tmp_path / "old.db") as library:
+        failed, queued = library.jobs.find(State.FAILED, State.QUEUED)
+        assert (failed.key, failed.show, failed.duration, failed.error) == ("k2", "The Show", 61.5, "no audio stream")
+        assert failed.about == {"persons": [["Ann Lee", "host"]]}
+        assert (queued.key, queued.attempts, queued.error) == ("k3", 0, None)
+        assert library.unknowns.all() == ()
 
 
 def test_an_older_library_learns_shows_steadiness_and_files(path: Path, tmp_path: Path) -> None:
     """Its second episode came from a job that wrote a file; its stretches have the cosines 0.8, 0.8 and 0.64."""
     shutil.copy(FIXTURES / "library-0003.db", tmp_path / "old.db")
     with open_library(tmp_path / "old.db") as library:
-        assert [library.episode(f"Episode {number}").show for number in (1, 2)] == ["", "The Show"]
+        assert [library.episodes.get(f"Episode {number}").show for number in (1, 2)] == ["", "The Show"]
         assert [(u.id, u.speakers[0].show) for u in library.unknowns.all()] == [("U-0001", "The Show")]
         assert library.outputs.of("02" * 32) == (Output(Path("/nowhere/2.json"), "json"),)
     with closing(sqlite3.connect(tmp_path / "old.db")) as connection:
@@ -546,8 +581,8 @@ def test_a_migration_backs_up_and_runs_once(path: Path, caplog: pytest.LogCaptur
     assert f"the library as it was is {backup.name}" in caplog.text
     assert mode(backup) == 0o600
     with open_library(backup) as before:
-        assert before.find_profile("Ann Lee")
-        assert before.forget_profile("Ann Lee").backups == ()
+        assert before.profiles.find("Ann Lee")
+        assert before.profiles.forget("Ann Lee").backups == ()
     with pytest.raises(LibraryError, match="made by a newer voicematch"):
         open_library(path)
 
@@ -564,4 +599,4 @@ def test_a_migration_that_fails_changes_nothing(path: Path) -> None:
     assert shape(path) == before
     backups = tuple(path.with_name(f"library.db.{NEWEST}{n}.backup") for n in ("", "-2"))
     with open_library(path) as library:
-        assert sorted(library.forget_profile("Bob").backups) == sorted(backups)
+        assert sorted(library.profiles.forget("Bob").backups) == sorted(backups)

@@ -221,4 +221,4 @@ def test_a_library_from_before_the_backlog_gets_one(tmp_path: Path) -> None:
     for expected in (Added(num_new=1), Added(num_known=1)):
         with open_library(tmp_path / "library.db") as library:
             assert library.jobs.add(new("a")) == expected
-            assert library.episodes()
+            assert library.episodes.list()

@@ -23,11 +23,11 @@ LINES = (
 @pytest.fixture
 def library(library: Library) -> Library:
     """Ada in episodes 1 and 2, Maya with her in 2, somebody like Ada in 3, Zoe unnamed in 1 and 3."""
-    library.set_setting("calibration", CALIBRATION.to_json())
+    library.settings.set("calibration", CALIBRATION.to_json())
     for name, voice, role in (("Ada", ADA, "host"), ("maya lind", MAYA, None), ("Nobody yet", -LIAM, None)):
-        library.create_profile(name, role=role)
+        library.profiles.create(name, role=role)
         for number, consent in ((7, "public"), (1, "permission")):
-            library.add_voiceprints(
+            library.voiceprints.add(
                 name,
                 [Embedding(voice, 30.0, 0.0, 30.0)],
                 embedder=EMBEDDER,

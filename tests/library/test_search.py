@@ -21,7 +21,7 @@ def found(library: Library, words: str, **narrowed: str) -> list[str]:
 
 def store_lines(library: Library, *texts: str, number: int = 2, date: str | None = "2026-02-02") -> None:
     lines = tuple(Line(4.0 * idx, 4.0 * idx + 3.0, text, "SPEAKER_01") for idx, text in enumerate(texts))
-    library.store_episode(replace(episode(number, date=date), lines=lines), {})
+    library.episodes.store(replace(episode(number, date=date), lines=lines), {})
 
 
 def test_a_hit_says_who_when_and_where(filled: Library) -> None:
@@ -39,9 +39,9 @@ def test_a_hit_says_who_when_and_where(filled: Library) -> None:
 
 
 def test_the_speaker_of_a_hit_is_called_as_today(filled: Library) -> None:
-    filled.rename_profile("Ann Lee", "Anna")
+    filled.profiles.rename("Ann Lee", "Anna")
     assert {hit.speaker for hit in filled.search("learning")} == {"Anna", "SPEAKER_01"}
-    filled.forget_profile("Anna")
+    filled.profiles.forget("Anna")
     assert {hit.speaker for hit in filled.search("learning")} == {"SPEAKER_00", "SPEAKER_01"}
 
 
@@ -106,7 +106,7 @@ def test_the_neighbours_are_of_the_same_episode(filled: Library) -> None:
 
 def test_by_profile_by_label_and_by_written_name(filled: Library) -> None:
     named = (Line(0.0, 1.0, "learning by heart", "Cy Young"),)
-    filled.store_episode(replace(episode(2), lines=named), {})
+    filled.episodes.store(replace(episode(2), lines=named), {})
     assert found(filled, "learning", speaker="ann lee") == ["On continual learning, naïvely."]
     assert found(filled, "learning", speaker="SPEAKER_01") == ["Learning never stops."]
     assert found(filled, "learning", speaker="cy young") == ["learning by heart"]
@@ -126,9 +126,9 @@ def test_the_index_follows_the_lines(filled: Library) -> None:
     store_lines(filled, "old words", number=1)
     assert found(filled, "continual") == []
     assert found(filled, "old") == ["old words"]
-    filled.remove_episode("010101")
+    filled.episodes.remove("010101")
     assert found(filled, "old") == []
-    assert filled.check() == ()
+    assert filled.upkeep.check() == ()
 
 
 def test_terms() -> None:

@@ -139,7 +139,7 @@ def main() -> None:
                     enroll_all(libraries[key], manifest["profiles"], arguments.folder, key, diarizer)
                 folder = arguments.folder / episode["id"]
                 answer = identify(folder / episode["audio"], library=libraries[key], engines=Engines(diarizer=diarizer))
-                known = {profile.name for profile in libraries[key].profiles()}
+                known = {profile.name for profile in libraries[key].profiles.all()}
                 score(scores.setdefault((kind(episode["id"]), kept), Scores()), episode, folder, answer, known)
                 if arguments.verbose:
                     print_episode(episode, answer, kept)

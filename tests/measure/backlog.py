@@ -83,7 +83,7 @@ class Command:
         }
         if tones:
             with open_library(work / "library.db", embedder="fake", dimension=8) as library:
-                library.set_setting("calibration", CALIBRATION.to_json())
+                library.settings.set("calibration", CALIBRATION.to_json())
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         script = self.work / "run.py"
@@ -190,8 +190,8 @@ def check(command: Command, episodes: list[Truth]) -> None:
     with open_library(command.work / "library.db") as library:
         jobs = library.jobs.find()
         assert [str(job.state) for job in jobs] == ["done"] * len(episodes), [(j.title, j.state, j.error) for j in jobs]
-        assert len({job.audio_sha256 for job in jobs}) == len(library.episodes()) == len(episodes)
-        assert library.check() == ()
+        assert len({job.audio_sha256 for job in jobs}) == len(library.episodes.list()) == len(episodes)
+        assert library.upkeep.check() == ()
         attempts = Counter(job.attempts for job in jobs)
     of_day = len("2024-01-01-")
     written = sorted(path.name[of_day:] for path in (command.work / "out").rglob("*") if path.is_file())
@@ -255,7 +255,7 @@ def print_names(command: Command, truth: dict[str, tuple[Turn, ...]]) -> None:
 def overlap_by_name(command: Command, audio_sha256: str, truth: tuple[Turn, ...]) -> dict[tuple[str, str], float]:
     """Seconds by (name or label given, who really speaks); "nobody" where nobody does."""
     with open_library(command.work / "library.db") as library:
-        episode = library.episode(audio_sha256)
+        episode = library.episodes.get(audio_sha256)
     found: dict[tuple[str, str], float] = {}
     for speaker, talk in episode.talk_seconds().items():
         own = overlap([turn for turn in episode.turns if turn.speaker == speaker], truth)
@@ -268,7 +268,7 @@ def overlap_by_name(command: Command, audio_sha256: str, truth: tuple[Turn, ...]
 def person_of(command: Command, speaker: dict[str, str], truth: dict[str, tuple[Turn, ...]]) -> str:
     """Who it is that most overlaps with a speaker of a stored episode."""
     with open_library(command.work / "library.db") as library:
-        turns = [t for t in library.episode(speaker["audio_sha256"]).turns if t.speaker == speaker["speaker"]]
+        turns = [t for t in library.episodes.get(speaker["audio_sha256"]).turns if t.speaker == speaker["speaker"]]
     seconds = overlap(turns, truth[speaker["title"]])
     return max(seconds, key=seconds.__getitem__) if any(seconds.values()) else "nobody"
 
@@ -276,7 +276,7 @@ def person_of(command: Command, speaker: dict[str, str], truth: dict[str, tuple[
 def hits(command: Command, audio_sha256: str, truth: tuple[Turn, ...]) -> dict[str, float]:
     """By name given, the share of that speaker's talk time which is that person's."""
     with open_library(command.work / "library.db") as library:
-        episode = library.episode(audio_sha256)
+        episode = library.episodes.get(audio_sha256)
     found = {}
     for speaker, seconds in episode.talk_seconds().items():
         own = overlap([turn for turn in episode.turns if turn.speaker == speaker], truth)

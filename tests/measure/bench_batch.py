@@ -43,7 +43,7 @@ def measure(folder: Path, files: list[Path], num_jobs: int) -> None:
         time.sleep(STEP_SECONDS)
     wall, used = time.monotonic() - started, processor_seconds() - cpu
     with open_library(folder / "library.db") as library:
-        hours = sum(episode.duration for episode in library.episodes()) / 3600
+        hours = sum(episode.duration for episode in library.episodes.list()) / 3600
     pace = f"{hours * 3600 / wall:.1f} h an hour, {used / hours:.0f} s of processor an hour of audio"
     print(f"--jobs {num_jobs}: {hours:.2f} h of audio in {wall:.0f} s ({pace}), at most {most / 1e6:.0f} MB")
     assert run.returncode == 0, f"exit {run.returncode}"

@@ -73,7 +73,7 @@ def main(folder: Path) -> None:
         make(folder / "new.db", size=SIZE)
         (folder / "new.db").rename(path)
     with open_library(path) as library:
-        stats = library.stats()
+        stats = library.upkeep.stats()
         print(f"{stats.num_episodes} episodes, {stats.num_profiles} profiles, {stats.num_lines} lines")
         client = TestClient(create_app(library), base_url="http://127.0.0.1:8765")
         slow = []

@@ -47,10 +47,10 @@ def make(path: Path) -> None:
     recognise = partial(recognition.recognise, calibration=files.calibration(EMBEDDER))
     with open_library(path, embedder=EMBEDDER) as library, library.together():
         for person in range(NUM_HOSTS // 2, NUM_HOSTS // 2 + NUM_PROFILES):  # half of the hosts have a profile
-            library.create_profile(f"Person {person}")
+            library.profiles.create(f"Person {person}")
             voiceprints = [Embedding(row, 30.0, 0.0, 30.0) for row in heard(people[person], generator, 4)]
             for idx, voiceprint in enumerate(voiceprints):
-                library.add_voiceprints(
+                library.voiceprints.add(
                     f"Person {person}",
                     [voiceprint],
                     embedder=EMBEDDER,
@@ -73,7 +73,8 @@ def make(path: Path) -> None:
             episode = LabelledEpisode(
                 f"/show/{number}.mp3", f"{number:064x}", 400.0, turns, nobody, embedder=EMBEDDER, diarizer="synthetic"
             )
-            library.store_episode(episode, embeddings, recognise=recognise)
+            library.episodes.store(episode, embeddings)
+            library.unknowns.remember(recognise)
         naming.relabel(library=library)
 
 
@@ -93,7 +94,7 @@ def relabel(folder: Path) -> None:
     shutil.copy(path, folder / "copy.db")
     with open_library(folder / "copy.db") as library:
         most = library.unknowns.all()[0]
-        stats = library.stats()
+        stats = library.upkeep.stats()
         print(f"{stats.num_episodes} episodes, {stats.num_speakers} speakers, {stats.num_profiles} profiles")
         with timed(f"naming {most.id}, heard in {most.num_episodes} episodes, and matching all episodes again"):
             _, changes = naming.name_unknown(most.id, "New Name", library=library, consent="public")

@@ -102,7 +102,7 @@ except errors.ModelError as error:
 
 
 def test_without_the_environment_the_platform_says_where_models_lie() -> None:
-    code = "from voicematch import models; print(files.folders()[-1])"
+    code = "from voicematch.models import files; print(files.folders()[-1])"
     assert Path(python(code, VOICEMATCH_MODELS="").strip()).parts[-2:] == ("voicematch", "models")
 
 

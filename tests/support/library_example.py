@@ -72,9 +72,9 @@ def voices(first: int = 0, second: int = 1) -> dict[str, tuple[Embedding, ...]]:
 
 
 def fill(library: Library) -> None:
-    library.create_profile("Ann Lee", role="host", note="met in 2024")
-    library.create_profile("Bob")
-    library.add_voiceprints(
+    library.profiles.create("Ann Lee", role="host", note="met in 2024")
+    library.profiles.create("Bob")
+    library.voiceprints.add(
         "Ann Lee",
         [embedding(0, start=1.0, end=11.0), embedding(3, start=11.0, end=21.0)],
         embedder=EMBEDDER,
@@ -83,11 +83,11 @@ def fill(library: Library) -> None:
         audio_sha256="aa" * 32,
         clip=CLIP,
     )
-    library.add_voiceprints(
+    library.voiceprints.add(
         "Bob", [embedding(1)], embedder=EMBEDDER, consent="public", source="bob.wav", audio_sha256="bb" * 32
     )
-    library.store_episode(episode(1), voices())
-    library.set_setting("accept", "0.9")
+    library.episodes.store(episode(1), voices())
+    library.settings.set("accept", "0.9")
 
 
 if __name__ == "__main__":

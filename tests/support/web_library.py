@@ -66,7 +66,7 @@ def make(path: Path, *, size: Size = Size(), audio: Path | None = None) -> None:
     generator = np.random.default_rng(7)
     people = unit(generator.standard_normal((size.people + size.strangers, DIMENSION)))
     with open_library(path, embedder=EMBEDDER) as library, library.together():
-        library.set_setting("calibration", CALIBRATION.to_json())
+        library.settings.set("calibration", CALIBRATION.to_json())
         for number in range(size.people):
             _enroll(library, person_name(number), people[number], generator, role="host" if number < 3 else None)
         for number in range(size.episodes):
@@ -76,9 +76,9 @@ def make(path: Path, *, size: Size = Size(), audio: Path | None = None) -> None:
 
 
 def _enroll(library: Library, name: str, person: Array, generator: np.random.Generator, *, role: str | None) -> None:
-    library.create_profile(name, role=role, note="a private note")
+    library.profiles.create(name, role=role, note="a private note")
     for idx in range(3):
-        library.add_voiceprints(
+        library.voiceprints.add(
             name,
             [Embedding(row, 30.0, 0.0, 30.0) for row in voice(person, generator, 1)],
             embedder=EMBEDDER,
@@ -136,7 +136,8 @@ def _store(
         diarizer="synthetic",
     )
     recognise = partial(recognition.recognise, calibration=CALIBRATION)
-    library.store_episode(episode, embeddings, recognise=recognise)
+    library.episodes.store(episode, embeddings)
+    library.unknowns.remember(recognise)
 
 
 def _lines(number: int, turns: tuple[Turn, ...], size: Size) -> list[Line]:
@@ -158,7 +159,7 @@ def _lines(number: int, turns: tuple[Turn, ...], size: Size) -> list[Line]:
 
 def _queue(library: Library, size: Size) -> None:
     """A job for every episode, done, and some more: queued, running, failed."""
-    stored = sorted(library.episodes(), key=lambda episode: episode.audio_sha256)
+    stored = sorted(library.episodes.list(), key=lambda episode: episode.audio_sha256)
     waiting = [
         NewJob(key=f"later-{idx}", source=f"/later/{idx}.mp3", title=f"Later {idx}", show=SHOWS[0]) for idx in range(6)
     ]

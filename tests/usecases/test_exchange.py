@@ -18,11 +18,11 @@ def test_profiles_come_back_as_they_went_out(filled: Library, tmp_path: Path) ->
         imported = import_profiles(text, "voices.json", library=other)
         assert imported == (Imported("Ann Lee", True, 2), Imported("Bob", True, 1))
         assert write_profiles(other, ["Ann Lee", "Bob"], with_clips=True) == text
-        assert [clip for _, clip in other.clips("Ann Lee")] == [CLIP]
-        assert (other.profile("Ann Lee").role, other.profile("Ann Lee").note) == ("host", "met in 2024")
-        assert other.profile("Ann Lee").consent == ("permission",)
+        assert [clip for _, clip in other.voiceprints.clips("Ann Lee")] == [CLIP]
+        assert (other.profiles.get("Ann Lee").role, other.profiles.get("Ann Lee").note) == ("host", "met in 2024")
+        assert other.profiles.get("Ann Lee").consent == ("permission",)
         assert import_profiles(text, "voices.json", library=other)[0] == Imported("Ann Lee", False, 0)
-        assert other.profile("Ann Lee").num_voiceprints == 2
+        assert other.profiles.get("Ann Lee").num_voiceprints == 2
 
 
 def test_clips_stay_where_they_were_not_asked_for(filled: Library) -> None:
@@ -68,7 +68,7 @@ def test_a_file_that_does_not_fit_changes_nothing(filled: Library, path: str, va
     text = change(document, path.replace("profiles.0", "profiles.1"), value)
     with pytest.raises(FormatError, match=says):
         import_profiles(text, "voices.json", library=filled)
-    assert filled.find_profile("Zoe") is None
+    assert filled.profiles.find("Zoe") is None
 
 
 def test_voices_of_another_model_are_refused(filled: Library) -> None:

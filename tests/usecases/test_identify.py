@@ -18,7 +18,7 @@ from voicematch.engines.embed import Embedder
 from voicematch.library import Library
 from voicematch.types import Diarization, Embedding, LabelledEpisode, Line, Progress, Sound, Turn, Verdict, join_turns
 from voicematch.usecases.chosen import Engines
-from voicematch.usecases.learn import Enrollment, voiceprints_of
+from voicematch.usecases.learn import Enrollment, pool
 from voicematch.usecases.name import Change
 from voicematch.voices.score import Calibration
 
@@ -57,7 +57,7 @@ def noise(path: Path, seconds: float, *, seed: int = 0, level: float = 0.1) -> P
 @pytest.fixture
 def library(tmp_path: Path) -> Iterator[Library]:
     with open_library(tmp_path / "library.db", embedder="fake", dimension=FakeEmbedder.dimension) as opened:
-        opened.set_setting("calibration", CALIBRATION.to_json())
+        opened.settings.set("calibration", CALIBRATION.to_json())
         yield opened
 
 
@@ -89,7 +89,7 @@ def test_an_enrolled_voice_is_named_and_a_stranger_is_not(library: Library, tmp_
 def test_the_episode_is_stored_as_it_was_answered(library: Library, tmp_path: Path) -> None:
     enroll_first_axis(library, tmp_path)
     episode = identify_two(library, tmp_path, lines=(Line(1.0, 2.0, "Hello."), Line(21.0, 22.0, "Good day.")))
-    assert library.episode("episode1.wav") == episode
+    assert library.episodes.get("episode1.wav") == episode
     assert [(line.text, line.speaker) for line in episode.lines] == [
         ("Hello.", "SPEAKER_00"),
         ("Good day.", "SPEAKER_01"),
@@ -99,7 +99,7 @@ def test_the_episode_is_stored_as_it_was_answered(library: Library, tmp_path: Pa
 def test_an_episode_need_not_be_stored(library: Library, tmp_path: Path) -> None:
     path = noise(tmp_path / "episode.wav", 50)
     identify(path, library=library, engines=engines(*TWO), store=False)
-    assert library.episodes() == ()
+    assert library.episodes.list() == ()
 
 
 def test_two_speakers_that_are_one_profile_become_one(library: Library, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_two_speakers_that_are_one_profile_become_one(library: Library, tmp_path
         Turn(30.0, 50.0, "SPEAKER_00"),
     )
     assert sorted(episode.matches) == ["SPEAKER_00", "SPEAKER_01"]
-    assert sum(e.seconds for e in library.speaker_embeddings(episode.audio_sha256)["SPEAKER_00"]) == 40.0
+    assert sum(e.seconds for e in library.speakers.embeddings(episode.audio_sha256)["SPEAKER_00"]) == 40.0
 
 
 def test_touching_turns_of_joined_speakers_are_one() -> None:
@@ -143,7 +143,7 @@ def test_a_span_is_enrolled_with_its_own_times(library: Library, tmp_path: Path)
     path = noise(tmp_path / "long.wav", 60)
     turn = Turn(1.0, 19.0, "SPEAKER_00")
     enroll("Ada", path, library=library, consent="self", start=30.0, end=50.0, engines=engines(turn))
-    (row,) = library.voiceprint_rows("Ada")
+    (row,) = library.voiceprints.rows("Ada")
     assert (row.start, row.end, row.consent) == (31.0, 49.0, "self")
 
 
@@ -151,7 +151,7 @@ def test_the_kept_clip_is_the_speech_that_was_enrolled(library: Library, tmp_pat
     path = noise(tmp_path / "long.wav", 200)
     turns = (Turn(10.0, 100.0, "SPEAKER_00"), Turn(110.0, 130.0, "SPEAKER_00"))
     enroll("Ada", path, library=library, consent="self", engines=engines(*turns))
-    ((_, clip), *_) = library.clips("Ada")
+    ((_, clip), *_) = library.voiceprints.clips("Ada")
     assert len(decode_clip(clip)) / 16_000 == pytest.approx(KEPT_CLIP_SECONDS, abs=0.1)
 
 
@@ -160,14 +160,14 @@ def test_a_clip_need_not_be_kept(library: Library, tmp_path: Path) -> None:
     enroll(
         "Ada", path, library=library, consent="self", keep_clip=False, engines=engines(Turn(0.0, 20.0, "SPEAKER_00"))
     )
-    assert list(library.clips("Ada")) == []
+    assert list(library.voiceprints.clips("Ada")) == []
 
 
 def test_voiceprints_hold_about_half_a_minute_each() -> None:
     axis = np.eye(8, dtype=np.float32)[0]
     ten = [Embedding(axis, 10.0, 10.0 * i, 10.0 * i + 10) for i in range(10)]
-    assert [e.seconds for e in voiceprints_of(ten)] == [30.0, 30.0, 40.0]
-    assert [e.seconds for e in voiceprints_of(ten[:2])] == [20.0]
+    assert [e.seconds for e in pool(ten)] == [30.0, 30.0, 40.0]
+    assert [e.seconds for e in pool(ten[:2])] == [20.0]
 
 
 def test_a_second_clip_adds_to_the_profile(library: Library, tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_a_second_clip_adds_to_the_profile(library: Library, tmp_path: Path) -> 
     other = noise(tmp_path / "other.wav", 20, seed=5)
     added = enroll("ada", other, library=library, consent="public", engines=engines(Turn(0.0, 20.0, "SPEAKER_00")))
     assert not added.created
-    assert library.profile("Ada").num_voiceprints == 2
+    assert library.profiles.get("Ada").num_voiceprints == 2
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_a_clip_that_will_not_do_is_refused(
     path = noise(tmp_path / "clip.wav", 50)
     with pytest.raises(errors.EnrollmentError, match=says):
         enroll("Ada", path, library=library, engines=engines(*turns), **options)  # type: ignore[arg-type]
-    assert library.profiles() == ()
+    assert library.profiles.all() == ()
 
 
 def test_a_span_beyond_the_end_is_refused(library: Library, tmp_path: Path) -> None:
@@ -212,17 +212,17 @@ def test_naming_a_voice_names_it_in_every_episode(library: Library, tmp_path: Pa
         Change(second.audio_sha256, "SPEAKER_01", None, "Grace"),
     )
     for key in ("episode1.wav", "episode2.wav"):
-        assert library.episode(key).name("SPEAKER_01") == "Grace"
-        assert library.episode(key).name("SPEAKER_00") == "SPEAKER_00"
+        assert library.episodes.get(key).name("SPEAKER_01") == "Grace"
+        assert library.episodes.get(key).name("SPEAKER_00") == "SPEAKER_00"
 
 
 def test_what_a_person_named_stays_when_the_voice_would_say_otherwise(library: Library, tmp_path: Path) -> None:
     episode = identify_two(library, tmp_path)
-    library.create_profile("Somebody Else")
-    library.confirm(episode.audio_sha256, "SPEAKER_00", "Somebody Else")
+    library.profiles.create("Somebody Else")
+    library.said.confirm(episode.audio_sha256, "SPEAKER_00", "Somebody Else")
     enroll_first_axis(library, tmp_path)
     assert relabel(library=library) == ()
-    assert library.episode(episode.audio_sha256).name("SPEAKER_00") == "Somebody Else"
+    assert library.episodes.get(episode.audio_sha256).name("SPEAKER_00") == "Somebody Else"
 
 
 def test_a_dry_run_changes_nothing(library: Library, tmp_path: Path) -> None:
@@ -230,9 +230,9 @@ def test_a_dry_run_changes_nothing(library: Library, tmp_path: Path) -> None:
     enroll_first_axis(library, tmp_path)
     expected = (Change(episode.audio_sha256, "SPEAKER_00", None, "Ada"),)
     assert relabel(library=library, dry_run=True) == expected
-    assert library.episode(episode.audio_sha256).name("SPEAKER_00") == "SPEAKER_00"
+    assert library.episodes.get(episode.audio_sha256).name("SPEAKER_00") == "SPEAKER_00"
     assert relabel(library=library) == expected
-    assert library.episode(episode.audio_sha256).name("SPEAKER_00") == "Ada"
+    assert library.episodes.get(episode.audio_sha256).name("SPEAKER_00") == "Ada"
     assert relabel(library=library) == ()
 
 
@@ -248,7 +248,7 @@ def test_naming_a_voice_too_short_to_keep(library: Library, tmp_path: Path) -> N
     identify(path, library=library, engines=engines(*turns))
     with pytest.raises(errors.EnrollmentError, match=r"only 3\.0 s of speech"):
         name("short.wav", "SPEAKER_01", "Grace", library=library, consent="public")
-    assert library.profiles() == ()
+    assert library.profiles.all() == ()
 
 
 def test_another_embedder_is_refused(library: Library, tmp_path: Path) -> None:
@@ -301,8 +301,8 @@ def test_a_transcript_that_fits_nowhere_is_said_so(
 def test_a_library_of_an_embedder_of_before_says_how_to_move_on(tmp_path: Path) -> None:
     vector = Embedding(np.eye(192, dtype=np.float32)[0], 20.0, 0.0, 20.0)
     with open_library(tmp_path / "old.db", embedder="of-before", dimension=192) as library:
-        library.create_profile("Ada")
-        library.add_voiceprints(
+        library.profiles.create("Ada")
+        library.voiceprints.add(
             "Ada", [vector], embedder="of-before", consent="self", source="a.wav", audio_sha256="ab" * 32
         )
         with pytest.raises(errors.EmbedderMismatch, match=r"'of-before'.*voicematch library upgrade"):

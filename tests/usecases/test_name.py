@@ -31,7 +31,7 @@ ADA, MAYA, ZOE, LIAM = np.eye(4, dtype=np.float32)
 
 @pytest.fixture
 def library(library: Library) -> Library:
-    library.set_setting("calibration", CALIBRATION.to_json())
+    library.settings.set("calibration", CALIBRATION.to_json())
     return library
 
 
@@ -78,7 +78,7 @@ def ids(episode: LabelledEpisode) -> list[str | None]:
 
 
 def names(library: Library, number: int) -> list[str]:
-    episode = library.episode(sha(number))
+    episode = library.episodes.get(sha(number))
     return [episode.name(label) for label in episode.matches]
 
 
@@ -97,7 +97,7 @@ def contents(library: Library) -> dict[str, list[tuple[object, ...]]]:
 def test_an_unnamed_voice_is_remembered_and_recognised(library: Library) -> None:
     assert ids(hear(library, 1, ADA, MAYA)) == ["U-0001", "U-0002"]
     assert ids(hear(library, 2, ZOE, ADA)) == ["U-0003", "U-0001"]
-    assert ids(library.episode(sha(2))) == ["U-0003", "U-0001"]
+    assert ids(library.episodes.get(sha(2))) == ["U-0003", "U-0001"]
     assert [(u.id, u.num_episodes, u.talk_seconds) for u in library.unknowns.all()] == [
         ("U-0001", 2, 60.0),
         ("U-0002", 1, 30.0),
@@ -138,7 +138,7 @@ def test_the_same_audio_again_keeps_its_numbers(library: Library) -> None:
 
 def test_a_number_is_never_given_again(library: Library) -> None:
     hear(library, 1, ADA)
-    library.remove_episode(sha(1))
+    library.episodes.remove(sha(1))
     with pytest.raises(LibraryError, match="U-0001: heard nowhere any more"):
         library.unknowns.get("U-0001")
     assert ids(hear(library, 2, ADA)) == ["U-0002"]
@@ -153,7 +153,7 @@ def test_an_unknown_that_is_not_there(library: Library, key: str) -> None:
 def test_writers_at_once_give_different_numbers(tmp_path: Path) -> None:
     voices = np.eye(64, dtype=np.float32)
     with open_library(tmp_path / "library.db", embedder=EMBEDDER, dimension=64) as library:
-        library.set_setting("calibration", CALIBRATION.to_json())
+        library.settings.set("calibration", CALIBRATION.to_json())
 
     def work(numbers: range) -> None:
         with open_library(tmp_path / "library.db") as own:
@@ -171,11 +171,11 @@ def test_writers_at_once_give_different_numbers(tmp_path: Path) -> None:
 
 def test_voices_stored_before_are_remembered_when_matched_again(library: Library) -> None:
     episode = hear(library, 1, ADA)
-    library.remove_episode(sha(1))
-    library.store_episode(episode, {"SPEAKER_00": (Embedding(ADA, 30.0, 0.0, 30.0),)})
-    assert ids(library.episode(sha(1))) == [None]
+    library.episodes.remove(sha(1))
+    library.episodes.store(episode, {"SPEAKER_00": (Embedding(ADA, 30.0, 0.0, 30.0),)})
+    assert ids(library.episodes.get(sha(1))) == [None]
     assert naming.relabel(library=library) == ()
-    assert ids(library.episode(sha(1))) == ["U-0002"]
+    assert ids(library.episodes.get(sha(1))) == ["U-0002"]
 
 
 # -- naming
@@ -196,9 +196,9 @@ def test_naming_an_unknown_names_it_everywhere(library: Library) -> None:
         ["SPEAKER_00", "Ada Byron"],
         ["SPEAKER_00"],
     ]
-    assert ids(library.episode(sha(1))) == [None, "U-0002"]
+    assert ids(library.episodes.get(sha(1))) == [None, "U-0002"]
     assert [u.id for u in library.unknowns.all()] == ["U-0002", "U-0003"]
-    assert library.episode(sha(1)).matches["SPEAKER_00"].reasons == ("confirmed by a person",)
+    assert library.episodes.get(sha(1)).matches["SPEAKER_00"].reasons == ("confirmed by a person",)
     assert ids(hear(library, 4, ADA)) == [None]
 
 
@@ -216,16 +216,17 @@ def test_a_profile_does_not_learn_the_same_twice(library: Library) -> None:
     hear(library, 2, like(ADA, 0.99))
     hear(library, 3, like(ADA, 0.85))
     naming.name_unknown("U-0001", "Ada", library=library, consent="public")
-    assert library.profile("Ada").num_voiceprints == 2
+    assert library.profiles.get("Ada").num_voiceprints == 2
 
 
 def test_a_speaker_who_does_not_sound_like_the_others_is_left_out(library: Library) -> None:
     hear(library, 1, ADA)
     hear(library, 2, ADA)
     stranger = hear(library, 3, MAYA)
-    library.remove_episode(sha(3))
+    library.episodes.remove(sha(3))
     voices = {"SPEAKER_00": (Embedding(MAYA, 30.0, 0.0, 30.0),)}
-    library.store_episode(stranger, voices, recognise=lambda *_: {"SPEAKER_00": "U-0001"})
+    library.episodes.store(stranger, voices)
+    library.unknowns.remember(lambda *_: {"SPEAKER_00": "U-0001"})
     added, changes = naming.name_unknown("U-0001", "Ada", library=library, consent="public")
     assert [change.audio_sha256 for change in changes] == [sha(1), sha(2)]
     assert added.warnings == ("SPEAKER_00 of Episode 3 does not sound like Ada: not learned from",)
@@ -239,7 +240,7 @@ def test_consent_is_asked_for_once(library: Library) -> None:
         naming.name_unknown("U-0001", "Ada", library=library)
     naming.name_unknown("U-0001", "Ada", library=library, consent="permission")
     naming.name(sha(2), "SPEAKER_00", "Ada", library=library)
-    assert library.profile("Ada").consent == ("permission",)
+    assert library.profiles.get("Ada").consent == ("permission",)
 
 
 def name_unknown(library: Library, dry_run: bool) -> object:
@@ -255,7 +256,7 @@ def correct_speaker(library: Library, dry_run: bool) -> object:
 
 
 def merge_profiles(library: Library, dry_run: bool) -> object:
-    library.create_profile("Zora") if library.find_profile("Zora") is None else None
+    library.profiles.create("Zora") if library.profiles.find("Zora") is None else None
     return naming.merge("Zoe", "Zora", library=library, dry_run=dry_run)
 
 
@@ -300,7 +301,7 @@ def test_a_correction_takes_back_what_was_learned(library: Library) -> None:
     assert added is not None
     assert (added.profile, added.created, added.num_voiceprints) == ("Maya", True, 1)
     assert changes == (Change(sha(1), "SPEAKER_00", "Ada", "Maya"), Change(sha(2), "SPEAKER_00", "Ada", "Maya"))
-    assert library.profile("Ada").num_voiceprints == 0
+    assert library.profiles.get("Ada").num_voiceprints == 0
 
 
 def test_a_correction_leaves_what_others_taught(library: Library) -> None:
@@ -309,20 +310,20 @@ def test_a_correction_leaves_what_others_taught(library: Library) -> None:
     naming.name(sha(1), "SPEAKER_01", "Ada", library=library)
     naming.correct(sha(1), "SPEAKER_01", "Maya", library=library, consent="public")
     assert names(library, 1) == ["Ada", "Maya"]
-    assert library.profile("Ada").num_voiceprints == 1
+    assert library.profiles.get("Ada").num_voiceprints == 1
 
 
 def test_a_name_that_was_wrong_is_never_given_again(library: Library) -> None:
     hear(library, 1, ADA)
-    library.create_profile("Ada")
+    library.profiles.create("Ada")
     voiceprint = Embedding(ADA, 30.0, 0.0, 30.0)
-    library.add_voiceprints(
+    library.voiceprints.add(
         "Ada", [voiceprint], embedder=EMBEDDER, consent="self", source="ada.wav", audio_sha256=sha(9)
     )
     assert naming.relabel(library=library) == (Change(sha(1), "SPEAKER_00", None, "Ada"),)
     added, changes = naming.correct(sha(1), "SPEAKER_00", None, library=library)
     assert (added, changes) == (None, (Change(sha(1), "SPEAKER_00", "Ada", None),))
-    assert library.profile("Ada").num_voiceprints == 1
+    assert library.profiles.get("Ada").num_voiceprints == 1
     assert naming.relabel(library=library) == ()
     assert hear(library, 1, ADA).name("SPEAKER_00") == "SPEAKER_00"
     assert library.said.of_episodes()[sha(1)].ruled_out == {"SPEAKER_00": {"Ada"}}
@@ -333,18 +334,18 @@ def test_a_name_that_was_wrong_is_never_given_again(library: Library) -> None:
 
 def test_who_was_ruled_out_is_no_rival(library: Library) -> None:
     hear(library, 1, like(ADA, 0.95), like(ADA, 0.93, ZOE))
-    library.create_profile("Ada")
-    library.rule_out(sha(1), "SPEAKER_00", "Ada")
+    library.profiles.create("Ada")
+    library.said.rule_out(sha(1), "SPEAKER_00", "Ada")
     voiceprint = Embedding(ADA, 30.0, 0.0, 30.0)
-    library.add_voiceprints("Ada", [voiceprint], embedder=EMBEDDER, consent="self", source="", audio_sha256=sha(9))
+    library.voiceprints.add("Ada", [voiceprint], embedder=EMBEDDER, consent="self", source="", audio_sha256=sha(9))
     assert naming.relabel(library=library) == (Change(sha(1), "SPEAKER_01", None, "Ada"),)
 
 
 def test_what_was_ruled_out_stays_so_after_merging(library: Library) -> None:
     hear(library, 1, ADA)
     for name in ("Ada", "A. Byron"):
-        library.create_profile(name)
-    library.rule_out(sha(1), "SPEAKER_00", "A. Byron")
+        library.profiles.create(name)
+    library.said.rule_out(sha(1), "SPEAKER_00", "A. Byron")
     naming.merge("A. Byron", "Ada", library=library)
     assert library.said.of_episodes()[sha(1)].ruled_out == {"SPEAKER_00": {"Ada"}}
 
@@ -361,7 +362,7 @@ def test_a_voice_that_does_not_sound_like_the_person_is_named_but_not_learned_fr
 
 def test_a_speaker_of_few_words_can_be_corrected(library: Library) -> None:
     episode = hear(library, 1, ADA, MAYA)
-    library.store_episode(episode, {})
+    library.episodes.store(episode, {})
     added, changes = naming.correct(sha(1), "SPEAKER_01", "Maya", library=library)
     assert added is not None
     assert added.warnings == (f"SPEAKER_01 of {sha(1)} says too little to learn from",)
@@ -402,11 +403,12 @@ def test_an_ignored_voice_gets_no_name_and_is_recognised(library: Library) -> No
 def test_splitting_by_sound_keeps_the_number_with_who_talks_most(library: Library) -> None:
     for number, voice in enumerate((ADA, MAYA, ADA, MAYA, MAYA), start=1):
         episode = hear(library, number, voice)
-        library.remove_episode(sha(number))
+        library.episodes.remove(sha(number))
         voices = {"SPEAKER_00": (Embedding(voice, 30.0, 0.0, 30.0),)}
-        library.store_episode(episode, voices, recognise=lambda *_: {"SPEAKER_00": "U-0001"})
+        library.episodes.store(episode, voices)
+        library.unknowns.remember(lambda *_: {"SPEAKER_00": "U-0001"})
     assert naming.split("U-0001", library=library) == ("U-0006",)
-    assert [ids(library.episode(sha(number)))[0] for number in range(1, 6)] == [
+    assert [ids(library.episodes.get(sha(number)))[0] for number in range(1, 6)] == [
         "U-0006",
         "U-0001",
         "U-0006",
@@ -483,7 +485,7 @@ def test_a_file_that_somebody_changed_is_theirs(
     assert not gone.exists()
     with pytest.raises(OutputExists, match=r"edited\.txt was changed since voicematch wrote it; --force overwrites it"):
         outputs.refuse_changed(library, [left, gone, edited])
-    outputs.write(library, library.episode(sha(1)), [(edited, "txt")])
+    outputs.write(library, library.episodes.get(sha(1)), [(edited, "txt")])
     naming.rename("Ada", "Ada Byron", library=library)
     assert [path.read_text(encoding="utf-8").count("Ada Byron") for path in (edited, left)] == [1, 1]
 
@@ -500,7 +502,7 @@ def test_a_process_killed_while_writing_leaves_files_that_are_still_known(librar
 
 def test_an_episode_that_is_not_stored_has_no_files_to_follow(library: Library, tmp_path: Path) -> None:
     episode = hear(library, 1, ADA)
-    library.remove_episode(sha(1))
+    library.episodes.remove(sha(1))
     outputs.write(library, episode, [(tmp_path / "1.txt", "txt")])
     assert (tmp_path / "1.txt").exists()
     assert library.outputs.of(sha(1)) == ()
@@ -546,7 +548,7 @@ def test_a_voice_of_another_show_is_not_taken_for_the_one_of_this(library: Libra
 
 def test_a_voice_that_is_the_same_is_recognised_in_every_show(library: Library) -> None:
     calibration = replace(CALIBRATION, score=20.0, bias=-9.0)  # a cosine of 1 is a logit of 11, of 0.6 one of 3
-    library.set_setting("calibration", calibration.to_json())
+    library.settings.set("calibration", calibration.to_json())
     hear(library, 1, ADA, show="/one")
     assert ids(hear(library, 2, ADA, show="/two")) == ["U-0001"]
 
@@ -564,13 +566,13 @@ def test_who_is_known_from_another_show_only_is_a_suggestion(library: Library) -
     hear(library, 3, like(ADA, 0.75), show="/one")
     naming.name_unknown("U-0001", "Ada", library=library, consent="public")
     assert [names(library, number) for number in (1, 2, 3)] == [["Ada"], ["SPEAKER_00"], ["Ada"]]
-    doubted = library.episode(sha(2)).matches["SPEAKER_00"]
+    doubted = library.episodes.get(sha(2)).matches["SPEAKER_00"]
     assert (doubted.verdict, doubted.profile) == (Verdict.REVIEW, "Ada")
     assert doubted.reasons == (
         "may be Ada, at 98%",
         "Ada is known from another show only, where a name needs 99.989%",
     )
-    assert ids(library.episode(sha(2))) == ["U-0002"]
+    assert ids(library.episodes.get(sha(2))) == ["U-0002"]
     assert hear(library, 4, like(ADA, 0.9), show="/two").matches["SPEAKER_00"].verdict is Verdict.REVIEW
     naming.name(sha(2), "SPEAKER_00", "Ada", library=library)
     assert names(library, 4) == ["Ada"]
@@ -578,9 +580,9 @@ def test_who_is_known_from_another_show_only_is_a_suggestion(library: Library) -
 
 def test_who_was_enrolled_is_named_in_every_show(library: Library) -> None:
     hear(library, 1, like(ADA, 0.85), show="/two")
-    library.create_profile("Ada")
+    library.profiles.create("Ada")
     voiceprint = Embedding(ADA, 30.0, 0.0, 30.0)
-    library.add_voiceprints("Ada", [voiceprint], embedder=EMBEDDER, consent="self", source="", audio_sha256=sha(9))
+    library.voiceprints.add("Ada", [voiceprint], embedder=EMBEDDER, consent="self", source="", audio_sha256=sha(9))
     naming.relabel(library=library)
     assert names(library, 1) == ["Ada"]
 
@@ -589,7 +591,7 @@ def test_a_name_that_a_person_gave_is_not_given_to_a_second_speaker_of_the_episo
     hear(library, 1, like(ADA, 0.98), like(ADA, 0.9, ZOE))
     naming.name(sha(1), "SPEAKER_00", "Ada", library=library, consent="public")
     assert names(library, 1) == ["Ada", "SPEAKER_01"]
-    assert library.episode(sha(1)).matches["SPEAKER_01"].reasons[-1] == "a person said that SPEAKER_00 is Ada"
+    assert library.episodes.get(sha(1)).matches["SPEAKER_01"].reasons[-1] == "a person said that SPEAKER_00 is Ada"
 
 
 # -- feeds
@@ -619,7 +621,7 @@ def test_whom_the_feed_names_is_suggested_until_another_voice_has_the_name(libra
 def test_forgetting_erases_the_voice_remembered_before_it_had_a_name(library: Library) -> None:
     hear(library, 1, ADA)
     naming.name_unknown("U-0001", "Ada", library=library, consent="public")
-    library.forget_profile("Ada")
+    library.profiles.forget("Ada")
     assert contents(library)["unknown_speakers"] == []
 
 

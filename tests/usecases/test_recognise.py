@@ -93,7 +93,7 @@ def made(episodes: Sequence[Heard], words: Sequence[Word]) -> Iterator[tuple[Lib
         tempfile.TemporaryDirectory() as name,
         open_library(Path(name) / "library.db", embedder="fake", dimension=DIMENSION) as library,
     ):
-        library.set_setting("calibration", CALIBRATION.to_json())
+        library.settings.set("calibration", CALIBRATION.to_json())
         enroll(library, "Ada", (1.0, 0.0, 0.0), 90)
         files = []
         for heard in episodes:
@@ -106,9 +106,9 @@ def made(episodes: Sequence[Heard], words: Sequence[Word]) -> Iterator[tuple[Lib
 
 
 def enroll(library: Library, who: str, voice: Sequence[float], number: int) -> None:
-    if library.find_profile(who) is None:
-        library.create_profile(who)
-    library.add_voiceprints(
+    if library.profiles.find(who) is None:
+        library.profiles.create(who)
+    library.voiceprints.add(
         who,
         [Embedding(direction(voice), 30.0, 0.0, 30.0)],
         embedder="fake",
@@ -126,7 +126,7 @@ def listen(library: Library, file: Path, heard: Heard, *, store: bool = True) ->
 
 def say(library: Library, word: Word, episodes: Sequence[Heard]) -> None:
     heard = episodes[word.episode % len(episodes)]
-    episode = library.episode(f"{heard.number}.wav")
+    episode = library.episodes.get(f"{heard.number}.wav")
     turn = episode.turns[word.turn % len(episode.turns)]
     try:
         if word.kind == "enroll":
@@ -147,8 +147,8 @@ def say(library: Library, word: Word, episodes: Sequence[Heard]) -> None:
 def names_by_time(library: Library) -> dict[str, list[str | None]]:
     """Of every episode, who is named in the middle of each stretch."""
     named = {}
-    for summary in library.episodes():
-        episode = library.episode(summary.audio_sha256)
+    for summary in library.episodes.list():
+        episode = library.episodes.get(summary.audio_sha256)
         at = np.arange(SECONDS / 2, max(turn.end for turn in episode.turns), SECONDS)
         holders = [next(turn.speaker for turn in episode.turns if turn.start <= t < turn.end) for t in at.tolist()]
         named[summary.audio_sha256] = [
@@ -203,9 +203,9 @@ def test_matching_again_right_after_identifying_changes_nothing(
     with made(shelf, said) as (library, files):
         heard = shelf[again % len(shelf)]
         answer = listen(library, files[again % len(shelf)], heard)
-        assert library.episode(answer.audio_sha256).matches == answer.matches
+        assert library.episodes.get(answer.audio_sha256).matches == answer.matches
         assert naming.relabel(library=library) == ()
-        assert told(library.episode(answer.audio_sha256)) == told(answer)
+        assert told(library.episodes.get(answer.audio_sha256)) == told(answer)
 
 
 @slow

@@ -121,7 +121,7 @@ def moved(library: Library, *, force: bool = False, dry_run: bool = False) -> Up
 def axes(library: Library) -> dict[str, list[int]]:
     """By profile, the axis of each voiceprint."""
     found: dict[str, list[int]] = {}
-    voiceprints = library.voiceprints()
+    voiceprints = library.voiceprints.all()
     for name, vector in zip(voiceprints.profiles, voiceprints.vectors, strict=True):
         found.setdefault(name, []).append(int(np.argmax(vector)))
     return found
@@ -130,7 +130,7 @@ def axes(library: Library) -> dict[str, list[int]]:
 def test_voiceprints_are_made_anew_from_kept_clips(library: Library, tmp_path: Path) -> None:
     enrolled(library, tmp_path, "Ada", ADA)
     enrolled(library, tmp_path, "Basil", BASIL)
-    before = [row for name in ("Ada", "Basil") for row in library.voiceprints_of(name)]
+    before = [row for name in ("Ada", "Basil") for row in library.voiceprints.of(name)]
     assert axes(library) == {"Ada": [1], "Basil": [2]}
     for clip in tmp_path.glob("*.wav"):
         clip.unlink()  # the kept clips are enough
@@ -140,13 +140,13 @@ def test_voiceprints_are_made_anew_from_kept_clips(library: Library, tmp_path: P
     with open_library(library.location) as after:
         assert (after.embedder, after.dimension) == ("later", 8)
         assert axes(after) == {"Ada": [6], "Basil": [5]}
-        rows = [row for name in ("Ada", "Basil") for row in after.voiceprints_of(name)]
+        rows = [row for name in ("Ada", "Basil") for row in after.voiceprints.of(name)]
         for old, new in zip(before, rows, strict=True):
             assert (new.source, new.audio_sha256, new.consent) == (old.source, old.audio_sha256, old.consent)
             assert (new.embedding.start, new.embedding.end) == (old.embedding.start, old.embedding.end)
             assert new.clip == old.clip
-        assert [row.has_clip for row in after.voiceprint_rows("Ada")] == [True]
-        assert after.check() == ()
+        assert [row.has_clip for row in after.voiceprints.rows("Ada")] == [True]
+        assert after.upkeep.check() == ()
         episode = heard(after, tones(tmp_path / "episode.wav", BASIL, ADA), AFTER)
         assert [episode.name(label) for label in episode.matches] == ["Basil", "Ada"]
 
@@ -167,7 +167,7 @@ def test_a_voice_without_a_clip_is_heard_again_in_its_episode(library: Library, 
     assert (done.num_clips, done.num_spans, done.lost) == (0, 1, ())
     with open_library(library.location) as after:
         assert axes(after) == {"Basil": [5]}
-        (row,) = after.voiceprints_of("Basil")
+        (row,) = after.voiceprints.of("Basil")
         assert (row.embedding.start, row.embedding.end, row.embedding.seconds) == (10.0, 20.0, 10.0)
 
 
@@ -196,8 +196,8 @@ def test_what_is_lost_is_said_and_nothing_lost_unasked(library: Library, tmp_pat
     assert done.silent == ("Basil", "Cyd", "Dora")
     with open_library(library.location) as after:
         assert axes(after) == {"Ada": [6]}
-        assert [profile.name for profile in after.profiles()] == ["Ada", "Basil", "Cyd", "Dora"]
-        assert after.check() == ()
+        assert [profile.name for profile in after.profiles.all()] == ["Ada", "Basil", "Cyd", "Dora"]
+        assert after.upkeep.check() == ()
 
 
 def test_a_dry_run_says_it_all_and_changes_nothing(library: Library, tmp_path: Path) -> None:
@@ -338,10 +338,10 @@ def test_numbers_names_and_words_outlast_it(library: Library, tmp_path: Path) ->
     heard(library, path, engines, words)
     heard(library, other, engines)
     naming.name("episode", "SPEAKER_00", "Ada", library=library, consent="public")
-    assert [match.unknown for match in library.episode("episode").matches.values()] == [None, "U-0002", "U-0003"]
+    assert [match.unknown for match in library.episodes.get("episode").matches.values()] == [None, "U-0002", "U-0003"]
     moved(library)
     with open_library(library.location) as after:
-        assert library.episode("episode") == after.episode("episode")  # as it was, until it is heard again
+        assert library.episodes.get("episode") == after.episodes.get("episode")  # as it was, until it is heard again
         assert naming.relabel(library=after) == ()
         with pytest.raises(
             errors.LibraryError, match=r"was heard by fake, .* voices of later now; voicematch batch run"
@@ -389,7 +389,7 @@ def test_every_door_refuses_another_embedder_and_names_both(library: Library, tm
 def test_a_process_that_missed_the_move_can_neither_read_nor_write_voices(library: Library, tmp_path: Path) -> None:
     enrolled(library, tmp_path, "Ada", ADA)
     moved(library)
-    assert library.voiceprints().profiles == ()  # `library` is still open as it was
+    assert library.voiceprints.all().profiles == ()  # `library` is still open as it was
     with pytest.raises(errors.EmbedderMismatch, match="'later', not of 'fake'"):
         heard(library, tones(tmp_path / "episode.wav", ADA))
 
@@ -424,4 +424,4 @@ def test_a_library_on_postgresql_moves_without_a_copy(postgresql: str, tmp_path:
     assert (done.num_voiceprints, done.num_queued, done.backup) == ((1, 1), 1, None)
     with open_library(postgresql) as after:
         assert (after.embedder, axes(after)) == ("later", {"Ada": [6]})
-        assert after.check() == ()
+        assert after.upkeep.check() == ()

@@ -290,7 +290,7 @@ def test_an_action_does_what_the_command_does(
     web_folder: Path, library: Library, writing: TestClient, tmp_path: Path
 ) -> None:
     with open_library(web_folder / "library.db") as made:
-        made.backup(tmp_path / "other.db")
+        made.upkeep.backup(tmp_path / "other.db")
     with open_library(tmp_path / "other.db") as other:
         _, changes = naming.name_unknown("U-0003", "Robin Rowan", library=other, consent="public")
         by_command = dump(other)
@@ -348,12 +348,12 @@ def test_review_asks_no_consent_again(library: Library, writing: TestClient) -> 
     """The profile's voiceprints are kept on two bases: the new one claims no more than that it is published."""
     match = writing.get("/review.json").json()["matches"][0]
     name = match["suggested"]["name"]
-    assert library.profile(name).consent == ("permission", "public")
+    assert library.profiles.get(name).consent == ("permission", "public")
     fields = {"episode": match["key"], "speaker": match["label"]}
     done = writing.post("/actions/confirm", data=fields, headers=JSON).json()
     assert done["text"] == f"Yes, it is {match['suggested']['name']}"
     learned = [
-        row for row in library.voiceprint_rows(match["suggested"]["name"]) if key_of(row.audio_sha256) == match["key"]
+        row for row in library.voiceprints.rows(match["suggested"]["name"]) if key_of(row.audio_sha256) == match["key"]
     ]
     assert {row.consent for row in learned} == {"public"}
     assert len(writing.get("/review.json").json()["matches"]) == 1
@@ -422,10 +422,10 @@ def test_wrong_methods(client: TestClient) -> None:
 def test_undo_after_others_went_on(library: Library, writing: TestClient) -> None:
     fields = {"unknown": "U-0003", "name": "Robin", "consent": "public"}
     done = writing.post("/actions/name-unknown", data=fields, headers=JSON).json()
-    library.forget_profile("Robin")
+    library.profiles.forget("Robin")
     answer = writing.post("/actions/undo", data={"action": str(done["action"])}, headers=JSON)
     assert answer.status_code == 409
-    assert library.find_profile("Robin") is None
+    assert library.profiles.find("Robin") is None
 
 
 def test_a_library_that_cannot_be_read(library: Library, writing: TestClient) -> None:

@@ -72,7 +72,7 @@ def visit(browser: Browser, reading: str) -> Iterator[Visit]:
 def changing(browser: Browser, original: Path, tmp_path: Path) -> Iterator[Visit]:
     """A window on a library of its own, which the test may change."""
     with open_library(original) as library:
-        library.backup(tmp_path / "library.db")  # not a copy of the file, which another process has open
+        library.upkeep.backup(tmp_path / "library.db")  # not a copy of the file, which another process has open
     with serving(tmp_path / "library.db") as address, visiting(browser, address) as opened:
         yield opened
 

@@ -25,10 +25,10 @@ NAME_ZOE = ("name-unknown", {"unknown": "U-0001", "name": "Zoe", "consent": "pub
 @pytest.fixture
 def library(library: Library) -> Library:
     """Ada is known, by a clip of the first episode too; one voice is like her; Zoe is heard three times, unnamed."""
-    library.set_setting("calibration", CALIBRATION.to_json())
+    library.settings.set("calibration", CALIBRATION.to_json())
     for name, voice, number in (("Ada", ADA, 1), ("Maya", MAYA, 3)):
-        library.create_profile(name, note="met once")
-        library.add_voiceprints(
+        library.profiles.create(name, note="met once")
+        library.voiceprints.add(
             name,
             [Embedding(voice, 30.0, 0.0, 30.0)],
             embedder=EMBEDDER,
@@ -91,7 +91,7 @@ def test_undone_is_as_before(library: Library, name: str, fields: dict[str, str]
     assert everything(library) != before
     take_back(library, journal, action)
     assert everything(library) == before
-    assert library.check() == ()
+    assert library.upkeep.check() == ()
 
 
 def test_there_is_a_test_for_every_action() -> None:
@@ -101,11 +101,11 @@ def test_there_is_a_test_for_every_action() -> None:
 
 def test_a_clip_that_a_correction_takes_back_returns(library: Library) -> None:
     """Correcting the very recording that a person was enrolled from removes the voiceprint with its clip."""
-    journal, clips = Journal(), dict(library.clips("Ada"))
+    journal, clips = Journal(), dict(library.voiceprints.clips("Ada"))
     action = act(library, journal, "correct", {"episode": sha(1), "speaker": "SPEAKER_00", "name": ""})
-    assert dict(library.clips("Ada")) == {}
+    assert dict(library.voiceprints.clips("Ada")) == {}
     take_back(library, journal, action)
-    assert dict(library.clips("Ada")) == clips != {}
+    assert dict(library.voiceprints.clips("Ada")) == clips != {}
 
 
 def test_many_are_undone_one_after_the_other(library: Library) -> None:
@@ -131,7 +131,7 @@ def test_an_earlier_one_is_undone_and_the_later_stays(library: Library) -> None:
     act(library, journal, "confirm", {"episode": sha(2), "speaker": "SPEAKER_00"})
     take_back(library, journal, first)
     assert library.unknowns.get("U-0001").ignored_as is None
-    assert library.episode(sha(2)).matches["SPEAKER_00"].profile == "Ada"
+    assert library.episodes.get(sha(2)).matches["SPEAKER_00"].profile == "Ada"
     assert naming.relabel(library=library) == ()
 
 
@@ -140,23 +140,23 @@ def test_what_a_batch_stored_meanwhile_is_matched_again(library: Library) -> Non
     action = act(library, journal, *NAME_ZOE)
     later = hear(library, 5, ZOE)
     naming.relabel(library=library)
-    assert library.episode(later.audio_sha256).name("SPEAKER_00") == "Zoe"
+    assert library.episodes.get(later.audio_sha256).name("SPEAKER_00") == "Zoe"
     take_back(library, journal, action)
-    assert library.find_profile("Zoe") is None
-    assert library.episode(later.audio_sha256).name("SPEAKER_00") == "SPEAKER_00"
-    assert library.check() == ()
+    assert library.profiles.find("Zoe") is None
+    assert library.episodes.get(later.audio_sha256).name("SPEAKER_00") == "SPEAKER_00"
+    assert library.upkeep.check() == ()
     assert naming.relabel(library=library) == ()
 
 
 @pytest.mark.parametrize(
     "meanwhile",
     [
-        lambda library: library.forget_profile("Zoe"),
-        lambda library: library.rename_profile("Zoe", "Zoë"),
-        lambda library: library.merge_profiles("Zoe", "Maya"),
+        lambda library: library.profiles.forget("Zoe"),
+        lambda library: library.profiles.rename("Zoe", "Zoë"),
+        lambda library: library.profiles.merge("Zoe", "Maya"),
         lambda library: naming.correct(sha(3), "SPEAKER_00", "Maya", library=library),
         lambda library: naming.name(sha(4), "SPEAKER_01", "Zoe", library=library),
-        lambda library: library.remove_episode(sha(1)),
+        lambda library: library.episodes.remove(sha(1)),
     ],
     ids=["forgotten", "renamed", "merged", "corrected", "taught", "removed"],
 )

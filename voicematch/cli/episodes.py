@@ -30,7 +30,7 @@ def list_(speaker: str | None, since: str | None, limit: int | None, as_json: bo
     from ..library import open_library
 
     with open_library(location) as library:
-        stored = library.episodes(profile=speaker, since=since, limit=limit)
+        stored = library.episodes.list(profile=speaker, since=since, limit=limit)
     if as_json:
         print_json([dataclasses.asdict(episode) for episode in stored])
         return
@@ -63,7 +63,7 @@ def show_(episode: str, explain: bool, as_json: bool, location: str | None) -> N
     from ..library import open_library
 
     with open_library(location) as library:
-        stored = library.episode(episode)
+        stored = library.episodes.get(episode)
         num_episodes = library.unknowns.num_episodes()
     if as_json:
         print_episode_json(stored)
@@ -107,7 +107,7 @@ def export(episode: str, formats: tuple[str, ...], out: str | None, force: bool,
     if out == "-" and len(formats) != 1:
         raise click.UsageError("-o - takes exactly one -f")
     with open_library(location) as library:
-        stored = library.episode(episode)
+        stored = library.episodes.get(episode)
     outputs = Outputs(formats, out or str(Path()), force=force)
     outputs.check(stored.source)
     outputs.write(stored.source, stored)

@@ -132,7 +132,7 @@ def identify(
                 print_episode_json(episode)
             elif out != "-":
                 show(episode, explain=explain, num_episodes=library.unknowns.num_episodes())
-        if not library.profiles():
+        if not library.profiles.all():
             click.echo(NO_VOICES, err=True)
     if failures:
         click.echo(f"{failures} of {len(sources)} files failed", err=True)

@@ -39,7 +39,7 @@ def stats(as_json: bool, location: str | None) -> None:
     from ..library import open_library
 
     with open_library(location) as opened:
-        figures = dataclasses.asdict(opened.stats())
+        figures = dataclasses.asdict(opened.upkeep.stats())
     if as_json:
         print_json(figures)
         return
@@ -55,7 +55,7 @@ def check(location: str | None) -> int:
     from ..library import open_library
 
     with open_library(location) as opened:
-        findings = opened.check()
+        findings = opened.upkeep.check()
     for finding in findings:
         click.echo(finding)
     if not findings:
@@ -71,7 +71,7 @@ def backup(target: Path, location: str | None) -> None:
     from ..library import open_library
 
     with open_library(location) as opened:
-        opened.backup(target)
+        opened.upkeep.backup(target)
     click.echo(f"wrote {target}", err=True)
 
 

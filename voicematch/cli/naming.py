@@ -124,7 +124,7 @@ def print_changes(changes: Sequence[Change], library: Library) -> None:
     """A table of them, by the episodes' titles."""
     if not changes:
         return
-    titles = {episode.audio_sha256: episode.title or episode.source for episode in library.episodes()}
+    titles = {episode.audio_sha256: episode.title or episode.source for episode in library.episodes.list()}
     rows = [
         (titles.get(c.audio_sha256, ""), c.audio_sha256[:12], c.speaker, c.before or "unknown", c.after or "unknown")
         for c in changes

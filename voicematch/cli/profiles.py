@@ -36,7 +36,7 @@ def list_(as_json: bool, location: str | None) -> None:
     from ..library import open_library
 
     with open_library(location) as library:
-        known = library.profiles()
+        known = library.profiles.all()
     if as_json:
         print_json([dataclasses.asdict(profile) for profile in known])
         return
@@ -70,9 +70,9 @@ def show(name: str, as_json: bool, location: str | None) -> None:
     from ..library import open_library
 
     with open_library(location) as library:
-        profile = library.profile(name)
-        voiceprints = library.voiceprint_rows(profile.name)
-        appearances = library.appearances(profile.name)
+        profile = library.profiles.get(name)
+        voiceprints = library.voiceprints.rows(profile.name)
+        appearances = library.episodes.appearances(profile.name)
     if as_json:
         print_json(
             {
@@ -145,7 +145,7 @@ def merge(source: str, into: str, dry_run: bool, as_json: bool, location: str | 
 
     with open_library(location) as library:
         changes = naming.merge(source, into, library=library, dry_run=dry_run)
-        merged = library.profile(into)
+        merged = library.profiles.get(into)
         if as_json:
             print_json({"dry_run": dry_run, "changes": [dataclasses.asdict(change) for change in changes]})
             return
@@ -166,7 +166,7 @@ def forget(name: str, yes: bool, location: str | None) -> None:
     from ..usecases import name as naming
 
     with open_library(location) as library:
-        profile = library.profile(name)
+        profile = library.profiles.get(name)
         if not yes:
             click.confirm(
                 f"Erase {profile.name} and {profile.num_voiceprints} voiceprint(s) for good?", abort=True, err=True
@@ -208,7 +208,7 @@ def export(
     if bool(names) is everybody:
         raise click.UsageError("give NAMEs and a FILE, or --all and a FILE")
     with open_library(location) as library:
-        names = names or tuple(profile.name for profile in library.profiles())
+        names = names or tuple(profile.name for profile in library.profiles.all())
         text = exchange.write_profiles(library, names, with_clips=with_clips)
     _write_private(path, text, force=force)
     click.echo(f"wrote {path}: {len(names)} voice(s); keep it as you would keep a fingerprint", err=True)

@@ -2,40 +2,88 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import logging
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
 import sqlalchemy as sa
 
-from ..errors import LibraryError
 from ..types import Chapter, Embedding, LabelledEpisode, Line, Turn, Word
-from . import matches, said, vectors
-from .database import insert, now
+from . import keys, matches, said, vectors
+from .database import Database, insert, now
+from .keys import profile_id, storable
+from .pins import Pin
+from .reading.episodes import Appearance, EpisodeSummary, appearances, summaries
 from .said import Before
 from .schema import candidates, episodes, lines, speaker_embeddings, speakers, turns
 
 log = logging.getLogger(__name__)
 
-SHORTEST_PREFIX = 6  # of a sha256; six digits tell apart some thousand episodes
+
+class Episodes:
+    """The labelled episodes of an open library. Each method is one transaction.
+
+    A key is the first six or more digits of the audio's sha256, the source, the file's name or the title; one that
+    means no episode, or several, is a LibraryError.
+    """
+
+    def __init__(self, database: Database, pin: Pin) -> None:
+        self._database = database
+        self._pin = pin
+
+    def store(self, episode: LabelledEpisode, embeddings: Mapping[str, Sequence[Embedding]]) -> None:
+        """Keep an episode by its audio's sha256, in place of an earlier answer on the same audio.
+
+        What a person confirmed in the earlier answer is carried over to whoever now holds those turns.
+
+        embeddings : of each speaker, by label
+
+        Raises EmbedderMismatch.
+        """
+        every = [embedding for of_speaker in embeddings.values() for embedding in of_speaker]
+        with self._database.write() as connection:
+            _store(connection, episode, embeddings, self._pin.admit(connection, episode.embedder, every))
+
+    def get(self, key: str) -> LabelledEpisode:
+        """Return the one episode that a key means."""
+        with self._database.read() as connection:
+            return _read(connection, keys.episode_id(connection, key))
+
+    def lines(self, audio_sha256: str) -> tuple[Line, ...]:
+        """Return what is said in one episode; nothing when it is not stored, or came without words."""
+        of_episode = sa.select(lines).join(episodes).where(episodes.c.audio_sha256 == audio_sha256)
+        with self._database.read() as connection:
+            return tuple(_line(line) for line in connection.execute(of_episode.order_by(lines.c.position)))
+
+    def list(
+        self, *, profile: str | None = None, since: str | None = None, limit: int | None = None
+    ) -> tuple[EpisodeSummary, ...]:
+        """List stored episodes, newest first; those with a profile, or since an ISO 8601 date."""
+        with self._database.read() as connection:
+            of_profile = None if profile is None else profile_id(connection, profile)
+            return tuple(summaries(connection, of_profile, since, limit))
+
+    def appearances(self, profile: str) -> tuple[Appearance, ...]:
+        """List the episodes in which a profile was named, oldest first."""
+        with self._database.read() as connection:
+            return tuple(appearances(connection, profile_id(connection, profile)))
+
+    def remove(self, key: str) -> None:
+        """Forget an episode and the voices stored with it."""
+        with self._database.write() as connection:
+            removed = keys.episode_id(connection, key)
+            connection.execute(episodes.delete().where(episodes.c.id == removed))
 
 
-def storable(text: str) -> str:
-    """Text a database takes: no NUL, and file names that are not Unicode written with escapes."""
-    return text.replace("\x00", "").encode("utf-8", "backslashreplace").decode()
-
-
-def store(
+def _store(
     connection: sa.Connection,
     episode: LabelledEpisode,
     embeddings: Mapping[str, Sequence[Embedding]],
     dimension: int | None,
-) -> int:
-    """The id of an episode, now stored in place of what was known of the same audio.
+) -> None:
+    """Store an episode in place of what was known of the same audio.
 
     What a person said of a speaker, and the unknown a speaker was taken for, is carried over. The verdicts are stored
     as they are given: who gives names heeds what was said.
@@ -80,7 +128,6 @@ def store(
     _insert_all(connection, lines, _line_rows(episode_id, episode.lines))
     for label, known in carried.items():
         said.put(connection, ids[label], known, embeddings.get(label, ()) if label in blobs else ())
-    return episode_id
 
 
 def _insert_all(connection: sa.Connection, table: sa.Table, rows: Iterable[dict[str, Any]]) -> None:
@@ -149,13 +196,7 @@ def _line_rows(episode_id: int, of_episode: Sequence[Line]) -> Iterator[dict[str
         }
 
 
-def lines_of(connection: sa.Connection, sha256: str) -> tuple[Line, ...]:
-    """The lines of an episode, in order."""
-    of_episode = sa.select(lines).join(episodes).where(episodes.c.audio_sha256 == sha256).order_by(lines.c.position)
-    return tuple(_line(line) for line in connection.execute(of_episode))
-
-
-def read(connection: sa.Connection, episode_id: int) -> LabelledEpisode:
+def _read(connection: sa.Connection, episode_id: int) -> LabelledEpisode:
     row = connection.execute(sa.select(episodes).where(episodes.c.id == episode_id)).one()
     of_turns = (
         sa.select(turns.c.start, turns.c.stop, speakers.c.label)
@@ -190,42 +231,3 @@ def _line(row: Any) -> Line:
         words=tuple(Word(*word) for word in json.loads(row.words)) if row.words else (),
         others=tuple(json.loads(row.others)) if row.others else (),
     )
-
-
-def find(connection: sa.Connection, key: str) -> int:
-    """The id of the one episode meant by a source, the start of an audio sha256, a file's name or a title.
-
-    Raises LibraryError that names the choices when there are several, or what comes close when there is none.
-    """
-    stored = storable(key.strip())
-    asked = (
-        (episodes.c.source == stored) | (episodes.c.audio_sha256 == stored.lower()),
-        episodes.c.audio_sha256.startswith(stored.lower())
-        if re.fullmatch(rf"[0-9a-fA-F]{{{SHORTEST_PREFIX},64}}", stored)
-        else None,
-        (episodes.c.name == stored) | (episodes.c.title == stored),
-        episodes.c.name == PurePath(stored).stem,
-    )
-    for condition in asked:
-        if condition is None:
-            continue
-        found = connection.execute(sa.select(episodes).where(condition).order_by(episodes.c.id)).all()
-        if len(found) == 1:
-            return int(found[0].id)
-        if found:
-            choices = "; ".join(f"{row.audio_sha256[:12]} {row.title or row.source}" for row in found[:5])
-            more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
-            raise LibraryError(f"{key!r} is {len(found)} episodes, name one by its number: {choices}{more}")
-    raise LibraryError(f"no episode {key!r}; {_close(connection, stored)}")
-
-
-def _close(connection: sa.Connection, key: str) -> str:
-    names = dict.fromkeys(
-        name for row in connection.execute(sa.select(episodes.c.name, episodes.c.title)) for name in row if name
-    )
-    if not names:
-        return "none is stored yet: voicematch identify FILE"
-    if re.fullmatch(rf"[0-9a-fA-F]{{1,{SHORTEST_PREFIX - 1}}}", key):
-        return f"give at least {SHORTEST_PREFIX} digits of its number"
-    close = difflib.get_close_matches(key, list(names), n=3)
-    return f"did you mean {' or '.join(close)}?" if close else "voicematch episodes list shows them"

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from ..errors import LibraryError
 from ..types import Verdict
-from . import profiles
+from . import keys
 from .database import Database
 from .schema import candidates, clips, jobs, lines, speaker_embeddings, speakers, unknown_speakers, voiceprints
 from .schema import profiles as profiles_table
@@ -46,7 +46,7 @@ class Forgotten:
 
 def forget(connection: sa.Connection, name: str) -> Forgotten:
     """Erases a profile from every table. ``compact`` then takes it out of the file."""
-    profile = profiles.profile_id(connection, name)
+    profile = keys.profile_id(connection, name)
     stored_name = connection.scalar(sa.select(profiles_table.c.name).where(profiles_table.c.id == profile)) or name
 
     def num_rows(column: sa.Column[int]) -> int:
@@ -100,12 +100,12 @@ def _scrub_reasons(connection: sa.Connection, name: str) -> None:
 
 def _scrub_credits(connection: sa.Connection, name: str) -> None:
     """A feed may name who takes part in an episode: that name goes from what is kept of it."""
-    forgotten = profiles.key(name)
+    forgotten = keys.key(name)
 
     def scrubbed(about: str) -> str:
         known = json.loads(about)
         if "persons" in known:
-            known["persons"] = [person for person in known["persons"] if profiles.key(str(person[0])) != forgotten]
+            known["persons"] = [person for person in known["persons"] if keys.key(str(person[0])) != forgotten]
         return json.dumps(known)
 
     mentions = jobs.c.about.contains('"persons"') | jobs.c.changed_to.contains("persons")
@@ -121,11 +121,11 @@ def _scrub_credits(connection: sa.Connection, name: str) -> None:
 
 def _scrub_lines(connection: sa.Connection, name: str) -> int:
     """Lines of a transcript file may name their speaker: that name goes, the words stay."""
-    forgotten = profiles.key(name)
+    forgotten = keys.key(name)
     spellings = [
         speaker
         for speaker in connection.scalars(sa.select(lines.c.speaker).distinct().where(lines.c.speaker.is_not(None)))
-        if profiles.key(speaker) == forgotten
+        if keys.key(speaker) == forgotten
     ]
     num_scrubbed = 0
     if spellings:
@@ -140,12 +140,11 @@ def _scrub_lines(connection: sa.Connection, name: str) -> int:
         values: dict[str, str | None] = {}
         if words:
             scrubbed = [
-                [*word[:3], None] if word[3] and profiles.key(word[3]) == forgotten else word
-                for word in json.loads(words)
+                [*word[:3], None] if word[3] and keys.key(word[3]) == forgotten else word for word in json.loads(words)
             ]
             values["words"] = json.dumps(scrubbed, ensure_ascii=False, separators=(",", ":"))
         if others:
-            kept = [other for other in json.loads(others) if profiles.key(other) != forgotten]
+            kept = [other for other in json.loads(others) if keys.key(other) != forgotten]
             values["others"] = json.dumps(kept, ensure_ascii=False) if kept else None
         connection.execute(lines.update().where(lines.c.id == line).values(values))
     return num_scrubbed

@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from ..errors import AudioError, LibraryError
 from . import schema
 from .database import Database, insert, now
-from .profiles import key
+from .keys import key
 from .schema import job_outputs, jobs
 
 STALE_SECONDS = 120.0  # without a heartbeat; a worker beats every ten, and waits thirty for a busy library at most

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +15,15 @@ import sqlalchemy as sa
 
 from ..errors import LibraryError
 from ..types import Array, Candidate, Embedding, Match, Verdict
-from ..voices.rules import CONFIRMED
-from . import profiles, said, unknowns, vectors
-from .database import now
+from . import keys, unknowns, vectors
+from .database import Database
 from .erasure import FORGOTTEN
-from .schema import candidates, episodes, speaker_embeddings, speakers
-from .schema import profiles as profiles_table
+from .pins import Pin
+from .profiles import token
+from .schema import candidates, episodes, profiles, speaker_embeddings, speakers
 
 TOKEN = re.compile(r"\{profile (\d+)\}")
+ACCEPTED_AS = sa.and_(profiles.c.id == speakers.c.profile_id, speakers.c.verdict == Verdict.ACCEPT.value)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +61,7 @@ class SpeakerEmbeddings:
     confirmed: npt.NDArray[np.bool_]
 
     def episodes(self) -> Iterator[StoredSpeakers]:
-        """One episode after the other, as ``match`` takes them."""
+        """Yield one episode after the other."""
         first_row = np.searchsorted(self.speaker_idx, np.arange(len(self.speakers) + 1)).tolist()
         spans = np.stack([self.seconds, self.start, self.end], axis=1)
         by_episode = itertools.groupby(range(len(self.speakers)), lambda speaker: self.speakers[speaker][0])
@@ -79,11 +80,134 @@ class SpeakerEmbeddings:
             )
 
 
+class Speakers:
+    """The speakers of an open library: their voices, and whom they are matched to. Each method is one transaction."""
+
+    def __init__(self, database: Database, pin: Pin) -> None:
+        self._database = database
+        self._pin = pin
+
+    def embeddings(self, audio_sha256: str) -> dict[str, tuple[Embedding, ...]]:
+        """Return the stored voices of one episode, by label; none when it is not stored, or by another embedder."""
+        rows = (
+            sa.select(speakers.c.label, speaker_embeddings.c.vectors, speaker_embeddings.c.spans)
+            .select_from(speaker_embeddings)
+            .join(speakers)
+            .join(episodes)
+            .where(episodes.c.audio_sha256 == audio_sha256, episodes.c.embedder == self._pin.embedder)
+            .order_by(speakers.c.position)
+        )
+        with self._database.read() as connection:
+            dimension = self._pin.dimension(connection) or 0
+            return {
+                label: vectors.embeddings(vectors.from_bytes(blob, dimension), vectors.spans_from_bytes(spans))
+                for label, blob, spans in connection.execute(rows)
+            }
+
+    def all_embeddings(self, audio_sha256: str | None = None) -> SpeakerEmbeddings:
+        """Return the stored voices of all episodes, for matching the whole backlog at once, or those of one."""
+        of_embedder = episodes.c.embedder == self._pin.embedder
+        wanted = of_embedder if audio_sha256 is None else of_embedder & (episodes.c.audio_sha256 == audio_sha256)
+        columns = (episodes.c.audio_sha256, speakers.c.label, speakers.c.talk_seconds, speakers.c.confirmed)
+        select = (
+            sa.select(*columns, profiles.c.name, speaker_embeddings.c.vectors, speaker_embeddings.c.spans)
+            .select_from(speaker_embeddings)
+            .join(speakers)
+            .join(episodes)
+            .outerjoin(profiles, ACCEPTED_AS)
+            .where(wanted)
+            .order_by(speakers.c.episode_id, speakers.c.position)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(select).all()
+            dimension = self._pin.dimension(connection) or 0
+        spans = vectors.spans_from_bytes(b"".join([row.spans for row in rows]))
+        return SpeakerEmbeddings(
+            speakers=tuple((row.audio_sha256, row.label) for row in rows),
+            vectors=vectors.from_bytes(b"".join([row.vectors for row in rows]), dimension),
+            seconds=spans[:, 0].copy(),
+            start=spans[:, 1].copy(),
+            end=spans[:, 2].copy(),
+            speaker_idx=np.repeat(np.arange(len(rows)), [len(row.spans) // 24 for row in rows]).astype(np.int64),
+            talk_seconds=np.array([row.talk_seconds for row in rows], np.float64),
+            names=tuple(row.name for row in rows),
+            confirmed=np.array([row.confirmed is not None for row in rows], np.bool_),
+        )
+
+    def names(self) -> dict[tuple[str, str], str | None]:
+        """Return {(audio_sha256, label): profile} of every speaker, None without a name, in the order stored."""
+        select = (
+            sa.select(episodes.c.audio_sha256, speakers.c.label, profiles.c.name)
+            .select_from(speakers)
+            .join(episodes)
+            .outerjoin(profiles, ACCEPTED_AS)
+            .order_by(speakers.c.episode_id, speakers.c.position)
+        )
+        with self._database.read() as connection:
+            return {(sha256, label): name for sha256, label, name in connection.execute(select)}
+
+    def set_matches(self, by_episode: Mapping[str, Mapping[str, Match]]) -> int:
+        """Replace the verdicts given, {audio_sha256: {label: Match}}, and return on how many; confirmed ones stay.
+
+        Raises LibraryError when there is no such speaker.
+        """
+        updated: list[dict[str, Any]] = []
+        offered: list[dict[str, Any]] = []
+        num_set = 0
+        with self._database.write() as connection:
+            names = Names(connection)
+            stored, before = _stored_matches(connection, by_episode)
+            for sha256, by_label in by_episode.items():
+                for label, match in by_label.items():
+                    if (sha256, label) not in stored:
+                        raise LibraryError(f"episode {sha256[:12]} has no speaker {label}")
+                    speaker = stored[sha256, label]
+                    values, rows = to_row(match, names), list(candidate_rows(speaker.id, match, names))
+                    if speaker.confirmed is None:
+                        num_set += 1
+                    else:  # its word stands; who else it may be, as far as the voice tells, follows
+                        values = {column: speaker._mapping[column] for column in values}
+                    is_same = all(speaker._mapping[column] == value for column, value in values.items())
+                    if not is_same or before.get(speaker.id, []) != [tuple(row.values()) for row in rows]:
+                        updated.append({"speaker": speaker.id} | values)
+                        offered.extend(rows)
+            if updated:
+                connection.execute(speakers.update().where(speakers.c.id == sa.bindparam("speaker")), updated)
+                connection.execute(
+                    candidates.delete().where(candidates.c.speaker_id == sa.bindparam("speaker")), updated
+                )
+            if offered:
+                connection.execute(candidates.insert(), offered)
+        return num_set
+
+
+def _stored_matches(
+    connection: sa.Connection, audio_sha256s: Collection[str]
+) -> tuple[dict[tuple[str, str], Any], dict[int, list[tuple[Any, ...]]]]:
+    """Read the speakers of episodes, by (audio_sha256, label), and by their ids the candidates in order."""
+    of_episodes: sa.ColumnElement[bool] = sa.true()
+    if len(audio_sha256s) < 500:  # a longer list is cheaper to look up here than to send
+        of_episodes = episodes.c.audio_sha256.in_(list(audio_sha256s))
+    every = sa.select(speakers, episodes.c.audio_sha256).join(episodes).where(of_episodes)
+    stored = {(row.audio_sha256, row.label): row for row in connection.execute(every).all()}
+    offers = (
+        sa.select(candidates)
+        .join(speakers, speakers.c.id == candidates.c.speaker_id)
+        .join(episodes, episodes.c.id == speakers.c.episode_id)
+        .where(of_episodes)
+        .order_by(candidates.c.speaker_id, candidates.c.position)
+    )
+    before: dict[int, list[tuple[Any, ...]]] = {}
+    for row in connection.execute(offers).all():
+        before.setdefault(row[0], []).append(tuple(row))
+    return stored, before
+
+
 class Names:
     """Profile names to ids and back, read once for a whole transaction."""
 
     def __init__(self, connection: sa.Connection) -> None:
-        rows = connection.execute(sa.select(profiles_table.c.id, profiles_table.c.name, profiles_table.c.name_key))
+        rows = connection.execute(sa.select(profiles.c.id, profiles.c.name, profiles.c.name_key))
         self.by_id: dict[int, str] = {}
         self._ids: dict[str, int] = {}
         self._whole: dict[str, re.Pattern[str]] = {}
@@ -93,7 +217,7 @@ class Names:
 
     def id(self, name: str) -> int | None:
         found = self._ids.get(name)
-        return found if found is not None else self._ids.get(profiles.key(name))
+        return found if found is not None else self._ids.get(keys.key(name))
 
     def hide(self, reasons: Sequence[str], mentioned: Iterable[str]) -> str:
         """Reasons as JSON, with a token for every name, so that renaming and forgetting reach them."""
@@ -101,7 +225,7 @@ class Names:
         for name in sorted({name for name in mentioned if name and name in every}, key=len, reverse=True):
             if any(name in reason for reason in hidden):
                 profile = self.id(name)
-                stand_in = FORGOTTEN if profile is None else profiles.token(profile)
+                stand_in = FORGOTTEN if profile is None else token(profile)
                 whole = self._whole.get(name)
                 if whole is None:
                     whole = self._whole[name] = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
@@ -173,140 +297,3 @@ def of_episode(connection: sa.Connection, episode_id: int) -> dict[str, Match]:
         )
         for row in connection.execute(of_episode.order_by(speakers.c.position))
     }
-
-
-def names(connection: sa.Connection) -> dict[tuple[str, str], str | None]:
-    """{(audio_sha256, label): profile} of every speaker, None without a name."""
-    accepted = sa.and_(profiles_table.c.id == speakers.c.profile_id, speakers.c.verdict == Verdict.ACCEPT.value)
-    rows = connection.execute(
-        sa.select(episodes.c.audio_sha256, speakers.c.label, profiles_table.c.name)
-        .select_from(speakers)
-        .join(episodes)
-        .outerjoin(profiles_table, accepted)
-        .order_by(speakers.c.episode_id, speakers.c.position)
-    )
-    return {(sha256, label): name for sha256, label, name in rows}
-
-
-def set_matches(connection: sa.Connection, matches: Mapping[str, Mapping[str, Match]]) -> int:
-    """Replace the verdicts on the speakers given, and return on how many; confirmed ones keep theirs."""
-    names = Names(connection)
-    of_episodes: sa.ColumnElement[bool] = sa.true()
-    if len(matches) < 500:  # a longer list is cheaper to look up here than to send
-        of_episodes = episodes.c.audio_sha256.in_(list(matches))
-    stored = {
-        (row.audio_sha256, row.label): row
-        for row in connection.execute(
-            sa.select(speakers, episodes.c.audio_sha256).join(episodes).where(of_episodes)
-        ).all()
-    }
-    offers = (
-        sa.select(candidates)
-        .join(speakers, speakers.c.id == candidates.c.speaker_id)
-        .join(episodes, episodes.c.id == speakers.c.episode_id)
-        .where(of_episodes)
-        .order_by(candidates.c.speaker_id, candidates.c.position)
-    )
-    before: dict[int, list[tuple[Any, ...]]] = {}
-    for row in connection.execute(offers).all():
-        before.setdefault(row[0], []).append(tuple(row))
-    updated: list[dict[str, Any]] = []
-    offered: list[dict[str, Any]] = []
-    num_set = 0
-    for sha256, by_label in matches.items():
-        for label, match in by_label.items():
-            if (sha256, label) not in stored:
-                raise LibraryError(f"episode {sha256[:12]} has no speaker {label}")
-            speaker = stored[sha256, label]
-            values, rows = to_row(match, names), list(candidate_rows(speaker.id, match, names))
-            if speaker.confirmed is None:
-                num_set += 1
-            else:  # its word stands; who else it may be, as far as the voice tells, follows
-                values = {column: speaker._mapping[column] for column in values}
-            is_same = all(speaker._mapping[column] == value for column, value in values.items())
-            if not is_same or before.get(speaker.id, []) != [tuple(row.values()) for row in rows]:
-                updated.append({"speaker": speaker.id} | values)
-                offered.extend(rows)
-    if updated:
-        connection.execute(speakers.update().where(speakers.c.id == sa.bindparam("speaker")), updated)
-        connection.execute(candidates.delete().where(candidates.c.speaker_id == sa.bindparam("speaker")), updated)
-    if offered:
-        connection.execute(candidates.insert(), offered)
-    return num_set
-
-
-def confirm(connection: sa.Connection, episode_id: int, label: str, profile: str | None) -> None:
-    """Records what a person said: who this speaker is, or with None that it is none of the profiles."""
-    number = None if profile is None else profiles.profile_id(connection, profile)
-    values = {
-        "verdict": (Verdict.UNKNOWN if profile is None else Verdict.ACCEPT).value,
-        "profile_id": number,
-        "probability": 0.0 if profile is None else 1.0,
-        "reasons": json.dumps([CONFIRMED]),
-        "confirmed": now(),
-    }
-    found = connection.execute(
-        speakers.update().where(speakers.c.episode_id == episode_id, speakers.c.label == label).values(values)
-    )
-    if number is not None:
-        said.take_back(connection, episode_id, label, number)
-    if not found.rowcount:
-        labels = connection.scalars(
-            sa.select(speakers.c.label).where(speakers.c.episode_id == episode_id).order_by(speakers.c.position)
-        )
-        raise LibraryError(f"the episode has no speaker {label}; it has {', '.join(labels) or 'none'}")
-
-
-def speaker_embeddings_of(
-    connection: sa.Connection, sha256: str, embedder: str, dimension: int
-) -> dict[str, tuple[Embedding, ...]]:
-    rows = (
-        sa.select(speakers.c.label, speaker_embeddings.c.vectors, speaker_embeddings.c.spans)
-        .select_from(speaker_embeddings)
-        .join(speakers)
-        .join(episodes)
-        .where(episodes.c.audio_sha256 == sha256, episodes.c.embedder == embedder)
-        .order_by(speakers.c.position)
-    )
-    return {
-        row.label: vectors.embeddings(vectors.from_bytes(row.vectors, dimension), vectors.spans_from_bytes(row.spans))
-        for row in connection.execute(rows)
-    }
-
-
-def all_speaker_embeddings(
-    connection: sa.Connection, embedder: str, dimension: int, audio_sha256: str | None
-) -> SpeakerEmbeddings:
-    wanted = sa.true() if audio_sha256 is None else episodes.c.audio_sha256 == audio_sha256
-    rows = connection.execute(
-        sa.select(
-            episodes.c.audio_sha256,
-            speakers.c.label,
-            speakers.c.talk_seconds,
-            speakers.c.confirmed,
-            profiles_table.c.name,
-            speaker_embeddings.c.vectors,
-            speaker_embeddings.c.spans,
-        )
-        .select_from(speaker_embeddings)
-        .join(speakers)
-        .join(episodes)
-        .outerjoin(
-            profiles_table,
-            sa.and_(profiles_table.c.id == speakers.c.profile_id, speakers.c.verdict == Verdict.ACCEPT.value),
-        )
-        .where(episodes.c.embedder == embedder, wanted)
-        .order_by(speakers.c.episode_id, speakers.c.position)
-    ).all()
-    spans = vectors.spans_from_bytes(b"".join([row.spans for row in rows]))
-    return SpeakerEmbeddings(
-        speakers=tuple((row.audio_sha256, row.label) for row in rows),
-        vectors=vectors.from_bytes(b"".join([row.vectors for row in rows]), dimension),
-        seconds=spans[:, 0].copy(),
-        start=spans[:, 1].copy(),
-        end=spans[:, 2].copy(),
-        speaker_idx=np.repeat(np.arange(len(rows)), [len(row.spans) // 24 for row in rows]).astype(np.int64),
-        talk_seconds=np.array([row.talk_seconds for row in rows], np.float64),
-        names=tuple(row.name for row in rows),
-        confirmed=np.array([row.confirmed is not None for row in rows], np.bool_),
-    )

@@ -1,5 +1,8 @@
 """From any released schema to today's. A new library is made at once; an older one is backed up, then changed step
 by step in one transaction that also records the steps, so that a crash leaves the old library whole.
+
+A new step is a function and a line in STEPS, and a file of the schema it leads to is kept for the tests:
+``python -m tests.support.library_example tests/fixtures/library-NUMBER.db``.
 """
 
 from __future__ import annotations
@@ -34,29 +37,13 @@ log = logging.getLogger(__name__)
 Step = tuple[str, Callable[[sa.Connection], None]]
 
 
-def add_show_and_chapters(connection: sa.Connection) -> None:
-    """The step from a library whose episodes knew neither."""
-    add_column(connection, episodes.c.show)
-    add_column(connection, episodes.c.chapters)
-    of_job = sa.text(
-        "UPDATE episodes SET show = (SELECT max(jobs.show) FROM jobs WHERE jobs.audio_sha256 = episodes.audio_sha256)"
-        " WHERE EXISTS (SELECT 1 FROM jobs WHERE jobs.audio_sha256 = episodes.audio_sha256)"
-    )
-    connection.execute(of_job)
-
-
 def create_jobs(connection: sa.Connection) -> None:
-    """The step from a library without a backlog. Before these tables change, it gets a copy of them as they are."""
+    """Make the backlog. Before these tables change, this step gets a copy of them as they are."""
     schema.metadata.create_all(connection, tables=[jobs, job_outputs])
 
 
-def create_outputs(connection: sa.Connection) -> None:
-    """The step from a library that knows the files of its backlog only, and not what it wrote there."""
-    schema.metadata.create_all(connection, tables=[outputs])
-
-
 def create_unknowns(connection: sa.Connection) -> None:
-    """The step from a library without unknowns, whose speakers had no steadiness then."""
+    """Make the unknowns, whose speakers had no steadiness then."""
     first = sa.MetaData()
     for table in (speakers, unknowns, profiles, episodes):  # what the two refer to
         table.to_metadata(first)
@@ -72,8 +59,24 @@ def create_unknowns(connection: sa.Connection) -> None:
     first.create_all(connection, tables=[first.tables["unknown_speakers"]])
 
 
+def create_outputs(connection: sa.Connection) -> None:
+    """Make the table of files written. Before, those of the backlog were known, but not what was written there."""
+    schema.metadata.create_all(connection, tables=[outputs])
+
+
+def add_show_and_chapters(connection: sa.Connection) -> None:
+    """Let an episode know its show, out of the backlog for those that came from it, and its chapters."""
+    add_column(connection, episodes.c.show)
+    add_column(connection, episodes.c.chapters)
+    of_job = sa.text(
+        "UPDATE episodes SET show = (SELECT max(jobs.show) FROM jobs WHERE jobs.audio_sha256 = episodes.audio_sha256)"
+        " WHERE EXISTS (SELECT 1 FROM jobs WHERE jobs.audio_sha256 = episodes.audio_sha256)"
+    )
+    connection.execute(of_job)
+
+
 def add_steadiness(connection: sa.Connection) -> None:
-    """The step from a library that did not know how steady its unnamed voices are."""
+    """Say how steady each unnamed voice is, out of its stored stretches."""
     add_column(connection, unknown_speakers.c.steadiness)
     heard = sa.select(speaker_embeddings).where(
         speaker_embeddings.c.speaker_id.in_(sa.select(unknown_speakers.c.speaker_id))
@@ -98,7 +101,7 @@ STEPS: tuple[Step, ...] = (
 
 
 def migrate(database: Database, *, steps: Sequence[Step] = STEPS, create: bool = True) -> None:
-    """Brings a library to the newest schema, or makes it when the database is empty.
+    """Bring a library to the newest schema, or make it when the database is empty.
 
     Raises LibraryError when the database is something else, or a newer voicematch has changed it.
     """
@@ -145,7 +148,7 @@ def _refuse_newer(applied: list[str], known: list[str], location: str) -> None:
 
 
 def backup_path(path: Path, schema_name: str) -> Path:
-    """A free name for a copy beside the library; `erasure` finds copies by it."""
+    """Find a free name for a copy beside the library; `erasure` finds copies by it."""
     backup = path.with_name(f"{path.name}.{schema_name}.backup")
     num_tries = 1
     while backup.exists():

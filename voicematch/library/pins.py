@@ -2,57 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 from ..errors import EmbedderMismatch
 from ..models.table import DEFAULT_EMBEDDER, MODELS
+from ..types import Embedding
+from .database import Database
 from .schema import settings, speaker_embeddings, voiceprints
 
 OF_LIBRARY = settings.c.embedder == ""  # the rows of settings that belong to no embedder: the pins
 
 
 def read(connection: sa.Connection) -> tuple[str | None, int | None]:
-    """The embedder and its dimension, as far as they are known."""
+    """Read the embedder and its dimension, as far as they are known."""
     rows = connection.execute(sa.select(settings.c.key, settings.c.value).where(OF_LIBRARY)).all()
     pinned = {row.key: row.value for row in rows}
     return pinned.get("embedder"), int(pinned["dimension"]) if "dimension" in pinned else None
 
 
-def tie(
-    connection: sa.Connection, location: str, embedder: str | None, dimension: int | None
-) -> tuple[str, int | None]:
-    """Ties the library to an embedder, by default to the one it has; while it holds no vectors it may still change.
+class Pin:
+    """The embedder that an open library is tied to; all its rooms share it."""
 
-    Raises EmbedderMismatch.
-    """
-    pinned, pinned_dimension = read(connection)
-    embedder = embedder or pinned or DEFAULT_EMBEDDER
-    if embedder == pinned and dimension in (None, pinned_dimension):
-        return pinned, pinned_dimension
-    if pinned is not None and _holds_vectors(connection):
-        raise _mismatch(location, pinned, pinned_dimension, embedder, dimension)
-    if dimension is None and embedder in MODELS:
-        dimension = MODELS[embedder].dimension
-    connection.execute(settings.delete().where(OF_LIBRARY))
-    _write(connection, embedder=embedder, dimension=dimension)
-    return embedder, dimension
+    def __init__(self, database: Database, embedder: str | None, dimension: int | None) -> None:
+        self._database = database
+        self.embedder, self._dimension = self._tied(embedder, dimension)
+
+    def dimension(self, connection: sa.Connection) -> int | None:
+        """Read how long the vectors are; None until the first, for an embedder that is not in the table of models."""
+        return self._dimension if self._dimension is not None else read(connection)[1]
+
+    def tie(self, embedder: str | None, dimension: int | None) -> None:
+        """Tie the library to an embedder, by default to the one it has; while it holds no vectors it may still change.
+
+        Raises EmbedderMismatch.
+        """
+        self.embedder, self._dimension = self._tied(embedder, dimension)
+
+    def admit(self, connection: sa.Connection, embedder: str, embeddings: Sequence[Embedding]) -> int | None:
+        """Check that these vectors of an embedder may be stored, and return the library's dimension.
+
+        The first vectors of an embedder that is in no table say its dimension. Raises EmbedderMismatch.
+        """
+        dimension = int(embeddings[0].vector.shape[-1]) if embeddings else None
+        pinned, pinned_dimension = read(connection)
+        if embedder != pinned or (dimension is not None and pinned_dimension not in (None, dimension)):
+            raise _mismatch(self._database.location, str(pinned), pinned_dimension, embedder, dimension)
+        if pinned_dimension is None and dimension is not None:
+            _write(connection, dimension=dimension)
+        return pinned_dimension or dimension
+
+    def _tied(self, embedder: str | None, dimension: int | None) -> tuple[str, int | None]:
+        with self._database.read() as connection:
+            pinned, pinned_dimension = read(connection)
+        if pinned is not None and embedder in (None, pinned) and dimension in (None, pinned_dimension):
+            return pinned, pinned_dimension  # nothing to write, so another process may be writing meanwhile
+        with self._database.write() as connection:
+            pinned, pinned_dimension = read(connection)
+            embedder = embedder or pinned or DEFAULT_EMBEDDER
+            if embedder == pinned and dimension in (None, pinned_dimension):
+                return pinned, pinned_dimension
+            if pinned is not None and _holds_vectors(connection):
+                raise _mismatch(self._database.location, pinned, pinned_dimension, embedder, dimension)
+            if dimension is None and embedder in MODELS:
+                dimension = MODELS[embedder].dimension
+            move(connection, embedder, dimension)
+        return embedder, dimension
 
 
-def admit(connection: sa.Connection, location: str, embedder: str, dimension: int | None) -> int | None:
-    """The library's dimension, after checking that vectors of this embedder and dimension may be stored.
-
-    The first vectors of an embedder that is in no table say its dimension. Raises EmbedderMismatch.
-    """
-    pinned, pinned_dimension = read(connection)
-    if embedder != pinned or (dimension is not None and pinned_dimension not in (None, dimension)):
-        raise _mismatch(location, str(pinned), pinned_dimension, embedder, dimension)
-    if pinned_dimension is None and dimension is not None:
-        _write(connection, dimension=dimension)
-    return pinned_dimension or dimension
-
-
-def move(connection: sa.Connection, embedder: str, dimension: int) -> None:
-    """Ties the library to another embedder, whatever it holds; what it held of the old one counts no more."""
+def move(connection: sa.Connection, embedder: str, dimension: int | None) -> None:
+    """Tie the library to another embedder, whatever it holds; what it held of the old one counts no more."""
     connection.execute(settings.delete().where(OF_LIBRARY))
     _write(connection, embedder=embedder, dimension=dimension)
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import re
-import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +9,12 @@ import sqlalchemy as sa
 
 from ..errors import LibraryError, ProfileExists, ProfileNotFound
 from ..types import Verdict
-from .database import insert, now
+from . import erasure, said
+from .database import Database, insert, now
+from .erasure import Forgotten
+from .keys import clean, key, profile_id
+from .pins import Pin
 from .schema import candidates, clips, episodes, profiles, speakers, voiceprints
-
-LONGEST_NAME = 200  # characters
-RESERVED = re.compile(r"(speaker_\d+|u-\d+)$", re.IGNORECASE)  # what voicematch itself calls unnamed voices
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,55 +40,88 @@ class Profile:
     last_heard: str | None = None
 
 
-def clean(name: str) -> str:
-    """A name as it is kept: composed (NFC), single spaces.
+class Profiles:
+    """The named people of an open library. Each method is one transaction, and an unknown name is ProfileNotFound."""
 
-    >>> clean("  Zoe\u0308   Baker ")
-    'Zoë Baker'
-    """
-    cleaned = unicodedata.normalize("NFC", " ".join(name.split()))
-    if not cleaned:
-        raise LibraryError("a profile needs a name")
-    if len(cleaned) > LONGEST_NAME:
-        raise LibraryError(f"{cleaned[:40]}…: a name has at most {LONGEST_NAME} characters")
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in cleaned):
-        raise LibraryError(f"{cleaned!r}: a name cannot hold control characters")
-    if RESERVED.match(cleaned):
-        raise LibraryError(f"{cleaned}: unnamed voices are called that; give the person's name")
-    return cleaned
+    def __init__(self, database: Database, pin: Pin) -> None:
+        self._database = database
+        self._pin = pin
+
+    def create(self, name: str, *, role: str | None = None, note: str | None = None) -> Profile:
+        """Make a new profile. Raises ProfileExists when the name is taken, in whatever spelling."""
+        name = clean(name)
+        with self._database.write() as connection:
+            _refuse_taken(connection, name)
+            row = {"name": name, "name_key": key(name), "role": role, "note": note, "created": now()}
+            return self._one(connection, insert(connection, profiles, **row))
+
+    def get(self, name: str) -> Profile:
+        """Return the profile of that name; upper and lower case and spacing do not matter. Raises ProfileNotFound."""
+        with self._database.read() as connection:
+            return self._one(connection, profile_id(connection, name))
+
+    def find(self, name: str) -> Profile | None:
+        """Return the profile of that name, or None."""
+        try:
+            return self.get(name)
+        except ProfileNotFound:
+            return None
+
+    def all(self) -> tuple[Profile, ...]:
+        """Return all profiles, sorted by name."""
+        with self._database.read() as connection:
+            return tuple(_summaries(connection, None, self._pin.embedder))
+
+    def describe(self, name: str, *, role: str | None = None, note: str | None = None) -> Profile:
+        """Set what is given and leave the rest; an empty string clears."""
+        given = {column: value for column, value in (("role", role), ("note", note)) if value is not None}
+        with self._database.write() as connection:
+            described = profile_id(connection, name)
+            if given:
+                connection.execute(profiles.update().where(profiles.c.id == described).values(given))
+            return self._one(connection, described)
+
+    def rename(self, old: str, new: str) -> Profile:
+        """Rename a profile everywhere: every stored episode shows the new name from now on."""
+        with self._database.write() as connection:
+            renamed = profile_id(connection, old)
+            new = clean(new)
+            if key(new) != key(old):
+                _refuse_taken(connection, new)
+            row = {"name": new, "name_key": key(new)}
+            connection.execute(profiles.update().where(profiles.c.id == renamed).values(row))
+            return self._one(connection, renamed)
+
+    def merge(self, source: str, into: str) -> Profile:
+        """Move everything known of ``source`` to ``into``, and remove ``source``."""
+        with self._database.write() as connection:
+            from_id, into_id = profile_id(connection, source), profile_id(connection, into)
+            if from_id == into_id:
+                raise LibraryError(f"{source!r} and {into!r} are one profile already")
+            said.merge_ruled_out(connection, from_id, into_id)
+            _merge(connection, from_id, into_id)
+            return self._one(connection, into_id)
+
+    def forget(self, name: str) -> Forgotten:
+        """Erase a person, down to the bytes of the file: voiceprints, clips, the stored voices of speakers accepted
+        as this person, and the name wherever voicematch wrote it. What was said, and titles, stay as they were.
+        """
+        with self._database.write() as connection:
+            forgotten = erasure.forget(connection, name)
+        return erasure.compact(self._database, forgotten)
+
+    def _one(self, connection: sa.Connection, profile: int) -> Profile:
+        return _summaries(connection, profile, self._pin.embedder)[0]
 
 
-def key(name: str) -> str:
-    """What two spellings of one name share: upper or lower case, spacing and composition do not matter."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", " ".join(name.split())).casefold())
+def _refuse_taken(connection: sa.Connection, name: str) -> None:
+    taken = connection.scalar(sa.select(profiles.c.name).where(profiles.c.name_key == key(name)))
+    if taken is not None:
+        raise ProfileExists(f"there is a profile {taken!r} already; to join two: voicematch profiles merge FROM INTO")
 
 
-def create(connection: sa.Connection, name: str, role: str | None, note: str | None) -> int:
-    name = clean(name)
-    _refuse_taken(connection, name)
-    return insert(connection, profiles, name=name, name_key=key(name), role=role, note=note, created=now())
-
-
-def profile_id(connection: sa.Connection, name: str) -> int:
-    """The id behind a name, or ProfileNotFound with the names that come close."""
-    found = connection.scalar(sa.select(profiles.c.id).where(profiles.c.name_key == key(name)))
-    if found is None:
-        raise not_found(connection, name)
-    return int(found)
-
-
-def not_found(connection: sa.Connection, name: str) -> ProfileNotFound:
-    names = {row.name_key: row.name for row in connection.execute(sa.select(profiles.c.name_key, profiles.c.name))}
-    close = [names[match] for match in difflib.get_close_matches(key(name), list(names), n=3)]
-    close += [full for part, full in names.items() if key(name) in part.split() and full not in close][:3]
-    if close:
-        return ProfileNotFound(f"no profile {name!r}; did you mean {' or '.join(close)}?")
-    hint = "voicematch profiles list shows them" if names else "the library is empty: voicematch enroll NAME FILE"
-    return ProfileNotFound(f"no profile {name!r}; {hint}")
-
-
-def summaries(connection: sa.Connection, only: int | None, embedder: str | None) -> list[Profile]:
-    """Profiles with their figures, sorted by name; all of them, or ``only`` one."""
+def _summaries(connection: sa.Connection, only: int | None, embedder: str | None) -> list[Profile]:
+    """Read profiles with their figures, sorted by name; all of them, or ``only`` one."""
     heard = (
         sa.select(
             speakers.c.profile_id,
@@ -137,34 +168,7 @@ def summaries(connection: sa.Connection, only: int | None, embedder: str | None)
     return sorted(found, key=lambda profile: (key(profile.name), profile.name))
 
 
-def rename(connection: sa.Connection, old: str, new: str) -> int:
-    renamed = profile_id(connection, old)
-    new = clean(new)
-    if key(new) != key(old):
-        _refuse_taken(connection, new)
-    connection.execute(profiles.update().where(profiles.c.id == renamed).values(name=new, name_key=key(new)))
-    return renamed
-
-
-def _refuse_taken(connection: sa.Connection, name: str) -> None:
-    taken = connection.scalar(sa.select(profiles.c.name).where(profiles.c.name_key == key(name)))
-    if taken is not None:
-        raise ProfileExists(f"there is a profile {taken!r} already; to join two: voicematch profiles merge FROM INTO")
-
-
-def describe(connection: sa.Connection, name: str, role: str | None, note: str | None) -> int:
-    described = profile_id(connection, name)
-    given = {column: value for column, value in (("role", role), ("note", note)) if value is not None}
-    if given:
-        connection.execute(profiles.update().where(profiles.c.id == described).values(given))
-    return described
-
-
-def merge(connection: sa.Connection, source: str, into: str) -> int:
-    """Moves everything known of one profile to another, and removes the first."""
-    from_id, into_id = profile_id(connection, source), profile_id(connection, into)
-    if from_id == into_id:
-        raise LibraryError(f"{source!r} and {into!r} are one profile already")
+def _merge(connection: sa.Connection, from_id: int, into_id: int) -> None:
     same_span = voiceprints.alias()
     connection.execute(
         voiceprints.delete().where(
@@ -185,11 +189,10 @@ def merge(connection: sa.Connection, source: str, into: str) -> int:
     )
     connection.execute(profiles.delete().where(profiles.c.id == from_id))
     remove_unused_clips(connection, into_id)
-    return into_id
 
 
 def _merge_candidates(connection: sa.Connection, from_id: int, into_id: int) -> None:
-    """Where both were candidates for one speaker, the better one stays."""
+    """Keep the better one where both were candidates for one speaker."""
     one, other = candidates.alias(), candidates.alias()
     both = (
         sa.select(one.c.speaker_id, one.c.position.label("from_position"), other.c.position.label("into_position"))
@@ -212,10 +215,11 @@ def _merge_candidates(connection: sa.Connection, from_id: int, into_id: int) -> 
 
 
 def token(profile: int) -> str:
-    """What stands for a profile's name in stored reasons, so that the name itself is stored once."""
+    """Write what stands for a profile's name in stored reasons, so that the name itself is stored once."""
     return f"{{profile {profile}}}"
 
 
 def remove_unused_clips(connection: sa.Connection, profile: int) -> None:
+    """Remove the clips of a profile that no voiceprint of it was made from."""
     used = sa.select(voiceprints.c.clip_id).where(voiceprints.c.clip_id.is_not(None))
     connection.execute(clips.delete().where(clips.c.profile_id == profile, clips.c.id.not_in(used)))

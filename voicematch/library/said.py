@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +11,10 @@ import numpy as np
 import sqlalchemy as sa
 
 from ..errors import LibraryError
-from ..types import Embedding, LabelledEpisode, Turn
-from ..voices.rules import Said, name_of
-from . import shows
-from .database import Database
+from ..types import Embedding, LabelledEpisode, Turn, Verdict
+from ..voices.rules import CONFIRMED, Said, name_of
+from . import keys, shows
+from .database import Database, now
 from .schema import episodes, profiles, ruled_out, speakers, turns, unknown_speakers, unknowns
 from .unknowns import link
 
@@ -55,13 +56,40 @@ class SaidOfSpeakers:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def confirm(self, episode: str, speaker: str, profile: str | None) -> None:
+        """Record what a person said about a speaker: the profile it is, or None for none of them.
+
+        Raises LibraryError when there is no such episode or speaker, ProfileNotFound when there is no such profile.
+        """
+        with self._database.write() as connection:
+            number = _speaker_id(connection, episode, speaker)
+            profile_id = None if profile is None else keys.profile_id(connection, profile)
+            word = {
+                "verdict": (Verdict.UNKNOWN if profile is None else Verdict.ACCEPT).value,
+                "profile_id": profile_id,
+                "probability": 0.0 if profile is None else 1.0,
+                "reasons": json.dumps([CONFIRMED]),
+                "confirmed": now(),
+            }
+            connection.execute(speakers.update().where(speakers.c.id == number).values(word))
+            if profile_id is not None:
+                _take_back(connection, number, profile_id)
+
+    def rule_out(self, episode: str, speaker: str, profile: str) -> None:
+        """Record that a person said a speaker is not this profile. Raises as `confirm` does."""
+        with self._database.write() as connection:
+            number = _speaker_id(connection, episode, speaker)
+            profile_id = keys.profile_id(connection, profile)
+            _take_back(connection, number, profile_id)  # said before, it is said once
+            connection.execute(ruled_out.insert().values(speaker_id=number, profile_id=profile_id))
+
     def of_episodes(self, audio_sha256: str | None = None) -> dict[str, Said]:
-        """By audio sha256, what is known of the speakers of every stored episode, or of one."""
+        """Return, by audio sha256, what is known of the speakers of every stored episode, or of one."""
         with self._database.read() as connection:
             return of_episodes(connection, audio_sha256)
 
     def carried(self, episode: LabelledEpisode) -> Carried:
-        """What is known of the speakers of a new answer before it is stored, out of the stored one on the same audio.
+        """Return what the stored answer on the same audio says of the speakers of a new one, before that is stored.
 
         Its turns, audio, source and show are read.
         """
@@ -93,6 +121,24 @@ class SaidOfSpeakers:
         )
         by_label = {label: one.label for label, one in origin.items()}
         return Carried(by_label, said, *(engines or ()))
+
+
+def _speaker_id(connection: sa.Connection, episode: str, label: str) -> int:
+    """Find the speaker of an episode. Raises LibraryError that names its speakers when there is none of that label."""
+    of_episode = speakers.c.episode_id == keys.episode_id(connection, episode)
+    stored = connection.execute(
+        sa.select(speakers.c.label, speakers.c.id).where(of_episode).order_by(speakers.c.position)
+    )
+    by_label = {row.label: int(row.id) for row in stored}
+    if label not in by_label:
+        raise LibraryError(f"the episode has no speaker {label}; it has {', '.join(by_label) or 'none'}")
+    return by_label[label]
+
+
+def _take_back(connection: sa.Connection, speaker: int, profile_id: int) -> None:
+    """Forget that a speaker was said not to be a profile."""
+    same = sa.and_(ruled_out.c.speaker_id == speaker, ruled_out.c.profile_id == profile_id)
+    connection.execute(ruled_out.delete().where(same))
 
 
 def speakers_before(connection: sa.Connection, audio_sha256: str) -> list[Before]:
@@ -212,18 +258,6 @@ def put(connection: sa.Connection, speaker: int, before: Before, embeddings: Seq
         connection.execute(ruled_out.insert().values(speaker_id=speaker, profile_id=profile))
 
 
-def rule_out(connection: sa.Connection, episode_id: int, label: str, profile_id: int) -> None:
-    """Record that a speaker is not a profile."""
-    speaker = connection.scalar(
-        sa.select(speakers.c.id).where(speakers.c.episode_id == episode_id, speakers.c.label == label)
-    )
-    if speaker is None:
-        raise LibraryError(f"the episode has no speaker {label}")
-    same = {"speaker_id": speaker, "profile_id": profile_id}
-    connection.execute(ruled_out.delete().where(*(ruled_out.c[column] == value for column, value in same.items())))
-    connection.execute(ruled_out.insert().values(**same))
-
-
 def merge_ruled_out(connection: sa.Connection, from_id: int, into_id: int) -> None:
     """Make what was said of one profile said of the one it becomes part of, but where a person says otherwise."""
     said_so = sa.select(ruled_out.c.speaker_id).where(ruled_out.c.profile_id == into_id)
@@ -233,12 +267,4 @@ def merge_ruled_out(connection: sa.Connection, from_id: int, into_id: int) -> No
         .where(ruled_out.c.profile_id == from_id)
         .where(ruled_out.c.speaker_id.not_in(said_so), ruled_out.c.speaker_id.not_in(is_it))
         .values(profile_id=into_id)
-    )
-
-
-def take_back(connection: sa.Connection, episode_id: int, label: str, profile_id: int) -> None:
-    """Forget that a speaker was said not to be a profile."""
-    of_speaker = sa.select(speakers.c.id).where(speakers.c.episode_id == episode_id, speakers.c.label == label)
-    connection.execute(
-        ruled_out.delete().where(ruled_out.c.speaker_id.in_(of_speaker), ruled_out.c.profile_id == profile_id)
     )

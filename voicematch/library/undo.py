@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from ..errors import ChangedSince
 from ..types import Verdict
-from .profiles import key
+from .keys import key
 from .schema import candidates, clips, profiles, ruled_out, speakers, unknown_speakers, unknowns, voiceprints
 
 REFUSED = "cannot be undone: what it changed has been changed again since; correct it by hand"

@@ -1,8 +1,7 @@
 """Voices that nobody has named, remembered across episodes under numbers that stay: U-0001, U-0002 …
 
 A speaker without a name who talks long enough belongs to one unknown. When the speaker is named, the link stays but
-counts no more: an unknown is heard where its speakers are unnamed. What a person has ruled out ("this is not Ada") is
-kept here too.
+counts no more: an unknown is heard where its speakers are unnamed.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from ..voices.rules import name_of, number_of
 from ..voices.score import Voiceprints, centroid, steadiness
 from . import vectors
 from .database import Database, insert, now
+from .pins import Pin
 from .schema import episodes, speaker_embeddings, speakers, unknown_speakers, unknowns
 from .shows import by_episode
 
@@ -75,19 +75,18 @@ class Unknown:
 class Unknowns:
     """The unnamed voices of an open library. Each method is one transaction."""
 
-    def __init__(self, database: Database, embedder: str, dimension: int | None) -> None:
+    def __init__(self, database: Database, pin: Pin) -> None:
         self._database = database
-        self._embedder = embedder
-        self._dimension = dimension or 0
+        self._pin = pin
 
     def all(self) -> tuple[Unknown, ...]:
-        """Every unknown that is heard somewhere, also the ignored: most episodes first, then most talk."""
+        """Return every unknown that is heard somewhere, also the ignored: most episodes first, then most talk."""
         with self._database.read() as connection:
             found = _unknowns(connection, None)
         return tuple(sorted(found, key=lambda u: (-u.num_episodes, -u.talk_seconds, u.id)))
 
     def get(self, name: str) -> Unknown:
-        """The unknown of that name. Raises LibraryError when there is none, or nothing of it is left."""
+        """Return the unknown of that name. Raises LibraryError when there is none, or nothing of it is left."""
         with self._database.read() as connection:
             found = _unknowns(connection, _existing(connection, name))
         if not found:
@@ -95,7 +94,7 @@ class Unknowns:
         return found[0]
 
     def num_episodes(self) -> dict[str, int]:
-        """In how many episodes each unknown is heard."""
+        """Count in how many episodes each unknown is heard."""
         counted = (
             sa.select(unknown_speakers.c.unknown_id, sa.func.count(sa.distinct(speakers.c.episode_id)))
             .join(speakers)
@@ -106,20 +105,20 @@ class Unknowns:
             return {name_of(unknown): int(num) for unknown, num in connection.execute(counted)}
 
     def ignored_voiceprints(self) -> Voiceprints:
-        """One row for each speaker of every ignored unknown; ``profiles`` holds U-0001 …"""
+        """Return one row for each speaker of every ignored unknown; ``profiles`` holds U-0001 …"""
         with self._database.read() as connection:
-            rows = _heard(connection, self._embedder, unknowns.c.ignored_as.is_not(None))
-        return _voiceprints(rows, self._dimension)
+            rows = _heard(connection, self._pin.embedder, unknowns.c.ignored_as.is_not(None))
+            return _voiceprints(rows, self._pin.dimension(connection) or 0)
 
     def ignore(self, name: str, ignored_as: str | None) -> None:
-        """Keeps an unknown out of the lists and away from names; with None, takes it back."""
+        """Keep an unknown out of the lists and away from names; with None, take it back."""
         with self._database.write() as connection:
             number = _existing(connection, name)
             connection.execute(unknowns.update().where(unknowns.c.id == number).values(ignored_as=ignored_as))
             _let_go_of_named(connection, number)
 
     def merge(self, source: str, into: str) -> None:
-        """Makes two unknowns one: the speakers of ``source`` are heard as ``into`` from now on."""
+        """Make two unknowns one: the speakers of ``source`` are heard as ``into`` from now on."""
         with self._database.write() as connection:
             gone, number = _existing(connection, source), _existing(connection, into)
             if gone == number:
@@ -129,7 +128,7 @@ class Unknowns:
             _let_go_of_named(connection, number)
 
     def split(self, name: str, parts: Iterable[Iterable[tuple[str, str]]]) -> tuple[str, ...]:
-        """The new unknowns made of parts of one: each part is (audio_sha256, label) of some of its speakers."""
+        """Make new unknowns of parts of one, each part (audio_sha256, label) of some of its speakers."""
         made = []
         with self._database.write() as connection:
             number = _existing(connection, name)
@@ -153,31 +152,32 @@ class Unknowns:
         return tuple(made)
 
     def remember(self, recognise: Recognise) -> int:
-        """Gives a number to every unnamed voice that has none yet, in the order stored, and says to how many."""
+        """Give a number to every unnamed voice that has none yet, in the order stored, and return to how many."""
         with self._database.write() as connection:
             without = (
                 sa.select(speakers.c.episode_id)
                 .distinct()
                 .join(speaker_embeddings, speaker_embeddings.c.speaker_id == speakers.c.id)
                 .join(episodes, episodes.c.id == speakers.c.episode_id)
-                .where(_has_no_number(), episodes.c.embedder == self._embedder)
+                .where(_has_no_number(), episodes.c.embedder == self._pin.embedder)
                 .where(speakers.c.talk_seconds >= MIN_SECONDS)  # never less than the net speech in it
                 .order_by(speakers.c.episode_id)
             )
+            dimension = self._pin.dimension(connection) or 0
             return sum(
-                remember(connection, episode, recognise, self._embedder, self._dimension)
+                _remember(connection, episode, recognise, self._pin.embedder, dimension)
                 for episode in connection.scalars(without).all()
             )
 
 
-def remember(
+def _remember(
     connection: sa.Connection,
     episode_id: int,
     recognise: Recognise,
     embedder: str,
     dimension: int,
 ) -> int:
-    """Gives every unnamed voice of an episode that has no number yet its number, and says to how many."""
+    """Give every unnamed voice of an episode that has no number yet its number, and return to how many."""
     voices = _voices_without_number(connection, episode_id, dimension)
     if not voices:
         return 0
@@ -253,7 +253,7 @@ def _heard(connection: sa.Connection, embedder: str, wanted: sa.ColumnElement[bo
 def _voiceprints(rows: Sequence[Any], dimension: int) -> Voiceprints:
     return Voiceprints(
         profiles=tuple(name_of(row.unknown_id) for row in rows),
-        vectors=vectors.from_bytes(b"".join([row.vector for row in rows]), dimension or 1),
+        vectors=vectors.from_bytes(b"".join([row.vector for row in rows]), dimension),
         seconds=np.array([row.seconds for row in rows], np.float32),
     )
 

@@ -11,6 +11,7 @@ from ..errors import LibraryError
 from ..types import Embedding
 from . import pins, vectors
 from .database import Database
+from .pins import Pin
 from .profiles import remove_unused_clips
 from .schema import episodes, voiceprints
 
@@ -37,19 +38,19 @@ class StaleEpisode:
 class Moving:
     """The way of an open library to another embedder. Afterwards the library has to be opened anew."""
 
-    def __init__(self, database: Database, embedder: str) -> None:
+    def __init__(self, database: Database, pin: Pin) -> None:
         self._database = database
-        self._embedder = embedder
+        self._pin = pin
 
     def stale_episodes(self, embedder: str) -> tuple[StaleEpisode, ...]:
-        """The episodes that ``embedder`` has not heard, oldest first."""
+        """List the episodes that ``embedder`` has not heard, oldest first."""
         columns = (episodes.c.audio_sha256, episodes.c.source, episodes.c.title, episodes.c.date, episodes.c.embedder)
         stale = sa.select(*columns).where(episodes.c.embedder != embedder).order_by(episodes.c.id)
         with self._database.read() as connection:
             return tuple(StaleEpisode(*row) for row in connection.execute(stale))
 
     def adopt(self, embedder: str, dimension: int, remade: Sequence[Remade], *, known: frozenset[int]) -> None:
-        """Pins the library to another embedder, with these voiceprints in place of all it holds.
+        """Pin the library to another embedder, with these voiceprints in place of all it holds.
 
         Consent, source, time and clip stay those of the voiceprints replaced. The vectors of episodes stay too, and
         count no more, until the episode is heard again.
@@ -61,7 +62,7 @@ class Moving:
         with self._database.write() as connection:
             columns = [column for column in voiceprints.c if column.name != "vector"]
             rows = {row.id: row._mapping for row in connection.execute(sa.select(*columns))}
-            if rows.keys() != known or pins.read(connection)[0] != self._embedder:
+            if rows.keys() != known or pins.read(connection)[0] != self._pin.embedder:
                 raise LibraryError(f"{self._database.location}: voices were added or removed meanwhile; run it again")
             made = vectors.stack([one.embedding for one in remade], dimension, embedder)
             connection.execute(voiceprints.delete())

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from ..errors import LibraryError, OutputExists
 from . import schema
 from .database import Database, one_line_errors
+from .pins import Pin
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,33 +37,50 @@ class Stats:
     size: int | None
 
 
-def stats(connection: sa.Connection, database: Database, embedder: str | None, dimension: int | None) -> Stats:
-    def num_rows(table: sa.Table) -> int:
-        return int(connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
+class Upkeep:
+    """Keeps an open library well. Each method is one transaction."""
 
-    path = database.path
-    files = [path.with_name(path.name + suffix) for suffix in ("", "-wal")] if path else []
-    return Stats(
-        location=database.location,
-        embedder=embedder,
-        dimension=dimension,
-        num_profiles=num_rows(schema.profiles),
-        num_voiceprints=num_rows(schema.voiceprints),
-        num_clips=num_rows(schema.clips),
-        num_episodes=num_rows(schema.episodes),
-        num_speakers=num_rows(schema.speakers),
-        num_turns=num_rows(schema.turns),
-        num_lines=num_rows(schema.lines),
-        audio_seconds=float(connection.scalar(sa.select(sa.func.sum(schema.episodes.c.duration))) or 0.0),
-        size=sum(file.stat().st_size for file in files if file.exists()) if path else None,
-    )
+    def __init__(self, database: Database, pin: Pin) -> None:
+        self._database = database
+        self._pin = pin
+
+    def stats(self) -> Stats:
+        """Say how much the library holds."""
+        path = self._database.path
+        files = [path.with_name(path.name + suffix) for suffix in ("", "-wal")] if path else []
+        with self._database.read() as connection:
+            audio_seconds = connection.scalar(sa.select(sa.func.sum(schema.episodes.c.duration)))
+            return Stats(
+                location=self._database.location,
+                embedder=self._pin.embedder,
+                dimension=self._pin.dimension(connection),
+                num_profiles=_num_rows(connection, schema.profiles),
+                num_voiceprints=_num_rows(connection, schema.voiceprints),
+                num_clips=_num_rows(connection, schema.clips),
+                num_episodes=_num_rows(connection, schema.episodes),
+                num_speakers=_num_rows(connection, schema.speakers),
+                num_turns=_num_rows(connection, schema.turns),
+                num_lines=_num_rows(connection, schema.lines),
+                audio_seconds=float(audio_seconds or 0.0),
+                size=sum(file.stat().st_size for file in files if file.exists()) if path else None,
+            )
+
+    def check(self) -> tuple[str, ...]:
+        """Say what is wrong, one line each: the file, references, the search index, vectors. Nothing: all is well."""
+        of_file = _sqlite_findings(self._database) if self._database.path else ()
+        with self._database.read() as connection:
+            of_vectors = _vector_findings(connection, self._pin.embedder, self._pin.dimension(connection))
+            return (*of_file, *of_vectors)
+
+    def backup(self, target: str | Path) -> None:
+        """Copy the library as it is at one moment, while others may go on writing. Raises OutputExists."""
+        if self._database.path is None:
+            raise LibraryError(f"{self._database.location}: PostgreSQL has its own backup: pg_dump")
+        copy_sqlite(self._database, Path(target))
 
 
-def findings(database: Database, embedder: str | None, dimension: int | None) -> list[str]:
-    """What is wrong with the library, one line each; empty when all is well."""
-    found = list(_sqlite_findings(database)) if database.path else []
-    with database.read() as connection:
-        return found + list(_vector_findings(connection, embedder, dimension))
+def _num_rows(connection: sa.Connection, table: sa.Table) -> int:
+    return int(connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
 
 
 def _sqlite_findings(database: Database) -> Iterator[str]:
@@ -81,7 +99,7 @@ def _sqlite_findings(database: Database) -> Iterator[str]:
                 raise
 
 
-def _vector_findings(connection: sa.Connection, embedder: str | None, dimension: int | None) -> Iterator[str]:
+def _vector_findings(connection: sa.Connection, embedder: str, dimension: int | None) -> Iterator[str]:
     of_voiceprints = sa.select(
         schema.voiceprints.c.id, schema.voiceprints.c.vector, schema.voiceprints.c.embedder
     ).execution_options(yield_per=10_000)
@@ -99,7 +117,7 @@ def _vector_findings(connection: sa.Connection, embedder: str | None, dimension:
         .select_from(schema.speaker_embeddings)
         .join(schema.speakers)
         .join(schema.episodes)
-        .where(schema.episodes.c.embedder == (embedder or ""))
+        .where(schema.episodes.c.embedder == embedder)
         .execution_options(yield_per=1_000)
     )
     for sha256, label, vectors, spans in connection.execute(of_speakers):
@@ -121,14 +139,8 @@ def _problem(vectors: bytes, dimension: int | None) -> str | None:
     return None
 
 
-def backup(database: Database, target: Path) -> None:
-    """Copies the library as it is at one moment, while others may go on writing. Raises OutputExists."""
-    if database.path is None:
-        raise LibraryError(f"{database.location}: PostgreSQL has its own backup: pg_dump")
-    copy_sqlite(database, target)
-
-
 def copy_sqlite(database: Database, target: Path) -> None:
+    """Write a copy under a new name, whole or not at all. Raises OutputExists."""
     try:
         os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # ours from here on
     except FileExistsError as error:

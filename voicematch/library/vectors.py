@@ -39,8 +39,9 @@ def spans_to_bytes(embeddings: Sequence[Embedding]) -> bytes:
 
 
 def from_bytes(vectors: bytes, dimension: int) -> Array:
-    """(num_embeddings, dimension) of what ``to_bytes`` made."""
-    return np.frombuffer(vectors, "<f4").reshape(-1, dimension).astype(np.float32, copy=False)
+    """(num_embeddings, dimension) of what ``to_bytes`` made; none where ``dimension`` is 0, not known yet."""
+    num_embeddings = len(vectors) // (4 * dimension) if dimension else 0
+    return np.frombuffer(vectors, "<f4").reshape(num_embeddings, dimension).astype(np.float32, copy=False)
 
 
 def spans_from_bytes(spans: bytes) -> npt.NDArray[np.float64]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
 from ..errors import LibraryError
 from ..types import Embedding
+from ..voices.score import Voiceprints
 from . import vectors
-from .database import insert, now
-from .profiles import profile_id, remove_unused_clips
+from .database import Database, insert, now
+from .keys import profile_id, storable
+from .pins import Pin
+from .profiles import remove_unused_clips
 from .schema import clips, profiles, voiceprints
 
 CONSENT = ("self", "permission", "public")
@@ -32,29 +34,6 @@ class StoredVoiceprint:
     clip: int | None
 
 
-def of_profile(connection: sa.Connection, profile_id: int, embedder: str, dimension: int) -> Iterator[StoredVoiceprint]:
-    """Oldest first."""
-    wanted = (voiceprints.c.profile_id == profile_id) & (voiceprints.c.embedder == embedder)
-    for row in connection.execute(sa.select(voiceprints).where(wanted).order_by(voiceprints.c.id)):
-        vector = vectors.from_bytes(row.vector, dimension)[0]
-        yield StoredVoiceprint(
-            id=row.id,
-            embedding=Embedding(vector, seconds=row.seconds, start=row.start, end=row.stop),
-            source=row.source,
-            audio_sha256=row.audio_sha256,
-            consent=row.consent,
-            clip=row.clip_id,
-        )
-
-
-def remove(connection: sa.Connection, profile_id: int, ids: Collection[int]) -> int:
-    """Removes these voiceprints of a profile, with clips that none needs any more, and says how many."""
-    own = (voiceprints.c.profile_id == profile_id) & voiceprints.c.id.in_(list(ids))
-    num_removed = connection.execute(voiceprints.delete().where(own)).rowcount
-    remove_unused_clips(connection, profile_id)
-    return num_removed
-
-
 @dataclass(frozen=True, slots=True)
 class VoiceprintRow:
     """Where one voiceprint of a profile comes from."""
@@ -71,103 +50,161 @@ class VoiceprintRow:
     has_clip: bool
 
 
-def add_voiceprints(
-    connection: sa.Connection,
-    name: str,
-    embeddings: Sequence[Embedding],
-    *,
-    embedder: str,
-    dimension: int,
-    consent: str,
-    source: str,
-    audio_sha256: str,
-    clip: bytes | None,
-) -> int:
-    """How many voiceprints are new; one of the same audio and span takes the place of the old one."""
-    if consent not in CONSENT:
-        raise LibraryError(f"{consent!r}: consent is one of {', '.join(CONSENT)}")
-    profile = profile_id(connection, name)
-    rows = vectors.stack(embeddings, dimension, name)
-    if not embeddings:
-        return 0
-    spans = [{"at": float(embedding.start), "until": float(embedding.end)} for embedding in embeddings]
-    if len({(span["at"], span["until"]) for span in spans}) < len(spans):
-        raise LibraryError(f"{name}: two embeddings of one span of audio; keep one")
-    clip_id = None
-    if clip is not None:
-        clip_id = insert(connection, clips, profile_id=profile, audio=clip, created=now())
-    same = {"profile_id": profile, "embedder": embedder, "audio_sha256": audio_sha256}
+class StoredVoiceprints:
+    """The voiceprints of an open library, and the clips kept with them. Each method is one transaction.
+
+    A name that no profile has is ProfileNotFound.
+    """
+
+    def __init__(self, database: Database, pin: Pin) -> None:
+        self._database = database
+        self._pin = pin
+
+    def add(
+        self,
+        profile: str,
+        embeddings: Sequence[Embedding],
+        *,
+        embedder: str,
+        consent: str,
+        source: str,
+        audio_sha256: str,
+        clip: bytes | None = None,
+    ) -> int:
+        """Add voiceprints to a profile, and return how many are new; the same span of the same audio is replaced.
+
+        consent : "self", "permission" or "public"
+        clip : the encoded audio they were made from, kept so that a later embedder can hear it again
+
+        Raises EmbedderMismatch, and LibraryError for an unknown consent or two embeddings of one span.
+        """
+        with self._database.write() as connection:
+            dimension = self._pin.admit(connection, embedder, embeddings) or 0
+            if consent not in CONSENT:
+                raise LibraryError(f"{consent!r}: consent is one of {', '.join(CONSENT)}")
+            number = profile_id(connection, profile)
+            vectors_of_rows = vectors.stack(embeddings, dimension, profile)
+            if not embeddings:
+                return 0
+            spans = [{"start": float(one.start), "stop": float(one.end)} for one in embeddings]
+            if len({tuple(span.values()) for span in spans}) < len(spans):
+                raise LibraryError(f"{profile}: two embeddings of one span of audio; keep one")
+            same = {"profile_id": number, "embedder": embedder, "audio_sha256": audio_sha256}
+            num_replaced = _remove_spans(connection, same, spans)
+            clip_id = None
+            if clip is not None:
+                clip_id = insert(connection, clips, profile_id=number, audio=clip, created=now())
+            rest = {"clip_id": clip_id, "source": storable(source), "consent": consent, "created": now()}
+            connection.execute(
+                voiceprints.insert(),
+                [
+                    same | rest | span | {"seconds": float(embedding.seconds), "vector": vectors.to_bytes(vector)}
+                    for embedding, vector, span in zip(embeddings, vectors_of_rows, spans, strict=True)
+                ],
+            )
+            remove_unused_clips(connection, number)
+        return len(embeddings) - num_replaced
+
+    def rows(self, profile: str) -> tuple[VoiceprintRow, ...]:
+        """Say where each voiceprint of a profile comes from, oldest first."""
+        columns = [column for column in voiceprints.c if column.name != "vector"]
+        order = (voiceprints.c.created, voiceprints.c.audio_sha256, voiceprints.c.start)
+        with self._database.read() as connection:
+            wanted = voiceprints.c.profile_id == profile_id(connection, profile)
+            stored = connection.execute(sa.select(*columns).where(wanted).order_by(*order)).all()
+        return tuple(
+            VoiceprintRow(
+                id=row.id,
+                created=row.created,
+                source=row.source,
+                audio_sha256=row.audio_sha256,
+                start=row.start,
+                end=row.stop,
+                seconds=row.seconds,
+                consent=row.consent,
+                embedder=row.embedder,
+                has_clip=row.clip_id is not None,
+            )
+            for row in stored
+        )
+
+    def of(self, profile: str) -> tuple[StoredVoiceprint, ...]:
+        """Return the voiceprints of one profile with their vectors, oldest first."""
+        with self._database.read() as connection:
+            dimension = self._pin.dimension(connection) or 0
+            wanted = voiceprints.c.profile_id == profile_id(connection, profile)
+            wanted &= voiceprints.c.embedder == self._pin.embedder
+            stored = connection.execute(sa.select(voiceprints).where(wanted).order_by(voiceprints.c.id)).all()
+        return tuple(
+            StoredVoiceprint(
+                id=row.id,
+                embedding=Embedding(
+                    vectors.from_bytes(row.vector, dimension)[0], seconds=row.seconds, start=row.start, end=row.stop
+                ),
+                source=row.source,
+                audio_sha256=row.audio_sha256,
+                consent=row.consent,
+                clip=row.clip_id,
+            )
+            for row in stored
+        )
+
+    def remove(self, profile: str, ids: Collection[int]) -> int:
+        """Remove some voiceprints of a profile, with clips that none needs any more, and return how many."""
+        with self._database.write() as connection:
+            number = profile_id(connection, profile)
+            own = (voiceprints.c.profile_id == number) & voiceprints.c.id.in_(list(ids))
+            num_removed = connection.execute(voiceprints.delete().where(own)).rowcount
+            remove_unused_clips(connection, number)
+            return num_removed
+
+    def all(self) -> Voiceprints:
+        """Return every voiceprint, as ``score.scores`` takes them; the rows of one profile follow each other."""
+        of_embedder = voiceprints.c.embedder == self._pin.embedder
+        counted = sa.select(sa.func.count()).select_from(voiceprints).where(of_embedder)
+        rows = (
+            sa.select(profiles.c.name, voiceprints.c.vector, voiceprints.c.seconds)
+            .join(profiles)
+            .where(of_embedder)
+            .order_by(voiceprints.c.profile_id, voiceprints.c.id)
+            .execution_options(yield_per=10_000)
+        )
+        with self._database.read() as connection:
+            num_rows = connection.scalar(counted) or 0
+            matrix = np.empty((num_rows, self._pin.dimension(connection) or 0), np.float32)
+            seconds = np.empty(num_rows, np.float32)
+            names = []
+            for row_idx, (name, vector, length) in enumerate(connection.execute(rows)):
+                matrix[row_idx] = np.frombuffer(vector, "<f4")
+                seconds[row_idx] = length
+                names.append(name)
+        return Voiceprints(profiles=tuple(names), vectors=matrix, seconds=seconds)
+
+    def clips(self, profile: str) -> Iterator[tuple[int, bytes]]:
+        """Yield (id of its first voiceprint, encoded audio) of each clip kept, one in memory at a time."""
+        with self._database.read() as connection:
+            of_profile = voiceprints.c.profile_id == profile_id(connection, profile)
+            kept = connection.execute(
+                sa.select(sa.func.min(voiceprints.c.id), voiceprints.c.clip_id)
+                .where(of_profile, voiceprints.c.clip_id.is_not(None))
+                .group_by(voiceprints.c.clip_id)
+                .order_by(voiceprints.c.clip_id)
+            ).all()
+        for first, clip in kept:
+            with self._database.read() as connection:
+                audio = connection.scalar(sa.select(clips.c.audio).where(clips.c.id == clip))
+            if audio is not None:
+                yield int(first), bytes(audio)
+
+
+def _remove_spans(connection: sa.Connection, same: Mapping[str, object], spans: Sequence[Mapping[str, float]]) -> int:
+    """Remove the voiceprints of one audio that are of these spans, and return how many there were."""
     replaced = connection.execute(
         voiceprints.delete().where(
             *(voiceprints.c[column] == value for column, value in same.items()),
             voiceprints.c.start == sa.bindparam("at"),
             voiceprints.c.stop == sa.bindparam("until"),
         ),
-        spans,
+        [{"at": span["start"], "until": span["stop"]} for span in spans],
     )
-    rest = {"clip_id": clip_id, "source": source, "consent": consent, "created": now()}
-    connection.execute(
-        voiceprints.insert(),
-        [
-            same
-            | rest
-            | {"start": span["at"], "stop": span["until"], "seconds": float(embedding.seconds)}
-            | {"vector": vectors.to_bytes(row)}
-            for embedding, row, span in zip(embeddings, rows, spans, strict=True)
-        ],
-    )
-    remove_unused_clips(connection, profile)
-    return len(embeddings) - replaced.rowcount
-
-
-def voiceprint_rows(connection: sa.Connection, name: str) -> Iterator[VoiceprintRow]:
-    wanted = voiceprints.c.profile_id == profile_id(connection, name)
-    columns = [column for column in voiceprints.c if column.name != "vector"]
-    order = (voiceprints.c.created, voiceprints.c.audio_sha256, voiceprints.c.start)
-    for row in connection.execute(sa.select(*columns).where(wanted).order_by(*order)):
-        yield VoiceprintRow(
-            id=row.id,
-            created=row.created,
-            source=row.source,
-            audio_sha256=row.audio_sha256,
-            start=row.start,
-            end=row.stop,
-            seconds=row.seconds,
-            consent=row.consent,
-            embedder=row.embedder,
-            has_clip=row.clip_id is not None,
-        )
-
-
-def all_voiceprints(
-    connection: sa.Connection, embedder: str, dimension: int
-) -> tuple[tuple[str, ...], np.ndarray[Any, np.dtype[np.float32]], np.ndarray[Any, np.dtype[np.float32]]]:
-    """Of every voiceprint of the library's embedder: names, (num_voiceprints, dimension) vectors, seconds."""
-    of_embedder = voiceprints.c.embedder == embedder
-    num_rows = connection.scalar(sa.select(sa.func.count()).select_from(voiceprints).where(of_embedder)) or 0
-    rows = (
-        sa.select(profiles.c.name, voiceprints.c.vector, voiceprints.c.seconds)
-        .join(profiles)
-        .where(of_embedder)
-        .order_by(voiceprints.c.profile_id, voiceprints.c.id)
-        .execution_options(yield_per=10_000)
-    )
-    matrix = np.empty((num_rows, dimension), np.float32)
-    seconds = np.empty(num_rows, np.float32)
-    names = []
-    for row_idx, (name, vector, length) in enumerate(connection.execute(rows)):
-        matrix[row_idx] = np.frombuffer(vector, "<f4")
-        seconds[row_idx] = length
-        names.append(name)
-    return tuple(names), matrix, seconds
-
-
-def kept_clips(connection: sa.Connection, name: str) -> list[tuple[int, int]]:
-    """(first voiceprint, clip) of each clip kept for a profile."""
-    rows = connection.execute(
-        sa.select(sa.func.min(voiceprints.c.id), voiceprints.c.clip_id)
-        .where(voiceprints.c.profile_id == profile_id(connection, name), voiceprints.c.clip_id.is_not(None))
-        .group_by(voiceprints.c.clip_id)
-        .order_by(voiceprints.c.clip_id)
-    )
-    return [(first, clip) for first, clip in rows]
+    return replaced.rowcount

@@ -32,8 +32,8 @@ def clearest_clip(unknown: str, *, library: Library) -> Clip:
     heard = library.unknowns.get(unknown).speakers
     found: list[tuple[float, str, float, float]] = []
     for voice in sorted(heard, key=lambda voice: -voice.talk_seconds)[:MOST_LISTENED]:
-        embeddings = library.speaker_embeddings(voice.audio_sha256).get(voice.speaker, ())
-        turns = library.episode(voice.audio_sha256).turns
+        embeddings = library.speakers.embeddings(voice.audio_sha256).get(voice.speaker, ())
+        turns = library.episodes.get(voice.audio_sha256).turns
         best = clearest(turns, voice.speaker, embeddings, centroid(embeddings).vector) if embeddings else None
         if best is not None:
             found.append((best[2], voice.source, best[0], best[1]))

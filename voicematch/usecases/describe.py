@@ -79,7 +79,7 @@ def suggestions(heard: Sequence[UnknownSpeaker], role: str, *, library: Library)
 
     latest = heard[-NUM_READ:]
     for voice in latest:
-        for mention, weight in mentioned(library.lines(voice.audio_sha256), voice.speaker, role):
+        for mention, weight in mentioned(library.episodes.lines(voice.audio_sha256), voice.speaker, role):
             add(Suggestion(mention.name, mention.line.text, mention.reason), weight)
     episodes = list(dict.fromkeys(voice.audio_sha256 for voice in latest))
     for name, part, weight in credited([library.jobs.persons(sha256) for sha256 in episodes], role):

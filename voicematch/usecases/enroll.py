@@ -12,7 +12,7 @@ from ..library import Library
 from ..types import Progress
 from ..voices.sample import check, quality
 from .chosen import BUILT_IN, Engines
-from .learn import Enrollment, calibration_of, check_consent, ensure_profile, voiceprints_of
+from .learn import Enrollment, calibration_of, check_consent, ensure_profile, pool
 
 
 def enroll(
@@ -50,12 +50,12 @@ def enroll(
         name=name,
         speaker=speaker,
         calibration=calibration_of(library),
-        voiceprints=library.voiceprints(),
+        voiceprints=library.voiceprints.all(),
     )
-    embeddings = [replace(e, start=e.start + start, end=e.end + start) for e in voiceprints_of(voice.embeddings)]
+    embeddings = [replace(e, start=e.start + start, end=e.end + start) for e in pool(voice.embeddings)]
     clip = encode_clip(sound_of(voice.turns, audio, start)) if keep_clip else None
     created = ensure_profile(library, name, role=role)
-    num_voiceprints = library.add_voiceprints(
+    num_voiceprints = library.voiceprints.add(
         name,
         embeddings,
         embedder=embedder.name,

@@ -62,12 +62,16 @@ def write_profiles(library: Library, names: Sequence[str], *, with_clips: bool) 
 
 
 def _profile(library: Library, name: str, *, with_clips: bool) -> dict[str, Any]:
-    profile = library.profile(name)
-    voiceprints = library.voiceprints_of(name)
+    profile = library.profiles.get(name)
+    voiceprints = library.voiceprints.of(name)
     clip_by_voiceprint = {row.id: row.clip for row in voiceprints}
     clips = {}
     if with_clips:
-        clips = {clip_by_voiceprint[first]: clip for first, clip in library.clips(name) if first in clip_by_voiceprint}
+        clips = {
+            clip_by_voiceprint[first]: clip
+            for first, clip in library.voiceprints.clips(name)
+            if first in clip_by_voiceprint
+        }
     position = {clip: idx for idx, clip in enumerate(clips)}
     return {
         "name": profile.name,
@@ -116,15 +120,15 @@ def _take(document: Node, library: Library) -> tuple[Imported, ...]:
 
 def _take_profile(node: Node, library: Library, embedder: str) -> Imported:
     name = node["name"].text()
-    created = library.find_profile(name) is None
+    created = library.profiles.find(name) is None
     if created:
         role, note = node.get("role"), node.get("note")
-        library.create_profile(name, role=role.text() if role else None, note=note.text() if note else None)
+        library.profiles.create(name, role=role.text() if role else None, note=note.text() if note else None)
     clips = [_bytes(clip) for clip in node["clips"].each()]
     voiceprints = [_voiceprint(one, len(clips)) for one in node["voiceprints"].each()]
     num_new = 0
     for (source, audio_sha256, consent, clip), group in groupby(voiceprints, key=_origin):
-        num_new += library.add_voiceprints(
+        num_new += library.voiceprints.add(
             name,
             [row.embedding for row in group],
             embedder=embedder,
@@ -133,7 +137,7 @@ def _take_profile(node: Node, library: Library, embedder: str) -> Imported:
             audio_sha256=audio_sha256,
             clip=None if clip is None else clips[clip],
         )
-    return Imported(library.profile(name).name, created, num_new)
+    return Imported(library.profiles.get(name).name, created, num_new)
 
 
 def _origin(row: StoredVoiceprint) -> tuple[str, str, str, int | None]:

@@ -75,7 +75,10 @@ def identify(
     with library.together(keep=store):  # what is not kept is answered just as what is
         diarization = recognise.joined(library, heard, diarization, as_before=speakers is None)
         words = attribute(
-            lines or library.lines(audio.sha256), diarization.turns, unsure=unsure, exclusive=diarization.exclusive
+            lines or library.episodes.lines(audio.sha256),
+            diarization.turns,
+            unsure=unsure,
+            exclusive=diarization.exclusive,
         )
         answer = recognise.store(library, replace(heard, turns=diarization.turns, lines=words), diarization.embeddings)
     return answer if store else _without_new_numbers(answer, library.unknowns.num_episodes())

@@ -47,7 +47,7 @@ class Voice:
 
 def calibration_of(library: Library) -> Calibration:
     """The library's own calibration, else the one that came with its embedder."""
-    own = library.setting("calibration")
+    own = library.settings.get("calibration")
     if own is None:
         return files.calibration(library.embedder or DEFAULT_EMBEDDER)
     return Calibration.from_json(own)
@@ -60,7 +60,7 @@ def voice_of(library: Library, episode: LabelledEpisode, speaker: str) -> Voice:
         raise LibraryError(f"{episode.title or episode.source}: no voice {speaker}; the episode has {voices}")
     if episode.embedder != library.embedder:
         raise LibraryError(f"{episode.title or episode.source}: {_not_heard_again(episode.embedder, library)}")
-    embeddings = library.speaker_embeddings(episode.audio_sha256).get(speaker, ())
+    embeddings = library.speakers.embeddings(episode.audio_sha256).get(speaker, ())
     return Voice(episode.audio_sha256, episode.source, episode.title, speaker, embeddings)
 
 
@@ -76,7 +76,7 @@ def voices_of(library: Library, unknown: str) -> list[Voice]:
             heard.source,
             heard.title,
             heard.speaker,
-            library.speaker_embeddings(heard.audio_sha256).get(heard.speaker, ()),
+            library.speakers.embeddings(heard.audio_sha256).get(heard.speaker, ()),
         )
         for heard in library.unknowns.get(unknown).speakers
     ]
@@ -95,14 +95,14 @@ def _not_heard_again(before: str, library: Library) -> str:
 
 def learn(library: Library, name: str, voices: Sequence[Voice], consent: str | None) -> tuple[Enrollment, list[Voice]]:
     """What a profile, made if it is new, learns from voices said to be its own; and which of them sound like it."""
-    existing = library.find_profile(name)
+    existing = library.profiles.find(name)
     consent = _consent(name, consent, existing.consent if existing else ())
     name = existing.name if existing else name
     calibration = calibration_of(library)
     voices = sorted(voices, key=lambda voice: -voice.seconds)
     every = [embedding for voice in voices for embedding in voice.embeddings]
-    warnings = check_embeddings(every, name=name, voiceprints=library.voiceprints(), calibration=calibration)
-    kept = library.voiceprints_of(name) if existing else ()
+    warnings = check_embeddings(every, name=name, voiceprints=library.voiceprints.all(), calibration=calibration)
+    kept = library.voiceprints.of(name) if existing else ()
     known = np.array([row.embedding.vector for row in kept], np.float32).reshape(-1, every[0].vector.shape[0])
     strange = outliers(
         known,
@@ -114,16 +114,16 @@ def learn(library: Library, name: str, voices: Sequence[Voice], consent: str | N
     for idx in strange:
         of = voices[idx].title or voices[idx].source
         warnings += (f"{voices[idx].speaker} of {of} does not sound like {name}: not learned from",)
-    pieces = [(voice, embedding) for voice in believed for embedding in voiceprints_of(voice.embeddings)]
+    pieces = [(voice, embedding) for voice in believed for embedding in pool(voice.embeddings)]
     offered = np.array([embedding.vector for _, embedding in pieces], np.float32).reshape(-1, known.shape[1])
     chosen, given_up = choose(known, offered, may_go=[row.clip is None for row in kept], most=MOST_VOICEPRINTS)
     created = ensure_profile(library, name)
-    library.remove_voiceprints(name, [kept[row].id for row in given_up])
+    library.voiceprints.remove(name, [kept[row].id for row in given_up])
     num_voiceprints = 0
     for voice in believed:
         own = [pieces[row][1] for row in chosen if pieces[row][0] is voice]
         if own:
-            num_voiceprints += library.add_voiceprints(
+            num_voiceprints += library.voiceprints.add(
                 name,
                 own,
                 embedder=library.embedder,
@@ -137,20 +137,20 @@ def learn(library: Library, name: str, voices: Sequence[Voice], consent: str | N
 
 def contributed(library: Library, profile: str, voice: Voice) -> list[int]:
     """The voiceprints that a profile got from this speaker: of this audio, and more like it than the other speakers."""
-    every = library.speaker_embeddings(voice.audio_sha256)
+    every = library.speakers.embeddings(voice.audio_sha256)
     labels = [label for label, embeddings in every.items() if embeddings]
     if voice.speaker not in labels:
         return []
     pooled = np.stack([centroid(every[label]).vector for label in labels])
     return [
         row.id
-        for row in library.voiceprints_of(profile)
+        for row in library.voiceprints.of(profile)
         if row.audio_sha256 == voice.audio_sha256
         and labels[int(np.argmax(pooled @ row.embedding.vector))] == voice.speaker
     ]
 
 
-def voiceprints_of(embeddings: Sequence[Embedding]) -> tuple[Embedding, ...]:
+def pool(embeddings: Sequence[Embedding]) -> tuple[Embedding, ...]:
     """Voiceprints of one voice in one recording: its embeddings pooled, about half a minute of speech to each.
 
     Several, because a voice changes within a recording too; few, because a short one is mostly noise.
@@ -183,7 +183,7 @@ def _consent(name: str, given: str | None, before: Sequence[str]) -> str:
 
 def ensure_profile(library: Library, name: str, *, role: str | None = None) -> bool:
     """Whether the profile had to be made."""
-    if library.find_profile(name) is not None:
+    if library.profiles.find(name) is not None:
         return False
-    library.create_profile(name, role=role)
+    library.profiles.create(name, role=role)
     return True

@@ -14,8 +14,8 @@ import numpy as np
 
 from .. import outputs
 from ..errors import EnrollmentError, LibraryError
-from ..library import Forgotten, Library, UnknownSpeaker
-from ..library.profiles import key
+from ..library import Forgotten, Library, Recorded, UnknownSpeaker
+from ..library.keys import key
 from ..voices import recognise as recognition
 from ..voices.score import centroid, steadiness
 from .learn import Enrollment, calibration_of, contributed, ensure_profile, learn, voice_of, voices_of
@@ -44,12 +44,12 @@ def name(
     Raises LibraryError when the episode or the speaker is not there, EnrollmentError when the voice is too short.
     """
     with _changing(library, dry_run=dry_run) as changes:
-        voice = voice_of(library, library.episode(episode_key), speaker)
+        voice = voice_of(library, library.episodes.get(episode_key), speaker)
         if not voice.embeddings:
             reason = "says too little to be recognised again; name another voice"
             raise EnrollmentError(f"{speaker} of {episode_key} {reason}")
         added, _ = learn(library, name, [voice], consent)
-        library.confirm(voice.audio_sha256, speaker, name)
+        library.said.confirm(voice.audio_sha256, speaker, name)
         match_again(library)
     return added, tuple(changes)
 
@@ -64,7 +64,7 @@ def name_unknown(
     with _changing(library, dry_run=dry_run) as changes:
         added, believed = learn(library, name, voices_of(library, unknown), consent)
         for voice in believed:
-            library.confirm(voice.audio_sha256, voice.speaker, name)
+            library.said.confirm(voice.audio_sha256, voice.speaker, name)
         match_again(library)
     return added, tuple(changes)
 
@@ -84,19 +84,19 @@ def correct(
     got from this speaker. ``name`` None: it is nobody the library should name. Other arguments as for `name`.
     """
     with _changing(library, dry_run=dry_run) as changes:
-        episode = library.episode(episode_key)
+        episode = library.episodes.get(episode_key)
         voice, sha256 = voice_of(library, episode, speaker), episode.audio_sha256
         wrong = episode.matches[speaker].profile
         if wrong is not None and (name is None or key(wrong) != key(name)):
-            library.rule_out(sha256, speaker, wrong)
-            library.remove_voiceprints(wrong, contributed(library, wrong, voice))
+            library.said.rule_out(sha256, speaker, wrong)
+            library.voiceprints.remove(wrong, contributed(library, wrong, voice))
         added = None
         if name is not None and voice.embeddings:
             added, _ = learn(library, name, [voice], consent)
         elif name is not None:
             warning = f"{speaker} of {episode_key} says too little to learn from"
             added = Enrollment(name, ensure_profile(library, name), 0, 0.0, (warning,))
-        library.confirm(sha256, speaker, name)
+        library.said.confirm(sha256, speaker, name)
         match_again(library)
     return added, tuple(changes)
 
@@ -114,7 +114,7 @@ def relabel(*, library: Library, dry_run: bool = False) -> tuple[Change, ...]:
 def merge(source: str, into: str, *, library: Library, dry_run: bool = False) -> tuple[Change, ...]:
     """Every label that changes when two profiles of one person become one, called ``into``."""
     with _changing(library, dry_run=dry_run) as changes:
-        library.merge_profiles(source, into)
+        library.profiles.merge(source, into)
         match_again(library)
     return tuple(changes)
 
@@ -122,15 +122,15 @@ def merge(source: str, into: str, *, library: Library, dry_run: bool = False) ->
 def rename(old: str, new: str, *, library: Library) -> tuple[Change, ...]:
     """Every label that changes with a profile's name."""
     with _changing(library) as changes:
-        library.rename_profile(old, new)
+        library.profiles.rename(old, new)
     return tuple(changes)
 
 
 def forget(name: str, *, library: Library) -> Forgotten:
     """What went when a person was erased; the name goes from the files too."""
-    known_as = library.profile(name).name
-    episodes = [sha256 for (sha256, _), own in library.names().items() if own == known_as]
-    forgotten = library.forget_profile(name)
+    known_as = library.profiles.get(name).name
+    episodes = [sha256 for (sha256, _), own in library.speakers.names().items() if own == known_as]
+    forgotten = library.profiles.forget(name)
     rewrite_outputs(library, episodes)
     return forgotten
 
@@ -155,7 +155,7 @@ def split(unknown: str, speakers: Sequence[tuple[str, str]] = (), *, library: Li
         if len(heard) < 2:
             raise LibraryError(f"{unknown} is one speaker of one episode; voicematch correct EPISODE:SPEAKER")
         if speakers:
-            parts = [[(library.episode(episode).audio_sha256, label) for episode, label in speakers]]
+            parts = [[(library.episodes.get(episode).audio_sha256, label) for episode, label in speakers]]
             if len(set(parts[0])) >= len(heard):
                 raise LibraryError(f"these are all the speakers of {unknown}; leave one")
         else:
@@ -187,14 +187,26 @@ def merge_unknowns(source: str, into: str, *, library: Library) -> tuple[Unknown
     return heard
 
 
+def undo(recorded: Recorded, *, library: Library) -> tuple[Change, ...]:
+    """Take back what was recorded, and return every label that changes by it.
+
+    What was matched since with what goes is matched again. Raises ChangedSince when what a person said then has been
+    changed again since; the library is as it was then.
+    """
+    with _changing(library) as changes:
+        if not library.undo(recorded):
+            match_again(library)
+    return tuple(changes)
+
+
 @contextmanager
 def _changing(library: Library, *, dry_run: bool = False) -> Iterator[list[Change]]:
     """One transaction; at its end the list holds every name that changed in it, and files follow what was kept."""
     changes: list[Change] = []
     with library.together(keep=not dry_run):
-        before = library.names()
+        before = library.speakers.names()
         yield changes
-        for (sha256, speaker), after in library.names().items():
+        for (sha256, speaker), after in library.speakers.names().items():
             if before.get((sha256, speaker)) != after:
                 changes.append(Change(sha256, speaker, before.get((sha256, speaker)), after))
     if not dry_run:

@@ -28,11 +28,11 @@ def store(library: Library, episode: LabelledEpisode, embeddings: Mapping[str, S
     with library.together():
         known, spoken = _hinges(library), episode.talk_seconds()
         blank = match({}, known_voices(library), calibration=calibration_of(library), talk_seconds=spoken)
-        library.store_episode(replace(episode, matches=blank), embeddings)
+        library.episodes.store(replace(episode, matches=blank), embeddings)
         _match(library, episode.audio_sha256)
         if _hinges(library) != known:
             match_again(library)
-        return replace(episode, matches=library.episode(episode.audio_sha256).matches)
+        return replace(episode, matches=library.episodes.get(episode.audio_sha256).matches)
 
 
 def match_again(library: Library) -> None:
@@ -76,7 +76,7 @@ def joined(library: Library, episode: LabelledEpisode, diarization: Diarization,
 
 def known_voices(library: Library) -> Voiceprints:
     """Return what speakers are matched with: every profile, and the ignored voices, which take no other's name."""
-    named, ignored = library.voiceprints(), library.unknowns.ignored_voiceprints()
+    named, ignored = library.voiceprints.all(), library.unknowns.ignored_voiceprints()
     if not ignored.profiles:
         return named
     if not named.profiles:
@@ -91,10 +91,10 @@ def known_voices(library: Library) -> Voiceprints:
 def _match(library: Library, audio_sha256: str | None) -> None:
     """Give names to the speakers of one stored episode, or of all, and numbers to those who have no name."""
     calibration, said = calibration_of(library), library.said.of_episodes(audio_sha256)
-    stored = list(library.all_speaker_embeddings(audio_sha256).episodes())
+    stored = list(library.speakers.all_embeddings(audio_sha256).episodes())
     spoken = (Spoken(one.embeddings, one.talk_seconds, said[one.audio_sha256]) for one in stored)
     found = rules.verdicts(spoken, known_voices(library), library.shows.of_profiles(), calibration=calibration)
-    library.set_matches({one.audio_sha256: matches for one, matches in zip(stored, found, strict=True)})
+    library.speakers.set_matches({one.audio_sha256: matches for one, matches in zip(stored, found, strict=True)})
     library.unknowns.remember(partial(recognise, calibration=calibration))
 
 

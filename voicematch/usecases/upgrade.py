@@ -131,8 +131,8 @@ def upgrade(
         raise LibraryError(f"{library.location} holds voices of {embedder.name!r} already")
     if not dry_run:
         _refuse_running(library)
-    names = [profile.name for profile in library.profiles()]
-    known = {row.id: name for name in names for row in library.voiceprints_of(name)}
+    names = [profile.name for profile in library.profiles.all()]
+    known = {row.id: name for name in names for row in library.voiceprints.of(name)}
     heard = _Heard()
     for done, voice in enumerate(_voices(library, names, heard)):
         if progress is not None:
@@ -187,9 +187,9 @@ def _would_be_silent(silent: Sequence[str], lost: Sequence[Lost], embedder: str)
 def _voices(library: Library, names: Sequence[str], heard: _Heard) -> Iterator[_Voice]:
     """What the voiceprints were made from, a piece at a time; what is gone is noted as lost."""
     for name in names:
-        rows = library.voiceprints_of(name)
+        rows = library.voiceprints.of(name)
         clip_by_id = {row.id: row.clip for row in rows}
-        for first, clip in library.clips(name):
+        for first, clip in library.voiceprints.clips(name):
             own = tuple(row for row in rows if row.clip == clip_by_id.get(first, -1))
             if own:
                 yield _Voice(name, own, clip)
@@ -208,7 +208,7 @@ def _voices(library: Library, names: Sequence[str], heard: _Heard) -> Iterator[_
 def _turns_of(library: Library, sha256: str, name: str) -> tuple[Turn, ...]:
     """The turns of whoever was given the name in the stored episode of this recording; none when it is not stored."""
     try:
-        episode = library.episode(sha256)
+        episode = library.episodes.get(sha256)
     except LibraryError:
         return ()
     own = {
@@ -260,7 +260,7 @@ def _stale(library: Library, embedder: str) -> tuple[Episodes, Episodes]:
     """The episodes that this embedder has not heard: those whose audio is there, and those whose is not."""
     there: Episodes = []
     gone: Episodes = []
-    for episode in library.moving.stale_episodes(embedder):
+    for episode in library.upgrade.stale_episodes(embedder):
         is_there = is_address(episode.source) or Path(episode.source).is_file()
         (there if is_there else gone).append(episode)
     return there, gone
@@ -273,14 +273,14 @@ def _take_over(
     backup = None
     if library.path is not None:
         backup = backup_path(library.path, library.embedder)
-        library.backup(backup)
+        library.upkeep.backup(backup)
     try:
         with library.together():
             _refuse_running(library)  # what was begun meanwhile would be stored with vectors of before
             there, gone = _stale(library, embedder.name)
             have_jobs = library.jobs.again({episode.audio_sha256 for episode in there})
             library.jobs.add(_job(episode) for episode in there if episode.audio_sha256 not in have_jobs)
-            library.moving.adopt(embedder.name, embedder.dimension, remade, known=known)
+            library.upgrade.adopt(embedder.name, embedder.dimension, remade, known=known)
     except BaseException:
         if backup is not None:
             backup.unlink(missing_ok=True)  # of what is still there as it was

@@ -117,7 +117,7 @@ def _learned(text: str, added: Enrollment, changes: Sequence[Change]) -> Outcome
 
 def _suggested(library: Library, fields: Fields) -> str:
     """The profile that is given or suggested to a speaker. Raises LibraryError when there is none."""
-    match = library.episode(fields["episode"]).matches.get(fields["speaker"])
+    match = library.episodes.get(fields["episode"]).matches.get(fields["speaker"])
     if match is None or match.profile is None:
         raise LibraryError(f"nobody is suggested for {fields['speaker']} any more; look at the episode again")
     return match.profile
@@ -125,7 +125,7 @@ def _suggested(library: Library, fields: Fields) -> str:
 
 def _given_before(library: Library, fields: Fields) -> Sequence[str]:
     """Whose voiceprints a correction may take back: of who was given, and of who learns."""
-    match = library.episode(fields["episode"]).matches.get(fields["speaker"])
+    match = library.episodes.get(fields["episode"]).matches.get(fields["speaker"])
     names = (fields.get("name", ""), match.profile if match is not None else None)
     return [name for name in names if name]
 
@@ -204,18 +204,8 @@ def undo(fields: Fields, *, library: Library, journal: Journal) -> views.Done:
     if not number.isdecimal():
         raise WrongFields(f"action: {number!r} is not the number of one")
     done, recorded = journal.get(int(number[:18]))
-    with library.together():
-        before = library.names()
-        if not library.undo(recorded):
-            naming.relabel(library=library)
-        after = library.names()
+    changes = naming.undo(recorded, library=library)
     journal.remove(done.id)
-    changes = [
-        Change(sha256, speaker, before.get((sha256, speaker)), name)
-        for (sha256, speaker), name in after.items()
-        if before.get((sha256, speaker)) != name
-    ]
-    naming.rewrite_outputs(library, [change.audio_sha256 for change in changes])
     return _done(f"Undone: {done.text}", None, changes, library)
 
 

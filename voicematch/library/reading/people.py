@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from ...errors import ProfileNotFound
 from ...types import Verdict
-from .. import profiles as profile_rows
+from .. import keys
 from ..database import Database
 from ..schema import episodes, lines, profiles, speakers, voiceprints
 from .episodes import ACCEPTED, WHEN, accepted_in, shows
@@ -87,7 +87,7 @@ class People:
         sort : "name", "talk" (most first) or "recent" (heard last first)
         """
         every = _people()
-        for word in profile_rows.key(words).split():
+        for word in keys.key(words).split():
             every = every.where(profiles.c.name_key.contains(word, autoescape=True))
         order: tuple[Any, ...] = {
             "name": (profiles.c.name_key,),
@@ -114,7 +114,7 @@ class People:
     def id(self, name: str) -> int:
         """The id of the profile called that, in whatever spelling. Raises ProfileNotFound."""
         with self._database.read() as connection:
-            return profile_rows.profile_id(connection, name)
+            return keys.profile_id(connection, name)
 
     def ids(self, names: Collection[str]) -> dict[str, int]:
         """By name, the ids of those that are profiles, spelled as they are."""

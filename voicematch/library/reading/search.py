@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from ...errors import LibraryError
 from ...types import Verdict
-from .. import profiles
+from .. import keys
 from ..schema import episodes, lines, speakers
 from ..schema import profiles as profiles_table
 
@@ -205,14 +205,14 @@ def _in_postgresql(asked: Sequence[tuple[str, bool]]) -> _Asked:
 
 def _spoken_by(connection: sa.Connection, speaker: str) -> Any:
     """By a profile, whatever the line calls it, or by the name or label the line itself carries."""
-    known = connection.scalar(sa.select(profiles_table.c.id).where(profiles_table.c.name_key == profiles.key(speaker)))
+    known = connection.scalar(sa.select(profiles_table.c.id).where(profiles_table.c.name_key == keys.key(speaker)))
     written = [
         name
         for name in connection.scalars(sa.select(lines.c.speaker).distinct().where(lines.c.speaker.is_not(None)))
-        if profiles.key(name) == profiles.key(speaker)
+        if keys.key(name) == keys.key(speaker)
     ]
     if known is None and not written:
-        raise profiles.not_found(connection, speaker)
+        raise keys.not_found(connection, speaker)
     says_so = lines.c.speaker.in_(written)
     return says_so if known is None else says_so | (speakers.c.profile_id == known)
 

@@ -1,0 +1,102 @@
+"""The names that people type, and the one profile or episode that each of them means."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from pathlib import PurePath
+
+import sqlalchemy as sa
+
+from ..errors import LibraryError, ProfileNotFound
+from .schema import episodes, profiles
+
+LONGEST_NAME = 200  # characters
+RESERVED = re.compile(r"(speaker_\d+|u-\d+)$", re.IGNORECASE)  # what voicematch itself calls unnamed voices
+SHORTEST_PREFIX = 6  # of a sha256; six digits tell apart some thousand episodes
+
+
+def clean(name: str) -> str:
+    """A name as it is kept: composed (NFC), single spaces.
+
+    >>> clean("  Zoe\u0308   Baker ")
+    'Zoë Baker'
+    """
+    cleaned = unicodedata.normalize("NFC", " ".join(name.split()))
+    if not cleaned:
+        raise LibraryError("a profile needs a name")
+    if len(cleaned) > LONGEST_NAME:
+        raise LibraryError(f"{cleaned[:40]}…: a name has at most {LONGEST_NAME} characters")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in cleaned):
+        raise LibraryError(f"{cleaned!r}: a name cannot hold control characters")
+    if RESERVED.match(cleaned):
+        raise LibraryError(f"{cleaned}: unnamed voices are called that; give the person's name")
+    return cleaned
+
+
+def key(name: str) -> str:
+    """What two spellings of one name share: upper or lower case, spacing and composition do not matter."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", " ".join(name.split())).casefold())
+
+
+def profile_id(connection: sa.Connection, name: str) -> int:
+    """The id behind a name, or ProfileNotFound with the names that come close."""
+    found = connection.scalar(sa.select(profiles.c.id).where(profiles.c.name_key == key(name)))
+    if found is None:
+        raise not_found(connection, name)
+    return int(found)
+
+
+def not_found(connection: sa.Connection, name: str) -> ProfileNotFound:
+    names = {row.name_key: row.name for row in connection.execute(sa.select(profiles.c.name_key, profiles.c.name))}
+    close = [names[match] for match in difflib.get_close_matches(key(name), list(names), n=3)]
+    close += [full for part, full in names.items() if key(name) in part.split() and full not in close][:3]
+    if close:
+        return ProfileNotFound(f"no profile {name!r}; did you mean {' or '.join(close)}?")
+    hint = "voicematch profiles list shows them" if names else "the library is empty: voicematch enroll NAME FILE"
+    return ProfileNotFound(f"no profile {name!r}; {hint}")
+
+
+def storable(text: str) -> str:
+    """Text a database takes: no NUL, and file names that are not Unicode written with escapes."""
+    return text.replace("\x00", "").encode("utf-8", "backslashreplace").decode()
+
+
+def episode_id(connection: sa.Connection, key: str) -> int:
+    """The id of the one episode meant by a source, the start of an audio sha256, a file's name or a title.
+
+    Raises LibraryError that names the choices when there are several, or what comes close when there is none.
+    """
+    stored = storable(key.strip())
+    asked = (
+        (episodes.c.source == stored) | (episodes.c.audio_sha256 == stored.lower()),
+        episodes.c.audio_sha256.startswith(stored.lower())
+        if re.fullmatch(rf"[0-9a-fA-F]{{{SHORTEST_PREFIX},64}}", stored)
+        else None,
+        (episodes.c.name == stored) | (episodes.c.title == stored),
+        episodes.c.name == PurePath(stored).stem,
+    )
+    for condition in asked:
+        if condition is None:
+            continue
+        found = connection.execute(sa.select(episodes).where(condition).order_by(episodes.c.id)).all()
+        if len(found) == 1:
+            return int(found[0].id)
+        if found:
+            choices = "; ".join(f"{row.audio_sha256[:12]} {row.title or row.source}" for row in found[:5])
+            more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
+            raise LibraryError(f"{key!r} is {len(found)} episodes, name one by its number: {choices}{more}")
+    raise LibraryError(f"no episode {key!r}; {_close(connection, stored)}")
+
+
+def _close(connection: sa.Connection, key: str) -> str:
+    names = dict.fromkeys(
+        name for row in connection.execute(sa.select(episodes.c.name, episodes.c.title)) for name in row if name
+    )
+    if not names:
+        return "none is stored yet: voicematch identify FILE"
+    if re.fullmatch(rf"[0-9a-fA-F]{{1,{SHORTEST_PREFIX - 1}}}", key):
+        return f"give at least {SHORTEST_PREFIX} digits of its number"
+    close = difflib.get_close_matches(key, list(names), n=3)
+    return f"did you mean {' or '.join(close)}?" if close else "voicematch episodes list shows them"
