@@ -19,7 +19,7 @@ from scipy.ndimage import uniform_filter1d
 
 from ..audio import SAMPLE_RATE
 from ..models import files
-from ..models.table import DEFAULT_EMBEDDER, MODELS
+from ..models.table import DEFAULT_EMBEDDER, is_known
 from ..types import Array, Diarization, Progress, Sound, Turn
 from .cluster import Backend, Labels, cluster
 from .embed import Embedder, OnnxEmbedder
@@ -97,8 +97,7 @@ class BuiltinDiarizer:
 
 def guide_of(embedder: Embedder) -> Embedder | None:
     """Who tells voices apart in place of an embedder of which the clustering knows nothing; None for the others."""
-    is_known = files.beside(embedder.name, BACKEND) is not None
-    if is_known or embedder.name not in MODELS or embedder.name == DEFAULT_EMBEDDER:
+    if embedder.name == DEFAULT_EMBEDDER or not is_known(embedder.name):
         return None
     return OnnxEmbedder(device="auto")
 

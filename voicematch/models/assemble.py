@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ SOURCE_SCALE = ".source_scale"  # after a layer's name: what one step of what it
 # Field numbers of onnx.proto3
 MODEL_GRAPH, GRAPH_INITIALIZER = 7, 5
 TENSOR_DIMS, TENSOR_TYPE, TENSOR_NAME, TENSOR_RAW = 1, 2, 8, 9
-TYPES = {1: np.dtype("<f4"), 2: np.dtype("u1"), 3: np.dtype("i1"), 6: np.dtype("<i4"), 7: np.dtype("<i8")}
+TYPES: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 2: np.dtype("u1"), 3: np.dtype("i1"), 6: np.dtype("<i4"), 7: np.dtype("<i8")}
 
 
 def reference_features() -> Array:
@@ -108,7 +109,7 @@ def weight(name: str, tensors: Mapping[str, Array], held: Mapping[str, Array]) -
             return None
         scale = _scale(own) * source
         if name.endswith("_scale"):
-            return scale
+            return np.asarray(scale, np.float32)
         return np.clip(np.rint(bias / scale), -(2**31), 2**31 - 1).astype(np.int32)
     for ending in ("_quantized", "_scale", "_zero_point"):
         own = tensors.get(name.removesuffix(ending)) if name.endswith(ending) else None
@@ -135,7 +136,7 @@ def _is_whole(tensor: bytes) -> bool:
     return any(number not in (TENSOR_DIMS, TENSOR_TYPE, TENSOR_NAME) for number, _, _ in fields(tensor))
 
 
-def _described(tensor: bytes) -> tuple[str, tuple[int, ...], np.dtype[np.generic]]:
+def _described(tensor: bytes) -> tuple[str, tuple[int, ...], np.dtype[Any]]:
     """Name, shape and type of a tensor."""
     shape: list[int] = []
     name, numbers = "", TYPES[1]

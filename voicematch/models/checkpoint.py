@@ -23,7 +23,7 @@ from ..types import Array
 
 MOST_BYTES = 4_000_000_000  # of one file inside; a zip may claim any size
 MOST_PICKLE = 16_000_000  # bytes that say which tensors there are; those of a network of 20 M parameters take 46 kB
-TYPES = {
+TYPES: dict[str, np.dtype[Any]] = {
     "FloatStorage": np.dtype("<f4"),
     "DoubleStorage": np.dtype("<f8"),
     "HalfStorage": np.dtype("<f2"),
@@ -103,8 +103,10 @@ def _tensor(storage: object, offset: object, shape: object, stride: object, *res
         raise ModelError("describes a tensor in a way that is not torch's")
     sizes = tuple(_count(size) for size in shape)
     usual = tuple(math.prod(sizes[axis + 1 :]) for axis in range(len(sizes)))
-    if offset != 0 or math.prod(sizes) != storage.size or any(
-        own != step and size > 1 for own, step, size in zip(stride, usual, sizes, strict=True)
+    if (
+        offset != 0
+        or math.prod(sizes) != storage.size
+        or any(own != step and size > 1 for own, step, size in zip(stride, usual, sizes, strict=True))
     ):
         raise ModelError("has a tensor that is a view of another; weights are not")
     return _Tensor(storage, sizes)

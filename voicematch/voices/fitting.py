@@ -29,10 +29,10 @@ AGREEMENT = 0.5
 MARGIN = 1.0  # natural log of the odds by which a name must beat the next
 PROFILE_SECONDS = 5.5  # in a recording that can be a profile
 EXCERPTS = (1.5, 3.75)  # s that speakers are cut to, besides all that they say
-TELLING = 4  # windows in a recording from which on its halves tell how steady a voice is
+TELLING = 6  # windows in a recording from which on they tell how steady a voice is
 STRETCH = 10.0  # s in a stretch of the product, to which steadiness is converted
 TAIL = 0.01  # of the wrong pairs: those that look most like right ones, and tell how many more would
-WRONG_NAMES = 0.01  # of strangers who may get a name, in a library of five people like them, after 7 s of speech
+WRONG_NAMES = 0.002  # of strangers who may get a name, in a library of five people like them, after 7 s of speech
 SPARED = 4  # of the pairs across corpora, which are many and easy, every fourth is enough
 NUM_FOLDS = 4
 
@@ -84,7 +84,7 @@ class Trials:
         groups = (self.target, ~self.target & self.alike, ~self.target & ~self.alike)
         for rows, share in zip(groups, (0.5, 0.25, 0.25), strict=True):
             weight[rows] = share / max(1, rows.sum())
-        return weight / weight.sum()
+        return np.asarray(weight / weight.sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,12 +156,12 @@ def trials(people: Sequence[Person], cohort: Cohort, *, window: float, step: flo
         speaker, profile = (grid.ravel() for grid in np.meshgrid(pairs, profiles, indexing="ij"))
         alike = corpora[speaker] == corpora[profile]
         kept = alike | ((speaker + profile) % SPARED == 0)
+        steady = np.repeat([_steadiness(people[n].recordings, window, step) for n in pairs], len(profiles))
         for seconds in (None, *EXCERPTS):
             heard = [_excerpt(people[n].recordings[ours], seconds, window, step) for n in pairs]
             vectors = np.stack([unit(rows.mean(axis=0)) for rows in heard])
             score = cohort.normalise(scores(vectors, library), _usual(cohort, vectors, pairs), usual).ravel()
             lasts = np.repeat([_seconds(len(rows), window, step) for rows in heard], len(profiles))
-            steady = np.repeat([_steadiness(rows, window, step) for rows in heard], len(profiles))
             columns = np.stack([np.ones(len(score)), score.astype(np.float64), 1 / lasts], axis=1)
             every = (columns, steady, speaker == profile, alike, speaker, profile)
             parts.append(tuple(column[kept] for column in every))
@@ -209,16 +209,20 @@ def _excerpt(rows: Array, seconds: float | None, window: float, step: float) -> 
     return rows[: max(1, 1 + round((seconds - window) / step))]
 
 
-def _steadiness(rows: Array, window: float, step: float) -> float:
-    """The steadiness that stretches of 10 s would have, from the cosine of a recording's halves.
+def _steadiness(recordings: Sequence[Array], window: float, step: float) -> float:
+    """The steadiness that stretches of 10 s would have, from the cosines of windows of one recording; nan if too few.
 
-    The cosine of means grows with what they are the means of (Spearman 1910, Brown 1910).
+    Windows that share no sound are compared. The cosine of means grows with what they are the means of (Spearman 1910,
+    Brown 1910).
     """
-    if len(rows) < TELLING:
+    apart, cosines = int(np.ceil(window / step)), []
+    for rows in recordings:
+        first, second = np.triu_indices(len(rows), apart)
+        if len(rows) >= TELLING:
+            cosines += np.einsum("nd,nd->n", rows[first], rows[second]).tolist()
+    if not cosines:
         return float("nan")
-    half = len(rows) // 2
-    cosine = max(float(unit(rows[:half].mean(axis=0)) @ unit(rows[-half:].mean(axis=0))), 0.0)
-    longer = STRETCH / _seconds(half, window, step)
+    cosine, longer = max(float(np.mean(cosines)), 0.0), STRETCH / window
     return longer * cosine / (1 + (longer - 1) * cosine)
 
 
