@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from augment import Array
 from ecapa import NUM_BINS, Ecapa
@@ -124,7 +123,7 @@ def ship(model: Path, file: Path, tensors: dict[str, Array]) -> None:
     """Write the model without what can be made of the checkpoint's tensors, and see that it comes back the same."""
     whole = onnx.load(model)
     expected = {one.name: numpy_helper.to_array(one) for one in whole.graph.initializer}
-    for name, scale in expected.copy().items():
+    for name in list(expected):
         if name.endswith(".bias_quantized_scale"):
             layer = name.removesuffix(".bias_quantized_scale")
             source = source_scale(whole, f"{layer}.weight_DequantizeLinear_Output", expected)

@@ -32,7 +32,9 @@ SOURCE_SCALE = ".source_scale"  # after a layer's name: what one step of what it
 # Field numbers of onnx.proto3
 MODEL_GRAPH, GRAPH_INITIALIZER = 7, 5
 TENSOR_DIMS, TENSOR_TYPE, TENSOR_NAME, TENSOR_RAW = 1, 2, 8, 9
-TYPES: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 2: np.dtype("u1"), 3: np.dtype("i1"), 6: np.dtype("<i4"), 7: np.dtype("<i8")}
+TYPES: dict[int, np.dtype[Any]] = {
+    number: np.dtype(kind) for number, kind in ((1, "<f4"), (2, "u1"), (3, "i1"), (6, "<i4"), (7, "<i8"))
+}
 
 
 def reference_features() -> Array:
@@ -110,7 +112,7 @@ def weight(name: str, tensors: Mapping[str, Array], held: Mapping[str, Array]) -
         scale = _scale(own) * source
         if name.endswith("_scale"):
             return np.asarray(scale, np.float32)
-        return np.clip(np.rint(bias / scale), -(2**31), 2**31 - 1).astype(np.int32)
+        return np.asarray(np.clip(np.rint(bias / scale), -(2**31), 2**31 - 1), np.int32)
     for ending in ("_quantized", "_scale", "_zero_point"):
         own = tensors.get(name.removesuffix(ending)) if name.endswith(ending) else None
         if own is None or own.ndim != 3:
@@ -121,7 +123,7 @@ def weight(name: str, tensors: Mapping[str, Array], held: Mapping[str, Array]) -
         if ending == "_zero_point":
             return np.zeros(len(scale), np.int8)
         most = 2 ** (WEIGHT_BITS - 1)
-        return np.clip(np.rint(own / scale[:, None, None]), -most, most).astype(np.int8)
+        return np.asarray(np.clip(np.rint(own / scale[:, None, None]), -most, most), np.int8)
     return tensors.get(name)
 
 
@@ -129,7 +131,7 @@ def _scale(own: Array) -> Array:
     """(num_channels,) array: what one step of a weight in 8 bits is worth; 1 where a channel has no weights."""
     most = np.abs(own.reshape(len(own), -1)).max(axis=1).astype(np.float64)
     step = 2 * most / 2**WEIGHT_BITS
-    return np.where(step < np.finfo(np.float32).tiny, 1.0, step).astype(np.float32)
+    return np.asarray(np.where(step < np.finfo(np.float32).tiny, 1.0, step), np.float32)
 
 
 def _is_whole(tensor: bytes) -> bool:

@@ -43,16 +43,20 @@ class Kit:
 
     def recordings(self) -> Iterator[Recording]:
         """In the order of the list. Raises ModelError when list and sound do not go together."""
-        samples = np.concatenate(list(Audio(self.sound).blocks()))
         with self.table.open(encoding="utf-8", newline="") as stream:
-            rows = csv.DictReader(stream, delimiter="\t")
-            if tuple(rows.fieldnames or ()) != COLUMNS:
+            table = csv.DictReader(stream, delimiter="\t")
+            if tuple(table.fieldnames or ()) != COLUMNS:
                 raise ModelError(f"{self.table}: is no list of a calibration kit")
-            for row in rows:
+            blocks = Audio(self.sound).blocks()
+            begins, held = 0, np.empty(0, np.float32)  # what is at hand of the sound, and which sample is its first
+            for row in table:
                 start, end = (round(float(row[edge]) * SAMPLE_RATE) for edge in ("start", "end"))
-                if not 0 <= start < end <= len(samples):
+                while begins + len(held) < end and (block := next(blocks, None)) is not None:
+                    gone = min(max(0, start - begins), len(held))
+                    held, begins = np.concatenate([held[gone:], block]), begins + gone
+                if not begins <= start < end <= begins + len(held):
                     raise ModelError(f"{self.table}: {row['person']} speaks where {self.sound.name} has no sound")
-                yield Recording(row["person"], row["condition"], row["corpus"], samples[start:end])
+                yield Recording(row["person"], row["condition"], row["corpus"], held[start - begins : end - begins])
 
 
 def open_kit() -> Kit:
