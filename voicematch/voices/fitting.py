@@ -296,4 +296,4 @@ def _unity(people: Sequence[Person], steady: float, window: float, step: float) 
     if not tables:
         return 0.86
     cosines = np.concatenate([(table @ table.T)[np.triu_indices(len(table), 1)] for table in tables])
-    return round(float(np.clip(np.quantile(cosines, 0.999) / max(steady, 1e-6) + 0.01, 0.8, 0.9)), 3)
+    return round(float(np.clip(np.quantile(cosines, 0.99) / max(steady, 1e-6) + 0.01, 0.8, 0.9)), 3)
