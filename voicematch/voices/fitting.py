@@ -114,6 +114,8 @@ def fit(
     if table.target.sum() < 2 * NUM_FOLDS:
         raise ValueError("too few people with two recordings of enough speech")
     known = table.steadiness[np.isfinite(table.steadiness)]
+    if not len(known):
+        raise ValueError("no recording has enough speech to tell how steady a voice is")
     start = Calibration(
         embedder=embedder,
         bias=0.0,
@@ -276,7 +278,8 @@ def _believed(made: Calibration, table: Trials, wrong_names: float) -> Calibrati
     wrong = ~table.target & table.alike & (table.columns[:, 2] <= 1 / PROFILE_SECONDS)
     logits = _logits(table.only(wrong), made)
     start = float(np.quantile(logits, 1 - TAIL))
-    growth = float((logits[logits > start] - start).mean())
+    beyond = logits[logits > start] - start
+    growth = float(beyond.mean()) if len(beyond) else 0.0
     least = start + growth * np.log(TAIL * FEW_PROFILES / wrong_names)
     accept = float(scipy.special.expit(max(least, 0.5)))
     return replace(made, accept=round(max(accept, REVIEW + 0.01), 5), profiles=round(growth, 3))
