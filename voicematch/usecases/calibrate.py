@@ -38,7 +38,7 @@ from .learn import calibration_of
 SETTING = "calibration"
 LEAST_RIGHT, LEAST_WRONG = 20, 100  # pairs of a speaker and a profile that a person's word says something of
 NUM_BINS = 10
-LOWEST_ODDS = 0.02  # slope of a calibration below which an embedder tells nobody apart
+WORTHLESS = 0.95  # Cllr from which on a calibration says no more than that it does not know
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,8 @@ def calibrate(
         fitted = fitting.fit(embedder.name, people, window=WINDOW, step=STEP, wrong_names=wrong_names)
     except ValueError as error:
         raise ModelError(f"{embedder.name!r} cannot be calibrated: {error}") from error
-    if fitted.calibration.score <= LOWEST_ODDS:
+    right, wrong = fitted.logits[fitted.target], fitted.logits[~fitted.target]
+    if not len(right) or not len(wrong) or cllr(right, wrong) > WORTHLESS:
         raise ModelError(f"{embedder.name!r} cannot be calibrated: it tells no voice from another")
     file = _keep(embedder.name, fitted.calibration, _backend(people), open_kit, wrong_names) if keep else None
     return _result(embedder.name, fitted, file)

@@ -111,7 +111,7 @@ def fit(
     """
     cohort = Cohort(np.stack([unit(np.concatenate(person.recordings).mean(axis=0)) for person in people]))
     table = trials(people, cohort, window=window, step=step)
-    if table.target.sum() < 2 * NUM_FOLDS:
+    if len(np.unique(table.profile[table.target])) < 2 * NUM_FOLDS:
         raise ValueError("too few people with two recordings of enough speech")
     known = table.steadiness[np.isfinite(table.steadiness)]
     if not len(known):
