@@ -142,9 +142,17 @@ def calibration_file(name: str, kit: str | None = None) -> Path | None:
             continue
         except (OSError, ValueError, AttributeError):
             return file  # reading it says what is wrong
-        if of in (None, fingerprint(name)) and (kit is None or made_with in (None, kit)):
+        if _is_of(name, of) and (kit is None or made_with in (None, kit)):
             return file
     return None
+
+
+def _is_of(name: str, sha256: str | None) -> bool:
+    """Whether what was measured of these weights may be used: they are the model's, or it is not here to compare."""
+    try:
+        return sha256 is None or sha256 == fingerprint(name)
+    except ModelError:
+        return True
 
 
 def calibration(name: str) -> Calibration:
