@@ -49,7 +49,7 @@ def test_a_list_that_is_not_of_the_sound_is_refused(few: kit.Kit) -> None:
     with pytest.raises(ModelError, match="is no list of a calibration kit"):
         list(few.recordings())
     few.table.write_text("\t".join(kit.COLUMNS) + "\nP1\tclean\t5000\t5001\ta\tMIT\n", encoding="utf-8")
-    with pytest.raises(ModelError, match="P1 speaks where calibration-kit.ogg has no sound"):
+    with pytest.raises(ModelError, match=r"P1 speaks where calibration-kit\.ogg has no sound"):
         list(few.recordings())
 
 
@@ -173,6 +173,6 @@ def test_a_library_is_refined_with_what_was_confirmed_and_goes_back(tmp_path: Pa
 def test_a_library_with_few_words_is_not_refined(tmp_path: Path) -> None:
     with library_of(tmp_path, 3, 2) as library:
         before = library.settings.get("calibration")
-        with pytest.raises(LibraryError, match="6 confirmed and 12 other pairs .* too few .* it takes 20 and 100"):
+        with pytest.raises(LibraryError, match=r"6 confirmed and 12 other pairs .* too few .* it takes 20 and 100"):
             calibrate.refine(library)
         assert library.settings.get("calibration") == before

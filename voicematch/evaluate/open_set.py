@@ -60,9 +60,10 @@ class Gallery:
 
 
 def read_people(lists: Sequence[str | Path]) -> tuple[Person, ...]:
-    """Who speaks in which clips: tables with a header, tab separated, that have ``speaker``, ``path`` and ``seconds``.
+    """Read who speaks in which clips: tables with a header, tab separated, with ``speaker``, ``path`` and ``seconds``.
 
-    The people of the first list are looked for, those of further ones only make libraries larger. Columns called ``corpus`` or ``source`` tell people of the same name apart. Raises EvaluationError.
+    The people of the first list are looked for, those of further ones only make libraries larger. Columns called
+    ``corpus`` or ``source`` tell people of the same name apart. Raises EvaluationError.
     """
     clips: dict[str, list[tuple[Path, float]]] = {}
     for path in map(Path, lists):
@@ -81,7 +82,7 @@ def read_people(lists: Sequence[str | Path]) -> tuple[Person, ...]:
 
 
 def gallery(people: Sequence[Person], embed: Embed, progress: Progress | None = None) -> Gallery:
-    """Everybody's profile out of the first clips, and a probe out of the last ones, of about 12 s each."""
+    """Make everybody's profile out of the first clips, and a probe out of the last ones, of about 12 s each."""
     profiles, probes = [], []
     for done, person in enumerate(people):
         if progress is not None:
@@ -101,7 +102,7 @@ def open_set(
     false_alarms: Sequence[float] = FALSE_ALARMS,
     seed: int = 0,
 ) -> tuple[OpenSet, ...]:
-    """The rates for libraries of each size, as far as there are people; strangers are probes of people not in it.
+    """Measure the rates for libraries of each size, as far as there are people; strangers are people not in it.
 
     Of those with two recordings one half is in every library as far as it goes, and the other half are the strangers.
     Scores are normalised as matching does. Raises EvaluationError when there are too few people.

@@ -7,6 +7,7 @@ A new step is a function and a line in STEPS, and a file of the schema it leads 
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ from ..voices.score import steadiness
 from . import schema, vectors
 from .database import Database, add_column, now
 from .schema import (
+    clips,
+    copies,
     episodes,
     job_outputs,
     jobs,
@@ -29,6 +32,7 @@ from .schema import (
     speakers,
     unknown_speakers,
     unknowns,
+    voiceprints,
 )
 from .upkeep import copy_sqlite
 
@@ -61,7 +65,19 @@ def create_unknowns(connection: sa.Connection) -> None:
 
 def create_outputs(connection: sa.Connection) -> None:
     """Make the table of files written. Before, those of the backlog were known, but not what was written there."""
-    schema.metadata.create_all(connection, tables=[outputs])
+    first = sa.MetaData()
+    for table in (profiles, speakers, episodes):  # what it refers to
+        table.to_metadata(first)
+    Table(
+        "outputs",
+        first,
+        Column("path", sa.Text, primary_key=True),
+        Column("episode_id", schema.ID, ForeignKey("episodes.id", ondelete="CASCADE"), nullable=False, index=True),
+        Column("format", sa.Text, nullable=False),
+        Column("digest", sa.Text),
+        Column("digest_before", sa.Text),
+    )
+    first.create_all(connection, tables=[first.tables["outputs"]])
 
 
 def add_show_and_chapters(connection: sa.Connection) -> None:
@@ -89,6 +105,18 @@ def add_steadiness(connection: sa.Connection) -> None:
         connection.execute(unknown_speakers.update().where(own).values(steadiness=steady))
 
 
+def add_unfinished(connection: sa.Connection) -> None:
+    """Let the library know which files wait for a change, what was copied out of it, and whether a clip is whole."""
+    schema.metadata.create_all(connection, tables=[copies])
+    for column in (outputs.c.stale, clips.c.sha256, voiceprints.c.consent_date, voiceprints.c.consent_note):
+        add_column(connection, column)
+    connection.execute(outputs.update().where(outputs.c.digest_before.is_(None)).values(digest_before=outputs.c.digest))
+    for number in connection.scalars(sa.select(clips.c.id)).all():
+        audio = connection.scalar(sa.select(clips.c.audio).where(clips.c.id == number))
+        digest = hashlib.sha256(audio or b"").hexdigest()
+        connection.execute(clips.update().where(clips.c.id == number).values(sha256=digest))
+
+
 FIRST = "0001_first"
 STEPS: tuple[Step, ...] = (
     ("0002_jobs", create_jobs),
@@ -96,11 +124,12 @@ STEPS: tuple[Step, ...] = (
     ("0004_outputs", create_outputs),
     ("0005_shows", add_show_and_chapters),
     ("0006_steadiness", add_steadiness),
+    ("0007_unfinished", add_unfinished),
 )
 """What was changed after the first schema, oldest first. Released steps are never edited."""
 
 
-def migrate(database: Database, *, steps: Sequence[Step] = STEPS, create: bool = True) -> None:
+def migrate(database: Database, *, steps: Sequence[Step] = STEPS, create: bool = True, keep_old: bool = True) -> None:
     """Bring a library to the newest schema, or make it when the database is empty.
 
     Raises LibraryError when the database is something else, or a newer voicematch has changed it.
@@ -112,8 +141,8 @@ def migrate(database: Database, *, steps: Sequence[Step] = STEPS, create: bool =
         return
     if not applied and not create:
         raise LibraryError(f"{database.location}: no library there yet; voicematch enroll NAME FILE makes one")
-    if applied and database.path is not None:
-        _refuse_newer(applied, known, database.location)
+    _refuse_newer(applied, known, database.location)
+    if applied and database.path is not None and keep_old:
         backup = backup_path(database.path, applied[-1])
         copy_sqlite(database, backup)
         log.warning("%s: changed to a newer form; the library as it was is %s", database.location, backup.name)

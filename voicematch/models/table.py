@@ -10,7 +10,7 @@ from typing import Literal
 
 from ..errors import ModelError
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
+DEVICES = ("auto", "cpu", "cuda", "mps")  # "auto" is the best there is
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ FRONT_ENDS = ("kaldi", "kaldi-snipped", "speechbrain")
 
 
 def card(name: str) -> ModelCard:
-    """The card of a model; ModelError, with the names there are, when it is not in the table.
+    """Return the card of a model; ModelError, with the names there are, when it is not in the table.
 
     A path that ends in .onnx is a user's own embedder, and its card the JSON file beside it.
     """

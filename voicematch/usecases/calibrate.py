@@ -21,6 +21,7 @@ from ..audio import SAMPLE_RATE
 from ..engines.cluster import Backend
 from ..engines.diarize import BACKEND
 from ..engines.embed import Embedder
+from ..engines.listening import vectors_of
 from ..engines.windows import STEP, WINDOW, place
 from ..errors import LibraryError, ModelError
 from ..evaluate import cllr
@@ -108,8 +109,7 @@ def _heard(of: kit.Kit, embedder: Embedder, progress: Progress | None) -> Iterat
         if progress is not None:
             progress("calibrate", done, len(recordings))
         seconds = len(one.samples) / SAMPLE_RATE
-        hops = np.rint(np.array(place((0.0, seconds), seconds)) * 100).astype(np.int64)
-        yield one, embedder.embed(one.samples, np.minimum(hops * (SAMPLE_RATE // 100), len(one.samples)))
+        yield one, vectors_of(embedder, one.samples, np.array(place((0.0, seconds), seconds)))
 
 
 def _people(heard: Sequence[tuple[kit.Recording, Array]]) -> list[Person]:
@@ -219,7 +219,7 @@ def _answers(library: Library, calibration: Calibration) -> tuple[Numbers, Flags
     compared by those of other recordings alone.
     """
     said = library.said.of_episodes()
-    stored = {profile.name: library.voiceprints.of(profile.name) for profile in library.profiles.all()}
+    stored = {name: library.voiceprints.of(name) for name in library.people.names()}
     logits: list[float] = []
     target: list[bool] = []
     for one in library.speakers.all_embeddings().episodes():

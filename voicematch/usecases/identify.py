@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from .. import formats
+from .. import formats, outputs
 from ..audio import Audio
 from ..library import Library
 from ..transcript.align import align
@@ -37,7 +37,7 @@ def identify(
     engines: Engines = BUILT_IN,
     progress: Progress | None = None,
 ) -> LabelledEpisode:
-    """The episode with a name on every voice the library knows, and "unknown" on every other.
+    """Return the episode with a name on every voice the library knows, and "unknown" on every other.
 
     source : a file, an http(s) URL, or an ``Audio`` of one
     transcript_path, lines : a transcript without names, as a file or already read; its lines get speakers. One that
@@ -45,7 +45,7 @@ def identify(
         any, lines that the library has of this very audio are given to their speakers anew
     whisper, language : without a transcript, the Whisper model that writes one, and the language spoken
     speakers : (fewest, most) voices in the episode; None finds the number
-    show : the podcast; unnamed voices are looked for there first
+    show : the podcast; unknowns are looked for there first
     store : remember the episode, so that naming a voice later relabels it without the audio
 
     Raises AudioError, FormatError, ModelError, LibraryError.
@@ -81,11 +81,12 @@ def identify(
             exclusive=diarization.exclusive,
         )
         answer = recognise.store(library, replace(heard, turns=diarization.turns, lines=words), diarization.embeddings)
-    return answer if store else _without_new_numbers(answer, library.unknowns.num_episodes())
+    outputs.finish(library)
+    return answer if store else _without_new_numbers(answer, library.voices.num_episodes())
 
 
 def _without_new_numbers(episode: LabelledEpisode, remembered: Collection[str]) -> LabelledEpisode:
-    """The answer without the numbers of voices that would have been remembered had it been stored."""
+    """The answer without the numbers of unknowns that would be new, had it been stored."""
     matches = {
         label: match if match.unknown in remembered else replace(match, unknown=None)
         for label, match in episode.matches.items()

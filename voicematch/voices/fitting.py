@@ -130,7 +130,8 @@ def fit(
         least_steadiness=round(0.7 * float(np.quantile(known, 0.01)), 3),
         cohort=cohort,
     )
-    start = replace(start, unity=_unity(people, float(np.median(known)), window, step))
+    unity, alike = _unity(people, float(np.median(known)), window, step)
+    start = replace(start, unity=unity, alike=alike)
     left_out = {power: _left_out(table, replace(start, power=power)) for power in POWERS}
     power = min(POWERS, key=lambda power: _cost(left_out[power], table))
     fitted = _fit(table, replace(start, power=power))
@@ -285,8 +286,8 @@ def _believed(made: Calibration, table: Trials, wrong_names: float) -> Calibrati
     return replace(made, accept=round(max(accept, REVIEW + 0.01), 5), profiles=round(growth, 3))
 
 
-def _unity(people: Sequence[Person], steady: float, window: float, step: float) -> float:
-    """A little over the unity that two voices of one recording have, but 0.8 to 0.9 as `unity` expects.
+def _unity(people: Sequence[Person], steady: float, window: float, step: float) -> tuple[float, float]:
+    """What `unity` and `union` must reach for one person: a little over what nearly all pairs of people have.
 
     What two voices share over what one shares with itself: the cosine of two people of one corpus, over steadiness.
     """
@@ -297,6 +298,7 @@ def _unity(people: Sequence[Person], steady: float, window: float, step: float) 
             by_corpus.setdefault(person.corpus, []).append(unit(long[0].mean(axis=0)))
     tables = [np.stack(rows) for rows in by_corpus.values() if len(rows) > 1]
     if not tables:
-        return 0.86
+        return 0.86, 0.86
     cosines = np.concatenate([(table @ table.T)[np.triu_indices(len(table), 1)] for table in tables])
-    return round(float(np.clip(np.quantile(cosines, 0.99) / max(steady, 1e-6) + 0.01, 0.8, 0.9)), 3)
+    nearly_all, all_but_few = np.quantile(cosines, (0.99, 0.999)) / max(steady, 1e-6) + 0.01
+    return round(float(np.clip(nearly_all, 0.8, 0.9)), 3), round(float(np.clip(all_but_few, 0.86, 0.98)), 3)
