@@ -132,7 +132,12 @@ def _fit(
     for idx, column in out:
         score[idx, column] = RULED_OUT
     steady = np.array([calibration.unknown_steadiness if h is None else h for h in pooled.steadiness])
-    probability = calibration.probability(score, steady[:, None])
+    probability = calibration.probability(
+        score,
+        steady[:, None],
+        seconds=pooled.seconds[:, None],
+        num_profiles=len(voiceprints.names),
+    )
     for idx, column in out:
         probability[idx, column] = 0.0
     nearest = _nearest(score)
