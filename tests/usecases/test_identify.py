@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import wave
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from tests.support.fakes import FakeDiarizer, FakeEmbedder
 from voicematch import enroll, errors, identify, name, open_library, relabel
 from voicematch.audio import decode_clip
+from voicematch.audio.clips import to_wav
 from voicematch.audio.spans import KEPT_CLIP_SECONDS
 from voicematch.engines.embed import Embedder
 from voicematch.library import Library
@@ -46,11 +46,7 @@ def noise(path: Path, seconds: float, *, seed: int = 0, level: float = 0.1) -> P
     """A wave file that no other seed makes, so that its episode is its own. Loud and soft by turns, as speech is."""
     samples = np.random.default_rng(seed).standard_normal(int(16_000 * seconds)) * level
     samples *= np.where(np.arange(len(samples)) // 4_000 % 2, 1.0, 0.01)
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16_000)
-        file.writeframes((np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes())
+    path.write_bytes(to_wav(samples.astype(np.float32)))
     return path
 
 

@@ -96,8 +96,8 @@ def _ignored_interrupts() -> Iterator[None]:
 
 
 def _child(settings: Settings, place: int, num_workers: int, pipe: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run hears ^C, and says what to do
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which the run ends it at once
     _take_share_of_cores(place, num_workers)
     stop = threading.Event()
     speaker = _Speaker(pipe, stop)

@@ -42,7 +42,7 @@ class Diarizer(Protocol):
         speakers: tuple[int, int] | None = None,
         progress: Progress | None = None,
     ) -> Diarization:
-        """Turns and speakers of the whole recording.
+        """Return the turns and speakers of the whole recording.
 
         speakers : (fewest, most); None finds the number
         progress : called with "listen" as the sound goes by and "cluster" at the end
@@ -89,7 +89,7 @@ class BuiltinDiarizer:
 
 
 def guide_of(embedder: Embedder) -> Embedder | None:
-    """Who tells voices apart in place of an embedder of which the clustering knows nothing; None for the others."""
+    """Return who tells voices apart in place of an embedder the clustering knows nothing of; None for the others."""
     is_known = files.beside(embedder.name, BACKEND) is not None
     if is_known or embedder.name not in MODELS or embedder.name == DEFAULT_EMBEDDER:
         return None
@@ -97,7 +97,7 @@ def guide_of(embedder: Embedder) -> Embedder | None:
 
 
 def conclude(heard: Heard, embedder: Embedder, clock: Clock, *, speakers: tuple[int, int] | None = None) -> Diarization:
-    """Who speaks when, from what was heard; ``embedder`` says which vectors these are."""
+    """Tell who speaks when, from what was heard; ``embedder`` says which vectors these are."""
     if not len(heard.vectors):
         return Diarization((), {}, heard.duration, clock.seconds)
     fewest, most = speakers or (1, None)
@@ -112,7 +112,7 @@ def conclude(heard: Heard, embedder: Embedder, clock: Clock, *, speakers: tuple[
 
 
 def kept_backend(embedder: Embedder) -> Backend | None:
-    """What is known of the embedder's vectors from the file beside its model; None when there is none."""
+    """Return what is known of the embedder's vectors from the file beside its model; None when there is none."""
     file = files.beside(embedder.name, BACKEND)
     return None if file is None else Backend.load(file)
 

@@ -40,7 +40,7 @@ class Embedder(Protocol):
     def min_speech(self) -> float: ...
 
     def embed(self, samples: Array, windows: npt.NDArray[np.int64], features: Array | None = None) -> Array:
-        """One unit vector per window, (num_windows, dimension) float32.
+        """Return one unit vector per window, (num_windows, dimension) float32.
 
         samples : (num_samples,) float32 array, 16 kHz, -1 … 1
         windows : (num_windows, 2) array, first and one past the last sample of each, inside the samples
@@ -64,7 +64,7 @@ class Sums:
         return len(self._until) - 1
 
     def statistics(self, spans: npt.ArrayLike) -> Array:
-        """(num_spans, 2 * channels) weighted mean and deviation of the frames of each span.
+        """Return (num_spans, 2 * channels): weighted mean and deviation of the frames of each span.
 
         spans : (num_spans, 2) array, first and one past the last cell; kept inside the run
         """
@@ -131,7 +131,7 @@ class OnnxEmbedder:
         return not self._is_snipped and sessions.halves_of(self.name) is not None
 
     def sums(self, rows: Array, first: int, end: int) -> Sums:
-        """What any span of a stretch is pooled from, in cells of ``CELL`` rows; the network hears each row once.
+        """Return what any span of a stretch is pooled from, in cells of ``CELL`` rows; the network hears each row once.
 
         rows : (num_rows, 80) log mel rows
         first, end : first and one past the last row of the stretch
@@ -151,7 +151,7 @@ class OnnxEmbedder:
         return Sums(np.concatenate(cells))
 
     def pooled(self, statistics: Array) -> Array:
-        """The unit vectors of spans, (num_spans, dimension) float32, from their ``Sums.statistics``."""
+        """Return the unit vectors of spans, (num_spans, dimension) float32, from their ``Sums.statistics``."""
         session = sessions.session(self.name, self.device, "head")
         (vectors,) = session.run(None, {session.get_inputs()[0].name: statistics.T[None]})
         return unit(np.asarray(vectors[0], np.float32).T)

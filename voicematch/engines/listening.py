@@ -49,7 +49,7 @@ class Features:
         self._first = True
 
     def process(self, samples: Array, last: bool = False) -> Array:
-        """The rows that are now decided. Rows at a cut would see a mirror image there, so they wait for more sound."""
+        """Return the rows that are decided. Rows at a cut would see a mirror image there; they wait for more sound."""
         joined = np.concatenate([self._samples, samples])
         rows = log_mel(joined)
         keep = len(joined) // HOP
@@ -71,7 +71,7 @@ def listen(
     progress: Progress | None = None,
     detector_of: Callable[[], SpeechDetector] = default_detector,
 ) -> Heard:
-    """One pass over the sound: what is said, where, and the vectors of it."""
+    """Listen to the sound in one pass: what is said, where, and the vectors of it."""
     detector, features = detector_of(), Features()
     heard = Heard(embedder.dimension)
     pending = Pending()
@@ -130,7 +130,7 @@ class Queue:
             self._take(0)
 
     def put(self, spoken: _Spoken | None) -> None:
-        """Raises what the embedder raised on what was put before."""
+        """Hand over more to embed. Raises what the embedder raised on what was put before."""
         if spoken is not None:
             self._waiting.append((spoken, self._thread.submit(self._vectors, spoken)))
         self._take(MOST_WAITING)
@@ -187,21 +187,21 @@ def spoken_of(
     clock: Clock,
     last: bool = False,
 ) -> _Spoken | None:
-    """What is said up to the last pause, with windows to embed; its sound is forgotten here."""
+    """Take what is said up to the last pause, with windows to embed; its sound is forgotten here."""
     ready = min(len(pending.probabilities), len(pending.rows) // 2)
     is_long = not last and ready * FRAME > LONGEST_WAIT
     if is_long:  # cut all the same, but not so near to what follows that this would be too short to be speech
         ready -= round(MARGIN / FRAME)
     with clock("speech"):
-        found = regions(pending.probabilities[:ready, SPEECH], onset=detector.onset, offset=detector.offset)
+        spans = regions(pending.probabilities[:ready, SPEECH], onset=detector.onset, offset=detector.offset)
     if not last and not is_long:
-        found = [span for span in found if span[1] < ready * FRAME - MARGIN]
-        ready = round(found[-1][1] / FRAME) if found else 0
+        spans = [span for span in spans if span[1] < ready * FRAME - MARGIN]
+        ready = round(spans[-1][1] / FRAME) if spans else 0
     offset = pending.frame * FRAME
-    windows = np.array([window for span in found for window in place(span, ready * FRAME)]).reshape(-1, 2)
+    windows = np.array([window for span in spans for window in place(span, ready * FRAME)]).reshape(-1, 2)
     windows = windows[windows[:, 1] - windows[:, 0] >= embedder.min_speech]
     spoken = _Spoken(pending.samples, pending.rows, windows, offset) if len(windows) else None
-    heard.spans += [(start + offset, end + offset) for start, end in found]
+    heard.spans += [(start + offset, end + offset) for start, end in spans]
     heard.probabilities.append(pending.probabilities[:ready].astype(np.float16))
     pending.drop(ready)
     return spoken
@@ -211,8 +211,8 @@ def _vectors(embedder: Embedder, spoken: _Spoken) -> tuple[Array, list[Moments]]
     """(num_windows, dimension) vectors of the windows, and those of moments beside them."""
     windows = spoken.windows
     if isinstance(embedder, Both):
-        found = [_vectors(one, spoken) for one in embedder.each]
-        return np.concatenate([own for own, _ in found], axis=1), found[0][1]
+        of_each = [_vectors(one, spoken) for one in embedder.each]
+        return np.concatenate([own for own, _ in of_each], axis=1), of_each[0][1]
     if not (isinstance(embedder, OnnxEmbedder) and embedder.can_pool):
         # on the grid of the features, so that their rows serve as they are
         bounds = np.rint(windows * FRAMES_PER_SECOND).astype(np.int64) * HOP

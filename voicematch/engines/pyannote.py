@@ -66,7 +66,7 @@ class PyannoteDiarizer:
         speakers: tuple[int, int] | None = None,
         progress: Progress | None = None,
     ) -> Diarization:
-        """As the protocol has it, with ``exclusive``.
+        """Diarize as the protocol has it, with ``exclusive``.
 
         speakers : the fewest count for a recording that is heard in one piece, the most for every one
         """
@@ -81,10 +81,10 @@ class PyannoteDiarizer:
             progress("cluster", 0.0, 1.0)
         unity = files.calibration(embedder.name).alike if len(pieces) > 1 else 1.0
         with clock("clustering"):
-            found = join(pieces, unity=unity, most=speakers[1] if speakers else None)
+            diarization = join(pieces, unity=unity, most=speakers[1] if speakers else None)
         if progress:
             progress("cluster", 1.0, 1.0)
-        return replace(found, duration=duration, seconds_by_stage=clock.seconds)
+        return replace(diarization, duration=duration, seconds_by_stage=clock.seconds)
 
     def _hear(
         self,
@@ -107,10 +107,10 @@ class PyannoteDiarizer:
 
         with clock("diarization"), warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # VBx prints
             warnings.simplefilter("ignore")  # of numbers rounded otherwise, and of pauses too short for a mean
-            found = in_batches(run, pipelines.BATCH[pipeline.device.type])
+            outputs = in_batches(run, pipelines.BATCH[pipeline.device.type])
         end = len(samples) / SAMPLE_RATE
-        turns = _turns(found.speaker_diarization, end, offset)
-        exclusive = _turns(found.exclusive_speaker_diarization, end, offset)
+        turns = _turns(outputs.speaker_diarization, end, offset)
+        exclusive = _turns(outputs.exclusive_speaker_diarization, end, offset)
         with clock("embedding"):
             heard = _windows(samples, offset, exclusive, embedder)
             return Piece(turns, exclusive, embeddings_of(heard, turns, embedder.min_speech))
@@ -124,7 +124,7 @@ class PyannoteDiarizer:
 
 
 def cut(audio: Sound, length: float, clock: Clock, progress: Progress | None) -> Iterator[tuple[Array, bool]]:
-    """The sound in pieces of ``length`` seconds, the last up to ``SHORTEST_PIECE`` longer, and whether it is all."""
+    """Yield the sound in pieces of ``length`` seconds, the last up to ``SHORTEST_PIECE`` longer; and if it is all."""
     size = round(length * SAMPLE_RATE)
     most = size + round(min(SHORTEST_PIECE, length) * SAMPLE_RATE)
     kept: list[Array] = []
@@ -158,7 +158,7 @@ class Piece:
 
 
 def join(pieces: Sequence[Piece], *, unity: float, most: int | None = None) -> Diarization:
-    """The pieces as one recording: speakers of two pieces who sound like one person get one label.
+    """Join the pieces to one recording: speakers of two pieces who sound like one person get one label.
 
     unity : what `score.union` of two speakers must reach for that
     most : speakers in the recording; beyond, the next most alike are made one whether they reach it or not
@@ -191,16 +191,16 @@ def _recognised(piece: Piece, voices: Sequence[Sequence[Embedding]], unity: floa
     """For each speaker of a piece with embeddings, which voice it is; new voices are counted on."""
     labels = list(piece.embeddings)
     alike = np.array([[union(voice, piece.embeddings[label]) for voice in voices] for label in labels])
-    found: dict[str, int] = {}
+    voice_by_label: dict[str, int] = {}
     if voices and labels:
         rows, columns = linear_sum_assignment(alike, maximize=True)
         pairs = sorted(zip(rows.tolist(), columns.tolist(), strict=True), key=lambda pair: -alike[pair])
         for row, column in pairs:
-            num_new = len(labels) - len(found)
+            num_new = len(labels) - len(voice_by_label)
             if alike[row, column] >= unity or (most is not None and len(voices) + num_new > most):
-                found[labels[row]] = column
+                voice_by_label[labels[row]] = column
     new = iter(range(len(voices), len(voices) + len(labels)))
-    return {label: found[label] if label in found else next(new) for label in labels}
+    return {label: voice_by_label[label] if label in voice_by_label else next(new) for label in labels}
 
 
 def _folder(name: str) -> Path:

@@ -23,7 +23,7 @@ Piece = tuple[float, float, int]
 
 
 def turns_of(heard: Heard, labels: Labels) -> tuple[Turn, ...]:
-    """Turns of the speakers, who are named in the order in which they first speak.
+    """Return turns of the speakers, who are named in the order in which they first speak.
 
     labels : (num_windows,) the speaker of each window
     """

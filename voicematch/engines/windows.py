@@ -68,7 +68,7 @@ class Heard:
 
 
 def place(span: tuple[float, float], limit: float) -> list[tuple[float, float]]:
-    """Windows of 1.5 s that cover a stretch of speech evenly, at most 0.75 s apart; a short one gets one around it.
+    """Place windows of 1.5 s evenly over a stretch of speech, at most 0.75 s apart; a short one gets one around it.
 
     limit : end of the sound at hand; no window reaches past it
 
@@ -84,7 +84,7 @@ def place(span: tuple[float, float], limit: float) -> list[tuple[float, float]]:
 
 
 def embeddings_of(heard: Heard, turns: tuple[Turn, ...], min_speech: float) -> dict[str, tuple[Embedding, ...]]:
-    """For each speaker an embedding per stretch of about ``STRETCH``: the mean of the windows in their turns."""
+    """Return for each speaker an embedding per stretch of about ``STRETCH``: the mean of the windows in their turns."""
     embeddings: dict[str, tuple[Embedding, ...]] = {}
     for speaker in dict.fromkeys(turn.speaker for turn in turns):
         own = [turn for turn in turns if turn.speaker == speaker]

@@ -162,7 +162,7 @@ def measure(recordings: Sequence[Recording], diarizer: Diarizer, embedder: Embed
     nontarget: list[float] = []
     for one in recordings:
         audio = Audio(one.source)
-        audio.fetch()
+        audio.fetch()  # a download is not the engines' time
         began = time.perf_counter()
         diarization = diarizer.diarize(audio, embedder)
         seconds += time.perf_counter() - began

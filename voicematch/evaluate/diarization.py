@@ -116,6 +116,7 @@ def diarization_error(
     core, metrics = _pyannote()
     ref, hyp = _annotation(core, reference), _annotation(core, hypothesis)
     scored = _timeline(core, uem, ref, hyp)
+    # Its collar is the whole width around a boundary, not the part on each side.
     parts = metrics.DiarizationErrorRate(collar=2 * collar)(ref, hyp, uem=scored, detailed=True)
     jaccard = metrics.JaccardErrorRate(collar=2 * collar)(ref, hyp, uem=scored, detailed=True)
     ref, hyp = ref.crop(scored), hyp.crop(scored)
@@ -146,7 +147,7 @@ def identification_error(
     core, metrics = _pyannote()
     ref, hyp = _annotation(core, reference), _annotation(core, hypothesis)
     scored = _timeline(core, uem, ref, hyp)
-    if known is not None:
+    if known is not None:  # a local label that is spelt like a stranger must not count as right by chance
         hyp = hyp.rename_labels({label: f"unnamed {label}" for label in hyp.labels() if label not in known})
         strangers = ref.subset([label for label in ref.labels() if label not in known])
         unnamed = hyp.subset([label for label in hyp.labels() if label not in known])
@@ -224,7 +225,7 @@ def total(parts: Sequence[Score]) -> Score:
 def pieces(
     reference: Iterable[Turn], hypothesis: Iterable[Turn], uem: Uem | None = None
 ) -> Iterator[tuple[float, frozenset[str], frozenset[str]]]:
-    """Return the stretches in which nothing changes: (seconds, the reference's speakers, the hypothesis's labels).
+    """Yield the stretches in which nothing changes: (seconds, the reference's speakers, the hypothesis's labels).
 
     >>> list(pieces([Turn(0, 2, "Ada")], [Turn(1, 3, "S0")]))[1]
     (1, frozenset({'Ada'}), frozenset({'S0'}))
@@ -237,7 +238,7 @@ def pieces(
             events += [(start, 1, side, label), (end, -1, side, label)]
     active: tuple[dict[str, int], dict[str, int], dict[str, int]] = ({}, {}, {})
     before = -np.inf
-    for time, change, side, label in sorted(events, key=lambda event: event[0]):
+    for time, change, side, label in sorted(events, key=lambda event: event[0]):  # in one moment in any order
         speakers, labels, inside = (frozenset(name for name, count in part.items() if count) for part in active)
         if time > before and inside and (speakers or labels):
             yield time - before, speakers, labels

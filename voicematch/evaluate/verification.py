@@ -84,8 +84,8 @@ def min_cllr(target: npt.ArrayLike, nontarget: npt.ArrayLike) -> float:
     scores, labels = np.r_[positive, negative], np.r_[np.ones(len(positive)), np.zeros(len(negative))]
     # Among equal scores the targets go first, so that no calibration can tell them apart.
     order = np.lexsort((-labels, scores))
-    share = np.clip(isotonic_regression(labels[order]).x, 1e-12, 1 - 1e-12)
-    llrs = np.log(share / (1 - share)) - np.log(len(positive) / len(negative))
+    share = np.clip(isotonic_regression(labels[order]).x, 1e-12, 1 - 1e-12)  # targets alone would be infinitely sure
+    llrs = np.log(share / (1 - share)) - np.log(len(positive) / len(negative))  # without the prior of these trials
     ranked = labels[order] == 1
     return cllr(llrs[ranked], llrs[~ranked])
 
@@ -104,7 +104,7 @@ def detection_at(scores: npt.ArrayLike, truth: npt.ArrayLike, *, false_alarm_rat
         raise EvaluationError("open-set rates need probes of known people and of strangers")
     best, best_score = table.argmax(axis=1), table.max(axis=1)
     strangers = np.sort(best_score[own < 0])[::-1]
-    allowed = int(np.floor(false_alarm_rate * len(strangers)))
+    allowed = int(np.floor(false_alarm_rate * len(strangers)))  # the threshold is just above the next one
     threshold = np.nextafter(strangers[allowed], np.inf) if allowed < len(strangers) else -np.inf
     known = own >= 0
     return float(np.mean((best[known] == own[known]) & (best_score[known] >= threshold))), float(threshold)

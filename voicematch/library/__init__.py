@@ -272,7 +272,7 @@ class Library:
 
     @contextmanager
     def recording(self, *, clips_of: Collection[str] = ()) -> Iterator[Recorded]:
-        """``together``, with what it changes recorded, so that ``undo`` can take it back.
+        """Do as ``together`` does, with what it changes recorded, so that ``undo`` can take it back.
 
         clips_of : names of the profiles that may lose a kept clip by it
         """

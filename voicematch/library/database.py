@@ -60,7 +60,7 @@ class Database:
 
     @contextmanager
     def together(self, *, keep: bool = True) -> Iterator[None]:
-        """All that this thread reads and writes until the end is one write transaction: all of it happens, or nothing.
+        """Make all that this thread reads and writes until the end one write transaction: all of it, or nothing.
 
         keep : False undoes it at the end, when the caller has seen what would have happened
         """
@@ -81,7 +81,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A transaction that sees one state of the library throughout."""
+        """Begin a transaction that sees one state of the library throughout."""
         if self._joint is not None:
             yield self._joint
             return
@@ -90,7 +90,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A transaction that holds the library's write lock from its start: all of it happens, or nothing."""
+        """Begin a transaction that holds the library's write lock from its start: all of it happens, or nothing."""
         if self._joint is not None:
             with self._joint.begin_nested():
                 yield self._joint
@@ -100,7 +100,7 @@ class Database:
 
     @contextmanager
     def bare(self) -> Iterator[Any]:
-        """A driver connection outside any transaction, for VACUUM and online backup."""
+        """Give a driver connection outside any transaction, for VACUUM and online backup."""
         with one_line_errors(self.location):
             connection = self.engine.raw_connection()
             try:
@@ -113,7 +113,7 @@ class Database:
 
 
 def open_database(location: str | Path, *, create: bool, busy_seconds: float = BUSY_SECONDS) -> Database:
-    """The database at a path or URL; an SQLite file is made, private to its owner, when ``create`` allows it."""
+    """Open the database at a path or URL; an SQLite file is made, private to its owner, when ``create`` allows it."""
     url = str(location)
     if url.startswith(("postgresql://", "postgres://", "postgresql+")):
         return _open_postgresql(url)
@@ -142,12 +142,12 @@ def open_database(location: str | Path, *, create: bool, busy_seconds: float = B
 
 
 def now() -> str:
-    """This moment, ISO 8601, UTC, to the second."""
+    """Return this moment, ISO 8601, UTC, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def insert(connection: sa.Connection, table: sa.Table, **values: object) -> int:
-    """The id of the row this adds."""
+    """Add a row, and return its id."""
     key = connection.execute(table.insert().values(**values)).inserted_primary_key
     assert key is not None  # one row was inserted, and every table this is called for has an id
     return int(key[0])
@@ -160,7 +160,7 @@ def one_of(column: sa.ColumnElement[int], values: Collection[int]) -> sa.ColumnE
 
 @contextmanager
 def one_line_errors(location: str) -> Iterator[None]:
-    """Turns what the database driver raises into a LibraryError that says what to do."""
+    """Turn what the database driver raises into a LibraryError that says what to do."""
     try:
         yield
     except DBAPIError as error:
@@ -192,7 +192,7 @@ def _open_postgresql(url: str) -> Database:
 
 
 def _prepare_file(path: Path, *, create: bool) -> bool:
-    """Makes the file if need be, and says whether it is still empty."""
+    """Make the file if need be, and return whether it is still empty."""
     try:
         if path.is_dir():
             raise LibraryError(f"{path}: a directory, not a library; name a file in it")
@@ -271,6 +271,6 @@ def _use_write_ahead_log(engine: sa.Engine, busy_seconds: float) -> None:
 
 
 def add_column(connection: sa.Connection, column: sa.Column[Any]) -> None:
-    """Adds a column of today's schema to a table of an older one."""
+    """Add a column of today's schema to a table of an older one."""
     clause = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
     connection.execute(sa.DDL(f"ALTER TABLE {column.table.name} ADD COLUMN {clause}"))  # type: ignore[no-untyped-call]

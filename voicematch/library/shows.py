@@ -13,7 +13,7 @@ from .schema import episodes, jobs, profiles, speakers, voiceprints
 
 
 def show_of(show: str | None, source: str, *, folders: bool = False) -> str:
-    """The feed's or folder's name that came with the episode, else the host of an address, else "".
+    """Return the feed's or folder's name that came with the episode, else the host of an address, else "".
 
     folders : a file that came without a show is of the one that its folder is called; for who owns the library alone
 
@@ -38,7 +38,7 @@ def by_episode(
 
 
 def of_audio(connection: sa.Connection, audio_sha256: str, show: str, source: str) -> str:
-    """The show of an audio that may not be stored yet, as `by_episode` will have it once it is."""
+    """Return the show of an audio that may not be stored yet, as `by_episode` will have it once it is."""
     stored = connection.scalar(sa.select(episodes.c.show).where(episodes.c.audio_sha256 == audio_sha256))
     newest = sa.select(jobs.c.show).where(jobs.c.audio_sha256 == audio_sha256).order_by(jobs.c.id).limit(1)
     return show_of(show or stored or connection.scalar(newest), source, folders=True)
@@ -74,10 +74,10 @@ class Shows:
         )
         with self._database.read() as connection:
             shows = by_episode(connection)
-            found: dict[str, set[str | None]] = {}
+            shows_by_name: dict[str, set[str | None]] = {}
             for name, episode in connection.execute(learned):
-                found.setdefault(name, set()).add(shows.get(episode))
+                shows_by_name.setdefault(name, set()).add(shows.get(episode))
             for name, episode in connection.execute(said):
-                if name in found:
-                    found[name].add(shows[episode])
-        return {name: frozenset(filter(None, own)) for name, own in found.items() if None not in own}
+                if name in shows_by_name:
+                    shows_by_name[name].add(shows[episode])
+        return {name: frozenset(filter(None, own)) for name, own in shows_by_name.items() if None not in own}

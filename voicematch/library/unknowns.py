@@ -27,7 +27,7 @@ MIN_SECONDS = 20.0  # net speech in an episode below which a voice is a cameo, a
 
 
 Recognise = Callable[[Mapping[str, Sequence[Embedding]], UnknownVoices], Mapping[str, str]]
-"""Says which remembered voice each of an episode's unnamed speakers is; one who is none of them is absent."""
+"""Return which unknown each unnamed speaker of an episode is; one who is none of them is absent."""
 
 
 class Unknowns:
@@ -157,9 +157,9 @@ def _remember(
     if not voices:
         return 0
     embeddings_by_label = {label: embeddings for label, (_, embeddings) in voices.items()}
-    found = recognise(embeddings_by_label, _remembered(connection, episode_id, embedder, dimension))
+    known = recognise(embeddings_by_label, _known_before(connection, episode_id, embedder, dimension))
     for label, (speaker, embeddings) in voices.items():
-        number = number_of(found.get(label, ""))
+        number = number_of(known.get(label, ""))
         link(connection, speaker, number or insert(connection, unknowns, created=now()), embeddings)
     return len(voices)
 
@@ -180,7 +180,7 @@ def link(connection: sa.Connection, speaker: int, unknown: int, embeddings: Sequ
 
 
 def of_episode(connection: sa.Connection, episode_id: int) -> dict[str, str]:
-    """By label, the unknown that each unnamed speaker is."""
+    """Return by label the unknown that each unnamed speaker is."""
     rows = (
         sa.select(speakers.c.label, unknown_speakers.c.unknown_id)
         .join(unknown_speakers, unknown_speakers.c.speaker_id == speakers.c.id)
@@ -233,7 +233,7 @@ def _voiceprints(rows: Sequence[Any], dimension: int) -> Voiceprints:
     )
 
 
-def _remembered(connection: sa.Connection, episode_id: int, embedder: str, dimension: int) -> UnknownVoices:
+def _known_before(connection: sa.Connection, episode_id: int, embedder: str, dimension: int) -> UnknownVoices:
     """All unknowns, as the episode is to be compared with them."""
     rows = _heard(connection, embedder, sa.true())
     show_by_episode = by_episode(connection)

@@ -56,7 +56,7 @@ class _Cut:
 
 
 def halves(model: bytes) -> Halves | None:
-    """The model cut where its pooling begins; None when it has no such place, or is not whole."""
+    """Cut the model where its pooling begins; None when it has no such place, or is not whole."""
     try:
         fields = list(_fields(model))
         (graph,) = (value for number, _, value in fields if number == MODEL_GRAPH)

@@ -305,7 +305,7 @@ def _reporter(before: int, total: int, progress: Progress | None) -> type[tqdm]:
 
 @contextmanager
 def _explained(name: str, source: Source) -> Iterator[None]:
-    """Turns what the hub's client raises into a ModelError that says what to do."""
+    """Turn what the hub's client raises into a ModelError that says what to do."""
     from huggingface_hub import get_token
     from huggingface_hub.errors import (
         EntryNotFoundError,

@@ -102,7 +102,7 @@ def learn(
     consent = _consent(name, consent, existing.consent if existing else ())
     name = existing.name if existing else name
     calibration = calibration_of(library)
-    voices = sorted(voices, key=lambda voice: -voice.seconds)
+    voices = sorted(voices, key=lambda voice: -voice.seconds)  # the first is believed where nothing is known yet
     every = [embedding for voice in voices for embedding in voice.embeddings]
     warnings = check_embeddings(every, name=name, voiceprints=library.voiceprints.all(), calibration=calibration)
     kept = library.voiceprints.of(name) if existing else ()

@@ -126,7 +126,7 @@ def rename(old: str, new: str, *, library: Library) -> tuple[Change, ...]:
 
 
 def ignore(unknown: str, ignored_as: str | None, *, library: Library) -> tuple[Change, ...]:
-    """Every label that changes when a remembered voice is to be ignored from now on ("ad"), or with None no more."""
+    """Ignore an unknown from now on ("ad"), or with None no more, and return every label that changes."""
     with changing(library) as changes:
         library.unknowns.ignore(unknown, ignored_as)
         match_again(library)

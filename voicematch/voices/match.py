@@ -68,7 +68,7 @@ def match(
     talk_seconds: Mapping[str, float] | None = None,
     ruled_out: Mapping[str, Collection[str]] | None = None,
 ) -> dict[str, Match]:
-    """The verdict on every speaker of one episode, by local label.
+    """Return the verdict on every speaker of one episode, by local label.
 
     embeddings : of each speaker with enough speech to embed
     accept, review : probabilities from which a name is given, or suggested; the calibration's own if None
@@ -90,7 +90,7 @@ def match_all(
     accept: float | None = None,
     review: float | None = None,
 ) -> Iterator[dict[str, Match]]:
-    """What `match` gives for each of many episodes, in a fraction of the time."""
+    """Yield what `match` gives for each of many episodes, in a fraction of the time."""
     accept = calibration.accept if accept is None else accept
     review = calibration.review if review is None else review
     waiting = iter(episodes)
@@ -152,7 +152,7 @@ def _fit(
 
 
 def normalised_scores(vectors: Array, voiceprints: Voiceprints, calibration: Calibration) -> Array:
-    """The scores that a calibration is for: `scores` in proportion to what is usual, where it has a cohort.
+    """Return the scores that a calibration is for: `scores` in proportion to what is usual, where it has a cohort.
 
     vectors : (num_speakers, dimension) array of unit rows
     returns : (num_speakers, num_profiles) array; in a large library, a profile that is near to none of these speakers

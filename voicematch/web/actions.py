@@ -189,7 +189,7 @@ UNDO_FIELDS = (Field("action", "the number that the action's answer gave"),)
 
 
 def perform(name: str, fields: Fields, *, library: Library, journal: Journal) -> views.Done:
-    """What one of the ACTIONS came to. Raises WrongFields and what the command of that name raises."""
+    """Do one of the ACTIONS, and return what it came to. Raises WrongFields, and what the command raises."""
     action = ACTIONS[name]
     checked = check(action.fields, fields)
     with library.recording(clips_of=action.clips_of(library, checked)) as recorded:
@@ -200,7 +200,7 @@ def perform(name: str, fields: Fields, *, library: Library, journal: Journal) ->
 
 
 def undo(fields: Fields, *, library: Library, journal: Journal) -> views.Done:
-    """What taking back an action came to.
+    """Take an action back, and return what that came to.
 
     Raises WrongFields, NothingThere when there is nothing to undo, ChangedSince when others have gone on from there.
     """
@@ -214,7 +214,7 @@ def undo(fields: Fields, *, library: Library, journal: Journal) -> views.Done:
 
 
 def check(wanted: Sequence[Field], given: Fields) -> dict[str, str]:
-    """The fields wanted, stripped of space. Raises WrongFields."""
+    """Return the fields wanted, stripped of space. Raises WrongFields."""
     for field in wanted:
         if not field.may_be_empty and not given.get(field.name, "").strip():
             raise WrongFields(f"{field.name} is missing: {field.about}")

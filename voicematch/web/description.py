@@ -37,7 +37,7 @@ SCHEMAS: dict[object, str] = {  # what those who use the description know some c
 
 @cache
 def describe() -> dict[str, Any]:
-    """The OpenAPI 3.1 document."""
+    """Return the OpenAPI 3.1 document."""
     schemas: dict[str, Any] = {"Error": _object({"error": {"type": "string"}})}
     paths: dict[str, Any] = {}
     for name, page in PAGES.items():

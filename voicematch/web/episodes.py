@@ -12,10 +12,10 @@ MOST_HITS = 1000  # counted; nobody reads further
 
 
 def episodes(reading: Reading, *, query: str = "", page: int = 1) -> views.EpisodesPage:
-    """The stored episodes, newest first, or those with the words of a query in their titles."""
+    """Return the stored episodes, newest first, or those with the words of a query in their titles."""
     limit, offset = reading.limits(page)
-    found, total = reading.library.listings.episodes(words=query, limit=limit, offset=offset)
-    return views.EpisodesPage(query, tuple(map(card, found)), reading.paging(page, total))
+    some, total = reading.library.listings.episodes(words=query, limit=limit, offset=offset)
+    return views.EpisodesPage(query, tuple(map(card, some)), reading.paging(page, total))
 
 
 def card(row: EpisodeSummary) -> views.EpisodeCard:
@@ -33,7 +33,7 @@ def card(row: EpisodeSummary) -> views.EpisodeCard:
 
 
 def episode(reading: Reading, key: str) -> views.EpisodePage:
-    """One episode. Raises NothingThere when there is none of that key."""
+    """Return one episode. Raises NothingThere when there is none of that key."""
     content = reading.library.listings.episode(key)
     summary = content.summary
     talk_seconds = sum(one.talk_seconds for one in content.speakers)
@@ -92,26 +92,26 @@ def _speaker(row: JudgedSpeaker, color: int, talk_seconds: float, *, public: boo
 
 
 def search(reading: Reading, *, query: str = "", speaker: str = "", since: str = "", page: int = 1) -> views.SearchPage:
-    """The lines that hold all words of a query, best first; what is wrong with the query is in ``error``."""
-    found: tuple[views.FoundLine, ...] = ()
+    """Find the lines that hold all words of a query, best first; what is wrong with the query is in ``error``."""
+    lines: tuple[views.FoundLine, ...] = ()
     total, error = 0, ""
     if query.strip():
         try:
             profile = reading.library.people.id(speaker) if speaker.strip() else None
-            found, total = hits(reading, query, profile=profile, since=since or None, page=page)
+            lines, total = hits(reading, query, profile=profile, since=since or None, page=page)
         except (ProfileNotFound, LibraryError) as refused:
             error = str(refused)
     names = reading.library.people.names() if reading.live else ()
-    return views.SearchPage(query, speaker, since, found, reading.paging(page, total), error, names)
+    return views.SearchPage(query, speaker, since, lines, reading.paging(page, total), error, names)
 
 
 def hits(
     reading: Reading, words: str, *, profile: int | None = None, since: str | None = None, page: int = 1
 ) -> tuple[tuple[views.FoundLine, ...], int]:
-    """(a page of the lines that hold the words, how many there are, counted up to MOST_HITS)."""
+    """Return (a page of the lines that hold the words, how many there are, counted up to MOST_HITS)."""
     limit, offset = reading.limits(page)
     search = reading.library.search
-    found = search.lines(words, profile=profile, since=since, limit=limit or MOST_HITS, offset=offset)
+    some = search.lines(words, profile=profile, since=since, limit=limit or MOST_HITS, offset=offset)
     shown = tuple(
         views.FoundLine(
             key=key_of(hit.audio_sha256),
@@ -126,6 +126,6 @@ def hits(
             after=hit.after,
             audio=reading.audio(hit.audio_sha256, hit.source),
         )
-        for hit in found
+        for hit in some
     )
     return shown, search.count(words, profile=profile, since=since, most=MOST_HITS)

@@ -23,7 +23,7 @@ REASONS = {  # describe.Suggestion.reason, as a sentence about the name
 
 
 def unknowns(reading: Reading, *, ignored: bool = False, page: int = 1) -> views.UnknownsPage:
-    """Voices without a name, those heard in most episodes first; or those that are to be ignored."""
+    """Return the unknowns, those heard in most episodes first; or those that are to be ignored."""
     limit, offset = reading.limits(page)
     some, total = reading.library.voices.unknowns(ignored=ignored, limit=limit, offset=offset)
     cards = tuple(_card(reading, describe(one)) for one in some)
@@ -31,7 +31,7 @@ def unknowns(reading: Reading, *, ignored: bool = False, page: int = 1) -> views
 
 
 def unknown(reading: Reading, name: str) -> views.UnknownPage:
-    """One voice without a name, with names that the text suggests. Raises NothingThere when it is heard nowhere."""
+    """Return one unknown, with names that the text suggests. Raises NothingThere when it is heard nowhere."""
     described = describe(reading.library.voices.unknown(name), library=reading.library)
     suggestions = tuple(replace(one, reason=REASONS.get(one.reason, one.reason)) for one in described.suggestions)
     return views.UnknownPage(_card(reading, described), suggestions, reading.library.people.names())
@@ -54,9 +54,9 @@ def _card(reading: Reading, voice: Described) -> views.UnknownCard:
 
 
 def review(reading: Reading, *, page: int = 1) -> views.ReviewPage:
-    """Matches that are neither sure nor out of the question, oldest episode first."""
+    """Return matches that are neither sure nor out of the question, oldest episode first."""
     limit, offset = reading.limits(page)
-    found, total = reading.library.voices.review(limit=limit or 1000, offset=offset)
+    some, total = reading.library.voices.review(limit=limit or 1000, offset=offset)
     cards = tuple(
         views.ReviewCard(
             key=key_of(one.audio_sha256),
@@ -71,7 +71,7 @@ def review(reading: Reading, *, page: int = 1) -> views.ReviewPage:
             voice=_excerpt(reading, one.voice),
             known=_excerpt(reading, one.known),
         )
-        for one in found
+        for one in some
         if one.speaker.profile is not None
     )
     return views.ReviewPage(cards, reading.paging(page, total), reading.library.people.names())
@@ -90,10 +90,10 @@ def _excerpt(reading: Reading, stretch: Stretch | None) -> views.EpisodeExcerpt 
 
 
 def backlog(reading: Reading, *, state: str = "", page: int = 1) -> views.BacklogPage:
-    """The jobs in one state, or all: what runs and what failed first."""
+    """Return the jobs in one state, or all: what runs and what failed first."""
     state = state if state in set(State) else ""
     limit, offset = reading.limits(page)
-    found, total = reading.library.jobs.listed(state=state, limit=limit or 1000, offset=offset)
+    some, total = reading.library.jobs.listed(state=state, limit=limit or 1000, offset=offset)
     jobs = tuple(
         views.JobCard(
             id=one.id,
@@ -107,7 +107,7 @@ def backlog(reading: Reading, *, state: str = "", page: int = 1) -> views.Backlo
             finished=one.finished,
             key=key_of(one.audio_sha256) if one.state is State.DONE and one.audio_sha256 is not None else None,
         )
-        for one in found
+        for one in some
     )
     counts = {str(name): num for name, num in reading.library.jobs.counts().items()}
     return views.BacklogPage(state, counts, jobs, reading.paging(page, total))

@@ -18,41 +18,41 @@ APPEARANCES_PER_PAGE = 10  # half as many as of other things, for they are long
 
 
 def speakers(reading: Reading, *, query: str = "", sort: str = "name", page: int = 1) -> views.SpeakersPage:
-    """Everybody with a profile; ``sort`` is "name", "talk" or "recent", and anything else is "name"."""
+    """Return everybody with a profile; ``sort`` is "name", "talk" or "recent", and anything else is "name"."""
     sort = sort if sort in ("talk", "recent") else "name"
     limit, offset = reading.limits(page)
-    found, total = reading.library.people.find(words=query, sort=sort, limit=limit, offset=offset)
-    return views.SpeakersPage(query, sort, tuple(map(card, found)), reading.paging(page, total))
+    some, total = reading.library.people.find(words=query, sort=sort, limit=limit, offset=offset)
+    return views.SpeakersPage(query, sort, tuple(map(card, some)), reading.paging(page, total))
 
 
-def card(found: Profile) -> views.SpeakerCard:
+def card(profile: Profile) -> views.SpeakerCard:
     return views.SpeakerCard(
-        id=found.id,
-        name=found.name,
-        initials=initials(found.name),
-        color=found.id % views.NUM_COLORS,
-        role=found.role,
-        num_episodes=found.num_episodes,
-        talk_seconds=found.talk_seconds,
-        num_voiceprints=found.num_voiceprints,
-        last_heard=found.last_heard,
+        id=profile.id,
+        name=profile.name,
+        initials=initials(profile.name),
+        color=profile.id % views.NUM_COLORS,
+        role=profile.role,
+        num_episodes=profile.num_episodes,
+        talk_seconds=profile.talk_seconds,
+        num_voiceprints=profile.num_voiceprints,
+        last_heard=profile.last_heard,
     )
 
 
 def speaker(reading: Reading, profile: int, *, query: str = "", page: int = 1) -> views.SpeakerPage:
-    """One person; with a query, the lines that hold its words in place of the chart and a page of appearances.
+    """Return one person; with a query, the lines that hold its words in place of the chart and appearances.
 
     Raises ProfileNotFound.
     """
     people = reading.library.people
-    found, heard = people.profile(profile), people.appearances(profile)
+    known, heard = people.profile(profile), people.appearances(profile)
     per_page = len(heard) or 1 if reading.per_page is None else APPEARANCES_PER_PAGE
     at = 1 if query else page
     shown = () if query else heard[::-1][(at - 1) * per_page : at * per_page]
     lines, num_lines = hits(reading, query, profile=profile, page=page) if query else (None, 0)
     return views.SpeakerPage(
-        person=card(found),
-        note=(found.note or "") if reading.live else "",
+        person=card(known),
+        note=(known.note or "") if reading.live else "",
         voice=_voice(people.origins(profile), public=not reading.live),
         chart=() if query else tuple(_point(one) for one in heard),
         appearances=_appearances(reading, profile, shown, most=NUM_PREVIEWED),
@@ -66,21 +66,21 @@ def speaker(reading: Reading, profile: int, *, query: str = "", page: int = 1) -
 
 
 def speaker_episode(reading: Reading, profile: int, key: str) -> views.SpeakerEpisodePage:
-    """Every line that a person says in one episode. Raises ProfileNotFound, NothingThere."""
-    found = reading.library.people.profile(profile)
+    """Return every line that a person says in one episode. Raises ProfileNotFound, NothingThere."""
+    known = reading.library.people.profile(profile)
     heard = reading.library.people.appearances(profile, key=key)
     if not heard:
-        raise NothingThere(f"{found.name} does not speak in this episode, as far as the library knows today")
-    return views.SpeakerEpisodePage(card(found), _appearances(reading, profile, heard, most=None)[0])
+        raise NothingThere(f"{known.name} does not speak in this episode, as far as the library knows today")
+    return views.SpeakerEpisodePage(card(known), _appearances(reading, profile, heard, most=None)[0])
 
 
 def speaker_episodes(reading: Reading, profile: int) -> Iterator[views.SpeakerEpisodePage]:
-    """`speaker_episode` of every episode of a person, oldest first."""
-    found = card(reading.library.people.profile(profile))
+    """Yield `speaker_episode` of every episode of a person, oldest first."""
+    shown = card(reading.library.people.profile(profile))
     heard = reading.library.people.appearances(profile)
     for first in range(0, len(heard), PER_PAGE):
         for appearance in _appearances(reading, profile, heard[first : first + PER_PAGE], most=None):
-            yield views.SpeakerEpisodePage(found, appearance)
+            yield views.SpeakerEpisodePage(shown, appearance)
 
 
 def _voice(origins: Sequence[VoiceprintOrigin], *, public: bool) -> views.VoiceProfile:

@@ -33,7 +33,7 @@ class Reading:
     schemes: set[str] = field(default_factory=set)
 
     def audio(self, sha256: str, source: str) -> str | None:
-        """Where an episode's sound is: its own address if it has one, else the app's, while the file is there."""
+        """Return where an episode's sound is: its own address if it has one, else the app's while the file is there."""
         if is_address(source):
             return self._feed_address(source)
         if self.live and Path(source).is_file():
@@ -54,7 +54,7 @@ class Reading:
         return source
 
     def limits(self, page: int) -> tuple[int | None, int]:
-        """(limit, offset) of a page of a list; a page too far shows nothing."""
+        """Return (limit, offset) of a page of a list; a page too far shows nothing."""
         if self.per_page is None:
             return None, 0
         return self.per_page, (max(page, 1) - 1) * self.per_page
@@ -70,7 +70,7 @@ def share(part: float, whole: float) -> float:
 
 
 def cut(text: str, marks: Sequence[tuple[int, int]]) -> tuple[tuple[str, bool], ...]:
-    """The text in pieces, each with whether it is marked.
+    """Cut the text in pieces, each with whether it is marked.
 
     >>> cut("on learning, again", [(3, 11)])
     (('on ', False), ('learning', True), (', again', False))
@@ -84,7 +84,7 @@ def cut(text: str, marks: Sequence[tuple[int, int]]) -> tuple[tuple[str, bool], 
 
 
 def initials(name: str) -> str:
-    """What stands in the place of a picture.
+    """Return what stands in the place of a picture.
 
     >>> initials("Ada Ash"), initials("ada"), initials("<b>")
     ('AA', 'A', 'B')

@@ -36,7 +36,7 @@ class Written:
 
 
 def write_site(library: Library, out: Path, *, force: bool = False, progress: Progress | None = None) -> Written:
-    """Writes the site, or what has changed of it.
+    """Write the site, or what has changed of it.
 
     force : write into a folder that holds files which are not an earlier site
 
@@ -60,8 +60,8 @@ def write_site(library: Library, out: Path, *, force: bool = False, progress: Pr
         folder.page("speaker", people.speaker(_reading(library, ""), one.id), id=one.id)
         for appearance in people.speaker_episodes(_reading(library, ""), one.id):
             folder.page("speaker_episode", appearance, id=one.id, key=appearance.appearance.key)
-    for shard, found in words.shards():
-        folder.json(f"words/{shard}.json", found)
+    for shard, places in words.shards():
+        folder.json(f"words/{shard}.json", places)
     folder.json("index.json", {"speakers": [_speaker_entry(one) for one in people_cards], "episodes": index})
     everything = views.Paging(1, 1, len(episode_cards), max(len(episode_cards), 1))
     folder.page("episodes", views.EpisodesPage("", episode_cards, everything))
@@ -79,9 +79,9 @@ def _reading(library: Library, place: str) -> Reading:
 def _all_episodes(library: Library) -> Iterator[views.EpisodeCard]:
     """Some at a time, for a database takes a bounded number of values in one question."""
     at = 0
-    while found := library.listings.episodes(limit=EPISODES_AT_ONCE, offset=at)[0]:
-        yield from map(episodes.card, found)
-        at += len(found)
+    while some := library.listings.episodes(limit=EPISODES_AT_ONCE, offset=at)[0]:
+        yield from map(episodes.card, some)
+        at += len(some)
 
 
 def _tell(progress: Progress | None, step: str, done: int, total: int) -> None:
@@ -125,21 +125,21 @@ class Words:
                 self._places.setdefault(word, array("I")).extend((episode, number))
 
     def shards(self) -> Iterator[tuple[str, dict[str, dict[str, list[int]]]]]:
-        """(name, {word: {episode: lines}}) of words that begin alike, so that a search loads only a few."""
+        """Yield (name, {word: {episode: lines}}) of words that begin alike, so that a search loads only a few."""
         by_shard: dict[str, list[str]] = {}
         for word in sorted(self._places):
             by_shard.setdefault(shard_of(word), []).append(word)
         for shard, words in by_shard.items():
-            found: dict[str, dict[str, list[int]]] = {}
+            places_by_word: dict[str, dict[str, list[int]]] = {}
             for word in words:
                 places = self._places[word]
                 for episode, line in zip(places[::2], places[1::2], strict=True):
-                    found.setdefault(word, {}).setdefault(str(episode), []).append(line)
-            yield shard, found
+                    places_by_word.setdefault(word, {}).setdefault(str(episode), []).append(line)
+            yield shard, places_by_word
 
 
 def fold(text: str) -> str:
-    """What is compared: no upper case, no accents.
+    """Return what is compared: no upper case, no accents.
 
     >>> fold("Naïvely, ÉCOLE")
     'naively, ecole'
@@ -191,7 +191,7 @@ class Folder:
                 self._put(addresses.file("static", path=place), path.read_bytes())
 
     def finish(self) -> Written:
-        """Removes what has no place any more, of what an earlier time wrote and nobody changed."""
+        """Remove what has no place any more, of what an earlier time wrote and nobody changed."""
         num_removed = 0
         for place, digest in (self._before or {}).items():
             path = self._out / place
@@ -221,10 +221,10 @@ def _listed(path: Path) -> dict[str, str] | None:
     if not path.is_file():
         return None
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        listed = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         return {}
-    files = found.items() if isinstance(found, dict) else ()
+    files = listed.items() if isinstance(listed, dict) else ()
     return {
         place: digest
         for place, digest in files

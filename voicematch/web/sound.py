@@ -20,7 +20,7 @@ TYPES = {".m4a": "audio/mp4", ".m4b": "audio/mp4", ".opus": "audio/ogg", ".flac"
 
 
 def original(source: str) -> Response:
-    """The file, or the range of it that was asked for, as it is. Raises AudioError when it is gone.
+    """Return the file, or the range of it that was asked for, as it is. Raises AudioError when it is gone.
 
     source : as the library has it; never what a request says
     """
@@ -40,7 +40,7 @@ def media_type(path: Path) -> str:
 
 
 def clip(library: Library, unknown: str) -> bytes:
-    """The clearest seconds of a remembered voice as a WAV file. Raises NothingThere, AudioError."""
+    """Return the clearest seconds of an unknown as a WAV file. Raises NothingThere, AudioError."""
     try:
         return to_wav(clearest_clip(unknown, library=library).samples)
     except AudioError as error:

@@ -158,12 +158,12 @@ class Listings:
 
 
 def key_of(sha256: str) -> str:
-    """What an episode is called in an address."""
+    """Return what an episode is called in an address."""
     return sha256[:KEY_DIGITS]
 
 
 def people_of(connection: sa.Connection, episode_ids: Collection[int]) -> dict[int, tuple[Named, ...]]:
-    """By episode id, at least of these, who was accepted there, most talk first."""
+    """Return by episode id, at least of these, who was accepted there, most talk first."""
     rows = connection.execute(
         sa.select(speakers.c.episode_id, profiles.c.id, profiles.c.name)
         .join(profiles, profiles.c.id == speakers.c.profile_id)

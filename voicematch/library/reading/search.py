@@ -107,15 +107,15 @@ def terms(words: str) -> list[tuple[str, bool]]:
     >>> terms('continual "reward model" contin*')
     [('continual', False), ('reward model', False), ('contin', True)]
     """
-    found = []
+    asked = []
     for phrase, star, word in TERM.findall(words):
         text, prefix = (phrase, bool(star)) if not word else (word.rstrip("*"), word.endswith("*"))
         text = " ".join(text.replace('"', " ").replace("\x00", " ").split())
         if any(character.isalnum() for character in text):
-            found.append((text, prefix))
-    if not found:
+            asked.append((text, prefix))
+    if not asked:
         raise LibraryError(f"{words!r}: no word to search for")
-    return found
+    return asked
 
 
 def _holding(asked: _Asked, columns: sa.Select[Any], needs_speakers: bool, since: str | None) -> sa.Select[Any]:

@@ -122,10 +122,10 @@ class Voices:
         """Return the voice without a name that is called U-0001. Raises NothingThere when it is heard nowhere."""
         number = number_of(name)
         with self._database.read() as connection:
-            found = _unknowns(connection, [number]) if number is not None else ()
-        if not found:
+            unknowns = _unknowns(connection, [number]) if number is not None else ()
+        if not unknowns:
             raise NothingThere(f"no unknown voice {name!r}; it was named, or its episodes were removed")
-        return found[0]
+        return unknowns[0]
 
     def num_episodes(self) -> dict[str, int]:
         """Count the episodes that each voice without a name is heard in."""
