@@ -18,7 +18,7 @@ def declared(package: Distribution) -> str:
     """The licence as the package's metadata has it."""
     metadata = package.metadata
     names = [line.rpartition(" :: ")[2] for line in metadata.get_all("Classifier", []) if line.startswith("License ::")]
-    expression, free = (metadata[key] if key in metadata else "" for key in ("License-Expression", "License"))
+    expression, free = (str(metadata.json.get(key, "")) for key in ("license_expression", "license"))
     return expression or ", ".join(names) or free.strip().partition("\n")[0] or "not declared"
 
 
