@@ -17,12 +17,13 @@ from itertools import groupby
 from pathlib import Path
 
 from . import formats
-from .errors import OutputExists, VoicematchError, shown
+from .errors import LibraryError, OutputExists, VoicematchError, shown
 from .library import Library, Output, partial
 from .library.outputs import changed
 from .types import LabelledEpisode
 
 FIELDS = ("show", "date", "year", "title", "season", "episode", "name")
+TRIES = 5  # to be the last who writes a file
 LONGEST_NAME = 120  # bytes of UTF-8 of one field; file systems take 255 for a name with everything in it
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # what Windows keeps for devices
 
@@ -32,21 +33,39 @@ log = logging.getLogger(__name__)
 def write(library: Library, episode: LabelledEpisode, files: Sequence[tuple[Path, str]]) -> None:
     """Write an episode to files, which follow its names from then on if the episode is stored.
 
+    A stored one is written with the names of this moment. Where another process changes them meanwhile, or writes the
+    same file, it is written again, so that nobody's older names are the last to arrive.
+
     files : (path, format) of each
 
     Raises VoicematchError when one cannot be written; the next command then tries again.
     """
-    texts = [(path, form, text_of(episode, form)) for path, form in files]
-    expected = [(path.absolute(), form, _digest(text.encode()), _digest_at(path)) for path, form, text in texts]
     written_as = (episode.source, episode.title, episode.show)
-    mark = library.outputs.expect(episode.audio_sha256, expected, written_as)
-    written: list[Path] = []
+    for _ in range(TRIES):
+        with library.together():
+            now = _as_stored(library, episode)
+            texts = [(path, form, text_of(now, form)) for path, form in files]
+            expected = [(path.absolute(), form, _digest(text.encode()), _digest_at(path)) for path, form, text in texts]
+            mark = library.outputs.expect(episode.audio_sha256, expected, written_as)
+        written: list[Path] = []
+        try:
+            for path, _, text in texts:
+                write_atomically(path, text)
+                written.append(path.absolute())
+        finally:
+            is_last = library.outputs.written(written, mark)
+        if is_last:
+            return
+    library.outputs.mark([episode.audio_sha256])  # the next command has more peace
+
+
+def _as_stored(library: Library, episode: LabelledEpisode) -> LabelledEpisode:
+    """Return the episode with its names of this moment, under the name it is given here."""
     try:
-        for path, _, text in texts:
-            write_atomically(path, text)
-            written.append(path.absolute())
-    finally:
-        library.outputs.written(written, mark)
+        stored = library.episodes.get(episode.audio_sha256)
+        return replace(stored, source=episode.source, title=episode.title, show=episode.show)
+    except LibraryError:
+        return episode
 
 
 def text_of(episode: LabelledEpisode, form: str) -> str:
@@ -109,6 +128,9 @@ def _is_to_be_written(library: Library, output: Output) -> bool:
     if digest is not None:
         if output.is_ours(digest):
             return True
+        known = library.outputs.at([output.path]).get(output.path)
+        if known is None or known.stale is None or known.is_ours(digest):  # another process has just written it
+            return known is not None and known.stale is not None
         log.warning("%s was changed since it was written; it still shows the names of before", output.path)
         library.outputs.left_alone(output)
     elif output.path.exists():

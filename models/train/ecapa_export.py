@@ -6,6 +6,8 @@ python models/train/ecapa_export.py run/average.pt models/ecapa-name-int8.onnx -
 
 from __future__ import annotations
 
+import voicematch  # noqa: F401  # isort: skip  # before onnxruntime, which it keeps from reporting
+
 import argparse
 import hashlib
 import tempfile

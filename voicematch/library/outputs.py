@@ -99,11 +99,17 @@ class Outputs:
                 connection.execute(outputs.insert().values(episode_id=episode, **values))
         return mark
 
-    def written(self, paths: Collection[Path], mark: str) -> None:
-        """Record that these files say what they should, unless that has changed again since they were marked."""
-        own = outputs.c.path.in_([str(path) for path in paths]) & (outputs.c.stale == mark)
+    def written(self, paths: Collection[Path], mark: str) -> bool:
+        """Record that these files say what they should, and say whether that is so.
+
+        It is not for one that somebody has marked since: what it should say has changed, or it was written by others.
+        """
+        these = outputs.c.path.in_([str(path) for path in paths])
+        settled = {"stale": None, "digest_before": outputs.c.digest}
         with self._database.write() as connection:
-            connection.execute(outputs.update().where(own).values(stale=None, digest_before=outputs.c.digest))
+            num_known = connection.scalar(sa.select(sa.func.count()).select_from(outputs).where(these)) or 0
+            own = these & (outputs.c.stale == mark)
+            return connection.execute(outputs.update().where(own).values(settled)).rowcount == num_known
 
     def left_alone(self, output: Output) -> None:
         """Record that a stale file is to stay as it is: it is gone, or somebody's own."""
