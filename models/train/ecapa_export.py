@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from augment import Array
 from ecapa import NUM_BINS, Ecapa
 from ecapa_corpus import centred, open_bank
 from onnxruntime import quantization
+from torch import nn
 
 from voicematch.features import log_mel
 
@@ -35,17 +37,21 @@ def main() -> None:
     arguments = parser.parse_args()
     net = Ecapa(arguments.channels)
     net.load_state_dict(averaged(arguments.state))
-    net.eval()
-    if arguments.int8:
+    write(net.eval(), arguments.onnx, arguments.int8)
+
+
+def write(net: nn.Module, path: Path, cache: Path | None) -> None:
+    """The network as ONNX, in int8 where there is a cache of speech to calibrate with, and a line on how near it is."""
+    if cache:
         with tempfile.TemporaryDirectory() as folder:
             plain = Path(folder) / "plain.onnx"
             export(net, plain)
-            quantise(plain, arguments.onnx, arguments.int8)
+            quantise(plain, path, cache)
     else:
-        export(net, arguments.onnx)
+        export(net, path)
     print(f"{sum(parameter.numel() for parameter in net.parameters())} parameters")
-    print(f"{likeness(net, arguments.onnx):.6f} least cosine to the network, {arguments.onnx.stat().st_size} bytes")
-    print(f"sha256 {hashlib.sha256(arguments.onnx.read_bytes()).hexdigest()}")
+    print(f"{likeness(net, path):.6f} least cosine to the network, {path.stat().st_size} bytes")
+    print(f"sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}")
 
 
 def averaged(paths: list[Path]) -> dict[str, torch.Tensor]:
@@ -57,18 +63,20 @@ def averaged(paths: list[Path]) -> dict[str, torch.Tensor]:
     }
 
 
-def export(net: Ecapa, path: Path) -> None:
+def export(net: nn.Module, path: Path) -> None:
     names = {"features": {0: "batch", 1: "frames"}, "embedding": {0: "batch"}}
-    torch.onnx.export(
-        net,
-        (torch.zeros(2, 150, NUM_BINS),),
-        str(path),
-        input_names=["features"],
-        output_names=["embedding"],
-        dynamic_axes=names,
-        opset_version=17,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the tracing exporter is the older of two; the other needs more packages
+        torch.onnx.export(
+            net,
+            (torch.zeros(2, 150, NUM_BINS),),
+            str(path),
+            input_names=["features"],
+            output_names=["embedding"],
+            dynamic_axes=names,
+            opset_version=17,
+            dynamo=False,
+        )
 
 
 class CalibrationCrops(quantization.CalibrationDataReader):  # type: ignore[misc]
@@ -114,7 +122,7 @@ def quantise(plain: Path, path: Path, cache: Path) -> None:
 
 
 @torch.no_grad()
-def likeness(net: Ecapa, path: Path) -> float:
+def likeness(net: nn.Module, path: Path) -> float:
     """The least cosine between the network's vectors and the file's, over lengths and batches."""
     session = onnxruntime.InferenceSession(str(path))
     torch.manual_seed(0)
