@@ -21,6 +21,7 @@ from torch.nn import functional
 NUM_BINS = 80
 DIMENSION = 192
 LAYERS, DILATIONS, GROWTH, WIDTH = (12, 24, 16), (1, 2, 2), 32, 128
+CALIBRATION_CROPS = 100  # of 256, a few outliers widen the ranges: mean cosine to float32 0.977 for 0.984
 SEGMENT = 100  # frames of 20 ms whose mean a mask sees, beside the mean of all
 
 
@@ -78,13 +79,22 @@ class Masked(nn.Module):
         self.linear1 = nn.Conv1d(inputs, inputs // 2, 1)
         self.linear2 = nn.Conv1d(inputs // 2, outputs, 1)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        segments = functional.avg_pool1d(frames, SEGMENT, SEGMENT, ceil_mode=True)
-        context = frames.mean(dim=2, keepdim=True) + segments
-        # The mask is the same in all frames of a segment, so it is computed once in each.
-        mask = torch.sigmoid(self.linear2(functional.relu(self.linear1(context))))
-        spread = mask.unsqueeze(3).expand(-1, -1, -1, SEGMENT).flatten(2)[:, :, : frames.shape[2]]
-        return self.linear_local(frames) * spread
+    def forward(self, frames: Tensor, means: Tensor, belongs: Tensor) -> Tensor:
+        mask = torch.sigmoid(self.linear2(functional.relu(self.linear1(frames @ means))))
+        return self.linear_local(frames) * (mask @ belongs)
+
+
+def segments(num_frames: Tensor | int) -> tuple[Tensor, Tensor]:
+    """What a mask needs of the segments of so many frames, as matrices, so that all layers share them.
+
+    means : (num_frames, num_segments); frames times it are the mean of each segment plus the mean of all
+    belongs : (num_segments, num_frames); 1 where a frame is in a segment
+    """
+    frame = torch.arange(num_frames)
+    number = torch.div(frame, SEGMENT, rounding_mode="floor")
+    belongs = (torch.arange(num_frames)[::SEGMENT, None] == number * SEGMENT).float()
+    counts = belongs.sum(dim=1)
+    return (belongs / counts[:, None]).T + 1 / counts.sum(), belongs
 
 
 class Dense(nn.Module):
@@ -97,8 +107,8 @@ class Dense(nn.Module):
         self.nonlinear2 = rectified(WIDTH)
         self.cam_layer = Masked(WIDTH, GROWTH, dilation)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        added = self.cam_layer(self.nonlinear2(self.linear1(self.nonlinear1(frames))))
+    def forward(self, frames: Tensor, means: Tensor, belongs: Tensor) -> Tensor:
+        added = self.cam_layer(self.nonlinear2(self.linear1(self.nonlinear1(frames))), means, belongs)
         return torch.cat([frames, added], dim=1)
 
 
@@ -132,19 +142,30 @@ class Campplus(nn.Module):
         return self.pool(self.hear(features))
 
     def hear(self, features: Tensor) -> Tensor:
-        """(batch, frames, 80) features to (batch, 512, (frames + 1) // 2), one every 20 ms: all before the pooling."""
-        frames = self.head(features.transpose(1, 2))
-        for name, step in self.xvector.named_children():
-            if name != "dense":
-                frames = step(frames)
-        return frames
+        """(batch, frames, 80) features to (batch, 512, frames): all before the pooling.
+
+        The network's frames come every 20 ms; each is given twice, so that there is one to every row of features.
+        """
+        frames = self.xvector.tdnn(self.head(features.transpose(1, 2)))
+        means, belongs = segments(frames.shape[2])
+        for number in range(1, len(LAYERS) + 1):
+            for layer in self.xvector.get_submodule(f"block{number}"):
+                frames = layer(frames, means, belongs)
+            frames = self.xvector.get_submodule(f"transit{number}")(frames)
+        frames = self.xvector.out_nonlinear(frames)
+        return frames.unsqueeze(3).expand(-1, -1, -1, 2).flatten(2)[:, :, : features.shape[1]]
 
     def pool(self, heard: Tensor) -> Tensor:
-        """Mean and deviation of the frames, and the vector made of them; two frames at the least."""
-        mean = heard.mean(dim=2, keepdim=True)
-        share = heard.shape[2] / (heard.shape[2] - 1)
-        deviation = ((heard - mean).square().mean(dim=2, keepdim=True) * share).sqrt()
-        vectors: Tensor = self.xvector.dense(torch.cat([mean, deviation], dim=1)).squeeze(2)
+        """Mean and deviation of the frames, and the vector made of them.
+
+        Written as attentive pooling whose weights are all alike, so that the product cuts the network there as it
+        does an ECAPA-TDNN. The makers' deviation is that of a sample: larger, in 1.5 s by 0.7 %.
+        """
+        shares = torch.softmax(heard * 0, dim=2)
+        mean = (shares * heard).sum(dim=2, keepdim=True)
+        variance = (shares * (heard - mean).square()).sum(dim=2, keepdim=True)
+        statistics = torch.cat([mean, variance.clamp(1e-6).sqrt()], dim=1)
+        vectors: Tensor = self.xvector.dense(statistics).squeeze(2)
         return vectors
 
 
@@ -160,7 +181,7 @@ def main() -> None:
     parser.add_argument("onnx", type=Path)
     parser.add_argument("--int8", type=Path, metavar="CACHE", help="quantise, calibrated with the speech in this cache")
     arguments = parser.parse_args()
-    write(read(arguments.checkpoint), arguments.onnx, arguments.int8)
+    write(read(arguments.checkpoint), arguments.onnx, arguments.int8, CALIBRATION_CROPS)
 
 
 if __name__ == "__main__":

@@ -40,13 +40,16 @@ def main() -> None:
     write(net.eval(), arguments.onnx, arguments.int8)
 
 
-def write(net: nn.Module, path: Path, cache: Path | None) -> None:
-    """The network as ONNX, in int8 where there is a cache of speech to calibrate with, and a line on how near it is."""
+def write(net: nn.Module, path: Path, cache: Path | None, num_crops: int = CALIBRATION_CROPS) -> None:
+    """The network as ONNX, in int8 where there is a cache of speech to calibrate with, and lines on how near it is.
+
+    num_crops : to calibrate with
+    """
     if cache:
         with tempfile.TemporaryDirectory() as folder:
             plain = Path(folder) / "plain.onnx"
             export(net, plain)
-            quantise(plain, path, cache)
+            quantise(plain, path, cache, num_crops)
     else:
         export(net, path)
     print(f"{sum(parameter.numel() for parameter in net.parameters())} parameters")
@@ -82,13 +85,13 @@ def export(net: nn.Module, path: Path) -> None:
 class CalibrationCrops(quantization.CalibrationDataReader):  # type: ignore[misc]
     """Crops of the training speech, one at a time, as ONNX Runtime's calibration wants them."""
 
-    def __init__(self, cache: Path) -> None:
-        self.crops = self._crops(cache)
+    def __init__(self, cache: Path, num_crops: int) -> None:
+        self.crops = self._crops(cache, num_crops)
 
     @staticmethod
-    def _crops(cache: Path) -> Iterator[dict[str, Array]]:
+    def _crops(cache: Path, num_crops: int) -> Iterator[dict[str, Array]]:
         bank, random = open_bank("train", cache), np.random.default_rng(0)
-        for clip in random.choice(len(bank), CALIBRATION_CROPS, replace=False):
+        for clip in random.choice(len(bank), num_crops, replace=False):
             crop = bank.crop(int(clip), CALIBRATION_SAMPLES, random)
             yield {"features": centred(log_mel(crop))[None]}
 
@@ -96,7 +99,7 @@ class CalibrationCrops(quantization.CalibrationDataReader):  # type: ignore[misc
         return next(self.crops, None)
 
 
-def quantise(plain: Path, path: Path, cache: Path) -> None:
+def quantise(plain: Path, path: Path, cache: Path, num_crops: int) -> None:
     """Static int8, weights per channel; the attention's softmax, the statistics and both ends stay in float.
 
     The first convolution hears the features and the last one makes the vector: in float they halve what quantising
@@ -109,7 +112,7 @@ def quantise(plain: Path, path: Path, cache: Path) -> None:
     quantization.quantize_static(
         str(prepared),
         str(path),
-        CalibrationCrops(cache),
+        CalibrationCrops(cache, num_crops),
         quant_format=quantization.QuantFormat.QDQ,
         per_channel=True,
         activation_type=quantization.QuantType.QUInt8,
