@@ -20,8 +20,8 @@ from ecapa_corpus import Speech, centred, open_speech, speaker_numbers
 from manner import Manner, spoken
 from scipy import fft
 
-from voicematch.features import log_mel
-from voicematch.score import unit
+from voicematch.engines.features import log_mel
+from voicematch.voices.score import unit
 
 SECONDS = 5
 Network = Callable[[Array], Array]

@@ -30,7 +30,7 @@ from ecapa_teach import LONGEST, heard, steadied  # noqa: E402
 from ecapa_train import spans_heard  # noqa: E402
 from manner import CEILING, FLOOR, Manner, burst, emphasised, melodic, paced, spoken  # noqa: E402
 
-from voicematch.features import log_mel  # noqa: E402
+from voicematch.engines.features import log_mel  # noqa: E402
 from voicematch.types import Array  # noqa: E402
 
 
