@@ -315,8 +315,9 @@ def test_a_wrong_voiceprint_is_taken_out(library: Library) -> None:
     hear(library, 1, ADA, MAYA)
     naming.name(sha(1), "SPEAKER_00", "Ada", library=library, consent="public")
     wrong = Embedding(MAYA, 30.0, 0.0, 30.0)
-    source = {"embedder": EMBEDDER, "consent": "public", "source": "wrong.wav", "audio_sha256": "ee" * 32}
-    library.voiceprints.add("Ada", [wrong], **source)
+    library.voiceprints.add(
+        "Ada", [wrong], embedder=EMBEDDER, consent="public", source="wrong.wav", audio_sha256="ee" * 32
+    )
     naming.relabel(library=library)
     number = next(row.id for row in library.voiceprints.rows("Ada") if row.source == "wrong.wav")
     naming.remove_voiceprints("Ada", [number], library=library)

@@ -89,6 +89,11 @@ class Outputs:
             click.echo(f"wrote {path}", err=True)
 
 
+def called(title: str, source: str) -> str:
+    """What to call an episode in a list: its title, else its file's name or its address."""
+    return title or (source if "://" in source else Path(source).name)
+
+
 def print_episode_json(episode: LabelledEpisode) -> None:
     """The episode's JSON on one line, so that several episodes are JSON Lines."""
     from ..formats import FORMATS
