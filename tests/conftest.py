@@ -22,6 +22,12 @@ SHARED = Path(os.environ.get("VOICEMATCH_SHARED", Path(__file__).parent.parent.p
 NEEDS_TORCH = "needs the extra: pip install '.[torch]'"
 
 
+@pytest.fixture(autouse=True)
+def _data_of_nobody(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep tests away from the library and the models of whoever runs them."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.getbasetemp() / "data"))
+
+
 @pytest.fixture
 def postgresql() -> Iterator[str]:
     """The URL of an empty library on PostgreSQL."""

@@ -1,8 +1,9 @@
-"""The architecture, read from the imports: rooms in layers, arrows that point down, and no circle anywhere."""
+"""The architecture, read from the code: rooms in layers, imports that point down without a circle, one class a name."""
 
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,13 @@ def test_imports_point_down(module: str) -> None:
 @pytest.mark.parametrize("room", sorted(LAYER_BY_ROOM))
 def test_no_circle_within_a_room(room: str) -> None:
     assert not within({module for module in MODULES if module != "voicematch" and room_of(module) == room})
+
+
+def test_no_two_classes_have_one_name() -> None:
+    trees = (ast.walk(ast.parse(path.read_text(encoding="utf-8"))) for path in MODULES.values())
+    named = Counter(node.name for tree in trees for node in tree if isinstance(node, ast.ClassDef))
+    assert "Library" in named
+    assert [name for name, num in named.items() if num > 1] == []
 
 
 def test_the_reader_of_imports_sees_all_kinds() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -55,6 +56,12 @@ def test_a_file_is_whole(tmp_path: Path) -> None:
     write_atomically(tmp_path / "new" / "a.srt", "three\n")
     assert (tmp_path / "new" / "a.srt").read_bytes() == b"three\n"
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.srt"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes")
+def test_a_private_file_is_its_users_alone(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "ada.json", "{}", private=True)
+    assert (tmp_path / "ada.json").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:

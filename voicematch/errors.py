@@ -17,6 +17,44 @@ VoicematchError
 
 from __future__ import annotations
 
+import re
+
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*://)(?:[^/?#\s]*@)?([^?#\s]*)(\?[^#\s]*)?(#\S*)?", re.IGNORECASE)
+_IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]*://\S+?(?=[:;,.)\]'\"]*(?:\s|$))", re.IGNORECASE)
+_VALUE = re.compile(r"(?<==)[^&;]*")
+_NUMBER = re.compile(r"\d{1,8}")  # of an episode, a page, a size; a key is longer or has letters in it
+
+
+def shown(source: object) -> str:
+    """A source as anybody may see it: an address without its password, nor what may be a key in its query.
+
+    What is no address stays as it is. A key in the path of an address cannot be told from the rest of the path.
+
+    >>> shown("https://ada:secret@example.org/feed?auth=s3cr3t&episode=12"), shown("a=b/talk.mp3")
+    ('https://example.org/feed?auth=…&episode=12', 'a=b/talk.mp3')
+    """
+    found = _ADDRESS.fullmatch(str(source))
+    return str(source) if found is None else _plain(found)
+
+
+def redacted(text: str) -> str:
+    """A line of text with every address in it as `shown` has it.
+
+    >>> redacted("https://x.org/?key=abc: no such file")
+    'https://x.org/?key=…: no such file'
+    """
+    return _IN_TEXT.sub(lambda found: shown(found[0]), text)
+
+
+def _plain(address: re.Match[str]) -> str:
+    scheme, path, query, fragment = address.groups(default="")
+    if "=" not in query:
+        query = query if _NUMBER.fullmatch(query[1:]) else query[:1] + "…" * (len(query) > 1)
+    parts = [
+        _VALUE.sub(lambda value: value[0] if _NUMBER.fullmatch(value[0]) else "…", part) for part in (query, fragment)
+    ]
+    return scheme + path + "".join(parts)
+
 
 class VoicematchError(Exception):
     """Root of the tree. ``str(error)`` is one line, fit to show."""
@@ -26,7 +64,7 @@ class AudioError(VoicematchError):
     """The sound cannot be had: no such file, no audio stream, nothing decodable, nobody speaks."""
 
     def __init__(self, source: object, reason: str) -> None:
-        super().__init__(f"{source}: {reason}")
+        super().__init__(f"{shown(source)}: {reason}")
 
 
 class ModelError(VoicematchError):
@@ -41,7 +79,7 @@ class FormatError(VoicematchError):
     """
 
     def __init__(self, source: object, reason: str, line: int | None = None) -> None:
-        where = f"{source}:{line}" if line is not None else f"{source}"
+        where = f"{shown(source)}:{line}" if line is not None else shown(source)
         super().__init__(f"{where}: {reason}")
         self.line = line
         self.reason = reason

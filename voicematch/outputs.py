@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import re
 import string
 import unicodedata
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 from . import formats
-from .errors import OutputExists, VoicematchError
-from .library import Library, Output
+from .errors import OutputExists, VoicematchError, shown
+from .library import Library, Output, partial
+from .library.outputs import changed
 from .types import LabelledEpisode
 
 FIELDS = ("show", "date", "year", "title", "season", "episode", "name")
@@ -33,13 +34,23 @@ def write(library: Library, episode: LabelledEpisode, files: Sequence[tuple[Path
 
     files : (path, format) of each
 
-    Raises VoicematchError when one cannot be written.
+    Raises VoicematchError when one cannot be written; the next command then tries again.
     """
-    texts = [(path, form, formats.FORMATS[form](episode)) for path, form in files]
+    texts = [(path, form, text_of(episode, form)) for path, form in files]
     expected = [(path.absolute(), form, _digest(text.encode()), _digest_at(path)) for path, form, text in texts]
-    library.outputs.expect(episode.audio_sha256, expected, (episode.source, episode.title, episode.show))
-    for path, _, text in texts:
-        write_atomically(path, text)
+    mark = library.outputs.expect(episode.audio_sha256, expected, (episode.source, episode.title, episode.show))
+    written: list[Path] = []
+    try:
+        for path, _, text in texts:
+            write_atomically(path, text)
+            written.append(path.absolute())
+    finally:
+        library.outputs.written(written, mark)
+
+
+def text_of(episode: LabelledEpisode, form: str) -> str:
+    """An episode in a format. A password or key in its address stays in the library."""
+    return formats.FORMATS[form](replace(episode, source=shown(episode.source)))
 
 
 def refuse_changed(library: Library, paths: Sequence[Path]) -> None:
@@ -50,37 +61,80 @@ def refuse_changed(library: Library, paths: Sequence[Path]) -> None:
             raise OutputExists(f"{path} was changed since voicematch wrote it; --force overwrites it")
 
 
-def rewrite(library: Library, audio_sha256s: Sequence[str]) -> tuple[Path, ...]:
-    """The files written again, with the names of today, of those that were written for these episodes.
+@contextmanager
+def following(library: Library) -> Iterator[None]:
+    """One transaction. The files of episodes that it changes are noted in it, and written when it is over.
 
-    A file that is gone stays gone, and is forgotten; one that was changed since, or cannot be written, is left. The log
-    says so of each, and the others follow.
+    Whatever gives or takes a name runs in here. A process that is killed after the transaction has left a list of the
+    files, and the next command writes them (`finish`).
     """
-    written = []
-    for sha256 in dict.fromkeys(audio_sha256s):
-        files = [output for output in library.outputs.of(sha256) if output.format in formats.FORMATS]
-        stale: list[Output] = []
-        for output in files:
-            digest = _digest_at(output.path)
-            if digest is not None and output.is_ours(digest):
-                stale.append(output)
-            elif output.path.exists():
-                why = "was changed since it was written" if digest is not None else "cannot be read"
-                log.warning("%s %s; it still shows the names of before", output.path, why)
-            else:
-                log.warning("%s is gone; if it was moved, the file still shows the names of before", output.path)
-                library.outputs.forget(output.path)
-        episode = library.episodes.get(sha256) if stale else None
-        for output in stale:
-            assert episode is not None
-            source, title, show = output.written_as or (episode.source, episode.title, episode.show)
-            try:
-                write(library, replace(episode, source=source, title=title, show=show), [(output.path, output.format)])
-            except VoicematchError as error:
-                log.warning("%s; it still shows the names of before", error)
-            else:
-                written.append(output.path)
-    return tuple(written)
+    with library.together():
+        before = library.outputs.sayings()
+        yield
+        library.outputs.mark(changed(before, library.outputs.sayings()))
+    finish(library)
+
+
+def finish(library: Library) -> tuple[Path, ...]:
+    """The files written that were still to be written, with the names of today. Within a transaction, none: later.
+
+    A file that is gone stays gone, and one that was changed since stays as it is, and is reported in the log. One that
+    cannot be written stays on the list, and the others follow.
+    """
+    if library.is_together:
+        return ()
+    done: list[Path] = []
+    for sha256, of_episode in groupby(library.outputs.stale(), key=lambda output: output.audio_sha256):
+        episode: LabelledEpisode | None = None
+        for output in of_episode:
+            if _is_to_be_written(library, output):
+                episode = episode or library.episodes.get(sha256)
+                try:
+                    write(library, _as_written(episode, output), [(output.path, output.format)])
+                except VoicematchError as error:
+                    log.warning("%s; it still shows the names of before, and the next command tries again", error)
+                else:
+                    done.append(output.path)
+    return tuple(done)
+
+
+def _is_to_be_written(library: Library, output: Output) -> bool:
+    digest = _digest_at(output.path)
+    if output.format not in formats.FORMATS:
+        library.outputs.left_alone(output)
+        return False
+    if digest is not None:
+        if output.is_ours(digest):
+            return True
+        log.warning("%s was changed since it was written; it still shows the names of before", output.path)
+        library.outputs.left_alone(output)
+    elif output.path.exists():
+        log.warning("%s cannot be read; it still shows the names of before", output.path)
+        if output.path.is_dir():
+            library.outputs.left_alone(output)
+    elif output.is_new:
+        return True
+    elif output.path.parent.is_dir():  # else its disk may come back
+        log.warning("%s is gone; if it was moved, the file still shows the names of before", output.path)
+        library.outputs.forget(output.path)
+    return False
+
+
+def _as_written(episode: LabelledEpisode, output: Output) -> LabelledEpisode:
+    """The episode under the name that the file was written with, of the several that it may have."""
+    if output.written_as is None:
+        return episode
+    source, title, show = output.written_as
+    return replace(episode, source=source, title=title, show=show)
+
+
+def is_own(library: Library, path: Path, source: str) -> bool:
+    """Whether a file is one that voicematch wrote for the episode of this audio, and nobody has changed since."""
+    output = library.outputs.at([path.absolute()]).get(path.absolute())
+    digest = _digest_at(path)
+    if output is None or digest is None or not output.digests or not output.is_ours(digest):
+        return False
+    return output.source == source or Path(output.source).absolute() == Path(source).absolute()
 
 
 def _digest(content: bytes) -> str:
@@ -135,17 +189,16 @@ def file_name(text: str) -> str:
     return f"_{plain}" if RESERVED.fullmatch(plain) else plain
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """The whole text under ``path``, or nothing: written beside it under another name, then renamed."""
-    temporary = path.with_name(f".{path.name}.part")
+def write_atomically(path: Path, content: str | bytes, *, private: bool = False, durable: bool = True) -> None:
+    """The whole content under ``path``, or nothing: written beside it under another name, then renamed.
+
+    private : readable for its owner alone, in a folder that is there already
+    durable : also a power cut leaves it whole, which takes some 6 ms; not for what is written again when it differs
+    """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())  # else a power cut may leave the new name with nothing behind it
-        temporary.replace(path)
+        if not private:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.writing(path, private=private, durable=durable) as temporary:
+            temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
-        with suppress(OSError):  # it may not even be there; the reason above is the one to tell
-            temporary.unlink()
         raise VoicematchError(f"{path}: cannot write: {error.strerror}") from error

@@ -26,10 +26,10 @@ class Sound(Protocol):
         """Seconds, exact once ``blocks`` has run to its end."""
 
     def estimate(self) -> float | None:
-        """Seconds, as far as they are known before listening."""
+        """Return the seconds, as far as they are known before listening."""
 
     def blocks(self, seconds: float = 30.0) -> Iterator[Array]:
-        """The whole sound in order: (num_samples,) float32 arrays, mono, 16 kHz, -1 … 1."""
+        """Yield the whole sound in order: (num_samples,) float32 arrays, mono, 16 kHz, -1 … 1."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -68,8 +68,8 @@ def talk_seconds(turns: Iterable[Turn]) -> dict[str, float]:
     return seconds
 
 
-def join_turns(turns: Iterable[Turn]) -> tuple[Turn, ...]:
-    """Return the same speech with overlapping or touching turns of one speaker made one.
+def join_turns(turns: Iterable[Turn], *, gap: float = 0.0) -> tuple[Turn, ...]:
+    """Return the same speech with turns of one speaker made one where they overlap, or are ``gap`` seconds apart.
 
     >>> join_turns([Turn(0, 2, "A"), Turn(1, 3, "B"), Turn(2, 4, "A")])
     (Turn(start=0, end=4, speaker='A'), Turn(start=1, end=3, speaker='B'))
@@ -78,7 +78,7 @@ def join_turns(turns: Iterable[Turn]) -> tuple[Turn, ...]:
     latest: dict[str, int] = {}
     for turn in sorted(turns):
         idx = latest.get(turn.speaker)
-        if idx is not None and turn.start <= joined[idx].end:
+        if idx is not None and turn.start - joined[idx].end <= gap:
             joined[idx] = replace(joined[idx], end=max(joined[idx].end, turn.end))
         else:
             latest[turn.speaker] = len(joined)
@@ -93,7 +93,7 @@ class Diarization:
     turns : sorted by (start, end, speaker), all inside 0 … duration
     embeddings : for every speaker with enough speech, one embedding per stretch of about 10 s of their speech;
         a speaker with too little speech to embed is absent
-    seconds_by_stage : wall time by stage, for the benchmark
+    seconds_by_stage : wall time by stage, for the benchmark; some stages run beside each other
     exclusive : the turns cut so that nobody overlaps, by who holds the floor; empty when the engine does not say
     """
 
@@ -133,7 +133,7 @@ class Match:
 
     profile : the name given (accept) or suggested (review); None when unknown
     candidates : best first; kept also when the verdict is unknown, so that the answer explains itself
-    unknown : the remembered voice (U-0001) that a speaker without a name is; None for one who says too little
+    unknown : the unknown (U-0001) that a speaker without a name is; None for one who says too little
     """
 
     speaker: str
@@ -206,7 +206,7 @@ class LabelledEpisode:
     chapters: tuple[Chapter, ...] = ()
 
     def name(self, speaker: str) -> str:
-        """The profile's name when accepted, else the local label."""
+        """Return the profile's name when accepted, else the local label."""
         match = self.matches.get(speaker)
         if match is not None and match.verdict is Verdict.ACCEPT and match.profile is not None:
             return match.profile

@@ -80,7 +80,7 @@ def simulate(pool: Pool, rng: Generator, seconds: float = 30.0) -> Scene:
     mixed = tracks.sum(axis=0) if studio else _mix(pool, rng, tracks)
     for start, end in runs(np.sum(spoken, axis=0) == 0):
         if end - start > 200 and rng.random() < 0.6:
-            _jingle(pool, rng, mixed, start * STEP, end * STEP, float(np.median(levels)) if levels else 0.03)
+            jingle(pool, rng, mixed, start * STEP, end * STEP, float(np.median(levels)) if levels else 0.03)
     mixed = _beds(pool, rng, mixed, max(min(levels, default=0.03), 1e-4))
     mixed = _damage(rng, mixed)
     return Scene(mixed, _labels(spoken))
@@ -129,7 +129,7 @@ def _refill(pool: Pool, rng: Generator, voice: Voice) -> None:
     voice.samples, voice.active = samples, active
 
 
-def _say(
+def say(
     pool: Pool, rng: Generator, voice: Voice, track: Samples, spoken: NDArray[np.bool_], start: int, steps: int
 ) -> int:
     """Let a voice speak from ``start`` (in 10 ms steps) for about ``steps``; returns where it stops."""
@@ -157,13 +157,13 @@ def _interview(pool: Pool, rng: Generator, voices: list[Voice], tracks: Samples,
     speaker = int(rng.integers(len(voices)))
     while position < end:
         steps = int(np.clip(rng.lognormal(0.3 if lively else 1.5, 0.8), 0.3, 20) * 100)
-        stop = _say(pool, rng, voices[speaker], tracks[speaker], spoken[speaker], position, steps)
+        stop = say(pool, rng, voices[speaker], tracks[speaker], spoken[speaker], position, steps)
         if len(voices) > 1 and steps > 300 and rng.random() < 0.3:
-            other = _another(rng, len(voices), speaker)
+            other = another(rng, len(voices), speaker)
             spot = int(rng.integers(position + 100, position + steps - 100))
-            _say(pool, rng, voices[other], tracks[other], spoken[other], spot, int(rng.integers(25, 90)))
-        position = max(position + 20, stop + _pause(rng))
-        speaker = _another(rng, len(voices), speaker) if rng.random() < 0.85 else speaker
+            say(pool, rng, voices[other], tracks[other], spoken[other], spot, int(rng.integers(25, 90)))
+        position = max(position + 20, stop + pause(rng))
+        speaker = another(rng, len(voices), speaker) if rng.random() < 0.85 else speaker
 
 
 def _opening(rng: Generator) -> int:
@@ -182,7 +182,7 @@ def _breath(rng: Generator) -> int:
     return int(rng.integers(0, 35) if kind < 0.7 else rng.integers(30, 130))
 
 
-def _pause(rng: Generator) -> int:
+def pause(rng: Generator) -> int:
     """Steps between two turns: mostly short, at times long, at times negative, which is an interruption."""
     kind = rng.random()
     if kind < 0.12:
@@ -194,7 +194,7 @@ def _pause(rng: Generator) -> int:
     return int(rng.integers(0, 80))
 
 
-def _another(rng: Generator, count: int, speaker: int) -> int:
+def another(rng: Generator, count: int, speaker: int) -> int:
     """The next to speak: the host after a guest, somebody else after the host."""
     if count == 1:
         return 0
@@ -211,7 +211,7 @@ def _meeting(pool: Pool, rng: Generator, voices: list[Voice], tracks: Samples, s
         position = int(rng.exponential(quiet) * 100)
         while position < spoken.shape[1]:
             steps = int(np.clip(rng.lognormal(0.5, 0.9), 0.2, 12) * 100)
-            position = _say(pool, rng, voice, tracks[speaker], spoken[speaker], position, steps)
+            position = say(pool, rng, voice, tracks[speaker], spoken[speaker], position, steps)
             position += 20 + int(rng.exponential(quiet) * 100)
 
 
@@ -219,26 +219,26 @@ def _mix(pool: Pool, rng: Generator, tracks: Samples) -> Samples:
     """The tracks through their rooms and channels, added up."""
     total = tracks.shape[1]
     mixed = np.zeros(total, np.float32)
-    shared_room = _room(pool, rng) if rng.random() < 0.4 else None
+    shared_room = room(pool, rng) if rng.random() < 0.4 else None
     distant = rng.random() < 0.5  # one microphone on the table: the room is louder than the mouth
     for track in tracks:
         if shared_room is not None:
             direct = np.float32(rng.uniform(0.1, 0.5) if distant else rng.uniform(0.3, 2.0))
-            room = shared_room.copy()
-            room[:40] *= direct
-            track = signal.oaconvolve(track, room)[:total].astype(np.float32)
+            own = shared_room.copy()
+            own[:40] *= direct
+            track = signal.oaconvolve(track, own)[:total].astype(np.float32)
         elif rng.random() < 0.35:
-            track = signal.oaconvolve(track, _room(pool, rng))[:total].astype(np.float32)
+            track = signal.oaconvolve(track, room(pool, rng))[:total].astype(np.float32)
         chance = rng.random()
         if chance < 0.12:
-            track = _telephone(rng, track)
+            track = telephone(rng, track)
         elif chance < 0.35:
-            track = _tilt(rng, track)
+            track = tilt(rng, track)
         mixed += track
     return mixed
 
 
-def _room(pool: Pool, rng: Generator) -> Samples:
+def room(pool: Pool, rng: Generator) -> Samples:
     """An impulse response that starts with the direct sound: a measured room, or noise that decays (Polack 1988)."""
     measured = [clip for kind, clips in pool.noise.items() if kind.startswith(("room", "rir")) for clip in clips]
     if measured and rng.random() < 0.4:
@@ -255,7 +255,7 @@ def _room(pool: Pool, rng: Generator) -> Samples:
     return tail.astype(np.float32)
 
 
-def _telephone(rng: Generator, track: Samples) -> Samples:
+def telephone(rng: Generator, track: Samples) -> Samples:
     """300 … 3,400 Hz, at times with the rounding of G.711's mu-law."""
     band = signal.butter(4, [rng.uniform(200, 400), rng.uniform(2_800, 3_700)], "band", fs=SAMPLE_RATE, output="sos")
     track = signal.sosfilt(band, track).astype(np.float32)
@@ -267,7 +267,7 @@ def _telephone(rng: Generator, track: Samples) -> Samples:
     return track
 
 
-def _tilt(rng: Generator, track: Samples) -> Samples:
+def tilt(rng: Generator, track: Samples) -> Samples:
     """A microphone's colour: a shelf up or down, or a low pass."""
     if rng.random() < 0.4:
         low_pass = signal.butter(3, rng.uniform(2_500, 7_000), fs=SAMPLE_RATE, output="sos")
@@ -276,11 +276,11 @@ def _tilt(rng: Generator, track: Samples) -> Samples:
     return np.asarray(signal.lfilter([1 - abs(pole)], [1, -pole], track), np.float32)
 
 
-def _jingle(pool: Pool, rng: Generator, mixed: Samples, start: int, end: int, level: float) -> None:
+def jingle(pool: Pool, rng: Generator, mixed: Samples, start: int, end: int, level: float) -> None:
     """Add music or a noise in the open where nobody speaks, at times running on under the speech that follows."""
     start += int(rng.integers(0, (end - start) // 3))
     under = int(rng.integers(0, 3 * SAMPLE_RATE)) if rng.random() < 0.3 else 0
-    bed = (_music if rng.random() < 0.7 else _noise)(pool, rng, min(len(mixed), end + under) - start)
+    bed = (_music if rng.random() < 0.7 else noise)(pool, rng, min(len(mixed), end + under) - start)
     gain = np.ones(len(bed), np.float32)
     gain[end - start :] = rng.uniform(0.03, 0.3)
     rise, fall = (np.linspace(0, 1, int(rng.integers(100, SAMPLE_RATE)), dtype=np.float32) for _ in range(2))
@@ -299,12 +299,12 @@ def _beds(pool: Pool, rng: Generator, mixed: Samples, level: float) -> Samples:
         bed = _music(pool, rng, total) * _swell(rng, total)
         mixed = mixed + bed * np.float32(level * 10 ** (-rng.uniform(-3, 28) / 20))
     if rng.random() < 0.45:
-        bed = _noise(pool, rng, total)
+        bed = noise(pool, rng, total)
         if rng.random() < 0.3:
             bed = bed * _swell(rng, total)
         mixed = mixed + bed * np.float32(level * 10 ** (-rng.uniform(0, 35) / 20))
     if rng.random() < 0.75:
-        floor = _coloured(rng, total)
+        floor = coloured(rng, total)
         mixed = mixed + floor * np.float32(level * 10 ** (-rng.uniform(25, 70) / 20))
     return mixed.astype(np.float32)
 
@@ -336,14 +336,14 @@ def _looped(pool: Pool, rng: Generator, clips: list[Clip], total: int) -> Sample
     return _unit(np.concatenate(pieces)[:total])
 
 
-def _noise(pool: Pool, rng: Generator, total: int) -> Samples:
+def noise(pool: Pool, rng: Generator, total: int) -> Samples:
     clips = pool.noise.get("noise", [])
     if clips and rng.random() < 0.75:
         return _looped(pool, rng, clips, total)
-    return _coloured(rng, total)
+    return coloured(rng, total)
 
 
-def _coloured(rng: Generator, total: int) -> Samples:
+def coloured(rng: Generator, total: int) -> Samples:
     pole = float(rng.uniform(-0.3, 0.98))
     return _unit(signal.lfilter([1.0], [1, -pole], rng.standard_normal(total).astype(np.float32)))
 

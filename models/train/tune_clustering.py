@@ -28,6 +28,7 @@ from voicematch.engines import cluster, diarize, open_embedder
 from voicematch.engines.cluster import Backend
 from voicematch.engines.embed import Embedder
 from voicematch.engines.features import log_mel
+from voicematch.engines.listening import listen
 from voicematch.engines.windows import WINDOW, Clock, Heard
 from voicematch.models import files
 from voicematch.models.table import DEFAULT_EMBEDDER
@@ -121,7 +122,7 @@ def listened(file: Path, embedder: Embedder, cache: Path) -> tuple[Heard, dict[s
     kept = cache / f"{file.parent.name}-{embedder.name}-{files.fingerprint(embedder.name)[:8]}.pickle"
     if not kept.is_file():
         clock = Clock()
-        heard = diarize.listen(Audio(file), embedder, clock)
+        heard = listen(Audio(file), embedder, clock)
         cache.mkdir(parents=True, exist_ok=True)
         kept.write_bytes(pickle.dumps((heard, clock.seconds)))
     found: tuple[Heard, dict[str, float]] = pickle.loads(kept.read_bytes())

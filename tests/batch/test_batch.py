@@ -79,7 +79,7 @@ def test_an_episode_is_labelled_and_written(settings: Settings, backlog: Library
     assert json.loads((tmp_path / "show" / "one.json").read_text())["duration"] == pytest.approx(3)
     assert (tmp_path / "show" / "one.rttm").read_text().count("SPEAKER one 1") == 3
     assert done.audio_sha256 is not None
-    assert [path.name for path, _ in backlog.jobs.outputs_of(done.audio_sha256)] == ["one.json", "one.rttm"]
+    assert [output.path.name for output in backlog.outputs.of(done.audio_sha256)] == ["one.json", "one.rttm"]
 
 
 def test_an_entry_is_fetched_with_its_transcript(
@@ -400,7 +400,7 @@ def test_a_run_that_is_killed_again_and_again_does_each_episode_once(
     process = start(settings, tmp_path)
     process.communicate(timeout=300)
     assert set(states(backlog).values()) == {"done"}
-    assert len(backlog.episodes.list()) == 6
+    assert len(backlog.listings.episodes()[0]) == 6
     assert backlog.upkeep.check() == ()
     written = sorted(path.name for path in (tmp_path / "audio").glob("*.json"))
     assert written == [f"{n}.json" for n in range(6)]
@@ -419,7 +419,7 @@ def test_a_run_on_postgresql(settings: Settings, postgresql: str, tmp_path: Path
         tally = run(on_server, num_workers=2)
         assert (tally.num_done, tally.num_failed, tally.stop) == (4, 1, "")
         assert all(found.attempts == 1 for found in library.jobs.find())
-        assert len(library.episodes.list()) == 4
+        assert len(library.listings.episodes()[0]) == 4
 
 
 def test_a_run_beside_the_main_thread(settings: Settings, backlog: Library, tmp_path: Path) -> None:

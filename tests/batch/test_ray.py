@@ -47,7 +47,7 @@ def test_two_workers_share_a_backlog(settings: Settings, tmp_path: Path) -> None
     with open_library(settings.library) as library:
         assert set(states(library).values()) == {"done", "failed"}
         assert all(job.attempts == 1 for job in library.jobs.find())
-        assert len(library.episodes.list()) == 6
+        assert len(library.listings.episodes()[0]) == 6
     assert {event.outcome.job.title for event in events if event.outcome} == {*"012345", "broken"}
     assert len(list(tmp_path.glob("*.json"))) == 6
 

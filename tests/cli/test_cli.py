@@ -116,11 +116,22 @@ def test_identify_writes_beside_the_audio_and_does_not_overwrite(shell: Shell) -
     episode = noise(shell.folder / "episode.wav", 50)
     assert shell("identify", episode, "-f", "rttm")[0] == 0
     written = (shell.folder / "episode.rttm").read_bytes()
+    assert shell("identify", episode, "-f", "rttm")[0] == 0  # the file is its own
+    (shell.folder / "episode.rttm").write_bytes(written + b"\n")
     code, out, err = shell("identify", episode, "-f", "rttm")
     assert (code, out) == (1, "")
     assert err == f"error: {shell.folder / 'episode.rttm'} exists; --force overwrites it, -o DIR writes elsewhere\n"
-    assert (shell.folder / "episode.rttm").read_bytes() == written
+    assert (shell.folder / "episode.rttm").read_bytes() == written + b"\n"
     assert shell("identify", episode, "-f", "rttm", "--force")[0] == 0
+    assert (shell.folder / "episode.rttm").read_bytes() == written
+
+
+def test_a_file_of_another_episode_is_not_taken_for_ones_own(shell: Shell) -> None:
+    for folder in ("one", "two"):
+        (shell.folder / folder).mkdir()
+        noise(shell.folder / folder / "episode.wav", 50)
+    assert shell("identify", "one/episode.wav", "-f", "rttm", "-o", "out")[0] == 0
+    assert "exists; --force overwrites it" in shell("identify", "two/episode.wav", "-f", "rttm", "-o", "out")[2]
 
 
 def test_identify_writes_one_format_to_stdout(shell: Shell) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import wave
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -182,9 +183,13 @@ def test_ignore(heard: Shell) -> None:
 
 def test_profiles_export_and_import(heard: Shell) -> None:
     heard.enroll("Ada")
-    code, out, err = heard("profiles", "export", "Ada", "ada.json")
+    code, out, err = heard("profiles", "export", "Ada", "ada.json", "--voices")
     assert (code, out) == (0, "")
-    assert err == "wrote ada.json: 1 voice(s); keep it as you would keep a fingerprint\n"
+    today = datetime.now(UTC).date().isoformat()
+    kept = f"Ada: permission, {today}\n"
+    assert err == f"wrote ada.json: 1 voice(s); keep it as you would keep a fingerprint\n{kept}"
+    err = heard("profiles", "export", "Ada", "list.json")[2]
+    assert err == f"wrote list.json: 1 name(s) and no voice; --voices takes the voices along\n{kept}"
     assert stat.S_IMODE((heard.folder / "ada.json").stat().st_mode) == 0o600
     assert heard("profiles", "export", "--all", "ada.json")[2].startswith("error: ada.json exists")
     assert heard("profiles", "export", "--all", "--clips", "--force", "ada.json")[0] == 0
@@ -196,9 +201,7 @@ def test_profiles_export_and_import(heard: Shell) -> None:
         "profiles": [{"name": "Ada", "created": False, "num_voiceprints": 0}],
         "changes": [],
     }
-    assert heard("profiles", "export", "Ada", "nowhere/ada.json")[2].endswith(
-        "cannot write: No such file or directory\n"
-    )
+    assert "ada.json/a.json: cannot write: " in heard("profiles", "export", "Ada", "ada.json/a.json")[2]
 
 
 def test_profiles_merge_relabels(heard: Shell) -> None:

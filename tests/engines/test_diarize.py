@@ -10,11 +10,13 @@ import pytest
 from tests.support.fakes import FakeDetector, FakeEmbedder, pull_stand_in
 from tests.support.tones import write_episode
 from voicematch.audio import Audio
-from voicematch.engines.diarize import BuiltinDiarizer, _Features
+from voicematch.engines.diarize import BuiltinDiarizer
 from voicematch.engines.embed import OnnxEmbedder
 from voicematch.engines.features import log_mel
+from voicematch.engines.listening import Features
 from voicematch.engines.windows import place
-from voicematch.types import Diarization, Turn
+from voicematch.errors import ModelError
+from voicematch.types import Array, Diarization, Turn
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "episode.mp3"
 
@@ -71,7 +73,7 @@ def test_progress_goes_forward_to_the_end_and_can_cancel(tmp_path: Path) -> None
     seen: list[tuple[str, float, float]] = []
     diarizer = BuiltinDiarizer(FakeDetector)
     diarizer.diarize(Audio(path), FakeEmbedder(), progress=lambda *step: seen.append(step))
-    assert [done for step, done, _ in seen if step == "listen"] == [30.0, 60.0, 80.0]
+    assert [done for step, done, _ in seen if step == "listen"] == [60.0, 80.0]
     assert seen[-1] == ("cluster", 1.0, 1.0)
 
     def cancel(step: str, done: float, total: float) -> None:
@@ -81,6 +83,16 @@ def test_progress_goes_forward_to_the_end_and_can_cancel(tmp_path: Path) -> None
         diarizer.diarize(Audio(path), FakeEmbedder(), progress=cancel)
 
 
+def test_what_the_embedder_raises_on_its_thread_is_raised(tmp_path: Path) -> None:
+    class BrokenEmbedder(FakeEmbedder):
+        def embed(self, *_: object, **__: object) -> Array:
+            raise ModelError("no such device")
+
+    path = write_episode(tmp_path / "x.wav", "AB", seconds=100.0)
+    with pytest.raises(ModelError, match="no such device"):
+        BuiltinDiarizer(FakeDetector).diarize(Audio(path), BrokenEmbedder())
+
+
 def test_every_stage_is_timed(tmp_path: Path) -> None:
     found = diarized(write_episode(tmp_path / "x.wav", "AB", seconds=3.0))
     assert set(found.seconds_by_stage) == {"decode", "features", "speech", "embedding", "clustering", "boundaries"}
@@ -88,7 +100,7 @@ def test_every_stage_is_timed(tmp_path: Path) -> None:
 
 def test_features_in_blocks_are_those_of_the_whole() -> None:
     samples = np.random.default_rng(0).normal(0, 0.1, 52_345).astype(np.float32)
-    stream = _Features()
+    stream = Features()
     blocks = np.split(samples, [7_000, 7_100, 23_456, 40_000])
     rows = [*(stream.process(block) for block in blocks), stream.process(np.empty(0, np.float32), last=True)]
     np.testing.assert_allclose(np.concatenate(rows), log_mel(samples), atol=1e-4)

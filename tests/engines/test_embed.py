@@ -7,11 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from voicematch.audio import Audio
 from voicematch.engines import open_embedder
-from voicematch.engines.embed import OnnxEmbedder
-from voicematch.engines.features import log_mel
+from voicematch.engines.diarize import BuiltinDiarizer
+from voicematch.engines.embed import CELL, OnnxEmbedder, Sums
+from voicematch.engines.features import HOP, log_mel
 from voicematch.errors import ModelError
+from voicematch.voices.score import centroid, unit
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "episode.mp3"
 NOISE = np.random.default_rng(0).normal(0, 0.1, 16_000 * 3).astype(np.float32)
 
 
@@ -69,3 +73,44 @@ def test_a_model_that_is_not_here_is_said_before_anything_else_happens(
 def test_an_unknown_model_is_named() -> None:
     with pytest.raises(ModelError, match="nosuch"):
         OnnxEmbedder("nosuch")
+
+
+def test_a_span_out_of_a_run_is_nearly_the_window_heard_alone() -> None:
+    """The network heard what lies beside it too, and the weights know the run's mean: near, and not the same."""
+    embedder = OnnxEmbedder()
+    sound = Audio(EXAMPLE).read(0.0, 20.0)
+    rows = log_mel(sound)
+    sums = embedder.sums(rows, 100, 1_900)
+    assert len(sums) == 1_800 // CELL
+    spans = np.array([[0, 60], [100, 160], [200, 230]])
+    bounds = (100 + spans * CELL) * HOP
+    likeness = embedder.pooled(sums.statistics(spans)) @ embedder.embed(sound, bounds, features=rows).T
+    assert np.diag(likeness).min() > 0.8
+    assert (likeness.argmax(axis=1) == np.arange(3)).all()
+
+
+def test_statistics_of_a_span_are_those_of_its_frames() -> None:
+    """By hand: mean and deviation of the cells' frames, weighted; spans are kept inside the run."""
+    frames, weights = np.array([1.0, 3.0, 5.0]), np.array([1.0, 1.0, 2.0])
+    cells = np.stack([weights, weights * frames, weights * frames**2], axis=1)[:, :, None].astype(np.float32)
+    found = Sums(cells).statistics([[0, 2], [1, 3], [2, 9]])
+    second = np.sqrt((9 + 2 * 25) / 3 - (13 / 3) ** 2)
+    np.testing.assert_allclose(found, [[2.0, 1.0], [13 / 3, second], [5.0, 1e-3]], rtol=1e-5)
+
+
+def test_vectors_pooled_out_of_a_run_and_heard_alone_know_one_another() -> None:
+    """What a library keeps from windows that were each run alone still tells the voices of an episode."""
+    embedder = OnnxEmbedder()
+    sound = Audio(EXAMPLE).read(0.0, 60.0)
+    alone: dict[str, list[np.ndarray]] = {}
+    found = BuiltinDiarizer().diarize(Audio(EXAMPLE), embedder)
+    for turn in found.turns:
+        if turn.end < 60.0 and turn.duration > 2.0:
+            bounds = np.array([[int(turn.start * 16_000), int((turn.start + 1.5) * 16_000)]])
+            alone.setdefault(turn.speaker, []).append(embedder.embed(sound, bounds)[0])
+    assert len(alone) > 1
+    for speaker, vectors in alone.items():
+        before = unit(np.mean(vectors, axis=0))
+        now = {label: float(before @ centroid(own).vector) for label, own in found.embeddings.items()}
+        assert max(now, key=lambda label: now[label]) == speaker
+        assert now[speaker] > 0.8

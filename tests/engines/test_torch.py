@@ -9,7 +9,6 @@ import os
 import pickle
 import subprocess
 import sys
-import wave
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.conftest import NEEDS_TORCH, SHARED
 from tests.support.fakes import FakeEmbedder
 from voicematch import cli
 from voicematch.audio import Audio
+from voicematch.audio.clips import to_wav
 from voicematch.audio.spans import Excerpt
 from voicematch.cli.options import open_engines
 from voicematch.engines import checkpoints, device, open_diarizer, open_embedder, pipelines, speechbrain
@@ -248,9 +248,7 @@ def test_the_example_has_its_three_speakers_heard_whole_and_in_pieces() -> None:
 
 @needs_weights
 def test_nobody_speaks_in_silence(tmp_path: Path) -> None:
-    with wave.open(str(tmp_path / "silence.wav"), "wb") as file:
-        file.setparams((1, 2, 16_000, 0, "NONE", ""))
-        file.writeframes(bytes(2 * 16_000 * 3))
+    (tmp_path / "silence.wav").write_bytes(to_wav(np.zeros(3 * 16_000, np.float32)))
     found = PyannoteDiarizer(str(SEGMENTATION), device="cpu").diarize(Audio(tmp_path / "silence.wav"), OnnxEmbedder())
     assert (found.turns, found.embeddings, found.duration) == ((), {}, 3.0)
 

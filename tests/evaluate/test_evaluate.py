@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import wave
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from voicematch.audio.clips import to_wav
 from voicematch.errors import EvaluationError
 from voicematch.evaluate import (
     cllr,
@@ -211,9 +211,7 @@ def test_a_list_of_one_kind_is_refused(tmp_path: Path) -> None:
 
 
 def write_tone(path: Path, seconds: float, level: float) -> None:
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, 16_000, 0, "NONE", ""))
-        file.writeframes(np.full(int(16_000 * seconds), int(level * 32_767), dtype="<i2").tobytes())
+    path.write_bytes(to_wav(np.full(int(16_000 * seconds), level, np.float32)))
 
 
 def by_level(samples: Array, windows: npt.NDArray[np.int64]) -> Array:

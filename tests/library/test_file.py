@@ -242,7 +242,7 @@ def test_two_processes_write_at_once(path: Path, processes: ProcessPoolExecutor)
     for writing in [processes.submit(write_fifty, path, writer) for writer in (1, 2)]:
         writing.result()
     with open_library(path) as library:
-        assert len(library.episodes.list()) == 1 + 2 * 25
+        assert len(library.listings.episodes()[0]) == 1 + 2 * 25
         assert library.profiles.get("Bob").num_voiceprints == 1 + 2 * 25
         assert library.upkeep.check() == ()
 
@@ -254,7 +254,7 @@ def test_four_processes_make_one_library(tmp_path: Path, processes: ProcessPoolE
         for making in [processes.submit(make_one, path, name) for name in names]:
             making.result()
         with open_library(path) as library:
-            assert [profile.name for profile in library.profiles.all()] == names
+            assert [profile.name for profile in library.people.find()[0]] == names
 
 
 def test_a_writer_that_waits_too_long_says_so(path: Path) -> None:
@@ -305,7 +305,7 @@ def error_of_growing(path: Path) -> str:
             library.episodes.store(replace(episode(2), lines=(Line(0.0, 1.0, "word " * 100_000),)), {})
         except LibraryError as error:
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-            return f"{error}; {len(library.episodes.list())} episode; sound: {library.upkeep.check() == ()}"
+            return f"{error}; {len(library.listings.episodes()[0])} episode; sound: {library.upkeep.check() == ()}"
     return "no error"
 
 
@@ -334,8 +334,9 @@ def read_ann(library: Library) -> str:
     return f"{library.profiles.get('Ann Lee').num_voiceprints} voiceprints; sound: {library.upkeep.check() == ()}"
 
 
-def test_a_read_only_file_is_read(lent_folder: Path) -> None:
-    lent_folder.chmod(0o777)
+@pytest.mark.parametrize("folder_mode", [0o777, 0o555])
+def test_a_read_only_file_is_read(lent_folder: Path, folder_mode: int) -> None:
+    lent_folder.chmod(folder_mode)
     assert alone(without_permission, lent_folder, read_ann) == "2 voiceprints; sound: True"
 
 
@@ -345,6 +346,29 @@ def test_a_read_only_file(lent_folder: Path, folder_mode: int) -> None:
     assert alone(without_permission, lent_folder, create_cy) == (
         "library.db: read-only; check the permissions of the file and its folder, or choose another library"
     )
+
+
+def test_a_library_that_others_may_read_is_mended(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path.chmod(0o644)
+    open_library(path).close()
+    assert mode(path) == 0o600
+    assert caplog.messages == [f"{path} could be read by others of this machine; now only you can"]
+    caplog.clear()
+    open_library(path).close()
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("location", ["postgres://[::1", "postgresql://host:port/library"])
+def test_an_address_that_is_none(location: str) -> None:
+    with pytest.raises(LibraryError, match="not a PostgreSQL URL"):
+        open_library(location)
+
+
+def test_a_pipe_is_no_library(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "library.db")
+    for place in (tmp_path / "library.db", Path("/dev/zero")):
+        with pytest.raises(LibraryError, match="not an ordinary file"):
+            open_library(place)
 
 
 def test_a_file_that_cannot_grow(path: Path) -> None:
@@ -448,7 +472,7 @@ def test_a_backup_is_the_library(path: Path, tmp_path: Path) -> None:
             library.upkeep.backup(tmp_path / "nowhere" / "copy.db")
         assert mode(tmp_path / "copy.db") == 0o600
         with open_library(tmp_path / "copy.db") as copy:
-            assert copy.profiles.all() == library.profiles.all()
+            assert copy.people.find()[0] == library.people.find()[0]
             assert copy.episodes.get("Episode 1") == library.episodes.get("Episode 1")
     assert {file.name for file in tmp_path.iterdir()} == {"kept", "copy.db"}
 
@@ -530,11 +554,11 @@ def test_every_released_schema_opens_as_todays(released: Path, path: Path, tmp_p
     shutil.copy(released, tmp_path / "old.db")
     with open_library(path) as today, open_library(tmp_path / "old.db") as library:
         assert library.episodes.get("Episode 1") == today.episodes.get("Episode 1")
-        known = [replace(profile, created="") for profile in library.profiles.all()]
-        assert known == [replace(profile, created="") for profile in today.profiles.all()]
+        known = [replace(profile, created="") for profile in library.people.find()[0]]
+        assert known == [replace(profile, created="") for profile in today.people.find()[0]]
         assert list(library.voiceprints.clips("Ann Lee")) == [(1, CLIP)]
         assert library.settings.get("accept") == "0.9"
-        assert [hit.text for hit in library.search("continual")] == ["On continual learning, naïvely."]
+        assert [hit.text for hit in library.search.lines("continual")] == ["On continual learning, naïvely."]
         assert library.upkeep.check() == ()
     assert shape(tmp_path / "old.db") == shape(path)
 
@@ -546,7 +570,7 @@ def test_an_older_library_keeps_its_backlog(tmp_path: Path) -> None:
         assert (failed.key, failed.show, failed.duration, failed.error) == ("k2", "The Show", 61.5, "no audio stream")
         assert failed.about == {"persons": [["Ann Lee", "host"]]}
         assert (queued.key, queued.attempts, queued.error) == ("k3", 0, None)
-        assert library.unknowns.all() == ()
+        assert library.voices.unknowns()[0] == ()
 
 
 def test_an_older_library_learns_shows_steadiness_and_files(path: Path, tmp_path: Path) -> None:
@@ -554,7 +578,7 @@ def test_an_older_library_learns_shows_steadiness_and_files(path: Path, tmp_path
     shutil.copy(FIXTURES / "library-0003.db", tmp_path / "old.db")
     with open_library(tmp_path / "old.db") as library:
         assert [library.episodes.get(f"Episode {number}").show for number in (1, 2)] == ["", "The Show"]
-        assert [(u.id, u.speakers[0].show) for u in library.unknowns.all()] == [("U-0001", "The Show")]
+        assert [(u.id, u.speakers[0].show) for u in library.voices.unknowns()[0]] == [("U-0001", "The Show")]
         assert library.outputs.of("02" * 32) == (Output(Path("/nowhere/2.json"), "json"),)
     with closing(sqlite3.connect(tmp_path / "old.db")) as connection:
         assert connection.execute("SELECT steadiness FROM unknown_speakers").fetchall() == [(pytest.approx(2.24 / 3),)]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.library_example import episode
 from voicematch.errors import LibraryError, OutputExists
-from voicematch.library import Added, Job, Library, NewJob, State, Voice, open_library
+from voicematch.library import Added, Job, JobSpeaker, Library, NewJob, State, open_library
 
 
 def new(*names: str, fingerprint: str = "1") -> list[NewJob]:
@@ -178,8 +178,8 @@ def test_a_file_is_one_jobs_output(library: Library) -> None:
     for _ in range(2):
         assert library.jobs.reserve(second, other, anything) == {"srt": "/out/x-2.srt", "json": "/out/x-2.json"}
     library.jobs.finish(second, "sha")
-    assert library.jobs.outputs_of("sha") == ((Path("/out/x-2.json"), "json"), (Path("/out/x-2.srt"), "srt"))
-    assert library.jobs.outputs_of("another") == ()
+    assert [str(output.path) for output in library.outputs.of("sha")] == ["/out/x-2.json", "/out/x-2.srt"]
+    assert library.outputs.of("another") == ()
 
 
 def test_what_is_not_the_jobs_own_is_refused(library: Library) -> None:
@@ -213,7 +213,7 @@ def test_who_speaks_in_what_is_done(filled: Library) -> None:
     assert {voice.name for voice in of_job if voice.name} == {
         found.profile for found in stored.matches.values() if found.verdict == "accept"
     }
-    assert isinstance(of_job[0], Voice)
+    assert isinstance(of_job[0], JobSpeaker)
 
 
 def test_a_library_from_before_the_backlog_gets_one(tmp_path: Path) -> None:
@@ -221,4 +221,4 @@ def test_a_library_from_before_the_backlog_gets_one(tmp_path: Path) -> None:
     for expected in (Added(num_new=1), Added(num_known=1)):
         with open_library(tmp_path / "library.db") as library:
             assert library.jobs.add(new("a")) == expected
-            assert library.episodes.list()
+            assert library.listings.episodes()[0]

@@ -22,7 +22,7 @@ from voicematch.types import Candidate, Embedding, LabelledEpisode, Line, Match,
 
 def test_a_new_profile_has_nothing_yet(library: Library) -> None:
     made = library.profiles.create("Ann Lee", role="host")
-    assert made == Profile("Ann Lee", "host", None, made.created, EMBEDDER)
+    assert made == Profile(made.id, "Ann Lee", "host", None, made.created, EMBEDDER)
     assert made.created.endswith("Z")
     assert library.profiles.get("Ann Lee") == made
 
@@ -58,7 +58,7 @@ def test_a_name_is_given_once(filled: Library, name: str) -> None:
 def test_what_is_no_name(library: Library, name: str, reason: str) -> None:
     with pytest.raises(LibraryError, match=reason):
         library.profiles.create(name)
-    assert library.profiles.all() == ()
+    assert library.people.find()[0] == ()
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_an_empty_library_says_how_to_begin(library: Library) -> None:
 
 
 def test_profiles_are_sorted_and_counted(filled: Library) -> None:
-    ann, bob = filled.profiles.all()
+    ann, bob = filled.people.find()[0]
     assert (ann.name, ann.role, ann.note, ann.consent) == ("Ann Lee", "host", "met in 2024", ("permission",))
     assert (ann.num_voiceprints, ann.speech_seconds) == (2, 16.0)
     assert (ann.num_episodes, ann.talk_seconds, ann.last_heard) == (1, 25.0, "2026-01-01")
@@ -137,7 +137,7 @@ def test_forgetting_leaves_nothing_of_a_person(filled: Library) -> None:
     forgotten = filled.profiles.forget("ann lee")
     assert (forgotten.num_voiceprints, forgotten.num_clips, forgotten.num_candidates) == (2, 1, 2)
     assert (forgotten.num_speakers, forgotten.num_speaker_embeddings, forgotten.compacted) == (2, 1, True)
-    assert [profile.name for profile in filled.profiles.all()] == ["Bob"]
+    assert [profile.name for profile in filled.people.find()[0]] == ["Bob"]
     assert filled.voiceprints.all().names == ("Bob",)
     match = filled.episodes.get("Episode 1").matches["SPEAKER_00"]
     assert (match.verdict, match.profile, match.probability) == (Verdict.UNKNOWN, None, 0.0)
@@ -313,7 +313,7 @@ def labelled_episodes(draw: st.DrawFn) -> LabelledEpisode:
 def test_any_episode_comes_back_equal(filled: Library, stored: LabelledEpisode) -> None:
     filled.episodes.store(stored, {})
     assert filled.episodes.get("ab" * 32) == stored
-    assert len(filled.episodes.list()) == 2
+    assert len(filled.listings.episodes()[0]) == 2
 
 
 def test_a_file_name_that_is_not_unicode_is_kept_readable(library: Library) -> None:
@@ -326,7 +326,7 @@ def test_storing_again_replaces(filled: Library) -> None:
     again = replace(episode(1, matches={}), turns=(Turn(0.0, 1.0, "SPEAKER_00"),), lines=(), title="Cut")
     filled.episodes.store(again, {"SPEAKER_00": (embedding(2),)})
     assert filled.episodes.get("Cut") == again
-    assert [summary.title for summary in filled.episodes.list()] == ["Cut"]
+    assert [summary.title for summary in filled.listings.episodes()[0]] == ["Cut"]
     assert filled.upkeep.stats().num_lines == 0
     np.testing.assert_array_equal(filled.speakers.embeddings("01" * 32)["SPEAKER_00"][0].vector, [0, 0, 1, 0])
 
@@ -433,31 +433,34 @@ def test_two_episodes_of_one_source_are_told_apart_by_number(filled: Library) ->
 def test_summaries_are_newest_first(filled: Library) -> None:
     filled.episodes.store(episode(2, date="2026-03-01", matches={}), {})
     filled.episodes.store(episode(3, date="2025-01-01", matches={"SPEAKER_01": replace(ANN, speaker="SPEAKER_01")}), {})
-    newest, first, oldest = filled.episodes.list()
+    newest, first, oldest = filled.listings.episodes()[0]
     assert [newest.title, first.title, oldest.title] == ["Episode 2", "Episode 1", "Episode 3"]
-    assert (first.num_speakers, first.num_unknown, first.num_lines, first.names) == (2, 1, 3, ("Ann Lee",))
-    assert (newest.num_unknown, newest.names) == (2, ())
-    assert [summary.title for summary in filled.episodes.list(profile="ann lee")] == ["Episode 1", "Episode 3"]
-    assert [summary.title for summary in filled.episodes.list(since="2026-01-01", limit=1)] == ["Episode 2"]
+    assert (first.num_speakers, first.num_unknown, first.num_lines) == (2, 1, 3)
+    assert [person.name for person in first.people] == ["Ann Lee"]
+    assert (newest.num_unknown, newest.people) == (2, ())
+    of_ann, num_of_ann = filled.listings.episodes(profile=filled.people.id("ann lee"))
+    assert ([summary.title for summary in of_ann], num_of_ann) == (["Episode 1", "Episode 3"], 2)
+    since, num_since = filled.listings.episodes(since="2026-01-01", limit=1)
+    assert ([summary.title for summary in since], num_since) == (["Episode 2"], 2)
 
 
 def test_appearances_are_oldest_first(filled: Library) -> None:
     both = {"SPEAKER_00": ANN, "SPEAKER_01": replace(NOBODY, verdict=Verdict.ACCEPT, profile="Bob")}
     filled.episodes.store(episode(2, date="2025-05-05", matches=both), {})
-    earlier, later = filled.episodes.appearances("Ann Lee")
+    earlier, later = filled.people.appearances(filled.people.id("Ann Lee"))
     assert (earlier.title, earlier.date, earlier.talk_seconds, earlier.num_turns) == (
         "Episode 2",
         "2025-05-05",
         25.0,
         2,
     )
-    assert (earlier.co_speakers, later.co_speakers) == (("Bob",), ())
-    assert [appearance.talk_seconds for appearance in filled.episodes.appearances("bob")] == [10.5]
+    assert ([person.name for person in earlier.others], later.others) == (["Bob"], ())
+    assert [appearance.talk_seconds for appearance in filled.people.appearances(filled.people.id("bob"))] == [10.5]
 
 
 def test_removing_an_episode(filled: Library) -> None:
     filled.episodes.remove("Episode 1")
-    assert filled.episodes.list() == ()
+    assert filled.listings.episodes()[0] == ()
     stats = filled.upkeep.stats()
     assert (stats.num_speakers, stats.num_turns, stats.num_lines, stats.num_voiceprints) == (0, 0, 0, 3)
 
@@ -465,7 +468,7 @@ def test_removing_an_episode(filled: Library) -> None:
 def test_an_episode_of_another_embedder_is_refused(filled: Library) -> None:
     with pytest.raises(EmbedderMismatch, match="not of 'other'"):
         filled.episodes.store(replace(episode(2), embedder="other"), {})
-    assert len(filled.episodes.list()) == 1
+    assert len(filled.listings.episodes()[0]) == 1
 
 
 def test_a_failed_write_leaves_everything_as_it_was(filled: Library) -> None:
@@ -597,4 +600,4 @@ def test_threads_may_share_a_library(filled: Library) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(filled.episodes.list()) == 21
+    assert len(filled.listings.episodes()[0]) == 21

@@ -17,7 +17,8 @@ from voicematch.types import Line
 
 
 def found(library: Library, words: str, **narrowed: str) -> list[str]:
-    return [hit.text for hit in library.search(words, **narrowed)]  # type: ignore[arg-type]  # only text is narrowed by
+    hits = library.search.lines(words, **narrowed)  # type: ignore[arg-type]  # only text is narrowed by
+    return [hit.text for hit in hits]
 
 
 def store_lines(library: Library, *texts: str, number: int = 2, date: str | None = "2026-02-02") -> None:
@@ -26,7 +27,7 @@ def store_lines(library: Library, *texts: str, number: int = 2, date: str | None
 
 
 def test_a_hit_says_who_when_and_where(filled: Library) -> None:
-    (hit,) = filled.search("continual")
+    (hit,) = filled.search.lines("continual")
     assert (hit.audio_sha256, hit.source, hit.title, hit.date) == (
         "01" * 32,
         "/shows/episode-1.mp3",
@@ -41,9 +42,9 @@ def test_a_hit_says_who_when_and_where(filled: Library) -> None:
 
 def test_the_speaker_of_a_hit_is_called_as_today(filled: Library) -> None:
     filled.profiles.rename("Ann Lee", "Anna")
-    assert {hit.speaker for hit in filled.search("learning")} == {"Anna", "SPEAKER_01"}
+    assert {hit.speaker for hit in filled.search.lines("learning")} == {"Anna", "SPEAKER_01"}
     filled.profiles.forget("Anna")
-    assert {hit.speaker for hit in filled.search("learning")} == {"SPEAKER_00", "SPEAKER_01"}
+    assert {hit.speaker for hit in filled.search.lines("learning")} == {"SPEAKER_00", "SPEAKER_01"}
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_words_phrases_and_beginnings(filled: Library, words: str, texts: list[s
 @pytest.mark.parametrize("words", ["", "   ", "...", '""', '"*"', "♪", "* -"])
 def test_nothing_to_search_for(filled: Library, words: str) -> None:
     with pytest.raises(LibraryError, match="no word to search for"):
-        filled.search(words)
+        filled.search.lines(words)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_nothing_to_search_for(filled: Library, words: str) -> None:
 )
 def test_what_is_syntax_elsewhere_is_words_here(filled: Library, words: str) -> None:
     try:
-        filled.search(words)
+        filled.search.lines(words)
     except LibraryError as error:
         assert "no word to search for" in str(error)  # noqa: PT017  # most of these find nothing, and that is right
 
@@ -86,7 +87,7 @@ def test_what_is_syntax_elsewhere_is_words_here(filled: Library, words: str) -> 
 @given(st.text(st.sampled_from("ab\"'*()-:^\\&|!<> \x00\u0301ß♪{}%_.")))
 def test_no_query_is_an_error_of_the_database(filled: Library, words: str) -> None:
     try:
-        filled.search(words)
+        filled.search.lines(words)
     except LibraryError as error:
         assert "no word to search for" in str(error)  # noqa: PT017
 
@@ -94,14 +95,14 @@ def test_no_query_is_an_error_of_the_database(filled: Library, words: str) -> No
 def test_the_line_with_the_most_of_it_is_first(filled: Library) -> None:
     store_lines(filled, "A reward is mentioned once in this rather long line about many things.", "Reward, reward!")
     assert found(filled, "reward")[0] == "Reward, reward!"
-    assert [hit.text for hit in filled.search("reward", limit=1)] == ["Reward, reward!"]
+    assert [hit.text for hit in filled.search.lines("reward", limit=1)] == ["Reward, reward!"]
 
 
 def test_the_neighbours_are_of_the_same_episode(filled: Library) -> None:
     store_lines(filled, "one", "two words", "three")
-    (hit,) = filled.search("two")
+    (hit,) = filled.search.lines("two")
     assert hit.context == "one two words three"
-    (last,) = filled.search("three")
+    (last,) = filled.search.lines("three")
     assert (last.before, last.after) == ("two words", "")
 
 
@@ -113,7 +114,7 @@ def test_by_profile_by_label_and_by_written_name(filled: Library) -> None:
     assert found(filled, "learning", speaker="cy young") == ["learning by heart"]
     assert found(filled, "learning", speaker="Bob") == []
     with pytest.raises(ProfileNotFound, match="did you mean Ann Lee"):
-        filled.search("learning", speaker="Anne Lee")
+        filled.search.lines("learning", speaker="Anne Lee")
 
 
 def test_since_a_day(filled: Library) -> None:
@@ -183,7 +184,7 @@ def test_every_script(filled: Library, words: str, line: int | None) -> None:
 )
 def test_what_was_found_is_marked_as_it_is_written(filled: Library, words: str, marked: list[str]) -> None:
     store_lines(filled, *SCRIPTS)
-    (hit,) = filled.search(words)
+    (hit,) = filled.search.lines(words)
     assert [hit.text[start:end] for start, end in hit.marks] == marked
 
 
@@ -196,7 +197,7 @@ def test_what_is_in_a_line_is_found_and_marked(filled: Library, text: str, data:
         return
     asked = " ".join(text[token.start : token.end] for token in words)
     store_lines(filled, text)
-    (hit,) = filled.search(asked)
+    (hit,) = filled.search.lines(asked)
     assert hit.text == text
     assert hit.marks
 

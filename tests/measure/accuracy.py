@@ -139,7 +139,7 @@ def main() -> None:
                     enroll_all(libraries[key], manifest["profiles"], arguments.folder, key, diarizer)
                 folder = arguments.folder / episode["id"]
                 answer = identify(folder / episode["audio"], library=libraries[key], engines=Engines(diarizer=diarizer))
-                known = {profile.name for profile in libraries[key].profiles.all()}
+                known = {profile.name for profile in libraries[key].people.find()[0]}
                 score(scores.setdefault((kind(episode["id"]), kept), Scores()), episode, folder, answer, known)
                 if arguments.verbose:
                     print_episode(episode, answer, kept)
@@ -184,9 +184,9 @@ def score(scores: Scores, episode: dict[str, Any], folder: Path, answer: Labelle
 def print_episode(episode: dict[str, Any], answer: LabelledEpisode, kept: str) -> None:
     print(f"{episode['id']} ({kept}): {', '.join(episode['speakers'])}; enrolled {', '.join(episode['enrolled'])}")
     for label, seconds in answer.talk_seconds().items():
-        found = answer.matches[label]
-        name = found.profile if found.verdict is Verdict.ACCEPT else found.verdict.value
-        print(f"  {label} {seconds:6.1f} s  {name}: {'; '.join(found.reasons)}")
+        given = answer.matches[label]
+        name = given.profile if given.verdict is Verdict.ACCEPT else given.verdict.value
+        print(f"  {label} {seconds:6.1f} s  {name}: {'; '.join(given.reasons)}")
 
 
 if __name__ == "__main__":

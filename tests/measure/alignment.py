@@ -23,7 +23,7 @@ INTRO, AD = 37.0, 60.0
 
 
 def inserted(speech: list[Span], other: list[Span], at: float, seconds: float) -> list[Span]:
-    """The speech with the beginning of another episode's put in at a time."""
+    """Return the speech with the beginning of another episode's put in at a time."""
     return sorted(
         [(start, min(end, at)) for start, end in speech if start < at]
         + [(start + at, min(end, seconds) + at) for start, end in other if start < seconds]

@@ -98,7 +98,7 @@ class Command:
         )
 
     def __call__(self, *arguments: str) -> str:
-        """What the command prints; it must succeed."""
+        """Run a command, which must succeed, and return what it prints."""
         process = self.start(*arguments)
         out, _ = process.communicate()
         if process.returncode:
@@ -108,28 +108,28 @@ class Command:
 
 def read_truth(folder: Path, shows: tuple[str, ...]) -> list[Truth]:
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    found = []
+    truths = []
     for episode in manifest["episodes"]:
         if not shows or episode["show"].startswith(shows):
             home = folder / episode["id"]
             rows = [line.split() for line in (home / "ref.rttm").read_text(encoding="utf-8").splitlines()]
             turns = [Turn(float(r[3]), float(r[3]) + float(r[4]), r[7]) for r in rows if r and r[0] == "SPEAKER"]
-            found.append(Truth(episode["id"], episode["show"], home / episode["audio"], tuple(turns)))
-    return found
+            truths.append(Truth(episode["id"], episode["show"], home / episode["audio"], tuple(turns)))
+    return truths
 
 
 def tone_show(folder: Path) -> list[Truth]:
-    found: list[Truth] = []
+    truths: list[Truth] = []
     for title, voices in TONE_SHOW.items():
         heard = voices * 24  # s of each voice, enough to be remembered
         turns = tuple(Turn(float(n), n + 1.0, voice) for n, voice in enumerate(heard))
-        path = write_episode(folder / f"{title}.wav", heard, level=0.5 - len(found) / 100)  # each its own sound
-        found.append(Truth(title, "tones", path, turns))
-    return found
+        path = write_episode(folder / f"{title}.wav", heard, level=0.5 - len(truths) / 100)  # each its own sound
+        truths.append(Truth(title, "tones", path, turns))
+    return truths
 
 
 def publish(site: Site, episodes: list[Truth]) -> str:
-    """A list of feeds, one a show; one episode gets its connection cut in the middle, to be taken up again."""
+    """Publish a list of feeds, one a show; one episode gets its connection cut in the middle, to be taken up again."""
     items: dict[str, list[str]] = {}
     for number, episode in enumerate(episodes):
         path = f"/{episode.title}{episode.audio.suffix}"
@@ -151,7 +151,7 @@ def publish(site: Site, episodes: list[Truth]) -> str:
 
 
 def run_and_kill(command: Command, num_kills: int, num_jobs: int, chance: random.Random, most_wait: float) -> int:
-    """Starts a run and kills it at a random moment, so many times, or until everything is done: how many it were.
+    """Start a run and kill it at a random moment, so many times, or until everything is done; return how often.
 
     By turns the whole run goes with its workers, or the run alone; one time in four before anything has begun.
     """
@@ -175,7 +175,7 @@ def run_and_kill(command: Command, num_kills: int, num_jobs: int, chance: random
 
 
 def wait_for_work(command: Command, process: subprocess.Popen[str]) -> None:
-    """Until a worker of this run has a job in hand, or the run has ended."""
+    """Wait until a worker of this run has a job in hand, or the run has ended."""
     with open_library(command.work / "library.db") as library:
         before = {(job.id, job.attempts) for job in library.jobs.find()}
         while process.poll() is None:
@@ -186,11 +186,11 @@ def wait_for_work(command: Command, process: subprocess.Popen[str]) -> None:
 
 
 def check(command: Command, episodes: list[Truth]) -> None:
-    """Every episode done once: one row, one stored episode, one file of each format, nothing half written."""
+    """Check that every episode is done once: one row, one stored episode, each file once, nothing half written."""
     with open_library(command.work / "library.db") as library:
         jobs = library.jobs.find()
         assert [str(job.state) for job in jobs] == ["done"] * len(episodes), [(j.title, j.state, j.error) for j in jobs]
-        assert len({job.audio_sha256 for job in jobs}) == len(library.episodes.list()) == len(episodes)
+        assert len({job.audio_sha256 for job in jobs}) == len(library.listings.episodes()[0]) == len(episodes)
         assert library.upkeep.check() == ()
         attempts = Counter(job.attempts for job in jobs)
     of_day = len("2024-01-01-")
@@ -201,7 +201,7 @@ def check(command: Command, episodes: list[Truth]) -> None:
 
 
 def name_the_hosts(command: Command, episodes: list[Truth], num_names: int) -> None:
-    """Names the voices that recur most by who they are, and shows who is named then, against the truth."""
+    """Name the voices that recur most by who they are, and show who is named then, against the truth."""
     unknowns = json.loads(command("unknowns", "list", "--json", "--limit", "1000"))
     truth = {episode.title: episode.turns for episode in episodes}
     print("\nvoices heard in more than one episode, or as more than one person:")
@@ -228,7 +228,7 @@ def name_the_hosts(command: Command, episodes: list[Truth], num_names: int) -> N
 
 
 def print_names(command: Command, truth: dict[str, tuple[Turn, ...]]) -> None:
-    """A row for each episode, and the talk time over all of them by what became of it."""
+    """Print a row for each episode, and the talk time over all of them by what became of it."""
     named: set[str] = set()
     rows = []
     for episode in json.loads(command("batch", "report", "--json"))["episodes"]:
@@ -253,20 +253,20 @@ def print_names(command: Command, truth: dict[str, tuple[Turn, ...]]) -> None:
 
 
 def overlap_by_name(command: Command, audio_sha256: str, truth: tuple[Turn, ...]) -> dict[tuple[str, str], float]:
-    """Seconds by (name or label given, who really speaks); "nobody" where nobody does."""
+    """Return the seconds by (name or label given, who really speaks); "nobody" where nobody does."""
     with open_library(command.work / "library.db") as library:
         episode = library.episodes.get(audio_sha256)
-    found: dict[tuple[str, str], float] = {}
+    seconds_by_names: dict[tuple[str, str], float] = {}
     for speaker, talk in episode.talk_seconds().items():
         own = overlap([turn for turn in episode.turns if turn.speaker == speaker], truth)
         for person, seconds in (own | {"nobody": max(talk - sum(own.values()), 0.0)}).items():
             key = (episode.name(speaker), person)
-            found[key] = found.get(key, 0.0) + seconds
-    return found
+            seconds_by_names[key] = seconds_by_names.get(key, 0.0) + seconds
+    return seconds_by_names
 
 
 def person_of(command: Command, speaker: dict[str, str], truth: dict[str, tuple[Turn, ...]]) -> str:
-    """Who it is that most overlaps with a speaker of a stored episode."""
+    """Return who it is that most overlaps with a speaker of a stored episode."""
     with open_library(command.work / "library.db") as library:
         turns = [t for t in library.episodes.get(speaker["audio_sha256"]).turns if t.speaker == speaker["speaker"]]
     seconds = overlap(turns, truth[speaker["title"]])
@@ -274,18 +274,18 @@ def person_of(command: Command, speaker: dict[str, str], truth: dict[str, tuple[
 
 
 def hits(command: Command, audio_sha256: str, truth: tuple[Turn, ...]) -> dict[str, float]:
-    """By name given, the share of that speaker's talk time which is that person's."""
+    """Return by name given the share of that speaker's talk time which is that person's."""
     with open_library(command.work / "library.db") as library:
         episode = library.episodes.get(audio_sha256)
-    found = {}
+    share_by_name = {}
     for speaker, seconds in episode.talk_seconds().items():
         own = overlap([turn for turn in episode.turns if turn.speaker == speaker], truth)
-        found[episode.name(speaker)] = own.get(episode.name(speaker), 0.0) / seconds
-    return found
+        share_by_name[episode.name(speaker)] = own.get(episode.name(speaker), 0.0) / seconds
+    return share_by_name
 
 
 def overlap(turns: list[Turn], truth: tuple[Turn, ...]) -> dict[str, float]:
-    """Seconds that each person really speaks in these turns."""
+    """Return the seconds that each person really speaks in these turns."""
     seconds: dict[str, float] = {}
     for turn in turns:
         for real in truth:

@@ -43,32 +43,32 @@ def measure(folder: Path, files: list[Path], num_jobs: int) -> None:
         time.sleep(STEP_SECONDS)
     wall, used = time.monotonic() - started, processor_seconds() - cpu
     with open_library(folder / "library.db") as library:
-        hours = sum(episode.duration for episode in library.episodes.list()) / 3600
+        hours = sum(episode.duration for episode in library.listings.episodes()[0]) / 3600
     pace = f"{hours * 3600 / wall:.1f} h an hour, {used / hours:.0f} s of processor an hour of audio"
     print(f"--jobs {num_jobs}: {hours:.2f} h of audio in {wall:.0f} s ({pace}), at most {most / 1e6:.0f} MB")
     assert run.returncode == 0, f"exit {run.returncode}"
 
 
 def processor_seconds() -> float:
-    """Of all processes that were started here and have ended."""
+    """Return the processor time of all processes that were started here and have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
 def family(pid: int) -> list[int]:
-    """A process and all that come from it."""
-    found = [pid]
-    for parent in found:
+    """Return a process and all that come from it."""
+    pids = [pid]
+    for parent in pids:
         try:
             tasks = list(Path(f"/proc/{parent}/task").iterdir())
-            found += [int(child) for task in tasks for child in (task / "children").read_text().split()]
+            pids += [int(child) for task in tasks for child in (task / "children").read_text().split()]
         except OSError:  # it has ended meanwhile
             continue
-    return found
+    return pids
 
 
 def memory_of(pid: int) -> int:
-    """Bytes in memory, each page divided by how many processes share it; 0 for a process that has ended."""
+    """Return bytes in memory, each page divided by how many processes share it; 0 for a process that has ended."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:

@@ -27,10 +27,10 @@ BUDGET_MS = 100.0
 
 
 def addresses(library: Library) -> list[str]:
-    """Every page, and the heaviest of its kind where they differ."""
+    """Return every page, and the heaviest of its kind where they differ."""
     most_heard = library.people.find(sort="talk", limit=1)[0][0]
-    key = key_of(library.people.heard(most_heard.id)[-1].sha256)
-    unknown = library.judging.unknowns(limit=1)[0][0].id
+    key = key_of(library.people.appearances(most_heard.id)[-1].audio_sha256)
+    unknown = library.voices.unknowns(limit=1)[0][0].id
     return [
         "/speakers",
         "/speakers?page=20&sort=recent",
@@ -54,7 +54,7 @@ def addresses(library: Library) -> list[str]:
 
 
 def measure(client: TestClient, address: str) -> tuple[float, float, float, int]:
-    """Median, 95th percentile and median processor time in ms, and the bytes of the page."""
+    """Return the median, 95th percentile and median processor time in ms, and the bytes of the page."""
     taken, busy, size = [], [], 0
     for _ in range(NUM_TIMES):
         began, processor = time.perf_counter(), time.process_time()

@@ -7,7 +7,6 @@ prints the time.
 
 from __future__ import annotations
 
-import resource
 import shutil
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from voicematch.evaluate.memory import peak_memory_mb
 from voicematch.library import open_library
 from voicematch.models import files
 from voicematch.models.table import DEFAULT_EMBEDDER
@@ -36,7 +36,7 @@ SESSION, STRETCH = 0.6, 0.5  # how far a voice strays from itself, in recordings
 
 
 def heard(person: Array, generator: np.random.Generator, num: int) -> Array:
-    """(num, dimension) unit rows of one voice in one recording."""
+    """Return (num, dimension) unit rows of one voice in one recording."""
     session = person + SESSION * unit(generator.standard_normal(DIMENSION))
     return unit(session + STRETCH * unit(generator.standard_normal((num, DIMENSION))))
 
@@ -93,7 +93,7 @@ def relabel(folder: Path) -> None:
         (folder / "new.db").rename(path)
     shutil.copy(path, folder / "copy.db")
     with open_library(folder / "copy.db") as library:
-        most = library.unknowns.all()[0]
+        most = library.voices.unknowns(ignored=None)[0][0]
         stats = library.upkeep.stats()
         print(f"{stats.num_episodes} episodes, {stats.num_speakers} speakers, {stats.num_profiles} profiles")
         with timed(f"naming {most.id}, heard in {most.num_episodes} episodes, and matching all episodes again"):
@@ -115,7 +115,7 @@ def search() -> None:
     for what in ("first", "second", "third"):
         with timed(f"one speaker against {NUM_VOICEPRINTS:,} voiceprints, {what} time"):
             match(speaker, voiceprints, calibration=calibration)
-    print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
+    print(f"peak memory: {peak_memory_mb():.0f} MB")
 
 
 if __name__ == "__main__":

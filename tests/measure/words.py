@@ -84,7 +84,7 @@ FORMS: dict[str, Form] = {"lines": as_they_are, "merged": merged, "captions": ca
 
 
 def right_words(lines: list[Line], given: tuple[Line, ...]) -> tuple[int, int]:
-    """How many words have the right speaker, and how many there are."""
+    """Return how many words have the right speaker, and how many there are."""
     truth = [(word, line.speaker) for line in lines for word in line.text.split()]
     said = [(word, line.speaker) for line in given for word in line.text.split()]
     pairs = Counter(

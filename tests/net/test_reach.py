@@ -108,8 +108,8 @@ def test_the_rest_of_a_feed_is_looked_for_under_the_same_rule(site: Site) -> Non
     more = rss(entry("2"), head=f'<atom:link rel="next" href="{site.url}/2"/>')
     site.pages["/2"] = Page(rss(entry("1")))
     with pytest.raises(FormatError, match="leads to 127"):
-        read_feed("https://example.org/feed", Document(more, "https://example.org/feed", ""))
-    assert parse_feed(Document(more, f"{site.url}/feed", "", HERE), "feed").nearby == HERE
+        read_feed("https://example.org/feed", Document(more, "https://example.org/feed"))
+    assert parse_feed(Document(more, f"{site.url}/feed", HERE), "feed").nearby == HERE
 
 
 def test_transcripts_and_chapters_follow_the_rule(site: Site) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import time
-import wave
 from pathlib import Path
 
 import numpy as np
 
 from tests.support.fakes import FakeEmbedder
+from voicematch.audio.clips import to_wav
 from voicematch.engines.embed import Embedder
 from voicematch.types import Diarization, Embedding, Progress, Sound, Turn
 from voicematch.usecases.chosen import Engines
@@ -24,11 +24,7 @@ def write_episode(path: Path, voices: str, seconds: float = 1.0, level: float = 
     path.parent.mkdir(parents=True, exist_ok=True)
     times = np.arange(round(seconds * RATE)) / RATE
     tones = [level * np.sin(2 * np.pi * VOICES[voice] * times) for voice in voices]
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes((np.concatenate(tones) * 32767).astype("<i2").tobytes())
+    path.write_bytes(to_wav(np.concatenate(tones)))
     return path
 
 

@@ -159,7 +159,7 @@ def _lines(number: int, turns: tuple[Turn, ...], size: Size) -> list[Line]:
 
 def _queue(library: Library, size: Size) -> None:
     """A job for every episode, done, and some more: queued, running, failed."""
-    stored = sorted(library.episodes.list(), key=lambda episode: episode.audio_sha256)
+    stored = sorted(library.listings.episodes()[0], key=lambda episode: episode.audio_sha256)
     waiting = [
         NewJob(key=f"later-{idx}", source=f"/later/{idx}.mp3", title=f"Later {idx}", show=SHOWS[0]) for idx in range(6)
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import wave
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 
 from tests.support import whisper_model
 from voicematch.audio import SAMPLE_RATE, Audio
+from voicematch.audio.clips import to_wav
 from voicematch.errors import ModelError
 from voicematch.transcript.whisper import chunks, load, quietest, repository, transcribe
 from voicematch.types import Array
@@ -28,11 +28,7 @@ def sound(tmp_path: Path) -> Path:
     times = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
     samples = 0.3 * np.sin(2 * np.pi * 150 * times) * (abs(times - 1.0) > 0.1)
     path = tmp_path / "hum.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes((samples * 32767).astype("<i2").tobytes())
+    path.write_bytes(to_wav(samples.astype(np.float32)))
     return path
 
 
@@ -50,11 +46,7 @@ def test_lines_have_words_in_order_within_the_audio(model: Path, sound: Path) ->
 
 
 def test_silence_has_no_lines(model: Path, sound: Path, tmp_path: Path) -> None:
-    with wave.open(str(tmp_path / "silence.wav"), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes(bytes(4 * SAMPLE_RATE))
+    (tmp_path / "silence.wav").write_bytes(to_wav(np.zeros(2 * SAMPLE_RATE, np.float32)))
     assert transcribe(Audio(tmp_path / "silence.wav"), model, "en") == ()
 
 

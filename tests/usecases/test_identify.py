@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import wave
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from tests.support.fakes import FakeDiarizer, FakeEmbedder
 from voicematch import enroll, errors, identify, name, open_library, relabel
 from voicematch.audio import decode_clip
+from voicematch.audio.clips import to_wav
 from voicematch.audio.spans import KEPT_CLIP_SECONDS
 from voicematch.engines.embed import Embedder
 from voicematch.library import Library
@@ -46,11 +46,7 @@ def noise(path: Path, seconds: float, *, seed: int = 0, level: float = 0.1) -> P
     """A wave file that no other seed makes, so that its episode is its own. Loud and soft by turns, as speech is."""
     samples = np.random.default_rng(seed).standard_normal(int(16_000 * seconds)) * level
     samples *= np.where(np.arange(len(samples)) // 4_000 % 2, 1.0, 0.01)
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16_000)
-        file.writeframes((np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes())
+    path.write_bytes(to_wav(samples.astype(np.float32)))
     return path
 
 
@@ -99,7 +95,7 @@ def test_the_episode_is_stored_as_it_was_answered(library: Library, tmp_path: Pa
 def test_an_episode_need_not_be_stored(library: Library, tmp_path: Path) -> None:
     path = noise(tmp_path / "episode.wav", 50)
     identify(path, library=library, engines=engines(*TWO), store=False)
-    assert library.episodes.list() == ()
+    assert library.listings.episodes()[0] == ()
 
 
 def test_two_speakers_that_are_one_profile_become_one(library: Library, tmp_path: Path) -> None:
@@ -194,7 +190,7 @@ def test_a_clip_that_will_not_do_is_refused(
     path = noise(tmp_path / "clip.wav", 50)
     with pytest.raises(errors.EnrollmentError, match=says):
         enroll("Ada", path, library=library, engines=engines(*turns), **options)  # type: ignore[arg-type]
-    assert library.profiles.all() == ()
+    assert library.people.find()[0] == ()
 
 
 def test_a_span_beyond_the_end_is_refused(library: Library, tmp_path: Path) -> None:
@@ -248,7 +244,7 @@ def test_naming_a_voice_too_short_to_keep(library: Library, tmp_path: Path) -> N
     identify(path, library=library, engines=engines(*turns))
     with pytest.raises(errors.EnrollmentError, match=r"only 3\.0 s of speech"):
         name("short.wav", "SPEAKER_01", "Grace", library=library, consent="public")
-    assert library.profiles.all() == ()
+    assert library.people.find()[0] == ()
 
 
 def test_another_embedder_is_refused(library: Library, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Remembered voices, naming, correcting: on a real library, with voices that are axes."""
+"""UnknownVoices voices, naming, correcting: on a real library, with voices that are axes."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from voicematch.types import Array, Embedding, LabelledEpisode, Line, Match, Tur
 from voicematch.usecases import name as naming
 from voicematch.usecases import recognise
 from voicematch.usecases.describe import Suggestion, describe
+from voicematch.usecases.forget import forget
 from voicematch.usecases.name import Change
 from voicematch.voices.score import unit
 
@@ -98,12 +99,12 @@ def test_an_unnamed_voice_is_remembered_and_recognised(library: Library) -> None
     assert ids(hear(library, 1, ADA, MAYA)) == ["U-0001", "U-0002"]
     assert ids(hear(library, 2, ZOE, ADA)) == ["U-0003", "U-0001"]
     assert ids(library.episodes.get(sha(2))) == ["U-0003", "U-0001"]
-    assert [(u.id, u.num_episodes, u.talk_seconds) for u in library.unknowns.all()] == [
+    assert [(u.id, u.num_episodes, u.talk_seconds) for u in library.voices.unknowns(ignored=None)[0]] == [
         ("U-0001", 2, 60.0),
         ("U-0002", 1, 30.0),
         ("U-0003", 1, 30.0),
     ]
-    assert library.unknowns.num_episodes() == {"U-0001": 2, "U-0002": 1, "U-0003": 1}
+    assert library.voices.num_episodes() == {"U-0001": 2, "U-0002": 1, "U-0003": 1}
 
 
 def test_a_voice_that_only_may_be_the_same_is_another(library: Library) -> None:
@@ -139,15 +140,15 @@ def test_the_same_audio_again_keeps_its_numbers(library: Library) -> None:
 def test_a_number_is_never_given_again(library: Library) -> None:
     hear(library, 1, ADA)
     library.episodes.remove(sha(1))
-    with pytest.raises(LibraryError, match="U-0001: heard nowhere any more"):
-        library.unknowns.get("U-0001")
+    with pytest.raises(LibraryError, match="no unknown voice 'U-0001'"):
+        library.voices.unknown("U-0001")
     assert ids(hear(library, 2, ADA)) == ["U-0002"]
 
 
 @pytest.mark.parametrize("key", ["U-0009", "Ada", "u-"])
 def test_an_unknown_that_is_not_there(library: Library, key: str) -> None:
     with pytest.raises(LibraryError, match="no unknown voice"):
-        library.unknowns.get(key)
+        library.voices.unknown(key)
 
 
 def test_writers_at_once_give_different_numbers(tmp_path: Path) -> None:
@@ -166,7 +167,7 @@ def test_writers_at_once_give_different_numbers(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     with open_library(tmp_path / "library.db") as library:
-        assert sorted(u.id for u in library.unknowns.all()) == [f"U-{number:04d}" for number in range(1, 25)]
+        assert sorted(u.id for u in library.voices.unknowns()[0]) == [f"U-{number:04d}" for number in range(1, 25)]
 
 
 def test_voices_stored_before_are_remembered_when_matched_again(library: Library) -> None:
@@ -197,7 +198,7 @@ def test_naming_an_unknown_names_it_everywhere(library: Library) -> None:
         ["SPEAKER_00"],
     ]
     assert ids(library.episodes.get(sha(1))) == [None, "U-0002"]
-    assert [u.id for u in library.unknowns.all()] == ["U-0002", "U-0003"]
+    assert [u.id for u in library.voices.unknowns(ignored=None)[0]] == ["U-0002", "U-0003"]
     assert library.episodes.get(sha(1)).matches["SPEAKER_00"].reasons == ("confirmed by a person",)
     assert ids(hear(library, 4, ADA)) == [None]
 
@@ -416,7 +417,7 @@ def test_an_ignored_voice_gets_no_name_and_is_recognised(library: Library) -> No
     third = hear(library, 3, MAYA)
     assert ids(third) == ["U-0001"]
     assert third.matches["SPEAKER_00"].reasons == ("sounds like U-0001, which is ignored",)
-    assert [u.ignored_as for u in library.unknowns.all()] == ["ad"]
+    assert [u.ignored_as for u in library.voices.unknowns(ignored=None)[0]] == ["ad"]
     assert naming.ignore("U-0001", None, library=library) == (
         Change(sha(1), "SPEAKER_00", None, "Maya"),
         Change(sha(3), "SPEAKER_00", None, "Maya"),
@@ -458,10 +459,10 @@ def test_an_unknown_is_described(library: Library) -> None:
     )
     for number, voice in enumerate((ADA, ZOE, LIAM), start=1):
         hear(library, number, MAYA, voice, seconds=90.0, lines=lines if number == 1 else ())
-    described = {u.id: describe(u, library=library) for u in library.unknowns.all()}
+    described = {u.id: describe(u, library=library) for u in library.voices.unknowns(ignored=None)[0]}
     host, guest = described["U-0001"], described["U-0002"]
     assert (host.role, host.num_episodes, host.talk_seconds, host.shows) == ("host", 3, 270.0, ("show",))
-    assert host.suggestions == (Suggestion("Maya Lind", lines[0].text, "says so"),)
+    assert host.suggestions == (Suggestion("Maya Lind", "says so", lines[0].text),)
     assert (guest.role, [s.name for s in guest.suggestions]) == ("guest", ["Liam Moss"])
 
 
@@ -487,7 +488,7 @@ def test_files_follow_a_naming(library: Library, tmp_path: Path, caplog: pytest.
     assert "it still shows the names of before" in caplog.text
     naming.rename("Ada", "Ada Byron", library=library)
     assert "Ada Byron" in (tmp_path / "1.json").read_text(encoding="utf-8")
-    naming.forget("Ada Byron", library=library)
+    forget("Ada Byron", library=library)
     assert "Ada" not in (tmp_path / "1.json").read_text(encoding="utf-8")
 
 
@@ -543,7 +544,7 @@ def test_two_unknowns_of_one_person_become_one(library: Library, tmp_path: Path)
     outputs.write(library, second, [(tmp_path / "2.json", "json")])
     heard = naming.merge_unknowns("u-2", "U-0001", library=library)
     assert [(voice.audio_sha256, voice.speaker) for voice in heard] == [(sha(1), "SPEAKER_00"), (sha(2), "SPEAKER_00")]
-    assert [unknown.id for unknown in library.unknowns.all()] == ["U-0001"]
+    assert [unknown.id for unknown in library.voices.unknowns(ignored=None)[0]] == ["U-0001"]
     assert json.loads((tmp_path / "2.json").read_text(encoding="utf-8"))["speakers"][0]["unknown"] == "U-0001"
     assert ids(hear(library, 3, like(ADA, 0.7))) == ["U-0001"]
 
@@ -632,7 +633,7 @@ def test_whom_the_feed_names_is_suggested_until_another_voice_has_the_name(libra
         library.jobs.finish(job, hear(library, number, ADA, guest, seconds=90.0).audio_sha256)
 
     def suggested() -> dict[str, list[tuple[str, str]]]:
-        described = [describe(unknown, library=library) for unknown in library.unknowns.all()]
+        described = [describe(unknown, library=library) for unknown in library.voices.unknowns(ignored=None)[0]]
         return {one.id: [(s.name, s.reason) for s in one.suggestions] for one in described}
 
     ada, maya = ("Ada Byron", "named in the feed as host"), ("Maya Lind", "named in the feed as guest")
@@ -640,7 +641,7 @@ def test_whom_the_feed_names_is_suggested_until_another_voice_has_the_name(libra
     naming.name_unknown("U-0001", "Ada Byron", library=library, consent="public")
     assert suggested() == {"U-0002": [maya], "U-0003": [maya]}
     naming.name_unknown("U-0002", "Maya Lind", library=library, consent="public")
-    naming.forget("maya lind", library=library)
+    forget("maya lind", library=library)
     assert library.jobs.persons(sha(2)) == ()
 
 

@@ -147,7 +147,7 @@ def say(library: Library, word: Word, episodes: Sequence[Heard]) -> None:
 def names_by_time(library: Library) -> dict[str, list[str | None]]:
     """Of every episode, who is named in the middle of each stretch."""
     named = {}
-    for summary in library.episodes.list():
+    for summary in library.listings.episodes()[0]:
         episode = library.episodes.get(summary.audio_sha256)
         at = np.arange(SECONDS / 2, max(turn.end for turn in episode.turns), SECONDS)
         holders = [next(turn.speaker for turn in episode.turns if turn.start <= t < turn.end) for t in at.tolist()]
@@ -215,9 +215,9 @@ def test_an_answer_that_is_not_kept_is_the_one_that_would_be(
 ) -> None:
     with made(shelf, said) as (library, files):
         heard = replace(shelf[again % len(shelf)], show="A")
-        known = {unknown.id for unknown in library.unknowns.all()}
+        known = {unknown.id for unknown in library.voices.unknowns(ignored=None)[0]}
         tried = listen(library, files[again % len(shelf)], heard, store=False)
-        assert {unknown.id for unknown in library.unknowns.all()} == known
+        assert {unknown.id for unknown in library.voices.unknowns(ignored=None)[0]} == known
         kept = listen(library, files[again % len(shelf)], heard)
         assert told(tried) == told(kept)
         assert tried.turns == kept.turns

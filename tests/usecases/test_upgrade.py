@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import wave
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +15,7 @@ import sqlalchemy as sa
 from tests.support.fakes import FakeEmbedder
 from tests.usecases.test_identify import CALIBRATION
 from voicematch import cli, enroll, errors, identify, open_library
+from voicematch.audio.clips import to_wav
 from voicematch.batch.work import Settings, Worker
 from voicematch.engines.embed import Embedder
 from voicematch.library import Library, NewJob, State, schema
@@ -73,11 +73,7 @@ def tones(path: Path, *hertz: float, seconds: float = 10.0) -> Path:
     time = np.arange(int(16_000 * seconds)) / 16_000
     loud = np.where(np.arange(len(time)) // 4_000 % 2, 0.3, 0.01)
     samples = np.concatenate([np.sin(2 * np.pi * tone * time) * loud for tone in hertz])
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16_000)
-        file.writeframes((samples * 32_767).astype("<i2").tobytes())
+    path.write_bytes(to_wav(samples))
     return path
 
 
@@ -196,7 +192,7 @@ def test_what_is_lost_is_said_and_nothing_lost_unasked(library: Library, tmp_pat
     assert done.silent == ("Basil", "Cyd", "Dora")
     with open_library(library.location) as after:
         assert axes(after) == {"Ada": [6]}
-        assert [profile.name for profile in after.profiles.all()] == ["Ada", "Basil", "Cyd", "Dora"]
+        assert [profile.name for profile in after.people.find()[0]] == ["Ada", "Basil", "Cyd", "Dora"]
         assert after.upkeep.check() == ()
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support.fakes import CALIBRATION
 from voicematch.types import Embedding, Match, Verdict
-from voicematch.voices.match import Heard, match, match_all
+from voicematch.voices.match import EpisodeVoices, match, match_all
 from voicematch.voices.rules import Said, one_person
 from voicematch.voices.score import Cohort, Voiceprints, unit
 
@@ -211,7 +211,7 @@ def test_many_episodes_at_once_are_matched_as_one_by_one(
     vectors = unit(np.array([nonzero(row) for _, row in rows], dtype=np.float32).reshape(-1, 4))
     known = Voiceprints(tuple(name for name, _ in rows), vectors, np.full(len(rows), 30.0, dtype=np.float32))
     heard = [
-        Heard(
+        EpisodeVoices(
             {
                 label: tuple(Embedding(unit(nonzero(row)), seconds, 0.0, seconds) for row, seconds in own)
                 for label, own in episode.items()
@@ -261,3 +261,14 @@ def test_a_score_that_is_usual_for_a_voice_counts_for_less() -> None:
     among_alike = match(heard, library(Ada=ADA), calibration=normalised)["SPEAKER_00"]
     assert among_alike.candidates[0].score < plain.candidates[0].score - 0.01
     assert among_alike.probability < plain.probability
+
+
+def test_one_person_through_two_channels_is_named_twice_where_nobody_else_is_near() -> None:
+    """The two sound less alike than one voice does in one room, but both are far from every other profile."""
+    telephone = toward(ADA, 0.8, (0, 0, 0, 1))
+    heard = {"SPEAKER_00": speech(ADA, ADA), "SPEAKER_01": speech(telephone, telephone)}
+    found = match(heard, library(Ada=ADA, Maya=MAYA), calibration=CALIBRATION)
+    assert {verdict(one) for one in found.values()} == {(Verdict.ACCEPT, "Ada")}
+    near = match(heard, library(Ada=ADA, Maya=toward(telephone, 0.7, MAYA)), calibration=CALIBRATION)
+    assert verdict(near["SPEAKER_01"]) == (Verdict.REVIEW, "Ada")
+    assert any("SPEAKER_00 is closer to Ada" in reason for reason in near["SPEAKER_01"].reasons)

@@ -8,7 +8,7 @@ import pytest
 from tests.support.fakes import CALIBRATION
 from voicematch.types import Array, Embedding, Line, Turn
 from voicematch.voices.clearest import clearest
-from voicematch.voices.recognise import Remembered, parts, recognise
+from voicematch.voices.recognise import UnknownVoices, parts, recognise
 from voicematch.voices.roles import role
 from voicematch.voices.rules import ODDS_ELSEWHERE
 from voicematch.voices.score import Voiceprints, unit
@@ -58,12 +58,12 @@ def test_what_a_voice_seems_to_be(heard: list[tuple[str, float]], num_in_show: d
     assert role(heard, num_in_show) == seems
 
 
-def remembered(*heard: tuple[str, int, bool], num_in_show: int = 0, steady: float | None = None) -> Remembered:
+def remembered(*heard: tuple[str, int, bool], num_in_show: int = 0, steady: float | None = None) -> UnknownVoices:
     """heard : (voice's name, episode, whether of the show at hand)"""
     names = tuple(name for name, _, _ in heard)
     voices = Voiceprints(names, np.stack([ADA] * len(heard)), np.full(len(heard), 30.0, np.float32))
     episodes, own = tuple(episode for _, episode, _ in heard), tuple(here for _, _, here in heard)
-    return Remembered(voices, (steady,) * len(heard), episodes, own, num_in_show)
+    return UnknownVoices(voices, (steady,) * len(heard), episodes, own, num_in_show)
 
 
 def test_the_odds_that_a_voice_returns() -> None:
@@ -78,7 +78,7 @@ def test_the_odds_that_a_voice_returns() -> None:
     assert remembered(("U-0001", 1, False), once, num_in_show=1).odds("U-0001") == 1.0
 
 
-def heard_as(voice: Array, known: Remembered, steadiness: float = 0.0) -> dict[str, str]:
+def heard_as(voice: Array, known: UnknownVoices, steadiness: float = 0.0) -> dict[str, str]:
     embeddings = {"A": tuple(Embedding(voice, 10.0, 10.0 * n, 10.0 * n + 10.0) for n in range(3))}
     return recognise(embeddings, known, calibration=replace(CALIBRATION, steadiness=steadiness))
 
@@ -103,7 +103,7 @@ def test_nobody_joins_a_voice_that_sounds_like_several() -> None:
 def test_a_voice_of_the_show_comes_before_a_nearer_one_of_another() -> None:
     here, elsewhere = unit(0.9 * ADA + 0.4359 * ZOE), ADA
     voices = Voiceprints(("U-0001", "U-0002"), np.stack([elsewhere, here]), np.full(2, 30.0, np.float32))
-    known = Remembered(voices, (None, None), (1, 2), (False, True), 1)
+    known = UnknownVoices(voices, (None, None), (1, 2), (False, True), 1)
     assert heard_as(ADA, known) == {"A": "U-0002"}
 
 

@@ -101,7 +101,6 @@ def test_voiceprints_describe_the_same_rows() -> None:
 
 def test_speech_of_a_profile_adds_up_and_a_part_can_be_taken() -> None:
     library = voiceprints(("Maya", (1, 0)), ("Ada", (0, 1)), ("Maya", (0.6, 0.8)))
-    assert library.seconds_by_profile.tolist() == [30, 60]
     part = library.only(["Maya", "nobody"])
     assert part.names == ("Maya",)
     assert part.vectors.tolist() == library.vectors[[0, 2]].tolist()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from voicematch.web.drawing import lanes, paragraphs, ruler, share_chart, talk_chart
-from voicematch.web.views import Line, Turn
+from voicematch.web.views import TimelineTurn, TranscriptLine
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def test_a_lane_closes_gaps_and_shows_what_is_too_short_to_see() -> None:
 
 
 def test_turns_of_one_voice_that_overlap_are_one() -> None:
-    assert lanes([Turn(0.0, 30.0, 0, 0), Turn(10.0, 20.0, 0, 0)], 1, 60.0) == ["M0 0h30v1h-30z"]
+    assert lanes([TimelineTurn(0.0, 30.0, 0, 0), TimelineTurn(10.0, 20.0, 0, 0)], 1, 60.0) == ["M0 0h30v1h-30z"]
 
 
 def test_a_ruler_of_an_episode_without_length_is_its_beginning() -> None:
@@ -92,6 +92,6 @@ def test_a_ruler_of_an_episode_without_length_is_its_beginning() -> None:
 
 
 def test_lines_become_paragraphs_by_speaker_and_by_the_minute() -> None:
-    lines = [Line(at, at + 20.0, str(at), speaker) for at, speaker in ((0, "Ada"), (20, "Ada"), (40, "Ada"))]
-    lines += [Line(60.0, 80.0, "60", "Ada"), Line(80.0, 90.0, "80", "Basil")]
+    lines = [TranscriptLine(at, at + 20.0, str(at), speaker) for at, speaker in ((0, "Ada"), (20, "Ada"), (40, "Ada"))]
+    lines += [TranscriptLine(60.0, 80.0, "60", "Ada"), TranscriptLine(80.0, 90.0, "80", "Basil")]
     assert [[line.text for line in paragraph] for paragraph in paragraphs(lines)] == [["0", "20", "40"], ["60"], ["80"]]

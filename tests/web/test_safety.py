@@ -12,7 +12,8 @@ from starlette.testclient import TestClient
 
 from voicematch.library import Library, open_library
 from voicematch.web.app import create_app
-from voicematch.web.safety import LOOPBACK, WRONG_PASSWORD_SECONDS
+from voicematch.web.guesses import FIRST_WAIT
+from voicematch.web.safety import LOOPBACK
 
 HERE = "http://127.0.0.1:8765"
 IGNORE = {"unknown": "U-0003", "as": "ad"}
@@ -101,7 +102,7 @@ def test_a_name_made_to_point_here_is_refused(client: TestClient, host: str) -> 
 def test_no_other_site_writes(client: TestClient, library: Library, headers: dict[str, str]) -> None:
     assert client.post("/actions/ignore", data=IGNORE, headers=headers).status_code == 403
     assert client.post("/actions/ignore", json=IGNORE, headers=headers).status_code == 403
-    assert library.unknowns.get("U-0003").ignored_as is None
+    assert library.voices.unknown("U-0003").ignored_as is None
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def test_everything_asks_for_the_password(guarded: TestClient, path: str) -> Non
 def test_wrong_passwords_take_their_time(guarded: TestClient, authorization: str) -> None:
     began = time.monotonic()
     assert guarded.get("/speakers", headers={"authorization": authorization}).status_code == 401
-    assert time.monotonic() - began >= WRONG_PASSWORD_SECONDS
+    assert time.monotonic() - began >= FIRST_WAIT
 
 
 def test_a_password_does_not_make_other_sites_ours(guarded: TestClient) -> None:
@@ -173,3 +174,12 @@ def test_a_password_does_not_make_other_sites_ours(guarded: TestClient) -> None:
 def test_with_a_password_any_address_of_the_machine_will_do(guarded: TestClient) -> None:
     for host in ("192.168.1.7:8765", "[fe80::1]:8765", "studio.local", "localhost"):
         assert guarded.get("/speakers", headers=basic(PASSWORD) | {"host": host}).status_code == 200
+
+
+def test_who_gave_the_password_once_stands_in_no_queue(guarded: TestClient) -> None:
+    answer = guarded.get("/speakers", headers=basic(PASSWORD))
+    assert "HttpOnly; SameSite=Strict" in answer.headers["set-cookie"]
+    assert guarded.get("/speakers").status_code == 200  # the client kept the cookie
+    guarded.cookies.clear()
+    for cookie in ("voicematch=made up", "voicematch", "other=x", "\x01=;"):
+        assert guarded.get("/speakers", headers={"cookie": cookie}).status_code == 401

@@ -17,6 +17,7 @@ from tests.support.web_library import SCRIPT
 from voicematch.errors import OutputExists, VoicematchError
 from voicematch.library import Library, open_library, schema
 from voicematch.usecases import name as naming
+from voicematch.usecases.forget import forget
 from voicematch.web.site import LIST, fold, shard_of, write_site
 
 KEY = "000000005eed5eed"
@@ -84,11 +85,11 @@ def test_nothing_private_is_in_it(site: Path, web_folder: Path) -> None:
 
 def test_a_name_in_doubt_stays_at_home(site: Path, web_folder: Path) -> None:
     with open_library(web_folder / "library.db") as library:
-        match = library.judging.review(limit=1)[0][0]
+        match = library.voices.review(limit=1)[0][0]
     assert match.speaker.profile is not None
-    page = json.loads((site / "data" / "lines" / f"{match.sha256[:16]}.json").read_text(encoding="utf-8"))
+    page = json.loads((site / "data" / "lines" / f"{match.audio_sha256[:16]}.json").read_text(encoding="utf-8"))
     assert match.speaker.label in {line[2] for line in page}
-    assert match.speaker.profile[1] not in {line[2] for line in page}
+    assert match.speaker.profile.name not in {line[2] for line in page}
 
 
 def test_sound_is_linked_where_the_feed_has_it(site: Path) -> None:
@@ -134,8 +135,8 @@ def test_who_was_forgotten_leaves_the_site(library: Library, tmp_path: Path) -> 
     write_site(library, out)
     (out / "mine.txt").write_text("put here by hand")
     (out / "speakers" / "2.html").write_text("changed by hand")
-    naming.forget("Ada Ash", library=library)
-    naming.forget("Basil Birch", library=library)
+    forget("Ada Ash", library=library)
+    forget("Basil Birch", library=library)
     assert write_site(library, out).num_removed > 2
     assert not (out / "speakers" / "1.html").exists()
     assert not (out / "speakers" / "1").exists()

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from tests.support.library_example import EMBEDDER
 from tests.usecases.test_name import ADA, CALIBRATION, LIAM, MAYA, ZOE, hear, like, sha
+from voicematch import outputs
 from voicematch.errors import ChangedSince, LibraryError, NothingThere
 from voicematch.library import Library, NewJob, schema
 from voicematch.types import Embedding
@@ -131,7 +132,7 @@ def test_an_earlier_one_is_undone_and_the_later_stays(library: Library) -> None:
     first = act(library, journal, "ignore", {"unknown": "U-0001", "as": "ad"})
     act(library, journal, "confirm", {"episode": sha(2), "speaker": "SPEAKER_00"})
     take_back(library, journal, first)
-    assert library.unknowns.get("U-0001").ignored_as is None
+    assert library.voices.unknown("U-0001").ignored_as is None
     assert library.episodes.get(sha(2)).matches["SPEAKER_00"].profile == "Ada"
     assert naming.relabel(library=library) == ()
 
@@ -180,7 +181,8 @@ def test_the_files_follow(library: Library, tmp_path: Path) -> None:
     library.jobs.reserve(job, {"json": (str(path), str(path))}, lambda taken: None)
     library.jobs.finish(job, sha(1))
     path.write_text("{}")
-    naming.rewrite_outputs(library, [sha(1)])
+    library.outputs.mark([sha(1)])
+    outputs.finish(library)
     before, journal = path.read_text(), Journal()
     action = act(library, journal, *NAME_ZOE)
     assert "Zoe" in path.read_text()

@@ -8,11 +8,12 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 from ..errors import AudioError
+from ..net.addresses import is_address, path_of
 from ..net.download import download
 from ..types import Array, Progress
 from .clips import decode_clip, encode_clip
@@ -136,18 +137,16 @@ class Audio:
 
 
 def _is_url(source: str | Path) -> bool:
-    """Whether it is an address to download; AudioError for the schemes that are not."""
-    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", source) if isinstance(source, str) else None
-    if found and found[1].lower() not in ("http", "https"):
-        raise AudioError(source, f"{found[1].lower()} addresses are not read; download the file and give its path")
-    return found is not None
+    """Return whether it is an address to download; AudioError for the schemes that are not."""
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", source) if isinstance(source, str) else None
+    if scheme and not is_address(source):
+        raise AudioError(source, f"{scheme[1].lower()} addresses are not read; download the file and give its path")
+    return scheme is not None
 
 
 def _url_stem(url: str) -> str:
-    from urllib.parse import unquote, urlsplit
-
     try:
-        return PurePosixPath(unquote(urlsplit(url).path)).stem or "audio"
+        return path_of(url).stem or "audio"
     except ValueError as error:
         raise AudioError(url, f"is not a valid address ({error}); check it") from error
 

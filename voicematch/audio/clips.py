@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import wave
 from typing import cast
 
 import numpy as np
@@ -40,3 +41,14 @@ def decode_clip(clip: bytes) -> Array:
     if samples is None:
         raise AudioError("a kept clip", "is damaged; enroll the voice again from its recording")
     return samples
+
+
+def to_wav(samples: Array) -> bytes:
+    """Return (num_samples,) float32 samples at 16 kHz as a WAV file of 16 bits."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as written:
+        written.setnchannels(1)
+        written.setsampwidth(2)
+        written.setframerate(SAMPLE_RATE)
+        written.writeframes((np.clip(samples, -1.0, 1.0) * 32_767).astype("<i2").tobytes())
+    return file.getvalue()

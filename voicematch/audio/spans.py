@@ -11,19 +11,6 @@ from ..types import Array, Turn
 from . import Audio
 from .decoding import SAMPLE_RATE
 
-
-class Silence:
-    """A few seconds in which nobody speaks."""
-
-    duration = 5.0
-
-    def estimate(self) -> float:
-        return self.duration
-
-    def blocks(self, seconds: float = 30.0) -> Iterator[Array]:
-        yield np.zeros(round(self.duration * SAMPLE_RATE), np.float32)
-
-
 KEPT_CLIP_SECONDS = 60.0  # enough to re-embed a voice with a later model; more would only fill the library
 
 
@@ -59,7 +46,7 @@ def sound_of(turns: Sequence[Turn], audio: Audio, offset: float) -> Array:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Piece:
+class Samples:
     """Samples in memory, as a diarizer takes them."""
 
     samples: Array

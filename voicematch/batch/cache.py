@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Collection
-from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from pathlib import Path
 
 import platformdirs
 
+from ..net.addresses import path_of
 from ..net.download import download
 from ..types import Progress
 
@@ -18,7 +18,7 @@ MOST_BYTES = 10 << 30  # of everything kept
 
 
 def default_cache() -> Path:
-    """Where downloads are kept when nobody says: the platform's cache directory."""
+    """Return where downloads are kept when nobody says: the platform's cache directory."""
     return Path(platformdirs.user_cache_dir("voicematch", appauthor=False)) / "audio"
 
 
@@ -30,12 +30,12 @@ class AudioCache:
         self.most_bytes = most_bytes
 
     def path(self, url: str, version: str = "") -> Path:
-        """Where the content of an address is or would be. No part of the name comes from the address but its ending.
+        """Return where the content of an address is or would be. Of the address only its ending gets into the name.
 
         version : changes when the address holds something else than before
         """
         digest = hashlib.sha256(f"{url}\n{version}".encode(errors="surrogatepass")).hexdigest()[:32]
-        suffix = PurePosixPath(unquote(urlsplit(url).path)).suffix.lower()
+        suffix = path_of(url).suffix.lower()
         return self.folder / (
             digest + suffix if suffix[1:].isalnum() and suffix.isascii() and len(suffix) < 6 else digest
         )
@@ -49,7 +49,7 @@ class AudioCache:
         progress: Progress | None = None,
         nearby: str | None = None,
     ) -> Path:
-        """The file with the content of an address, downloaded unless it is there.
+        """Return the file with the content of an address, downloaded unless it is there.
 
         in_use : files that must stay, asked when something has to go
         nearby : who in this machine's own network may be asked; None where a person gave the address
@@ -70,8 +70,8 @@ class AudioCache:
         files = []
         for entry in os.scandir(self.folder):
             if entry.is_file(follow_symlinks=False):
-                found = entry.stat()
-                files.append((found.st_mtime, found.st_size, entry.name))
+                stat = entry.stat()
+                files.append((stat.st_mtime, stat.st_size, entry.name))
         total = sum(size for _, size, _ in files)
         for _, size, name in sorted(files):
             if total <= self.most_bytes:

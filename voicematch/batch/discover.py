@@ -6,14 +6,14 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from ..errors import AudioError, FormatError, VoicematchError
 from ..formats import decode
 from ..library import NewJob
 from ..library.jobs import file_job
-from ..net.addresses import is_address
+from ..net.addresses import is_address, path_of
 from ..net.download import Document
 from ..net.reach import ANYWHERE
 from . import feeds
@@ -165,7 +165,7 @@ def _sound_files(folder: Path) -> Iterator[Path]:
 
 
 def _url_job(url: str, nearby: str | None) -> tuple[str, NewJob]:
-    title = PurePosixPath(unquote(urlsplit(url).path)).stem or "untitled"
+    title = path_of(url).stem or "untitled"
     about = {} if nearby is None else {"nearby": nearby}
     return "", NewJob(key=url, source=url, title=title, show=urlsplit(url).hostname or "", about=about)
 

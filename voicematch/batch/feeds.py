@@ -22,10 +22,10 @@ from xml.parsers import expat
 import feedparser
 
 from .. import formats
-from ..errors import FormatError
+from ..errors import FormatError, shown
 from ..formats.xml_text import with_escaped_ampersands
-from ..net.addresses import is_address
-from ..net.download import Document, fetch, shown
+from ..net.addresses import is_address, without_login
+from ..net.download import Document, fetch
 from ..types import Chapter, Line
 
 log = logging.getLogger(__name__)
@@ -230,7 +230,7 @@ def parse_feed(document: Document, source: object) -> Feed:
         else:
             left_out.append(found)
     return Feed(
-        guid=channel.guid or shown(url),
+        guid=channel.guid or without_login(url),
         title=_title(about.get("title")) or "untitled show",
         url=url,
         author=_title(about.get("author")),

@@ -10,13 +10,13 @@ from pathlib import Path
 
 
 def worker_name() -> str:
-    """What this process is called in the library: its machine, its number, when it began, and a word of its own."""
+    """Return what this process is called in the library: its machine, its number, when it began, a word of its own."""
     pid = os.getpid()
     return f"{machine()}:{pid}:{_begun(pid)}:{secrets.token_hex(4)}"
 
 
 def machine() -> str:
-    """This machine, as processes that can see each other call it; containers are machines of their own."""
+    """Return this machine, as processes that can see each other call it; containers are machines of their own."""
     import platform
 
     parts = [platform.node()]
@@ -28,7 +28,7 @@ def machine() -> str:
 
 
 def is_dead(worker: str) -> bool:
-    """Whether a worker of this machine is surely gone; of another machine nobody knows."""
+    """Return whether a worker of this machine is surely gone; of another machine nobody knows."""
     parts = worker.split(":")
     if len(parts) != 4 or parts[0] != machine() or sys.platform == "win32":
         return False  # on Windows there is no harmless way to ask

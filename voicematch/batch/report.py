@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..library import Job, Library, State, Voice
+from ..library import Job, JobSpeaker, Library, State
 
 
 def as_json(library: Library) -> dict[str, Any]:
-    """The report as JSON takes it: counts, people and episodes."""
+    """Return the report as JSON takes it: counts, people and episodes."""
     jobs, voices = library.jobs.find(), library.jobs.voices()
     counts = library.jobs.counts()
     return {
@@ -23,20 +23,20 @@ def as_json(library: Library) -> dict[str, Any]:
 
 
 def as_markdown(library: Library) -> str:
-    """The report for a person to read."""
-    found = as_json(library)
-    counts = found["counts"]
-    share = found["named_seconds"] / found["talk_seconds"] if found["talk_seconds"] else 0.0
+    """Return the report for a person to read."""
+    report = as_json(library)
+    counts = report["counts"]
+    share = report["named_seconds"] / report["talk_seconds"] if report["talk_seconds"] else 0.0
     parts = [
         "# Backlog",
         f"{counts[State.DONE]} done, {counts[State.FAILED]} failed, "
         f"{counts[State.QUEUED] + counts[State.RUNNING]} to do. "
-        f"{_hours(found['talk_seconds'])} of talk, {share:.0%} of it by people with a name.",
+        f"{_hours(report['talk_seconds'])} of talk, {share:.0%} of it by people with a name.",
     ]
-    if found["people"]:
-        rows = [(p["name"], str(p["num_episodes"]), _hours(p["talk_seconds"])) for p in found["people"]]
+    if report["people"]:
+        rows = [(p["name"], str(p["num_episodes"]), _hours(p["talk_seconds"])) for p in report["people"]]
         parts += ["## People", _table(("name", "episodes", "talk"), rows)]
-    done = [episode for episode in found["episodes"] if episode["state"] == State.DONE]
+    done = [episode for episode in report["episodes"] if episode["state"] == State.DONE]
     if done:
         listed = [
             (
@@ -49,7 +49,7 @@ def as_markdown(library: Library) -> str:
             for episode in done
         ]
         parts += ["## Episodes", _table(("date", "show", "title", "named", "unknown"), listed)]
-    failed = [episode for episode in found["episodes"] if episode["state"] == State.FAILED]
+    failed = [episode for episode in report["episodes"] if episode["state"] == State.FAILED]
     if failed:
         parts += ["## Failed", _table(("title", "why"), [(episode["title"], episode["error"]) for episode in failed])]
     return "\n\n".join(parts) + "\n"
@@ -68,7 +68,7 @@ def _people(of_jobs: Any) -> list[dict[str, Any]]:
     return [{"name": name, "num_episodes": num_episodes[name], "talk_seconds": talk[name]} for name in by_talk]
 
 
-def _episode(job: Job, voices: Sequence[Voice]) -> dict[str, Any]:
+def _episode(job: Job, voices: Sequence[JobSpeaker]) -> dict[str, Any]:
     return {
         "key": job.key,
         "source": job.source,

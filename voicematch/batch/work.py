@@ -115,10 +115,10 @@ class Tally:
 class Worker:
     """Works jobs off, one after the other, with the models loaded once. Belongs to one process."""
 
-    def __init__(self, settings: Settings, name: str | None = None) -> None:
+    def __init__(self, settings: Settings, stop: threading.Event | None = None) -> None:
         self.settings = settings
-        self.name = name or worker_name()
-        self.stop = threading.Event()
+        self.name = worker_name()
+        self.stop = stop or threading.Event()
         self._library = open_library(settings.library)
         try:
             self._engines = Engines(*settings.engines.resolve(self._library))
@@ -132,11 +132,11 @@ class Worker:
         self._library.close()
 
     def claim(self) -> Job | None:
-        """The next job, this worker's from now on."""
+        """Return the next job, this worker's from now on."""
         return None if self.stop.is_set() else self._jobs.claim(self.name)
 
     def work(self, job: Job, progress: Progress | None = None) -> Outcome | None:
-        """What came of a claimed job; None when it was given up, and is queued again or another's.
+        """Do a claimed job, and return what came of it; None when it was given up, and is queued again or another's.
 
         What the episode is to blame for is in the outcome, and so is everything unexpected.
         """
@@ -268,12 +268,12 @@ class Worker:
 
 def _nearby(job: Job) -> str | None:
     """Who in this machine's own network may be asked for a job's sake: nobody but its feed's host, if that is there."""
-    found: str | None = job.about.get("nearby", "" if "feed" in job.about else None)
-    return found
+    nearby: str | None = job.about.get("nearby", "" if "feed" in job.about else None)
+    return nearby
 
 
 def output_stem(job: Job, out: str | None) -> str:
-    """The absolute path of a job's files, without ending: beside the audio, or by a folder or template.
+    """Return the absolute path of a job's files, without ending: beside the audio, or by a folder or template.
 
     Episodes of feeds have no folder, so they go to ``TEMPLATE`` in the folder given, or in the one worked in.
     """

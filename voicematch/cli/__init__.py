@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .. import __version__
-from ..errors import VoicematchError
+from ..errors import VoicematchError, redacted
 
 if TYPE_CHECKING:
     from ..usecases.chosen import Engines
@@ -72,24 +72,24 @@ def cli() -> None:
     """
 
 
-class _Talk(logging.Handler):
+class _OnStderr(logging.Handler):
     """Warnings of the library, one line each, on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(f"{record.levelname.lower()}: {record.getMessage()}", err=True)
+        click.echo(f"{record.levelname.lower()}: {redacted(record.getMessage())}", err=True)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs one command and exits: 0 done, 1 an error of ours, 2 usage, 3 some files failed, 130 stopped by ^C."""
+    """Run one command and exit: 0 done, 1 an error of ours, 2 usage, 3 some files failed, 130 stopped by ^C."""
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
 def run(arguments: list[str], *, engines: Engines | None = None) -> int:
-    """The exit code of one command. The one place where errors turn into one line on stderr.
+    """Run one command and return its exit code. The one place where errors turn into one line on stderr.
 
     engines : what identify and enroll use instead of the built-in ones
     """
-    talk = _Talk(logging.WARNING)
+    talk = _OnStderr(logging.WARNING)
     logging.getLogger("voicematch").addHandler(talk)
     try:
         outcome = cli.main(arguments, prog_name="voicematch", standalone_mode=False, obj=engines)
@@ -103,7 +103,7 @@ def run(arguments: list[str], *, engines: Engines | None = None) -> int:
         click.echo("stopped; files already finished are kept, the one in hand is left as it was", err=True)
         return EXIT_STOPPED
     except VoicematchError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {redacted(str(error))}", err=True)
         return EXIT_ERROR
     finally:
         logging.getLogger("voicematch").removeHandler(talk)

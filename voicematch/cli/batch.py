@@ -20,7 +20,7 @@ from .terminal import print_json, print_table
 
 if TYPE_CHECKING:
     from ..batch import Event, Outcome, Tally
-    from ..batch.local import Watch
+    from ..batch.loop import Watch
     from ..usecases.chosen import Engines
 
 GIB = 1 << 30
@@ -78,14 +78,14 @@ def add(
     from .. import batch as backlog
     from ..library import open_library
 
-    found = backlog.find(sources, since=since, limit=limit, match=match, allow_local=allow_local)
-    for reason in found.left_out:
+    episodes = backlog.find(sources, since=since, limit=limit, match=match, allow_local=allow_local)
+    for reason in episodes.left_out:
         click.echo(f"left out: {reason}", err=True)
     with open_library(location) as library:
-        added = library.jobs.add(found.jobs)
+        added = library.jobs.add(episodes.jobs)
     if as_json:
         figures = {"new": added.num_new, "known": added.num_known, "changed": added.num_changed}
-        print_json(figures | {"left_out": list(found.left_out)})
+        print_json(figures | {"left_out": list(episodes.left_out)})
         return
     click.echo(f"{added.num_new} new, {added.num_known} known already; voicematch batch run labels them")
     if added.num_changed:
@@ -178,7 +178,7 @@ def run(
         cache_bytes=round(cache_size * GIB),
         engines=engines or open_engines(diarizer, embedder, device),
     )
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         counts = library.jobs.counts()
     num_queued = counts[State.QUEUED] + counts[State.RUNNING]
     workers = num_workers or max(1, (os.cpu_count() or 1) // 2)
@@ -193,7 +193,7 @@ def run(
 
 
 def _closing(tally: Tally) -> int:
-    """Says how the run ended; its exit code."""
+    """Say how the run ended, and return its exit code."""
     click.echo(f"{tally.num_done} done, {tally.num_failed} failed", err=True)
     if tally.interrupted:
         click.echo("stopped; what is not done stays queued: voicematch batch run goes on", err=True)
@@ -209,10 +209,10 @@ def _closing(tally: Tally) -> int:
 @json_option
 @library_option
 def status(failed: bool, as_json: bool, location: str | None) -> None:
-    """How far the backlog is, and what is being worked on."""
+    """Show how far the backlog is, and what is being worked on."""
     from ..library import State, open_library
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         counts = library.jobs.counts()
         listed = library.jobs.find(State.FAILED if failed else State.RUNNING)
     if as_json:
@@ -236,7 +236,7 @@ def retry(titles: tuple[str, ...], changed: bool, location: str | None) -> None:
     """Queue failed episodes again: all, or those with TITLE in their title, path or address."""
     from ..library import open_library
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         num_queued = library.jobs.retry(titles, changed=changed)
     click.echo(f"{num_queued} queued again")
 
@@ -245,11 +245,11 @@ def retry(titles: tuple[str, ...], changed: bool, location: str | None) -> None:
 @json_option
 @library_option
 def report(as_json: bool, location: str | None) -> None:
-    """Who was named, who is unknown, what failed, how long they talk: Markdown on stdout."""
+    """Report who was named, who is unknown, what failed, how long they talk: Markdown on stdout."""
     from .. import batch as backlog
     from ..library import open_library
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         if as_json:
             print_json(backlog.as_json(library))
         else:
@@ -258,7 +258,7 @@ def report(as_json: bool, location: str | None) -> None:
 
 @contextmanager
 def _watch(num_queued: int, *, quiet: bool) -> Iterator[Watch | None]:
-    """Shows a run on stderr: bars on a terminal, else a line an episode, nothing when quiet."""
+    """Show a run on stderr: bars on a terminal, else a line an episode, nothing when quiet."""
     if quiet:
         yield None
     elif sys.stderr.isatty():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ..voices.consent import CONSENT
 from .options import (
     Timestamp,
     choice_of,
@@ -29,13 +31,25 @@ CONSENT_HELP = (
 )
 
 
+def ask_consent(name: str) -> str:
+    """Ask why a voice may be kept, where somebody sits who can answer; else it is a missing option."""
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"Missing option '--consent'. Choose from: {', '.join(CONSENT)}")
+    click.echo(
+        f"Why may the voice of {name} be kept? It is your own (self), the person agreed (permission), or", err=True
+    )
+    click.echo("published it under this name (public).", err=True)
+    return str(click.prompt("Consent", type=click.Choice(CONSENT), err=True))
+
+
 @click.command()
 @click.argument("name")
 @click.argument("source", metavar="FILE|URL")
 @click.option("--from", "start", type=Timestamp(), default=0.0, help="Where the voice starts, as 30, 0:30 or 1:02:03.")
 @click.option("--to", "end", type=Timestamp(), help="Where it ends.")
 @click.option("--speaker", metavar="SPEAKER_00", help="Which voice, in a file of several (as `identify` labels them).")
-@click.option("--consent", type=click.Choice(("self", "permission", "public")), required=True, help=CONSENT_HELP)
+@click.option("--consent", type=click.Choice(CONSENT), help=CONSENT_HELP + " Asked for in a terminal.")
+@click.option("--consent-note", metavar="TEXT", default="", help="Who gave it, where, in what words: kept with it.")
 @click.option("--role", help="host, guest …: shown with the profile.")
 @click.option("--force", is_flag=True, help="Add a voice that does not sound like the NAME known so far.")
 @choice_options
@@ -52,7 +66,8 @@ def enroll(
     start: float,
     end: float | None,
     speaker: str | None,
-    consent: str,
+    consent: str | None,
+    consent_note: str,
     role: str | None,
     force: bool,
     track: int | None,
@@ -78,6 +93,7 @@ def enroll(
 
     if end is not None and end <= start:
         raise click.UsageError("--to is not after --from")
+    consent = consent or ask_consent(name)
     engines = engines or open_engines(diarizer, embedder, device)
     with open_library(location) as library, progress_bar(Path(source).name, quiet=quiet) as progress:
         added = enrolling.enroll(
@@ -88,6 +104,7 @@ def enroll(
             end=end,
             speaker=speaker,
             consent=consent,
+            consent_note=consent_note,
             role=role,
             keep_clip=not no_clip,
             force=force,

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import shown
 from .options import clock, json_option, library_option
-from .showing import FormatName, Outputs, called, print_episode_json, show
+from .showing import FormatName, OutputFiles, called, print_episode_json, show
 from .terminal import print_json, print_table
+
+if TYPE_CHECKING:
+    from ..library import EpisodeSummary
 
 
 @click.group()
@@ -26,13 +32,14 @@ def episodes() -> None:
 @json_option
 @library_option
 def list_(speaker: str | None, since: str | None, limit: int | None, as_json: bool, location: str | None) -> None:
-    """Stored episodes, newest first."""
+    """List stored episodes, newest first."""
     from ..library import open_library
 
-    with open_library(location) as library:
-        stored = library.episodes.list(profile=speaker, since=since, limit=limit)
+    with open_library(location, create=location is None) as library:
+        profile = None if speaker is None else library.people.id(speaker)
+        stored, _ = library.listings.episodes(profile=profile, since=since, limit=limit)
     if as_json:
-        print_json([dataclasses.asdict(episode) for episode in stored])
+        print_json([dataclasses.asdict(episode) | {"names": _names(episode)} for episode in stored])
         return
     if not stored:
         is_part = speaker is not None or since is not None
@@ -44,7 +51,7 @@ def list_(speaker: str | None, since: str | None, limit: int | None, as_json: bo
             called(e.title, e.source),
             e.date or "",
             clock(e.duration),
-            ", ".join(e.names),
+            ", ".join(_names(e)),
             str(e.num_speakers),
             e.audio_sha256[:12],
         )
@@ -53,18 +60,22 @@ def list_(speaker: str | None, since: str | None, limit: int | None, as_json: bo
     print_table(("episode", "date", "length", "named", "voices", "hash"), rows, right=("length", "voices"))
 
 
+def _names(episode: EpisodeSummary) -> list[str]:
+    return [person.name for person in episode.people]
+
+
 @episodes.command("show")
 @click.argument("episode")
 @click.option("--explain", is_flag=True, help="Say why each voice has, or has not, a name.")
 @json_option
 @library_option
 def show_(episode: str, explain: bool, as_json: bool, location: str | None) -> None:
-    """One stored episode, as `identify` showed it, with the names of today."""
+    """Show one stored episode, as `identify` did, with the names of today."""
     from ..library import open_library
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         stored = library.episodes.get(episode)
-        num_episodes = library.unknowns.num_episodes()
+        num_episodes = library.voices.num_episodes()
     if as_json:
         print_episode_json(stored)
     else:
@@ -83,7 +94,7 @@ def relabel(dry_run: bool, as_json: bool, location: str | None) -> None:
     from ..library import open_library
     from ..usecases import name as naming
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         changes = naming.relabel(library=library, dry_run=dry_run)
     if as_json:
         print_json([dataclasses.asdict(change) for change in changes])
@@ -96,6 +107,26 @@ def relabel(dry_run: bool, as_json: bool, location: str | None) -> None:
 
 @episodes.command()
 @click.argument("episode")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@library_option
+def remove(episode: str, yes: bool, location: str | None) -> None:
+    """Remove a stored episode for good, with the voices stored for it. Its files stay, and are listed."""
+    from ..library import open_library
+    from ..usecases import expire
+
+    with open_library(location, create=False) as library:
+        stored = library.episodes.get(episode)
+        title = stored.title or shown(stored.source)
+        if not yes:
+            click.confirm(f"Remove {title} for good?", abort=True, err=True)
+        files = expire.remove_episode(stored.audio_sha256, library=library)
+    click.echo(f"Removed {title}")
+    for output in files:
+        click.echo(f"stays as it is: {output.path}", err=True)
+
+
+@episodes.command()
+@click.argument("episode")
 @click.option("-f", "--format", "formats", multiple=True, required=True, type=FormatName(), metavar="FORMAT")
 @click.option("-o", "--out", metavar="DIR|-", help="Where to write (default: the current directory); - for stdout.")
 @click.option("--force", is_flag=True, help="Overwrite output files.")
@@ -103,14 +134,19 @@ def relabel(dry_run: bool, as_json: bool, location: str | None) -> None:
 def export(episode: str, formats: tuple[str, ...], out: str | None, force: bool, location: str | None) -> None:
     """Write a stored episode in any format, with the names of today; later names do not reach the file."""
     from ..library import open_library
+    from ..library.copies import EPISODE
+    from ..library.upkeep import recorded
 
     if out == "-" and len(formats) != 1:
         raise click.UsageError("-o - takes exactly one -f")
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         stored = library.episodes.get(episode)
-    outputs = Outputs(formats, out or str(Path()), force=force)
-    outputs.check(stored.source)
-    outputs.write(stored.source, stored)
+        outputs = OutputFiles(formats, out or str(Path()), force=force)
+        outputs.check(stored.source)
+        with ExitStack() as noted:
+            for path in outputs.paths(stored.source):
+                noted.enter_context(recorded(library.copies, path, EPISODE))
+            outputs.write(stored.source, stored)
 
 
 @click.command()
@@ -128,8 +164,8 @@ def search(words: str, speaker: str | None, since: str | None, limit: int, as_js
     """
     from ..library import open_library
 
-    with open_library(location) as library:
-        hits = library.search(words, speaker=speaker, since=since, limit=limit)
+    with open_library(location, create=location is None) as library:
+        hits = library.search.lines(words, speaker=speaker, since=since, limit=limit)
     if as_json:
         print_json([dataclasses.asdict(hit) for hit in hits])
         return

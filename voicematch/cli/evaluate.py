@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,12 +98,12 @@ def _evaluate_trials(
 
     model = open_embedder(embedder or DEFAULT_EMBEDDER, device=device)
     cohort = calibration(model.name).cohort
-    found: list[TrialScore] = []
+    scores: list[TrialScore] = []
     for path in lists:
         with progress_bar(path.stem, quiet=quiet) as progress:
-            found += trials(path, model.embed, lengths=lengths, cohort=cohort, progress=progress)
+            scores += trials(path, model.embed, lengths=lengths, cohort=cohort, progress=progress)
     if as_json:
-        print_json({"embedder": model.name, "trials": [dataclasses.asdict(score) for score in found]})
+        print_json({"embedder": model.name, "trials": [dataclasses.asdict(score) for score in scores]})
         return
     rows = [
         (
@@ -118,7 +117,7 @@ def _evaluate_trials(
             f"{s.min_dcf_05:.3f}",
             f"{s.min_cllr:.3f}",
         )
-        for s in found
+        for s in scores
     ]
     columns = ("list", "clips", "target", "nontarget", "EER", "EER norm.", "minDCF .01", "minDCF .05", "min Cllr")
     print_table(columns, rows, right=columns[2:], title=f"{model.name}: enrollment vectors averaged, cosine")
@@ -136,6 +135,7 @@ def bench(
 ) -> None:
     """Time each stage of identify over FILES on this machine, and its peak memory. Nothing is stored."""
     from ..audio import Audio
+    from ..evaluate.memory import peak_memory_mb
     from ..models.sessions import num_cores
     from ..models.table import DEFAULT_EMBEDDER
 
@@ -149,10 +149,10 @@ def bench(
         audio = Audio(file)
         started = time.perf_counter()
         with progress_bar(audio.name, quiet=quiet) as progress:
-            found = listener.diarize(audio, model, progress=progress)
+            diarization = listener.diarize(audio, model, progress=progress)
         wall += time.perf_counter() - started
-        audio_seconds += found.duration
-        for stage, seconds in found.seconds_by_stage.items():
+        audio_seconds += diarization.duration
+        for stage, seconds in diarization.seconds_by_stage.items():
             stages[stage] = stages.get(stage, 0.0) + seconds
     per_hour = 3600 / audio_seconds
     peak = peak_memory_mb()
@@ -176,13 +176,3 @@ def bench(
         title=f"{clock(audio_seconds)} of audio on {num_cores()} cores",
     )
     click.echo(f"peak memory: {f'{peak:.0f} MB' if peak else 'not known on this system'}")
-
-
-def peak_memory_mb() -> float | None:
-    """The most memory this process has held so far, in MB; None where the system does not say (Windows)."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / 2**20 if sys.platform == "darwin" else most / 2**10

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import VoicematchError
+from ..errors import VoicematchError, redacted
 from . import EXIT_ERROR, EXIT_PARTIAL
 from .options import (
     SpeakerCount,
@@ -22,7 +22,7 @@ from .options import (
     open_engines,
     quiet_option,
 )
-from .showing import FormatName, Outputs, print_episode_json, show
+from .showing import FormatName, OutputFiles, print_episode_json, show
 from .terminal import progress_bar
 
 if TYPE_CHECKING:
@@ -115,14 +115,14 @@ def identify(
         raise click.UsageError("--transcript goes with one FILE")
     if out == "-" and (len(formats) != 1 or as_json):
         raise click.UsageError("-o - takes exactly one -f, and no --json")
-    outputs = Outputs(formats, out, force=force)
+    outputs = OutputFiles(formats, out, force=force)
     outputs.refuse_shared(sources)
     engines = engines or open_engines(diarizer, embedder, device)
     failures = 0
     with _library(location, voices, engines, quiet=quiet) as library:
         for source in sources:
             try:
-                outputs.check(source)
+                outputs.check(source, None if no_store or voices else library)
                 with progress_bar(Path(source).name, quiet=quiet) as progress:
                     episode = identifying.identify(
                         Audio(source, choice=choice_of(track, channel)),
@@ -139,14 +139,14 @@ def identify(
             except VoicematchError as error:
                 if len(sources) == 1:
                     raise
-                click.echo(f"error: {error}", err=True)
+                click.echo(f"error: {redacted(str(error))}", err=True)
                 failures += 1
                 continue
             if as_json:
                 print_episode_json(episode)
             elif out != "-":
-                show(episode, explain=explain, num_episodes=library.unknowns.num_episodes())
-        if not library.profiles.all():
+                show(episode, explain=explain, num_episodes=library.voices.num_episodes())
+        if not library.people.names():
             click.echo(NO_VOICES, err=True)
     if failures:
         click.echo(f"{failures} of {len(sources)} files failed", err=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,13 +21,13 @@ if TYPE_CHECKING:
 
 @click.group()
 def library() -> None:
-    """Where the library is, what is in it, check it, back it up, move it to another embedder."""
+    """Show where the library is and what is in it, check it, back it up, move it to another embedder."""
 
 
 @library.command()
 @library_option
 def path(location: str | None) -> None:
-    """Where the library is (or would be made)."""
+    """Print where the library is, or would be made."""
     from ..library import default_location
 
     click.echo(location or default_location())
@@ -35,10 +37,10 @@ def path(location: str | None) -> None:
 @json_option
 @library_option
 def stats(as_json: bool, location: str | None) -> None:
-    """What is in it, in numbers."""
+    """Show what is in it, in numbers."""
     from ..library import open_library
 
-    with open_library(location) as opened:
+    with open_library(location, create=location is None) as opened:
         figures = dataclasses.asdict(opened.upkeep.stats())
     if as_json:
         print_json(figures)
@@ -49,12 +51,16 @@ def stats(as_json: bool, location: str | None) -> None:
 
 
 @library.command()
+@click.option("--repair", is_flag=True, help="Take out what cannot be right, and say what it was.")
 @library_option
-def check(location: str | None) -> int:
-    """Look for damage; exit 1 when there is any."""
+def check(repair: bool, location: str | None) -> int:
+    """Look for damage, and for what cannot be right; exit 1 when there is any."""
     from ..library import open_library
 
-    with open_library(location) as opened:
+    with open_library(location, create=location is None) as opened:
+        if repair:
+            for line in opened.upkeep.repair():
+                click.echo(f"repaired: {line}")
         findings = opened.upkeep.check()
     for finding in findings:
         click.echo(finding)
@@ -70,9 +76,90 @@ def backup(target: Path, location: str | None) -> None:
     """Copy the library to TARGET, whole even while it is in use."""
     from ..library import open_library
 
-    with open_library(location) as opened:
+    with open_library(location, create=location is None) as opened:
         opened.upkeep.backup(target)
     click.echo(f"wrote {target}", err=True)
+
+
+class Age(click.ParamType[int]):
+    """A number of days: 90, 90d, 12m or 2y."""
+
+    name = "age"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"(\d{1,5})([dmy]?)", value)
+        if not found:
+            self.fail(f"{value!r} is no age; write days, or 90d, 12m, 2y", param, ctx)
+        return int(found[1]) * {"": 1, "d": 1, "m": 30, "y": 365}[found[2]]
+
+
+@library.command()
+@click.option("--older-than", "age", type=Age(), required=True, metavar="AGE", help="Days, or 90d, 12m, 2y.")
+@click.option("--profiles", is_flag=True, help="People to whom nothing was added since.")
+@click.option("--unknowns", is_flag=True, help="Voices without a name that were not heard since.")
+@click.option("--episodes", is_flag=True, help="Episodes stored before; their files stay.")
+@click.option("--dry-run", is_flag=True, help="Say what would go, and erase nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@library_option
+def expire(
+    age: int,
+    profiles: bool,
+    unknowns: bool,
+    episodes: bool,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+    location: str | None,
+) -> None:
+    """Erase voices that are older than need be, for good: say of which kinds.
+
+    \b
+    voicematch library expire --older-than 1y --unknowns --episodes
+    """
+    from ..library import open_library
+    from ..usecases import expire as expiring
+
+    kinds = tuple(
+        kind for kind, is_meant in zip(expiring.KINDS, (profiles, unknowns, episodes), strict=True) if is_meant
+    )
+    if not kinds:
+        raise click.UsageError("say of which kinds: --profiles, --unknowns, --episodes")
+    before = (datetime.now(UTC) - timedelta(days=age)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    with open_library(location, create=False) as opened:
+        found = expiring.expire(before, kinds, library=opened, dry_run=True)
+        told = ", ".join(f"{len(getattr(found, kind))} {kind}" for kind in kinds)
+        if not dry_run and found != expiring.Expired():
+            if not yes:
+                click.confirm(f"Erase {told} of before {before[:10]} for good?", abort=True, err=True)
+            found = expiring.expire(before, kinds, library=opened)
+    if as_json:
+        print_json({"dry_run": dry_run, "before": before} | dataclasses.asdict(found))
+        return
+    click.echo(f"{'Would erase' if dry_run else 'Erased'} {told} of before {before[:10]}")
+
+
+@library.command("set")
+@click.argument("what", type=click.Choice(["remember-unknowns"]))
+@click.argument("value", type=click.Choice(["yes", "no"]))
+@library_option
+def set_(what: str, value: str, location: str | None) -> None:
+    """Set what the library keeps: whether voices without a name are remembered.
+
+    With no, `identify` and `batch run` keep the voices of named people alone. `unknowns list` gets no longer, and a
+    voice that is named later is not found in episodes of before: hear these again then.
+    """
+    from ..library import open_library
+
+    with open_library(location) as opened:
+        opened.settings.remember_unknowns(value == "yes")
+    click.echo(f"voices without a name are {'remembered' if value == 'yes' else 'not remembered'} from now on")
+    if value == "no":
+        click.echo(
+            "those that are remembered already stay: voicematch unknowns forget, or library expire --unknowns", err=True
+        )
 
 
 @library.command()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def models() -> None:
-    """The models: which there are, where they are; pull, verify, remove, export, compare.
+    """List the models, show where they are; pull, verify, remove, export, compare them.
 
     Pulled models go to the folder that `voicematch models path NAME` shows, below VOICEMATCH_MODELS if that is set.
     Nothing is ever downloaded but by `voicematch models pull`.
@@ -30,7 +30,7 @@ def models() -> None:
 @models.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """Every model voicematch can use, and whether it is on this machine."""
+    """List every model voicematch can use, and whether it is on this machine."""
     from ..models.files import is_here
     from ..models.table import MODELS
 
@@ -98,7 +98,7 @@ def remove(name: str) -> None:
 @models.command()
 @click.argument("name")
 def path(name: str) -> None:
-    """Where the file, or the folder, of NAME is."""
+    """Print where the file, or the folder, of NAME is."""
     from ..models.files import path as path_of
 
     click.echo(path_of(name))
@@ -177,14 +177,15 @@ def compare(
     recordings = [comparing.recording(source, reference) for source in audio]
     here = comparing.installed(device)
     with progress_bar("compare", quiet=quiet) as progress:
-        found = comparing.compare(
+        compared = comparing.compare(
             recordings, diarizers or here[0], embedders or here[1], device=device, collar=collar, progress=progress
         )
     if as_json:
-        print_json([_figures(one, collar) for one in found])
+        print_json([_figures(one, collar) for one in compared])
     else:
-        _show(found, collar)
-    return EXIT_ERROR if all(one.error for one in found) else EXIT_PARTIAL if any(one.error for one in found) else 0
+        _show(compared, collar)
+    failed = [one for one in compared if one.error]
+    return EXIT_ERROR if len(failed) == len(compared) else EXIT_PARTIAL if failed else 0
 
 
 def _figures(one: Compared, collar: float) -> dict[str, object]:
@@ -202,11 +203,11 @@ def _figures(one: Compared, collar: float) -> dict[str, object]:
     return figures
 
 
-def _show(found: tuple[Compared, ...], collar: float) -> None:
+def _show(compared: tuple[Compared, ...], collar: float) -> None:
     from ..models.sessions import num_cores
 
     rows = []
-    for one in found:
+    for one in compared:
         if one.error:
             continue
         score = one.score
@@ -226,7 +227,7 @@ def _show(found: tuple[Compared, ...], collar: float) -> None:
     title = f"{num_cores()} cores; collar {collar:g} s, overlap scored; EER of the truth's voices within each recording"
     if rows:
         print_table(columns, rows, right=columns[2:], title=title)
-    for one in found:
+    for one in compared:
         if one.error:
             click.echo(f"{one.diarizer} with {one.embedder}: {one.error}", err=True)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from .enroll import CONSENT_HELP
+from ..voices.consent import CONSENT
+from .enroll import CONSENT_HELP, ask_consent
 from .options import Command, json_option, library_option
 from .showing import called
 from .terminal import print_json, print_table
@@ -21,9 +23,7 @@ if TYPE_CHECKING:
 
 def consent_option(command: Command) -> Command:
     default = " Without it, what the profile's voiceprints have already."
-    return click.option("--consent", type=click.Choice(("self", "permission", "public")), help=CONSENT_HELP + default)(
-        command
-    )
+    return click.option("--consent", type=click.Choice(CONSENT), help=CONSENT_HELP + default)(command)
 
 
 def dry_run_option(command: Command) -> Command:
@@ -48,12 +48,13 @@ def name(target: str, name: str, consent: str | None, dry_run: bool, as_json: bo
     from ..usecases import name as naming
     from ..voices.rules import number_of
 
-    with open_library(location) as library:
-        if number_of(target) is not None:
+    voice = None if number_of(target) is not None else split_target(target)
+    with open_library(location, create=location is None) as library:
+        consent = _consent(name, consent, library)
+        if voice is None:
             added, changes = naming.name_unknown(target, name, library=library, consent=consent, dry_run=dry_run)
         else:
-            episode, speaker = split_target(target)
-            added, changes = naming.name(episode, speaker, name, library=library, consent=consent, dry_run=dry_run)
+            added, changes = naming.name(*voice, name, library=library, consent=consent, dry_run=dry_run)
         _report(f"{'Would name' if dry_run else 'Named'} {name}", added, changes, library, as_json, dry_run)
 
 
@@ -86,14 +87,23 @@ def correct(
     if (name is None) is not nobody:
         raise click.UsageError("give the right NAME, or --nobody")
     episode, speaker = split_target(target)
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
+        consent = _consent(name, consent, library) if name is not None else None
         added, changes = naming.correct(episode, speaker, name, library=library, consent=consent, dry_run=dry_run)
         done = f"{'Would correct' if dry_run else 'Corrected'} {target}"
         _report(f"{done}: {name or 'nobody known'}", added, changes, library, as_json, dry_run)
 
 
+def _consent(name: str, consent: str | None, library: Library) -> str | None:
+    """The consent given, or asked for in a terminal when the library has none of this person yet."""
+    known = library.profiles.find(name)
+    if consent is None and sys.stdin.isatty() and not (known is not None and known.consent):
+        return ask_consent(name)
+    return consent
+
+
 def split_target(target: str) -> tuple[str, str]:
-    """(episode, speaker) of EPISODE:SPEAKER."""
+    """Return (episode, speaker) of EPISODE:SPEAKER."""
     episode, separator, speaker = target.rpartition(":")
     if not separator or not episode or not speaker:
         raise click.UsageError(f"{target!r} is not EPISODE:SPEAKER; `voicematch episodes list` shows the episodes")
@@ -122,10 +132,10 @@ def _report(
 
 
 def print_changes(changes: Sequence[Change], library: Library) -> None:
-    """A table of them, by the episodes' titles."""
+    """Print a table of them, by the episodes' titles."""
     if not changes:
         return
-    titles = {episode.audio_sha256: called(episode.title, episode.source) for episode in library.episodes.list()}
+    titles = {episode.audio_sha256: called(episode.title, episode.source) for episode in library.listings.episodes()[0]}
     rows = [
         (titles.get(c.audio_sha256, ""), c.audio_sha256[:12], c.speaker, c.before or "unknown", c.after or "unknown")
         for c in changes

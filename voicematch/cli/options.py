@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..models.table import DEVICES
+
 if TYPE_CHECKING:
     from ..audio import Choice
     from ..usecases.chosen import Engines
@@ -16,12 +18,24 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def library_option(command: Command) -> Command:
-    """``--library PATH|URL``, else VOICEMATCH_LIBRARY, else the platform's data directory."""
+    """``--library PATH|URL``, else VOICEMATCH_LIBRARY, else the platform's data directory.
+
+    Here every command that has to do with a library comes by, so here is done what an earlier one left undone.
+    """
+
+    def finish(ctx: click.Context, _: click.Parameter, location: str | None) -> str | None:
+        if not ctx.resilient_parsing:
+            from ..usecases import unfinished
+
+            unfinished.finish(location)
+        return location
+
     return click.option(
         "--library",
         "location",
         metavar="PATH|URL",
         envvar="VOICEMATCH_LIBRARY",
+        callback=finish,
         help="The library to use (default: $VOICEMATCH_LIBRARY, else this user's own).",
     )(command)
 
@@ -53,7 +67,7 @@ def embedder_option(command: Command) -> Command:
 def device_option(command: Command) -> Command:
     return click.option(
         "--device",
-        type=click.Choice(("auto", "cpu", "cuda", "mps")),
+        type=click.Choice(DEVICES),
         default="auto",
         show_default=True,
         help="Where the engines on torch compute.",
@@ -61,12 +75,12 @@ def device_option(command: Command) -> Command:
 
 
 def engine_options(command: Command) -> Command:
-    """``--diarizer``, ``--embedder`` and ``--device``, as `open_engines` takes them."""
+    """Add ``--diarizer``, ``--embedder`` and ``--device``, as `open_engines` takes them."""
     return diarizer_option(embedder_option(device_option(command)))
 
 
 def open_engines(diarizer: str | None, embedder: str | None, device: str) -> Engines:
-    """The engines asked for; what is not asked for is left to the library.
+    """Open the engines asked for; what is not asked for is left to the library.
 
     A GPU that is asked for with a diarizer on torch is that diarizer's: the embedder takes it where it can.
     """
@@ -106,10 +120,10 @@ class SpeakerCount(click.ParamType[tuple[int, int]]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
         if isinstance(value, tuple):
             return value
-        found = re.fullmatch(r"(\d+)(?:-(\d+))?", value)
-        if not found:
+        counts = re.fullmatch(r"(\d+)(?:-(\d+))?", value)
+        if not counts:
             self.fail(f"{value!r} is not a number of speakers; write 3 or 2-5", param, ctx)
-        fewest, most = int(found[1]), int(found[2] or found[1])
+        fewest, most = int(counts[1]), int(counts[2] or counts[1])
         if not 1 <= fewest <= most:
             self.fail(f"{value!r}: the fewest is at least 1 and at most the most", param, ctx)
         return fewest, most
@@ -133,7 +147,7 @@ def choice_of(track: int | None, channel: int | None) -> Choice:
 
 
 def clock(seconds: float) -> str:
-    """A length of time, rounded to the nearest second.
+    """Return a length of time, rounded to the nearest second.
 
     >>> clock(62.6), clock(3723)
     ('1:03', '1:02:03')

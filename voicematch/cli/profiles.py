@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import LibraryError, OutputExists, VoicematchError
+from ..errors import LibraryError, OutputExists
 from .naming import dry_run_option, print_changes
 from .options import clock, json_option, library_option
 from .terminal import print_json, print_table
 
 if TYPE_CHECKING:
-    from ..library import Appearance
+    from ..library import Appearance, VoiceprintRow
+    from ..usecases.forget import Reached
 
 MOST_COMPANY = 5  # co-speakers told in one line
 
@@ -32,11 +30,11 @@ def profiles() -> None:
 @json_option
 @library_option
 def list_(as_json: bool, location: str | None) -> None:
-    """Everybody the library knows."""
+    """List everybody the library knows."""
     from ..library import open_library
 
-    with open_library(location) as library:
-        known = library.profiles.all()
+    with open_library(location, create=location is None) as library:
+        known, _ = library.people.find()
     if as_json:
         print_json([dataclasses.asdict(profile) for profile in known])
         return
@@ -66,21 +64,23 @@ def list_(as_json: bool, location: str | None) -> None:
 @json_option
 @library_option
 def show(name: str, as_json: bool, location: str | None) -> None:
-    """One person: first and last heard, talk time, who with, voiceprints, and the episodes they speak in."""
+    """Show one person: first and last heard, talk time, who with, voiceprints, and the episodes they speak in."""
     from ..library import open_library
+    from ..library.reading.people import co_speakers
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         profile = library.profiles.get(name)
         voiceprints = library.voiceprints.rows(profile.name)
-        appearances = library.episodes.appearances(profile.name)
+        appearances = library.people.appearances(profile.id)
+        company = co_speakers(appearances)
     if as_json:
         print_json(
             {
                 **dataclasses.asdict(profile),
                 "voiceprints": [dataclasses.asdict(row) for row in voiceprints],
                 "first_heard": appearances[0].date if appearances else None,
-                "co_speakers": dict(_company(appearances)),
-                "appearances": [dataclasses.asdict(row) for row in appearances],
+                "co_speakers": {one.person.name: one.num_episodes for one in company},
+                "appearances": [dataclasses.asdict(row) | {"co_speakers": _names(row)} for row in appearances],
             }
         )
         return
@@ -90,9 +90,9 @@ def show(name: str, as_json: bool, location: str | None) -> None:
             f"Heard in {profile.num_episodes} episode(s), {clock(profile.talk_seconds)} of talk: first "
             f"{_when(appearances[0])}, last {_when(appearances[-1])}"
         )
-    company = ", ".join(f"{name} ({num})" for name, num in _company(appearances)[:MOST_COMPANY])
     if company:
-        click.echo(f"Most often with {company}")
+        most_often = ", ".join(f"{one.person.name} ({one.num_episodes})" for one in company[:MOST_COMPANY])
+        click.echo(f"Most often with {most_often}")
     click.echo(
         f"Voice profile active: {profile.num_voiceprints} voiceprint(s), {clock(profile.speech_seconds)} of speech"
     )
@@ -111,7 +111,7 @@ def show(name: str, as_json: bool, location: str | None) -> None:
                 a.date or "",
                 clock(a.talk_seconds),
                 str(a.num_turns),
-                ", ".join(a.co_speakers),
+                ", ".join(_names(a)),
             )
             for a in appearances
         ]
@@ -156,7 +156,7 @@ def rename(old: str, new: str, location: str | None) -> None:
     from ..library import open_library
     from ..usecases import name as naming
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         naming.rename(old, new, library=library)
     click.echo(f"{old} is now {new}")
 
@@ -172,7 +172,7 @@ def merge(source: str, into: str, dry_run: bool, as_json: bool, location: str | 
     from ..library import open_library
     from ..usecases import name as naming
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         changes = naming.merge(source, into, library=library, dry_run=dry_run)
         merged = library.profiles.get(into)
         if as_json:
@@ -188,74 +188,125 @@ def merge(source: str, into: str, dry_run: bool, as_json: bool, location: str | 
 @profiles.command()
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--words", is_flag=True, help="Redact the name where it is said in transcripts, and in titles.")
+@click.option("--backups", is_flag=True, help="Erase it also in backups of the library, and in exported voices.")
+@json_option
 @library_option
-def forget(name: str, yes: bool, location: str | None) -> None:
-    """Erase a person for good: voiceprints, clips, and their voice in stored episodes."""
-    from ..library import open_library
-    from ..usecases import name as naming
+def forget(name: str, yes: bool, words: bool, backups: bool, as_json: bool, location: str | None) -> None:
+    """Erase a person for good: voiceprints, clips, and their voice in stored episodes.
 
-    with open_library(location) as library:
+    The name goes from every file that follows the library. What is out of reach (copies, a site) is listed.
+    """
+    from ..library import open_library
+    from ..usecases import forget as forgetting
+
+    with open_library(location, create=location is None) as library:
         profile = library.profiles.get(name)
         if not yes:
             click.confirm(
                 f"Erase {profile.name} and {profile.num_voiceprints} voiceprint(s) for good?", abort=True, err=True
             )
-        forgotten = naming.forget(profile.name, library=library)
+        reached = forgetting.forget(profile.name, library=library, words=words, backups=backups)
+    if as_json:
+        print_json(_told(profile.name, reached))
+        return
+    _tell_of(profile.name, reached, words=words)
+
+
+def _told(name: str, reached: Reached) -> dict[str, object]:
+    forgotten = reached.forgotten
+    return {
+        "name": name,
+        "num_voiceprints": forgotten.num_voiceprints,
+        "num_clips": forgotten.num_clips,
+        "num_speaker_embeddings": forgotten.num_speaker_embeddings,
+        "num_mentions": forgotten.num_mentions,
+        "compacted": forgotten.compacted,
+        "erased": [str(path) for path in reached.erased],
+        "out_of_reach": [{"path": str(path), "what": what} for path, what in reached.out_of_reach],
+    }
+
+
+def _tell_of(name: str, reached: Reached, *, words: bool) -> None:
+    forgotten = reached.forgotten
     click.echo(
-        f"Erased {profile.name}: {forgotten.num_voiceprints} voiceprint(s), {forgotten.num_clips} clip(s), "
+        f"Erased {name}: {forgotten.num_voiceprints} voiceprint(s), {forgotten.num_clips} clip(s), "
         f"the voice in {forgotten.num_speaker_embeddings} episode(s)"
     )
+    if forgotten.num_mentions:
+        done = "redacted" if words else "kept as they are; --words redacts them"
+        click.echo(f"{forgotten.num_mentions} line(s) and title(s) say the name: {done}")
+    for path in reached.erased:
+        click.echo(f"erased there too: {path}")
     if not forgotten.compacted:
-        click.echo(
-            "warning: another process has the library open; the file lets go of the bytes when it is closed and "
-            "`voicematch library check` has run",
-            err=True,
-        )
-    for backup in forgotten.backups:
-        click.echo(f"warning: {backup} still holds the voice; delete it too", err=True)
+        reason = f"{forgotten.obstacle}; the bytes are still in the file, and the next command tries again"
+        click.echo(f"warning: {reason}", err=True)
+    for path, what in reached.out_of_reach:
+        click.echo(f"warning: {path} may hold the name still: {what}", err=True)
 
 
 @profiles.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--all", "everybody", is_flag=True, help="Everybody, instead of NAMEs.")
-@click.option("--clips", "with_clips", is_flag=True, help="With the sound that was kept, for a later model.")
+@click.option("--voices", is_flag=True, help="With the voiceprints, for another library. They are biometric.")
+@click.option("--clips", "with_clips", is_flag=True, help="With these and the sound that was kept, for a later model.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 @library_option
 def export(
-    names: tuple[str, ...], path: Path, everybody: bool, with_clips: bool, force: bool, location: str | None
+    names: tuple[str, ...],
+    path: Path,
+    everybody: bool,
+    voices: bool,
+    with_clips: bool,
+    force: bool,
+    location: str | None,
 ) -> None:
-    """Write voices to FILE, for another library. Voiceprints are biometric: whoever has the file knows the voice.
+    """Write people to FILE: names, roles, notes, consents; with --voices also what their voices are known by.
+
+    Whoever has a file with voices can recognise them, as with a fingerprint.
 
     \b
-    voicematch profiles export "Ada Byron" ada.json
-    voicematch profiles export --all voices.json
+    voicematch profiles export --voices "Ada Byron" ada.json
+    voicematch profiles export --all --voices voices.json
     """
     from ..library import open_library
+    from ..library.copies import PROFILES
+    from ..library.upkeep import recorded
+    from ..outputs import write_atomically
     from ..usecases import exchange
 
     if bool(names) is everybody:
         raise click.UsageError("give NAMEs and a FILE, or --all and a FILE")
-    with open_library(location) as library:
-        names = names or tuple(profile.name for profile in library.profiles.all())
-        text = exchange.write_profiles(library, names, with_clips=with_clips)
-    _write_private(path, text, force=force)
-    click.echo(f"wrote {path}: {len(names)} voice(s); keep it as you would keep a fingerprint", err=True)
+    if path.exists() and not force:
+        raise OutputExists(f"{path} exists; --force overwrites it")
+    voices = voices or with_clips
+    with open_library(location, create=location is None) as library:
+        names = names or library.people.names()
+        text = exchange.write_profiles(library, names, with_clips=with_clips, voices=voices)
+        with recorded(library.copies, path, PROFILES):
+            write_atomically(path, text, private=True)
+        consents = {name: _consents(library.voiceprints.rows(name)) for name in names}
+    if voices:
+        click.echo(f"wrote {path}: {len(names)} voice(s); keep it as you would keep a fingerprint", err=True)
+    else:
+        click.echo(f"wrote {path}: {len(names)} name(s) and no voice; --voices takes the voices along", err=True)
+    for name, consent in consents.items():
+        click.echo(f"{name}: {consent}", err=True)
 
 
 @profiles.command("import")
-@click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
 @json_option
 @library_option
 def import_(path: Path, as_json: bool, location: str | None) -> None:
     """Take the voices of a file that `profiles export` wrote; the consent they were kept under comes along."""
     from ..library import open_library
     from ..usecases import exchange
-    from ..usecases import name as naming
 
+    text = exchange.read_file(path)
     with open_library(location) as library:
-        imported = exchange.import_profiles(path.read_text(encoding="utf-8"), path, library=library)
-        changes = naming.relabel(library=library)
+        imported, changes = exchange.take_in(text, path, library=library)
     if as_json:
         changed = [dataclasses.asdict(change) for change in changes]
         print_json({"profiles": [dataclasses.asdict(one) for one in imported], "changes": changed})
@@ -265,26 +316,15 @@ def import_(path: Path, as_json: bool, location: str | None) -> None:
     click.echo(f"{len(changes)} voice(s) changed their label")
 
 
-def _company(appearances: Sequence[Appearance]) -> list[tuple[str, int]]:
-    """(name, episodes together) of everybody named in the same episodes, most often first."""
-    together = Counter(name for appearance in appearances for name in appearance.co_speakers)
-    return sorted(together.items(), key=lambda pair: (-pair[1], pair[0]))
+def _names(appearance: Appearance) -> list[str]:
+    return [person.name for person in appearance.others]
 
 
 def _when(appearance: Appearance) -> str:
     return appearance.date or "on an unknown day"
 
 
-def _write_private(path: Path, text: str, *, force: bool) -> None:
-    """A file that only its owner may read."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        if path.exists() and not force:
-            raise OutputExists(f"{path} exists; --force overwrites it")
-        with open(os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise VoicematchError(f"{path}: cannot write: {error.strerror}") from error
+def _consents(rows: Sequence[VoiceprintRow]) -> str:
+    """On what bases a person's voiceprints are kept, since when, and what else was said of it."""
+    told = {(row.consent, (row.consent_date or row.created)[:10], row.consent_note or "") for row in rows}
+    return "; ".join(f"{basis}, {date}{f' ({note})' if note else ''}" for basis, date, note in sorted(told)) or "none"

@@ -37,7 +37,7 @@ def serve(port: int, host: str, names: tuple[str, ...], open_browser: bool, loca
 
     is_private = host in LOOPBACK
     password = None if is_private else _password()
-    with open_library(location) as library, server.listen(host, port) as listening:
+    with open_library(location, create=location is None) as library, server.listen(host, port) as listening:
         address = server.address_of(*listening.getsockname()[:2])
 
         def ready() -> None:
@@ -63,9 +63,15 @@ def site(out: Path, force: bool, quiet: bool, location: str | None) -> None:
     """
     _check_extra()
     from ..library import open_library
+    from ..library.copies import SITE
+    from ..library.upkeep import recorded
     from ..web.site import write_site
 
-    with open_library(location, create=False) as library, progress_bar("site", quiet=quiet) as progress:
+    with (
+        open_library(location, create=False) as library,
+        progress_bar("site", quiet=quiet) as progress,
+        recorded(library.copies, out, SITE),
+    ):
         written = write_site(library, out, force=force, progress=progress)
     click.echo(
         f"wrote {written.num_pages} pages to {out}; {written.num_changed} files changed, {written.num_removed} removed",

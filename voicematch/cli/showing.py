@@ -38,7 +38,7 @@ class FormatName(click.ParamType[str]):
 
 
 @dataclass(frozen=True, slots=True)
-class Outputs:
+class OutputFiles:
     """Which files an episode is written to.
 
     folder : None is beside the audio (the current folder for a URL); "-" is stdout
@@ -51,10 +51,11 @@ class Outputs:
     def paths(self, source: str) -> list[Path]:
         from ..audio import Audio
         from ..formats import SUFFIXES
+        from ..net.addresses import is_address
 
         if self.folder == "-":
             return []
-        folder = Path(self.folder) if self.folder else Path() if "://" in source else Path(source).parent
+        folder = Path(self.folder) if self.folder else Path() if is_address(source) else Path(source).parent
         return [folder / f"{Audio(source).name}.{SUFFIXES.get(name, name)}" for name in self.formats]
 
     def refuse_shared(self, sources: Sequence[str]) -> None:
@@ -66,26 +67,29 @@ class Outputs:
                 if other != source:
                     raise OutputExists(f"{other} and {source} would both be written to {path}; give them one at a time")
 
-    def check(self, source: str) -> None:
-        """Raises OutputExists before any work is done."""
+    def check(self, source: str, follow: Library | None = None) -> None:
+        """Raises OutputExists before any work is done.
+
+        follow : the library whose own files for this audio may be written again, if nobody has changed them
+        """
+        from ..outputs import is_own
+
         for path in self.paths(source):
-            if path.exists() and not self.force:
+            if path.exists() and not self.force and not (follow is not None and is_own(follow, path, source)):
                 raise OutputExists(f"{path} exists; --force overwrites it, -o DIR writes elsewhere")
 
     def write(self, source: str, episode: LabelledEpisode, *, follow: Library | None = None) -> None:
         """follow : the library that keeps the files up with the episode's names from now on"""
         from .. import outputs
-        from ..formats import FORMATS
-        from ..outputs import write_atomically
 
         if self.folder == "-":
-            click.echo(FORMATS[self.formats[0]](episode), nl=False)
+            click.echo(outputs.text_of(episode, self.formats[0]), nl=False)
             return
         for name, path in zip(self.formats, self.paths(source), strict=True):
             if follow is not None:
                 outputs.write(follow, episode, [(path, name)])
             else:
-                write_atomically(path, FORMATS[name](episode))
+                outputs.write_atomically(path, outputs.text_of(episode, name))
             click.echo(f"wrote {path}", err=True)
 
 
@@ -96,13 +100,13 @@ def called(title: str, source: str) -> str:
 
 def print_episode_json(episode: LabelledEpisode) -> None:
     """The episode's JSON on one line, so that several episodes are JSON Lines."""
-    from ..formats import FORMATS
+    from ..outputs import text_of
 
-    print_json(json.loads(FORMATS["json"](episode)))
+    print_json(json.loads(text_of(episode, "json")))
 
 
 def show(episode: LabelledEpisode, *, explain: bool, num_episodes: Mapping[str, int]) -> None:
-    """The table: one row a voice, most talk first.
+    """Print the table: one row a voice, most talk first.
 
     num_episodes : in how many episodes each unknown is heard
     """

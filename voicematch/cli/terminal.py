@@ -6,21 +6,31 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import click
 
+from ..errors import redacted, shown
 from ..types import Progress
 
 
 def print_json(value: object) -> None:
-    """One JSON value on one line of stdout."""
-    click.echo(json.dumps(value, ensure_ascii=False))
+    """One JSON value on one line of stdout; addresses without their passwords and keys."""
+    click.echo(json.dumps(_shown(value), ensure_ascii=False))
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, str):
+        return shown(value)
+    if isinstance(value, dict):
+        return {name: _shown(each) for name, each in value.items()}
+    return [_shown(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def print_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = (), title: str = ""
 ) -> None:
-    """A table as wide as it needs on stdout: for people, so the JSON is what to parse."""
+    """Print a table as wide as it needs on stdout: for people, so the JSON is what to parse."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -30,18 +40,20 @@ def print_table(
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", no_wrap=column in right)
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(shown(cell)) for cell in row))
     console = Console(file=sys.stdout)
     if not console.is_terminal:
         console.width = max(console.width, 160)
     if title:
-        console.print(Text(title, style="bold"), soft_wrap=True)  # a table would fold its own title to its width
+        console.print(
+            Text(redacted(title), style="bold"), soft_wrap=True
+        )  # a table would fold its own title to its width
     console.print(table)
 
 
 @contextmanager
 def progress_bar(name: str, *, quiet: bool) -> Iterator[Progress | None]:
-    """A callback that draws a bar with the time left on stderr; None where nobody would see it."""
+    """Give a callback that draws a bar with the time left on stderr; None where nobody would see it."""
     if quiet or not sys.stderr.isatty():
         yield None
         return

@@ -8,9 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import wave
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -19,9 +17,6 @@ from .naming import split_target
 from .options import clock, json_option, library_option
 from .showing import called
 from .terminal import print_json, print_table
-
-if TYPE_CHECKING:
-    from ..types import Array
 
 PLAYERS = (  # the first that is there; each with what makes it play once, without a window
     ("ffplay", "-nodisp", "-autoexit", "-loglevel", "error"),
@@ -44,13 +39,13 @@ def unknowns() -> None:
 @json_option
 @library_option
 def list_(with_ignored: bool, limit: int, as_json: bool, location: str | None) -> None:
-    """Voices without a name: most episodes first, then most talk; what they may be, and who, if text or feed say so."""
+    """List voices without a name, most episodes first: what they may be, and who, if text or feed say so."""
     from ..library import open_library
     from ..usecases.describe import describe
 
-    with open_library(location) as library:
-        found = [unknown for unknown in library.unknowns.all() if with_ignored or unknown.ignored_as is None]
-        described = [describe(unknown, library=library) for unknown in found[:limit]]
+    with open_library(location, create=location is None) as library:
+        some, total = library.voices.unknowns(ignored=None if with_ignored else False, limit=limit)
+        described = [describe(unknown, library=library) for unknown in some]
     if as_json:
         print_json([dataclasses.asdict(one) for one in described])
         return
@@ -73,8 +68,8 @@ def list_(with_ignored: bool, limit: int, as_json: bool, location: str | None) -
     ]
     columns = ("voice", "seems", "episodes", "talk", "show", "last heard", "perhaps")
     print_table(columns, rows, right=("episodes", "talk"))
-    if len(found) > len(described):
-        click.echo(f"and {len(found) - len(described)} more: --limit {len(found)}", err=True)
+    if total > len(described):
+        click.echo(f"and {total - len(described)} more: --limit {total}", err=True)
 
 
 @unknowns.command()
@@ -84,43 +79,27 @@ def list_(with_ignored: bool, limit: int, as_json: bool, location: str | None) -
 @library_option
 def play(unknown: str, out: Path | None, force: bool, location: str | None) -> None:
     """Hear a voice: its clearest ten seconds, from the episode's audio file, which has to be there still."""
+    from ..audio.clips import encode_clip, to_wav
     from ..library import open_library
+    from ..outputs import write_atomically
     from ..usecases.clip import clearest_clip
 
     if out is not None and out.suffix.lower() not in (".wav", ".ogg", ".opus"):
         raise click.UsageError(f"{out}: write a .wav, .ogg or .opus file")
     if out is not None and out.exists() and not force:
         raise OutputExists(f"{out} exists; --force overwrites it")
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         clip = clearest_clip(unknown, library=library)
     click.echo(f"{clip.source} at {clock(clip.start)}-{clock(clip.end)}", err=True)
     if out is not None:
-        _write(out, clip.samples)
+        encode = to_wav if out.suffix.lower() == ".wav" else encode_clip
+        write_atomically(out, encode(clip.samples))
         click.echo(f"wrote {out}", err=True)
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{unknown}.wav"
-        _write(path, clip.samples)
+        path.write_bytes(to_wav(clip.samples))
         _play(path)
-
-
-def _write(path: Path, samples: Array) -> None:
-    import numpy as np
-
-    from ..audio import SAMPLE_RATE, encode_clip
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix.lower() != ".wav":
-            path.write_bytes(encode_clip(samples))
-            return
-        with wave.open(str(path), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(SAMPLE_RATE)
-            file.writeframes((np.clip(samples, -1.0, 1.0) * 32_767).astype("<i2").tobytes())
-    except OSError as error:
-        raise VoicematchError(f"{path}: cannot write: {error.strerror}") from error
 
 
 def _play(path: Path) -> None:
@@ -151,7 +130,7 @@ def split(unknown: str, speakers: tuple[str, ...], as_json: bool, location: str 
     from ..library import open_library
     from ..usecases import name as naming
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         made = naming.split(unknown, [split_target(target) for target in speakers], library=library)
     if as_json:
         print_json({"unknown": unknown, "made": list(made)})
@@ -173,13 +152,30 @@ def merge(source: str, into: str, as_json: bool, location: str | None) -> None:
     from ..library import open_library
     from ..usecases import name as naming
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         heard = naming.merge_unknowns(source, into, library=library)
     if as_json:
         print_json({"unknown": into, "speakers": [dataclasses.asdict(voice) for voice in heard]})
         return
     num_episodes = len({voice.audio_sha256 for voice in heard})
     click.echo(f"{source} is now part of {into}, heard in {num_episodes} episode(s)")
+
+
+@unknowns.command()
+@click.argument("unknown", metavar="U-0001")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@library_option
+def forget(unknown: str, yes: bool, location: str | None) -> None:
+    """Erase a voice without a name for good. It cannot be named then, unless its episodes are heard again."""
+    from ..library import open_library
+    from ..usecases import expire
+
+    with open_library(location, create=False) as library:
+        library.voices.unknown(unknown)
+        if not yes:
+            click.confirm(f"Erase {unknown} for good?", abort=True, err=True)
+        num_erased = expire.forget_unknown(unknown, library=library)
+    click.echo(f"Erased {unknown}: the voice of {num_erased} speaker(s)")
 
 
 @unknowns.command()
@@ -193,7 +189,7 @@ def ignore(unknown: str, ignored_as: str, undo: bool, as_json: bool, location: s
     from ..library import open_library
     from ..usecases import name as naming
 
-    with open_library(location) as library:
+    with open_library(location, create=location is None) as library:
         changes = naming.ignore(unknown, None if undo else ignored_as, library=library)
     if as_json:
         ignored = None if undo else ignored_as

@@ -21,7 +21,7 @@ DIARIZERS = ("built-in", "pyannote")
 
 
 def open_diarizer(name: str = "built-in", *, device: str = "auto") -> Diarizer:
-    """The diarizer of that name: "built-in", "pyannote", or "pyannote:" with a model's name or a folder.
+    """Open the diarizer of that name: "built-in", "pyannote", or "pyannote:" with a model's name or a folder.
 
     Raises ModelError when there is none of that name, its model is not on this machine, or the extra is missing.
     """
@@ -36,7 +36,7 @@ def open_diarizer(name: str = "built-in", *, device: str = "auto") -> Diarizer:
 
 
 def open_embedder(name: str = DEFAULT_EMBEDDER, *, device: str = "auto") -> Embedder:
-    """The embedder of that name in ``table.MODELS``. Raises ModelError as ``open_diarizer`` does."""
+    """Open the embedder of that name in ``table.MODELS``. Raises ModelError as ``open_diarizer`` does."""
     card = table.card(name)
     if card.kind != "embedder":
         known = ", ".join(other.name for other in MODELS.values() if other.kind == "embedder")

@@ -31,7 +31,7 @@ class Unread:
 
 
 def read(file: Path) -> dict[str, Any]:
-    """What is in a checkpoint of pyannote.audio. Raises ModelError when it is none, or asks for any code to run."""
+    """Read a checkpoint of pyannote.audio. Raises ModelError when it is none, or asks for any code to run."""
     torch, task = load("torch"), load("pyannote.audio.core.task")
     allowed: list[Any] = [torch.torch_version.TorchVersion, *(getattr(task, name) for name in NEEDED)]
     try:
@@ -51,7 +51,7 @@ def read(file: Path) -> dict[str, Any]:
 
 
 def model(place: Path) -> Any:
-    """The pyannote.audio model of a checkpoint, or of the one in a folder, ready to answer. Raises ModelError."""
+    """Load the pyannote.audio model of a checkpoint, or of the one in a folder, ready to answer. Raises ModelError."""
     file = place / WEIGHTS if place.is_dir() else place
     checkpoint = read(file)
     try:

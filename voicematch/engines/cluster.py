@@ -24,15 +24,15 @@ Numbers = npt.NDArray[np.float64]
 MOST_AT_ONCE = 2000  # vectors in one linkage: their distances take 16 MB
 MOST_GROUPS = 80  # of one linkage that are kept; the smallest beyond are left to find their place
 
-# Tuned on the development episodes with models/train/tune_clustering.py, anew for each embedder.
-SHRINKAGE = 0.6  # how far the centre of all voices moves from the training set's to the episode's own
-THRESHOLD = (
-    0.7  # cosine distance below which groups are joined at the start; too low costs time, too high merges people
-)
-EVIDENCE = 0.3  # F_A: windows overlap and resemble their neighbours, so each counts for less than an independent one
-PARSIMONY = 12.0  # F_B: the larger, the fewer speakers
+# Chosen on simulated shows, of people whom the embedder was trained on and of others (models/train/fit_engine.py).
+EVENNESS = 0.1  # how far the spread within a voice is taken to be the same in all directions: few people tell it
+SHRINKAGE = 0.5  # how far the centre of all voices moves from the training set's to the episode's own
+THRESHOLD = 0.7  # cosine distance below which groups are joined at first; too low costs time, too high merges people
+EVIDENCE = 0.4  # F_A: windows overlap and resemble their neighbours, so each counts for less than an independent one
+PARSIMONY = 20.0  # F_B: the larger, the fewer speakers
 CAUTION = 1.0  # F_B at the start, where only what is surely one voice is made one
-STAY = 0.9  # probability that the next window is the same speaker's, before anything is heard
+ALIKE = 0.7  # cosine of two speakers' mean vectors from which they are one; in the simulated shows no two people are
+STAY = 0.98  # probability that the next window is the same speaker's, before anything is heard
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class Backend:
 
     @classmethod
     def estimate(cls, vectors: Array, speakers: npt.NDArray[np.int64], num_axes: int = 100) -> Backend:
-        """The backend of labelled vectors: the generalised eigenvectors of between against within (LDA).
+        """Estimate the backend of labelled vectors: the generalised eigenvectors of between against within (LDA).
 
         vectors : (num_vectors, dimension) array
         speakers : (num_vectors,) array; speakers with one vector tell nothing and are left out
@@ -65,14 +65,14 @@ class Backend:
         apart = np.concatenate([rows - rows.mean(axis=0) for rows in own])
         within = apart.T @ apart / (len(apart) - len(own))
         spread = np.cov(means.T) - within * np.mean([1 / len(rows) for rows in own])
-        within += 1e-3 * np.trace(within) / len(within) * np.eye(len(within))
+        within = (1 - EVENNESS) * within + EVENNESS * np.trace(within) / len(within) * np.eye(len(within))
         values, axes = eigh(spread, within)
         order = np.argsort(-values)[: min(num_axes, len(values))]
         return cls(mean, axes[:, order], np.maximum(values[order], 1e-3))
 
     @classmethod
     def of_episode(cls, vectors: Array, pairs: npt.NDArray[np.int64], num_axes: int = 20) -> Backend:
-        """A backend for an embedder that has none: windows that touch are mostly of one voice.
+        """Estimate a backend for an embedder that has none: windows that touch are mostly of one voice.
 
         vectors : (num_vectors, dimension) array
         pairs : (num_pairs, 2) array, indices of windows that touch and do not overlap
@@ -100,7 +100,7 @@ class Backend:
             return cls(*(kept[name].astype(np.float64) for name in ("mean", "projection", "between")))
 
     def project(self, vectors: Array) -> Numbers:
-        """The vectors of one episode on the axes, scaled to the length that the model expects of them."""
+        """Project the vectors of one episode on the axes, scaled to the length that the model expects of them."""
         centre = self.mean + SHRINKAGE * (vectors.mean(axis=0, dtype=np.float64) - self.mean)
         rows = _unit((vectors - centre) @ self.projection)
         scaled: Numbers = rows * np.sqrt((1 + self.between).sum())
@@ -115,7 +115,7 @@ def cluster(
     min_speakers: int = 1,
     max_speakers: int | None = None,
 ) -> Labels:
-    """The speaker of each vector, (num_vectors,) from 0 in order of first appearance.
+    """Return the speaker of each vector, (num_vectors,) from 0 in order of first appearance.
 
     vectors : (num_vectors, dimension) array of unit rows, in order of time
     joined : (num_vectors - 1,) bool array, whether a vector's sound goes on into the next one's; None for all
@@ -133,7 +133,25 @@ def cluster(
         if labels.max() + 1 >= min_speakers:
             break
         max_speakers = max_speakers or min_speakers
+    labels = _alike_joined(vectors, labels, min_speakers)
     return renumbered(_bounded(rows, labels, backend.between, min_speakers, max_speakers))
+
+
+def _alike_joined(vectors: Array, labels: Labels, min_speakers: int) -> Labels:
+    """The labels with those speakers made one, most alike first, whose mean vectors no two people come so near.
+
+    Windows of one voice from one sitting are alike in more than the voice, and in a long episode there are enough of
+    each sitting to be taken for speakers.
+    """
+    labels = renumbered(labels)
+    while labels.max() + 1 > min_speakers:
+        means = _unit(_means(vectors.astype(np.float64), labels))
+        likeness = np.triu(means @ means.T, 1)
+        if likeness.max() < ALIKE:
+            break
+        kept, gone = np.unravel_index(int(likeness.argmax()), likeness.shape)
+        labels = renumbered(np.where(labels == gone, kept, labels))
+    return labels
 
 
 def _smoothed(rows: Numbers, joined: npt.NDArray[np.bool_]) -> Numbers:
@@ -150,12 +168,12 @@ def _start(rows: Numbers) -> Labels:
     num_groups = 0
     for first in range(0, len(rows), MOST_AT_ONCE):
         block = rows[first : first + MOST_AT_ONCE]
-        found = _linked(block)
-        sizes = np.bincount(found)
+        groups = _linked(block)
+        sizes = np.bincount(groups)
         kept = np.sort(np.argsort(-sizes, kind="stable")[:MOST_GROUPS])
-        lost = ~np.isin(found, kept)
-        found[lost] = kept[(block[lost] @ _unit(_means(block, found)[kept]).T).argmax(axis=1)]
-        labels[first : first + MOST_AT_ONCE] = renumbered(found) + num_groups
+        lost = ~np.isin(groups, kept)
+        groups[lost] = kept[(block[lost] @ _unit(_means(block, groups)[kept]).T).argmax(axis=1)]
+        labels[first : first + MOST_AT_ONCE] = renumbered(groups) + num_groups
         num_groups += len(kept)
     return labels
 
@@ -172,8 +190,8 @@ def _merged(rows: Numbers, labels: Labels, between: Numbers, parsimony: float) -
 
     def evidence(size: Numbers, total: Numbers) -> Numbers:
         precision = 1 + ratio * size[..., None] * between
-        found: Numbers = ((ratio * total) ** 2 / precision - np.log(precision)).sum(axis=-1)
-        return found
+        nats: Numbers = ((ratio * total) ** 2 / precision - np.log(precision)).sum(axis=-1)
+        return nats
 
     alone = evidence(sizes, sums)
 
@@ -332,7 +350,7 @@ def _unit(rows: Numbers) -> Numbers:
 
 
 def renumbered(labels: Labels) -> Labels:
-    """The same groups, counted from 0 in order of first appearance.
+    """Return the same groups, counted from 0 in order of first appearance.
 
     >>> renumbered(np.array([7, 7, 2, 7])).tolist()
     [0, 0, 1, 0]

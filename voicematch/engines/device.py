@@ -20,15 +20,15 @@ Answer = TypeVar("Answer")
 def require(package: str) -> None:
     """Return when a package of the extra is installed, without loading it; ModelError says how to install it."""
     try:
-        found = find_spec(package)
+        spec = find_spec(package)
     except ModuleNotFoundError:  # not even the namespace that it lives in
-        found = None
-    if found is None:
+        spec = None
+    if spec is None:
         raise ModelError(f"{package} is not installed; it comes with {EXTRA}")
 
 
 def load(module: str) -> Any:
-    """A module of the extra, imported. Raises ModelError with the way forward when it cannot be."""
+    """Import a module of the extra. Raises ModelError with the way forward when it cannot be."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter(
@@ -40,7 +40,7 @@ def load(module: str) -> Any:
 
 
 def unloadable(module: str, error: Exception) -> ModelError:
-    """What to tell a user whose installation of torch does not hold together."""
+    """Return what to tell a user whose installation of torch does not hold together."""
     reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
     if isinstance(error, ModuleNotFoundError):
         return ModelError(f"{module}: {reason}; it comes with {EXTRA}")
@@ -52,7 +52,7 @@ def unloadable(module: str, error: Exception) -> ModelError:
 
 
 def pick(device: str) -> Any:
-    """The torch.device for "cpu", "cuda", "mps", or for "auto" the best there is."""
+    """Return the torch.device for "cpu", "cuda", "mps", or for "auto" the best there is."""
     torch = load("torch")
     there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available, "cpu": lambda: True}
     if device == "auto":
@@ -65,7 +65,7 @@ def pick(device: str) -> Any:
 
 
 def in_batches(call: Callable[[int], Answer], largest: int) -> Answer:
-    """What a call answers with the largest batch that the device's memory holds: half as much after each failure."""
+    """Call with the largest batch that the device's memory holds: half as much after each failure."""
     torch = load("torch")
     while True:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +14,11 @@ from ..types import Array
 from ..voices.score import unit
 from .features import HOP, log_mel, log_mel_snipped, num_frames, num_frames_snipped
 
+CELL = 5  # rows whose frames are summed, 50 ms: spans that are pooled begin and end between two cells
+MOST_CELLS = 320  # heard at once, 16 s
+CONTEXT = 100  # rows on either side that the network hears too
+LEAST_VARIANCE = 1e-6  # of a channel's frames, as in the network
+MOST_WEIGHT = 60.0  # logarithm; keeps the sums finite
 BATCH = 16  # windows at once; more is not faster on a CPU and costs memory
 
 
@@ -34,12 +40,52 @@ class Embedder(Protocol):
     def min_speech(self) -> float: ...
 
     def embed(self, samples: Array, windows: npt.NDArray[np.int64], features: Array | None = None) -> Array:
-        """One unit vector per window, (num_windows, dimension) float32.
+        """Return one unit vector per window, (num_windows, dimension) float32.
 
         samples : (num_samples,) float32 array, 16 kHz, -1 … 1
         windows : (num_windows, 2) array, first and one past the last sample of each, inside the samples
         features : ``log_mel(samples)`` if the caller has it; an embedder with another front end ignores it
         """
+
+
+class Sums:
+    """Sums over the cells of a run of frames: of weights, of weighted frames and of their squares.
+
+    What attentive statistics pooling (Okabe et al. 2018) makes of any span follows from them.
+    """
+
+    def __init__(self, cells: Array) -> None:
+        """cells : (num_cells, 3, channels) array"""
+        self._until = np.zeros((len(cells) + 1, *cells.shape[1:]), np.float64)
+        for idx, cell in enumerate(cells):  # a tenth of the time of numpy's cumsum, which goes down each column
+            np.add(self._until[idx], cell, out=self._until[idx + 1])
+
+    def __len__(self) -> int:
+        return len(self._until) - 1
+
+    def statistics(self, spans: npt.ArrayLike) -> Array:
+        """Return (num_spans, 2 * channels): weighted mean and deviation of the frames of each span.
+
+        spans : (num_spans, 2) array, first and one past the last cell; kept inside the run
+        """
+        starts = np.clip(np.asarray(spans, np.int64)[:, 0], 0, len(self) - 1)
+        ends = np.clip(np.asarray(spans, np.int64)[:, 1], starts + 1, len(self))
+        weight, first, second = np.moveaxis(self._until[ends] - self._until[starts], 1, 0)
+        mean = first / weight
+        deviation = np.sqrt(np.maximum(second / weight - mean**2, LEAST_VARIANCE))
+        return np.concatenate([mean, deviation], axis=1).astype(np.float32)
+
+
+def _in_cells(frames: Array, weights: Array) -> Array:
+    """(num_cells, 3, channels) sums of both, each (channels, num_frames); the last cell may be shorter."""
+    missing = -frames.shape[1] % CELL
+    shares = np.exp(np.minimum(weights, MOST_WEIGHT))
+    weighted = shares * frames
+    tables = []
+    for channels in (shares, weighted, weighted * frames):
+        by_row = np.pad(channels, ((0, 0), (0, missing))).reshape(len(channels), -1, CELL)
+        tables.append(sum((by_row[:, :, row] for row in range(1, CELL)), start=by_row[:, :, 0]).T)
+    return np.stack(tables, axis=1)
 
 
 class OnnxEmbedder:
@@ -78,6 +124,37 @@ class OnnxEmbedder:
                 chosen = same[at : at + BATCH]
                 vectors[chosen] = self._vectors(np.stack([rows[i : i + length] for i in first[chosen]]))
         return vectors
+
+    @property
+    def can_pool(self) -> bool:
+        """Whether ``pool`` serves: the network can be cut, and hears rows that are cut out of a recording."""
+        return not self._is_snipped and sessions.halves_of(self.name) is not None
+
+    def sums(self, rows: Array, first: int, end: int) -> Sums:
+        """Return what any span of a stretch is pooled from, in cells of ``CELL`` rows; the network hears each row once.
+
+        rows : (num_rows, 80) log mel rows
+        first, end : first and one past the last row of the stretch
+        """
+        session = sessions.session(self.name, self.device, "front")
+        (source,) = (one.name for one in session.get_inputs())
+        num_cells = max(1, (end - first) // CELL)
+        parts = np.linspace(0, num_cells, -(-num_cells // MOST_CELLS) + 1).astype(int)
+        cells = []
+        for start, stop in pairwise(parts.tolist()):
+            at, until = first + start * CELL, min(first + stop * CELL, len(rows))
+            before = max(0, at - CONTEXT)
+            heard = rows[before : until + CONTEXT]
+            frames, weights = session.run(None, {source: (heard - heard.mean(axis=0))[None]})
+            inside = slice(at - before, until - before)
+            cells.append(_in_cells(frames[0, :, inside], weights[0, :, inside]))
+        return Sums(np.concatenate(cells))
+
+    def pooled(self, statistics: Array) -> Array:
+        """Return the unit vectors of spans, (num_spans, dimension) float32, from their ``Sums.statistics``."""
+        session = sessions.session(self.name, self.device, "head")
+        (vectors,) = session.run(None, {session.get_inputs()[0].name: statistics.T[None]})
+        return unit(np.asarray(vectors[0], np.float32).T)
 
     def _vectors(self, batch: Array) -> Array:
         batch = batch - batch.mean(axis=1, keepdims=True)

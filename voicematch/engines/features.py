@@ -29,7 +29,7 @@ FRAMES_AT_ONCE = 512  # about 1 MB of frames: stays in the processor's cache, an
 
 
 def num_frames(num_samples: int) -> int:
-    """How many frames ``log_mel`` makes of that many samples: frame i is centred on sample 160 i + 80.
+    """Return how many frames ``log_mel`` makes of that many samples: frame i is centred on sample 160 i + 80.
 
     >>> num_frames(16_000), num_frames(79), num_frames(80)
     (100, 0, 1)
@@ -38,7 +38,7 @@ def num_frames(num_samples: int) -> int:
 
 
 def log_mel(samples: Array) -> Array:
-    """Log mel energies, one row every 10 ms.
+    """Return log mel energies, one row every 10 ms.
 
     samples : (num_samples,) float32 array, -1 … 1, 16 kHz
     returns : (num_frames, 80) float32 array, natural logarithm of the energy, not below log(2 ** -23)
@@ -57,7 +57,7 @@ def log_mel(samples: Array) -> Array:
 
 
 def num_frames_snipped(num_samples: int) -> int:
-    """How many frames ``log_mel_snipped`` makes of that many samples: frame i begins at sample 160 i.
+    """Return how many frames ``log_mel_snipped`` makes of that many samples: frame i begins at sample 160 i.
 
     >>> num_frames_snipped(16_000), num_frames_snipped(399), num_frames_snipped(400)
     (98, 0, 1)
@@ -66,7 +66,7 @@ def num_frames_snipped(num_samples: int) -> int:
 
 
 def log_mel_snipped(samples: Array) -> Array:
-    """The rows of the frames that lie wholly inside the samples: what models of WeSpeaker hear.
+    """Return the rows of the frames that lie wholly inside the samples: what models of WeSpeaker hear.
 
     Arguments and result as for `log_mel`. A slice cut out of a recording at a multiple of 160 samples has the rows of
     the recording, to the rounding of the machine's matrix product. Source: WeSpeaker's ``compute_fbank``
@@ -113,7 +113,7 @@ def _hamming() -> Array:
 
 @cache
 def mel_weights() -> Array:
-    """(257, 80) float32 array: the share of each FFT bin in each mel bin.
+    """Return a (257, 80) float32 array: the share of each FFT bin in each mel bin.
 
     Triangles are straight in mel, not in hertz, and reach 1 at their centres (mel-computations.cc, MelBanks).
     """

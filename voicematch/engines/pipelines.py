@@ -41,12 +41,12 @@ LINKAGE = {"method": "centroid", "min_cluster_size": 12, "threshold": 0.70456549
 
 
 def is_pipeline(folder: Path) -> bool:
-    """Whether the folder's ``config.yaml`` describes a pipeline: segmentation models come with another one."""
+    """Return whether the folder's ``config.yaml`` describes a pipeline: segmentation models come with another one."""
     return (folder / CONFIG).is_file() and "pipeline" in _config(folder)
 
 
 def build(folder: Path, embedder: Embedder) -> Any:
-    """The folder's pipeline, a ``pyannote.audio.pipelines.SpeakerDiarization`` on the CPU.
+    """Build the folder's pipeline, a ``pyannote.audio.pipelines.SpeakerDiarization`` on the CPU.
 
     embedder : used where the folder has none; where little is known of it, the built-in one tells the voices apart
 

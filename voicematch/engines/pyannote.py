@@ -22,7 +22,7 @@ from scipy.optimize import linear_sum_assignment
 from ..audio import SAMPLE_RATE
 from ..errors import ModelError
 from ..models import files, table
-from ..types import Array, Diarization, Embedding, Progress, Sound, Turn
+from ..types import Array, Diarization, Embedding, Progress, Sound, Turn, join_turns
 from ..voices.score import union
 from . import checkpoints, pipelines
 from .device import in_batches, load, pick, require
@@ -66,7 +66,7 @@ class PyannoteDiarizer:
         speakers: tuple[int, int] | None = None,
         progress: Progress | None = None,
     ) -> Diarization:
-        """As the protocol has it, with ``exclusive``.
+        """Diarize as the protocol has it, with ``exclusive``.
 
         speakers : the fewest count for a recording that is heard in one piece, the most for every one
         """
@@ -79,12 +79,12 @@ class PyannoteDiarizer:
             duration += len(samples) / SAMPLE_RATE
         if progress:
             progress("cluster", 0.0, 1.0)
-        unity = files.calibration(embedder.name).unity if len(pieces) > 1 else 1.0
+        unity = files.calibration(embedder.name).alike if len(pieces) > 1 else 1.0
         with clock("clustering"):
-            found = join(pieces, unity=unity, most=speakers[1] if speakers else None)
+            diarization = join(pieces, unity=unity, most=speakers[1] if speakers else None)
         if progress:
             progress("cluster", 1.0, 1.0)
-        return replace(found, duration=duration, seconds_by_stage=clock.seconds)
+        return replace(diarization, duration=duration, seconds_by_stage=clock.seconds)
 
     def _hear(
         self,
@@ -107,10 +107,10 @@ class PyannoteDiarizer:
 
         with clock("diarization"), warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # VBx prints
             warnings.simplefilter("ignore")  # of numbers rounded otherwise, and of pauses too short for a mean
-            found = in_batches(run, pipelines.BATCH[pipeline.device.type])
+            outputs = in_batches(run, pipelines.BATCH[pipeline.device.type])
         end = len(samples) / SAMPLE_RATE
-        turns = _turns(found.speaker_diarization, end, offset)
-        exclusive = _turns(found.exclusive_speaker_diarization, end, offset)
+        turns = _turns(outputs.speaker_diarization, end, offset)
+        exclusive = _turns(outputs.exclusive_speaker_diarization, end, offset)
         with clock("embedding"):
             heard = _windows(samples, offset, exclusive, embedder)
             return Piece(turns, exclusive, embeddings_of(heard, turns, embedder.min_speech))
@@ -124,7 +124,7 @@ class PyannoteDiarizer:
 
 
 def cut(audio: Sound, length: float, clock: Clock, progress: Progress | None) -> Iterator[tuple[Array, bool]]:
-    """The sound in pieces of ``length`` seconds, the last up to ``SHORTEST_PIECE`` longer, and whether it is all."""
+    """Yield the sound in pieces of ``length`` seconds, the last up to ``SHORTEST_PIECE`` longer; and if it is all."""
     size = round(length * SAMPLE_RATE)
     most = size + round(min(SHORTEST_PIECE, length) * SAMPLE_RATE)
     kept: list[Array] = []
@@ -158,7 +158,7 @@ class Piece:
 
 
 def join(pieces: Sequence[Piece], *, unity: float, most: int | None = None) -> Diarization:
-    """The pieces as one recording: speakers of two pieces who sound like one person get one label.
+    """Join the pieces to one recording: speakers of two pieces who sound like one person get one label.
 
     unity : what `score.union` of two speakers must reach for that
     most : speakers in the recording; beyond, the next most alike are made one whether they reach it or not
@@ -176,16 +176,14 @@ def join(pieces: Sequence[Piece], *, unity: float, most: int | None = None) -> D
         names = {label: str(voice) for label, voice in known.items()}
         for of_all, of_piece in ((turns, piece.turns), (exclusive, piece.exclusive)):
             of_all += [replace(turn, speaker=names.get(turn.speaker, f"{turn.speaker} {idx}")) for turn in of_piece]
-    turns = _touching(turns)
-    labels = {speaker: f"SPEAKER_{idx:02d}" for idx, speaker in enumerate(dict.fromkeys(t.speaker for t in turns))}
+    joined, alone = join_turns(turns, gap=SEAM), join_turns(exclusive, gap=SEAM)
+    labels = {speaker: f"SPEAKER_{idx:02d}" for idx, speaker in enumerate(dict.fromkeys(t.speaker for t in joined))}
     embeddings = {labels[str(idx)]: tuple(voice) for idx, voice in enumerate(voices) if str(idx) in labels}
     return Diarization(
-        tuple(replace(turn, speaker=labels[turn.speaker]) for turn in turns),
+        tuple(replace(turn, speaker=labels[turn.speaker]) for turn in joined),
         {label: embeddings[label] for label in labels.values() if label in embeddings},
-        duration=max((turn.end for turn in turns), default=0.0),
-        exclusive=tuple(
-            replace(turn, speaker=labels[turn.speaker]) for turn in _touching(exclusive) if turn.speaker in labels
-        ),
+        duration=max((turn.end for turn in joined), default=0.0),
+        exclusive=tuple(replace(turn, speaker=labels[turn.speaker]) for turn in alone if turn.speaker in labels),
     )
 
 
@@ -193,30 +191,16 @@ def _recognised(piece: Piece, voices: Sequence[Sequence[Embedding]], unity: floa
     """For each speaker of a piece with embeddings, which voice it is; new voices are counted on."""
     labels = list(piece.embeddings)
     alike = np.array([[union(voice, piece.embeddings[label]) for voice in voices] for label in labels])
-    found: dict[str, int] = {}
+    voice_by_label: dict[str, int] = {}
     if voices and labels:
         rows, columns = linear_sum_assignment(alike, maximize=True)
         pairs = sorted(zip(rows.tolist(), columns.tolist(), strict=True), key=lambda pair: -alike[pair])
         for row, column in pairs:
-            num_new = len(labels) - len(found)
+            num_new = len(labels) - len(voice_by_label)
             if alike[row, column] >= unity or (most is not None and len(voices) + num_new > most):
-                found[labels[row]] = column
+                voice_by_label[labels[row]] = column
     new = iter(range(len(voices), len(voices) + len(labels)))
-    return {label: found[label] if label in found else next(new) for label in labels}
-
-
-def _touching(turns: Sequence[Turn]) -> list[Turn]:
-    """The turns in order, those of one speaker that a cut between two pieces has parted made one."""
-    joined: list[Turn] = []
-    latest: dict[str, int] = {}
-    for turn in sorted(turns):
-        idx = latest.get(turn.speaker)
-        if idx is not None and turn.start - joined[idx].end <= SEAM:
-            joined[idx] = replace(joined[idx], end=max(joined[idx].end, turn.end))
-        else:
-            latest[turn.speaker] = len(joined)
-            joined.append(turn)
-    return sorted(joined)
+    return {label: voice_by_label[label] if label in voice_by_label else next(new) for label in labels}
 
 
 def _folder(name: str) -> Path:

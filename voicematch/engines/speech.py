@@ -31,14 +31,14 @@ class SpeechDetector(Protocol):
     offset: float
 
     def process(self, samples: Array, features: Array) -> Array:
-        """Probabilities in the frames that are now decided, (num_frames, 3); they may lag behind the samples.
+        """Return probabilities in the frames now decided, (num_frames, 3); they may lag behind the samples.
 
         samples : (num_samples,) float32 array, the next block
         features : (num_rows, 80) log mel rows of the same stretch of sound
         """
 
     def finish(self) -> Array:
-        """Probabilities of the frames that were still open."""
+        """Return the probabilities of the frames that were still open."""
 
 
 def regions(
@@ -50,7 +50,7 @@ def regions(
     shortest: float = SHORTEST_SPEECH,
     padding: float = PADDING,
 ) -> list[tuple[float, float]]:
-    """Stretches of speech in seconds, in order and apart by more than a pause.
+    """Return stretches of speech in seconds, in order and apart by more than a pause.
 
     probabilities : (num_frames,) array, one for every 20 ms
     onset, offset : hysteresis; speech begins above ``onset`` and lasts while it stays above ``offset``
@@ -59,21 +59,21 @@ def regions(
     [(1.0, 3.0)]
     """
     active = hysteresis(probabilities, onset, offset)
-    found: list[tuple[float, float]] = []
+    spans: list[tuple[float, float]] = []
     last = len(probabilities) * FRAME
     for first, end in runs(active):
         if (end - first) * FRAME < shortest:
             continue
         start, stop = max(0.0, first * FRAME - padding), min(last, end * FRAME + padding)
-        if found and start - found[-1][1] <= longest_pause:
-            found[-1] = (found[-1][0], stop)
+        if spans and start - spans[-1][1] <= longest_pause:
+            spans[-1] = (spans[-1][0], stop)
         else:
-            found.append((start, stop))
-    return found
+            spans.append((start, stop))
+    return spans
 
 
 def hysteresis(probabilities: Array, onset: float, offset: float) -> np.typing.NDArray[np.bool_]:
-    """Frames of every run above ``offset`` that somewhere rises above ``onset``, (num_frames,) bool."""
+    """Return the frames of every run above ``offset`` that somewhere rises above ``onset``, (num_frames,) bool."""
     active = np.zeros(len(probabilities), dtype=bool)
     for first, end in runs(probabilities > offset):
         active[first:end] = bool((probabilities[first:end] > onset).any())
@@ -81,7 +81,7 @@ def hysteresis(probabilities: Array, onset: float, offset: float) -> np.typing.N
 
 
 def runs(flags: np.typing.NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """(first, one past the last) index of every run of True.
+    """Return the (first, one past the last) index of every run of True.
 
     >>> runs(np.array([True, False, True, True]))
     [(0, 1), (2, 4)]
@@ -154,5 +154,5 @@ class SegmentationDetector:
 
 
 def default_detector() -> SpeechDetector:
-    """A detector for one episode, with the model that comes with the package."""
+    """Open a detector for one episode, with the model that comes with the package."""
     return SegmentationDetector(DEFAULT_SPEECH)

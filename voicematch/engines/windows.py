@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,8 @@ from ..voices.score import unit
 
 WINDOW = 1.5  # s of speech in one vector: long enough to tell voices apart, short enough to hold one
 STEP = 0.75  # s between windows
+MOMENT = 0.7  # s of speech in a vector that tells when a voice changes
+MOMENT_STEP = 0.1  # s between them
 STRETCH = 10.0  # s of one speaker's speech in one embedding of the answer
 FOREIGN = 0.2  # s of somebody else that a window of a speaker's embedding may hear
 
@@ -33,6 +36,18 @@ class Clock:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Moments:
+    """Vectors of short spans at close intervals: too short to say who speaks, close enough to say when that changes.
+
+    first : middle of the first span, in seconds; the next ones follow every ``MOMENT_STEP``
+    vectors : (num_moments, dimension) float16 array of unit rows
+    """
+
+    first: float
+    vectors: npt.NDArray[np.float16]
+
+
 class Heard:
     """What is left of an episode once its sound has gone by.
 
@@ -40,18 +55,20 @@ class Heard:
     probabilities : what the speech detector said, in pieces of (num_frames, 3)
     windows : (num_windows, 2) array, seconds
     vectors : (num_windows, dimension) unit rows
+    moments : beside the windows, where the embedder can pool its frames anywhere; in order of time
     """
 
     def __init__(self, dimension: int) -> None:
         self.spans: list[tuple[float, float]] = []
         self.windows: npt.NDArray[np.float64] = np.empty((0, 2))
         self.vectors: Array = np.empty((0, dimension), np.float32)
+        self.moments: list[Moments] = []
         self.probabilities: list[npt.NDArray[np.float16]] = []
         self.duration = 0.0
 
 
 def place(span: tuple[float, float], limit: float) -> list[tuple[float, float]]:
-    """Windows of 1.5 s that cover a stretch of speech evenly, at most 0.75 s apart; a short one gets one around it.
+    """Place windows of 1.5 s evenly over a stretch of speech, at most 0.75 s apart; a short one gets one around it.
 
     limit : end of the sound at hand; no window reaches past it
 
@@ -67,7 +84,7 @@ def place(span: tuple[float, float], limit: float) -> list[tuple[float, float]]:
 
 
 def embeddings_of(heard: Heard, turns: tuple[Turn, ...], min_speech: float) -> dict[str, tuple[Embedding, ...]]:
-    """For each speaker an embedding per stretch of about ``STRETCH``: the mean of the windows in their turns."""
+    """Return for each speaker an embedding per stretch of about ``STRETCH``: the mean of the windows in their turns."""
     embeddings: dict[str, tuple[Embedding, ...]] = {}
     for speaker in dict.fromkeys(turn.speaker for turn in turns):
         own = [turn for turn in turns if turn.speaker == speaker]

@@ -7,7 +7,6 @@ fails, or is killed for want of memory, leaves the others.
 from __future__ import annotations
 
 import multiprocessing
-import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -21,7 +20,7 @@ import numpy as np
 
 from .. import engines
 from ..audio import SAMPLE_RATE, Audio
-from ..audio.spans import Silence
+from ..audio.spans import Samples
 from ..engines.diarize import Diarizer
 from ..engines.embed import Embedder
 from ..engines.pyannote import ROWS
@@ -30,6 +29,7 @@ from ..models import files
 from ..models.table import MODELS
 from ..types import Progress, Turn
 from . import DiarizationScore, diarization_error, eer, read_rttm, read_uem, total
+from .memory import peak_memory_mb
 
 PIECE_SECONDS = 2.0  # of one voice alone; about what a window of the diarizer hears
 MOST_PIECES = 150  # of one recording; they are compared all with all
@@ -83,7 +83,7 @@ class Measured:
 
 
 def recording(source: str, reference: Path | None = None) -> Recording:
-    """A recording with its truth: ``reference``, else STEM.rttm or ref.rttm beside it; a UEM of that name with it."""
+    """Return a recording and its truth: ``reference``, else STEM.rttm or ref.rttm beside it, and a UEM of that name."""
     if reference is None:
         beside = (Path(source).with_suffix(".rttm"), Path(source).with_name("ref.rttm"))
         reference = next((path for path in beside if path.is_file()), None)
@@ -94,7 +94,7 @@ def recording(source: str, reference: Path | None = None) -> Recording:
 
 
 def installed(device: str = "auto") -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The (diarizers, embedders) that can be used on this machine as it is."""
+    """Return the (diarizers, embedders) that can be used on this machine as it is."""
     diarizers, embedders = [], []
     for name in ("built-in", *(f"pyannote:{short}" for short, row in ROWS.items() if files.is_here(row))):
         with suppress(ModelError):
@@ -117,7 +117,7 @@ def compare(
     collar: float = 0.0,
     progress: Progress | None = None,
 ) -> tuple[Compared, ...]:
-    """What every diarizer with every embedder comes to, one after the other.
+    """Measure and judge every diarizer with every embedder, one after the other.
 
     collar : seconds left out on each side of a boundary of the truth
 
@@ -126,7 +126,7 @@ def compare(
     if any(one.turns is not None for one in recordings):
         diarization_error([], [])  # raises now what it would raise after an hour of work
     pairs = [(diarizer, embedder) for diarizer in diarizers for embedder in embedders]
-    found = []
+    compared = []
     for done, (diarizer, embedder) in enumerate(pairs):
         if progress is not None:
             progress(f"{diarizer} with {embedder}", done, len(pairs))
@@ -134,10 +134,10 @@ def compare(
             measured = _in_own_process(recordings, diarizer, embedder, device)
         except (VoicematchError, BrokenProcessPool) as error:
             reason = "its process died; is there enough memory?" if isinstance(error, BrokenProcessPool) else str(error)
-            found.append(Compared(diarizer, embedder, error=reason))
+            compared.append(Compared(diarizer, embedder, error=reason))
         else:
-            found.append(judge(diarizer, embedder, recordings, measured, collar=collar))
-    return tuple(found)
+            compared.append(judge(diarizer, embedder, recordings, measured, collar=collar))
+    return tuple(compared)
 
 
 def _in_own_process(recordings: Sequence[Recording], diarizer: str, embedder: str, device: str) -> Measured:
@@ -154,21 +154,21 @@ def _open_and_measure(recordings: Sequence[Recording], diarizer: str, embedder: 
 
 
 def measure(recordings: Sequence[Recording], diarizer: Diarizer, embedder: Embedder) -> Measured:
-    """What a pair of engines finds in the recordings, and how long it takes."""
-    diarizer.diarize(Silence(), embedder)  # loads the models
+    """Measure what a pair of engines finds in the recordings, and how long it takes."""
+    diarizer.diarize(Samples(np.zeros(5 * SAMPLE_RATE, np.float32)), embedder)  # loads the models
     embedder.embed(np.zeros(SAMPLE_RATE, np.float32), np.array([[0, SAMPLE_RATE]]))
     turns, audio_seconds, seconds = [], 0.0, 0.0
     target: list[float] = []
     nontarget: list[float] = []
     for one in recordings:
         audio = Audio(one.source)
-        audio.fetch()
+        audio.fetch()  # a download is not the engines' time
         began = time.perf_counter()
-        found = diarizer.diarize(audio, embedder)
+        diarization = diarizer.diarize(audio, embedder)
         seconds += time.perf_counter() - began
-        audio_seconds += found.duration
-        turns.append(found.turns)
-    peak_mb = _peak_mb()
+        audio_seconds += diarization.duration
+        turns.append(diarization.turns)
+    peak_mb = peak_memory_mb()
     for one in recordings:
         same, other = _cosines(one, embedder)
         target += same
@@ -179,7 +179,7 @@ def measure(recordings: Sequence[Recording], diarizer: Diarizer, embedder: Embed
 def judge(
     diarizer: str, embedder: str, recordings: Sequence[Recording], measured: Measured, *, collar: float = 0.0
 ) -> Compared:
-    """What was found, against the truth as far as it is known."""
+    """Judge what was found by the truth, as far as it is known."""
     scores = [
         diarization_error(one.turns, turns, one.uem, collar=collar)
         for one, turns in zip(recordings, measured.turns, strict=True)
@@ -213,7 +213,7 @@ def _cosines(one: Recording, embedder: Embedder) -> tuple[list[float], list[floa
 
 
 def alone(turns: Sequence[Turn]) -> list[tuple[float, str]]:
-    """(start, speaker) of pieces of ``PIECE_SECONDS`` in which one speaker talks and nobody else, in order.
+    """Return (start, speaker) of pieces of ``PIECE_SECONDS`` in which one speaker talks and nobody else, in order.
 
     >>> alone([Turn(0, 5, "Ada"), Turn(4, 7, "Bob")])
     [(0, 'Ada'), (2.0, 'Ada'), (5, 'Bob')]
@@ -234,20 +234,3 @@ def alone(turns: Sequence[Turn]) -> list[tuple[float, str]]:
         for start, end, speaker in spans
         for idx in range(int((end - start) / PIECE_SECONDS + 1e-9))
     ]
-
-
-def _peak_mb() -> float | None:
-    """The most memory this process has held, in MB.
-
-    Linux counts in ``ru_maxrss`` what the process was forked from, so it is asked otherwise.
-    """
-    with suppress(OSError, StopIteration):
-        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-        line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) / 2**10
-    try:
-        import resource
-    except ImportError:
-        return None
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / 2**20 if sys.platform == "darwin" else most / 2**10

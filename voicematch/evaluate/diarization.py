@@ -108,7 +108,7 @@ class NamingScore:
 def diarization_error(
     reference: Iterable[Turn], hypothesis: Iterable[Turn], uem: Uem | None = None, *, collar: float = 0.0
 ) -> DiarizationScore:
-    """Who spoke when, under the best pairing of local labels with the reference's names; overlap is scored.
+    """Score who spoke when, under the best pairing of local labels with the reference's names; overlap counts.
 
     uem : (start, end) of what is scored; None scores from the first to the last turn of either
     collar : seconds left out on each side of a reference boundary
@@ -116,6 +116,7 @@ def diarization_error(
     core, metrics = _pyannote()
     ref, hyp = _annotation(core, reference), _annotation(core, hypothesis)
     scored = _timeline(core, uem, ref, hyp)
+    # Its collar is the whole width around a boundary, not the part on each side.
     parts = metrics.DiarizationErrorRate(collar=2 * collar)(ref, hyp, uem=scored, detailed=True)
     jaccard = metrics.JaccardErrorRate(collar=2 * collar)(ref, hyp, uem=scored, detailed=True)
     ref, hyp = ref.crop(scored), hyp.crop(scored)
@@ -138,7 +139,7 @@ def identification_error(
     collar: float = 0.0,
     known: Collection[str] | None = None,
 ) -> IdentificationScore:
-    """Who spoke when, by name: no label is exchanged for another.
+    """Score who spoke when, by name: no label is exchanged for another.
 
     known : the names that can be given. Everybody else is a stranger, and the hypothesis's labels that are no known
         name are paired with the reference's strangers as for DER. None compares every label as it is.
@@ -146,7 +147,7 @@ def identification_error(
     core, metrics = _pyannote()
     ref, hyp = _annotation(core, reference), _annotation(core, hypothesis)
     scored = _timeline(core, uem, ref, hyp)
-    if known is not None:
+    if known is not None:  # a local label that is spelt like a stranger must not count as right by chance
         hyp = hyp.rename_labels({label: f"unnamed {label}" for label in hyp.labels() if label not in known})
         strangers = ref.subset([label for label in ref.labels() if label not in known])
         unnamed = hyp.subset([label for label in hyp.labels() if label not in known])
@@ -169,7 +170,7 @@ def naming(
     known: Collection[str],
     ignored: Collection[str] = (),
 ) -> NamingScore:
-    """What became of everybody's talk time, where the reference has one speaker.
+    """Score what became of everybody's talk time, where the reference has one speaker.
 
     enrolled : people of the reference who are in the library
     known : all names of the library; other labels of the hypothesis mean "unknown"
@@ -214,7 +215,7 @@ Score = TypeVar("Score", DiarizationScore, IdentificationScore, NamingScore)
 
 
 def total(parts: Sequence[Score]) -> Score:
-    """The sum over episodes: seconds add up, and rates are taken of the sums. Raises ValueError without parts."""
+    """Sum over episodes: seconds add up, and rates are taken of the sums. Raises ValueError without parts."""
     if not parts:
         raise ValueError("nothing to add up")
     rows = [asdict(part) for part in parts]
@@ -224,7 +225,7 @@ def total(parts: Sequence[Score]) -> Score:
 def pieces(
     reference: Iterable[Turn], hypothesis: Iterable[Turn], uem: Uem | None = None
 ) -> Iterator[tuple[float, frozenset[str], frozenset[str]]]:
-    """Stretches in which nothing changes: (seconds, the reference's speakers, the hypothesis's labels).
+    """Yield the stretches in which nothing changes: (seconds, the reference's speakers, the hypothesis's labels).
 
     >>> list(pieces([Turn(0, 2, "Ada")], [Turn(1, 3, "S0")]))[1]
     (1, frozenset({'Ada'}), frozenset({'S0'}))
@@ -237,7 +238,7 @@ def pieces(
             events += [(start, 1, side, label), (end, -1, side, label)]
     active: tuple[dict[str, int], dict[str, int], dict[str, int]] = ({}, {}, {})
     before = -np.inf
-    for time, change, side, label in sorted(events, key=lambda event: event[0]):
+    for time, change, side, label in sorted(events, key=lambda event: event[0]):  # in one moment in any order
         speakers, labels, inside = (frozenset(name for name, count in part.items() if count) for part in active)
         if time > before and inside and (speakers or labels):
             yield time - before, speakers, labels
@@ -246,7 +247,7 @@ def pieces(
 
 
 def read_rttm(path: str | Path) -> tuple[Turn, ...]:
-    """The turns of an RTTM file, sorted. Raises EvaluationError that names the line which is none."""
+    """Return the turns of an RTTM file, sorted. Raises EvaluationError that names the line which is none."""
     turns = []
     for number, fields in numbered_fields(path):
         if fields[0] != "SPEAKER":
@@ -260,7 +261,7 @@ def read_rttm(path: str | Path) -> tuple[Turn, ...]:
 
 
 def read_uem(path: str | Path) -> tuple[tuple[float, float], ...]:
-    """The (start, end) spans of a UEM file. Raises EvaluationError that names the line which is none."""
+    """Return the (start, end) spans of a UEM file. Raises EvaluationError that names the line which is none."""
     spans = []
     for number, fields in numbered_fields(path):
         try:
@@ -275,7 +276,7 @@ def _share(part: float, whole: float) -> float:
 
 
 def numbered_fields(path: str | Path, separator: str | None = None) -> list[tuple[int, list[str]]]:
-    """(line number, fields) of every line that is not blank; None separates at white space."""
+    """Yield (line number, fields) of every line that is not blank; None separates at white space."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -46,7 +46,7 @@ class Trial:
 
 
 def eer(target: npt.ArrayLike, nontarget: npt.ArrayLike) -> float:
-    """The error rate at the threshold where misses and false alarms are equally frequent, between steps by a line.
+    """Return the error rate where misses are as frequent as false alarms, by a line between thresholds.
 
     >>> eer([0.9, 0.8, 0.3], [0.1, 0.2, 0.4])
     0.3333333333333333
@@ -62,14 +62,14 @@ def eer(target: npt.ArrayLike, nontarget: npt.ArrayLike) -> float:
 def min_dcf(
     target: npt.ArrayLike, nontarget: npt.ArrayLike, *, p_target: float, cost_miss: float = 1.0, cost_fa: float = 1.0
 ) -> float:
-    """The least cost at any threshold, over the cost of answering without listening (NIST SRE; 1 is worthless)."""
+    """Return the least cost at any threshold, over that of answering without listening (NIST SRE; 1 is worthless)."""
     miss, false_alarm = _det(target, nontarget)
     cost = cost_miss * p_target * miss + cost_fa * (1 - p_target) * false_alarm
     return float(cost.min() / min(cost_miss * p_target, cost_fa * (1 - p_target)))
 
 
 def cllr(target_llrs: npt.ArrayLike, nontarget_llrs: npt.ArrayLike) -> float:
-    """Cost of log likelihood ratios (natural log) in bits: 0 is perfect, 1 is as good as saying nothing.
+    """Return the cost of log likelihood ratios (natural log) in bits: 0 is perfect, 1 is as good as saying nothing.
 
     Brümmer and du Preez 2006, equation 22.
     """
@@ -79,19 +79,19 @@ def cllr(target_llrs: npt.ArrayLike, nontarget_llrs: npt.ArrayLike) -> float:
 
 
 def min_cllr(target: npt.ArrayLike, nontarget: npt.ArrayLike) -> float:
-    """Cllr after the best monotonic calibration of these very scores (pool adjacent violators): what ranking allows."""
+    """Return Cllr after the best monotonic calibration of these very scores (pool adjacent violators)."""
     positive, negative = _both(target, nontarget)
     scores, labels = np.r_[positive, negative], np.r_[np.ones(len(positive)), np.zeros(len(negative))]
     # Among equal scores the targets go first, so that no calibration can tell them apart.
     order = np.lexsort((-labels, scores))
-    share = np.clip(isotonic_regression(labels[order]).x, 1e-12, 1 - 1e-12)
-    llrs = np.log(share / (1 - share)) - np.log(len(positive) / len(negative))
+    share = np.clip(isotonic_regression(labels[order]).x, 1e-12, 1 - 1e-12)  # targets alone would be infinitely sure
+    llrs = np.log(share / (1 - share)) - np.log(len(positive) / len(negative))  # without the prior of these trials
     ranked = labels[order] == 1
     return cllr(llrs[ranked], llrs[~ranked])
 
 
 def detection_at(scores: npt.ArrayLike, truth: npt.ArrayLike, *, false_alarm_rate: float = 0.01) -> tuple[float, float]:
-    """(detection and identification rate, threshold) when at most this share of strangers gets any name.
+    """Return (detection and identification rate, threshold) when at most this share of strangers gets any name.
 
     scores : (num_probes, num_profiles) array
     truth : (num_probes,) array: the column of the probe's own profile, -1 for a stranger
@@ -104,14 +104,14 @@ def detection_at(scores: npt.ArrayLike, truth: npt.ArrayLike, *, false_alarm_rat
         raise EvaluationError("open-set rates need probes of known people and of strangers")
     best, best_score = table.argmax(axis=1), table.max(axis=1)
     strangers = np.sort(best_score[own < 0])[::-1]
-    allowed = int(np.floor(false_alarm_rate * len(strangers)))
+    allowed = int(np.floor(false_alarm_rate * len(strangers)))  # the threshold is just above the next one
     threshold = np.nextafter(strangers[allowed], np.inf) if allowed < len(strangers) else -np.inf
     known = own >= 0
     return float(np.mean((best[known] == own[known]) & (best_score[known] >= threshold))), float(threshold)
 
 
 def read_trials(path: str | Path) -> tuple[Trial, ...]:
-    """The trials of a list: a header, then ``enroll<TAB>test<TAB>target`` with target 1 or 0.
+    """Return the trials of a list: a header, then ``enroll<TAB>test<TAB>target`` with target 1 or 0.
 
     Several enrollment files are separated by commas; paths are relative to the list's folder.
     Raises EvaluationError that names the file and the line at fault.
@@ -137,7 +137,7 @@ def trials(
     cohort: Cohort | None = None,
     progress: Progress | None = None,
 ) -> tuple[TrialScore, ...]:
-    """How well an embedder tells the voices of a trial list apart, at each clip length.
+    """Measure how well an embedder tells the voices of a trial list apart, at each clip length.
 
     embed : the embedder's ``embed``
     lengths : seconds of their middle that test clips are cut to; None is whole. Enrollment clips stay whole.
@@ -158,13 +158,13 @@ def trials(
             vectors[file, length] = _clip_vector(_middle(samples, length), embed)
     is_target = np.array([trial.target for trial in listed])
     profiles = np.stack([unit(np.mean([vectors[file, None] for file in trial.enroll], axis=0)) for trial in listed])
-    found = []
+    scores = []
     for length in lengths:
         tests = np.stack([vectors[trial.test, length] for trial in listed])
         cosines = np.einsum("nd,nd->n", profiles, tests)
         target, nontarget = cosines[is_target], cosines[~is_target]
         normalised = None if cohort is None else _normalised(cosines, tests, profiles, cohort)
-        found.append(
+        scores.append(
             TrialScore(
                 name=Path(path).stem,
                 seconds=length,
@@ -177,7 +177,7 @@ def trials(
                 min_cllr=min_cllr(target, nontarget),
             )
         )
-    return tuple(found)
+    return tuple(scores)
 
 
 def _normalised(cosines: Array, tests: Array, profiles: Array, cohort: Cohort) -> Array:

@@ -16,38 +16,39 @@ from typing import Self
 import platformdirs
 
 from . import migrations, undo
+from .copies import Copies, Copy
 from .database import BUSY_SECONDS, Database, open_database
 from .episodes import Episodes
 from .erasure import Forgotten
-from .jobs import Added, Job, Jobs, NewJob, State, Voice
+from .jobs import Added, Job, Jobs, JobSpeaker, NewJob, State
 from .matches import SpeakerEmbeddings, Speakers, StoredSpeakers
 from .outputs import Output, Outputs
 from .pins import Pin
-from .profiles import Profile, Profiles
-from .reading import search
-from .reading.episodes import Appearance, EpisodeSummary, Listings
-from .reading.people import People
-from .reading.search import Hit
-from .reading.voices import Judging
+from .profiles import Profiles
+from .reading.episodes import EpisodeSummary, Listings
+from .reading.people import Appearance, People, Profile
+from .reading.search import Hit, Search
+from .reading.voices import Unknown, UnknownSpeaker, Voices
 from .said import SaidOfSpeakers
 from .settings import LibrarySettings
 from .shows import Shows
 from .undo import Recorded
-from .unknowns import Unknown, Unknowns, UnknownSpeaker
+from .unknowns import Unknowns
 from .upgrade import Moving, Remade, StaleEpisode
 from .upkeep import Stats, Upkeep
-from .voiceprints import CONSENT, StoredVoiceprint, StoredVoiceprints, VoiceprintRow
+from .voiceprints import StoredVoiceprint, StoredVoiceprints, VoiceprintRow
 
 __all__ = [
-    "CONSENT",
     "Added",
     "Appearance",
+    "Copies",
+    "Copy",
     "EpisodeSummary",
     "Forgotten",
     "Hit",
     "Job",
+    "JobSpeaker",
     "Jobs",
-    "Judging",
     "Library",
     "Listings",
     "Moving",
@@ -57,6 +58,7 @@ __all__ = [
     "Profile",
     "Recorded",
     "Remade",
+    "Search",
     "SpeakerEmbeddings",
     "StaleEpisode",
     "State",
@@ -66,8 +68,8 @@ __all__ = [
     "Unknown",
     "UnknownSpeaker",
     "Unknowns",
-    "Voice",
     "VoiceprintRow",
+    "Voices",
     "default_location",
     "open_library",
 ]
@@ -87,12 +89,14 @@ def open_library(
     dimension: int | None = None,
     create: bool = True,
     busy_seconds: float = BUSY_SECONDS,
+    keep_old: bool = True,
 ) -> Library:
     """Open the library at a file or ``postgresql://`` URL, and make it if need be.
 
     embedder, dimension : what this library's vectors are made by; pinned when first given, checked ever after
     create : False leaves an absent library absent
     busy_seconds : how long to wait while another process writes
+    keep_old : where it is of an older form, keep a copy of it as it was
 
     Raises EmbedderMismatch when it holds another embedder's vectors, LibraryError when it is not a library, cannot
     be opened, or was changed by a newer voicematch.
@@ -101,7 +105,7 @@ def open_library(
         default_location() if location is None else location, create=create, busy_seconds=busy_seconds
     )
     try:
-        migrations.migrate(database, create=create)
+        migrations.migrate(database, create=create, keep_old=keep_old)
         pin = Pin(database, embedder, dimension)
     except BaseException:
         database.close()
@@ -185,7 +189,7 @@ class Library:
 
     @property
     def unknowns(self) -> Unknowns:
-        """The remembered voices without a name."""
+        """The unknowns: voices that nobody has named."""
         return Unknowns(self._database, self._pin)
 
     @property
@@ -211,6 +215,11 @@ class Library:
         return Outputs(self._database)
 
     @property
+    def copies(self) -> Copies:
+        """What was written out of it and does not follow it."""
+        return Copies(self._database)
+
+    @property
     def settings(self) -> LibrarySettings:
         """What is set for its embedder."""
         return LibrarySettings(self._database, self._pin)
@@ -225,32 +234,27 @@ class Library:
         """Its way to another embedder."""
         return Moving(self._database, self._pin)
 
-    # -- reading
+    # -- reading, for commands and pages
 
     @property
     def people(self) -> People:
-        """People as a page shows them, by id."""
-        return People(self._database)
+        """People: who they are, where they speak and with whom."""
+        return People(self._database, self._pin)
 
     @property
     def listings(self) -> Listings:
-        """Episodes and jobs as a page lists them."""
+        """Episodes in lists, and one with all that is in it."""
         return Listings(self._database)
 
     @property
-    def judging(self) -> Judging:
-        """What waits for a person's judgement."""
-        return Judging(self._database)
+    def voices(self) -> Voices:
+        """Voices without a name, and matches to review."""
+        return Voices(self._database)
 
-    def search(
-        self, words: str, *, speaker: str | None = None, since: str | None = None, limit: int = 50
-    ) -> tuple[Hit, ...]:
-        """Find lines that hold all the words, best first. "Words in quotes" stand together; a star ends an open word.
-
-        Raises ProfileNotFound when nobody is called ``speaker``.
-        """
-        with self._database.read() as connection:
-            return tuple(search.search(connection, words, speaker=speaker, since=since, limit=limit))
+    @property
+    def search(self) -> Search:
+        """Words in what was said."""
+        return Search(self._database)
 
     # -- transactions of several steps
 
@@ -261,9 +265,14 @@ class Library:
         """
         return self._database.together(keep=keep)
 
+    @property
+    def is_together(self) -> bool:
+        """Whether this thread is within ``together``."""
+        return self._database.is_together
+
     @contextmanager
     def recording(self, *, clips_of: Collection[str] = ()) -> Iterator[Recorded]:
-        """``together``, with what it changes recorded, so that ``undo`` can take it back.
+        """Do as ``together`` does, with what it changes recorded, so that ``undo`` can take it back.
 
         clips_of : names of the profiles that may lose a kept clip by it
         """

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
+import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +19,10 @@ from sqlalchemy.exc import DBAPIError
 
 from ..errors import LibraryError
 
+log = logging.getLogger(__name__)
+
 BUSY_SECONDS = 30.0  # how long a writer waits for another one; a long batch write takes about a second
+MOST_SENT = 500  # values in a question; to send more costs more than to look through a table
 WRITER_LOCK = 0x766F6963  # the advisory lock that gives PostgreSQL SQLite's rule of one writer at a time
 
 REASONS = {  # SQLite's result codes, to what happened and what to do
@@ -48,9 +53,14 @@ class Database:
         connection: sa.Connection | None = getattr(self._of_thread, "connection", None)
         return connection
 
+    @property
+    def is_together(self) -> bool:
+        """Whether this thread is within `together`."""
+        return self._joint is not None
+
     @contextmanager
     def together(self, *, keep: bool = True) -> Iterator[None]:
-        """All that this thread reads and writes until the end is one write transaction: all of it happens, or nothing.
+        """Make all that this thread reads and writes until the end one write transaction: all of it, or nothing.
 
         keep : False undoes it at the end, when the caller has seen what would have happened
         """
@@ -71,7 +81,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A transaction that sees one state of the library throughout."""
+        """Begin a transaction that sees one state of the library throughout."""
         if self._joint is not None:
             yield self._joint
             return
@@ -80,7 +90,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A transaction that holds the library's write lock from its start: all of it happens, or nothing."""
+        """Begin a transaction that holds the library's write lock from its start: all of it happens, or nothing."""
         if self._joint is not None:
             with self._joint.begin_nested():
                 yield self._joint
@@ -90,7 +100,7 @@ class Database:
 
     @contextmanager
     def bare(self) -> Iterator[Any]:
-        """A driver connection outside any transaction, for VACUUM and online backup."""
+        """Give a driver connection outside any transaction, for VACUUM and online backup."""
         with one_line_errors(self.location):
             connection = self.engine.raw_connection()
             try:
@@ -103,7 +113,7 @@ class Database:
 
 
 def open_database(location: str | Path, *, create: bool, busy_seconds: float = BUSY_SECONDS) -> Database:
-    """The database at a path or URL; an SQLite file is made, private to its owner, when ``create`` allows it."""
+    """Open the database at a path or URL; an SQLite file is made, private to its owner, when ``create`` allows it."""
     url = str(location)
     if url.startswith(("postgresql://", "postgres://", "postgresql+")):
         return _open_postgresql(url)
@@ -111,9 +121,13 @@ def open_database(location: str | Path, *, create: bool, busy_seconds: float = B
         raise LibraryError(f"{url.partition('://')[0]}: no such kind of library; give a file or a postgresql:// URL")
     path = Path(url.removeprefix("sqlite:///")).expanduser()
     is_new = _prepare_file(path, create=create)
-    engine = sa.create_engine(
-        sa.URL.create("sqlite", database=str(path.absolute())), connect_args={"timeout": busy_seconds}
-    )
+    if not is_new:
+        _keep_private(path)
+    options: dict[str, Any] = {"connect_args": {"timeout": busy_seconds}}
+    if _is_lent(path):
+        address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+        options = {"creator": lambda: sqlite3.connect(address, uri=True, check_same_thread=False)}
+    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path.absolute())), **options)
     sa.event.listen(engine, "connect", _set_up_connection)
     sa.event.listen(engine, "begin", _begin)
     database = Database(engine, path)
@@ -128,20 +142,25 @@ def open_database(location: str | Path, *, create: bool, busy_seconds: float = B
 
 
 def now() -> str:
-    """This moment, ISO 8601, UTC, to the second."""
+    """Return this moment, ISO 8601, UTC, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def insert(connection: sa.Connection, table: sa.Table, **values: object) -> int:
-    """The id of the row this adds."""
+    """Add a row, and return its id."""
     key = connection.execute(table.insert().values(**values)).inserted_primary_key
     assert key is not None  # one row was inserted, and every table this is called for has an id
     return int(key[0])
 
 
+def one_of(column: sa.ColumnElement[int], values: Collection[int]) -> sa.ColumnElement[bool]:
+    """Narrow a question to rows with one of these values; when they are many, leave it to whoever takes the rows."""
+    return column.in_(values) if len(values) < MOST_SENT else sa.true()
+
+
 @contextmanager
 def one_line_errors(location: str) -> Iterator[None]:
-    """Turns what the database driver raises into a LibraryError that says what to do."""
+    """Turn what the database driver raises into a LibraryError that says what to do."""
     try:
         yield
     except DBAPIError as error:
@@ -166,17 +185,19 @@ def _open_postgresql(url: str) -> Database:
     except ModuleNotFoundError as error:
         missing = f"the package {error.name} is missing; for PostgreSQL: pip install 'psycopg[binary]'"
         raise LibraryError(missing) from error
-    except sa.exc.ArgumentError as error:
+    except (sa.exc.ArgumentError, ValueError) as error:
         raise LibraryError("not a PostgreSQL URL; it looks like postgresql://user@host/database") from error
     sa.event.listen(engine, "begin", _take_writer_lock)
     return Database(engine, None)
 
 
 def _prepare_file(path: Path, *, create: bool) -> bool:
-    """Makes the file if need be, and says whether it is still empty."""
+    """Make the file if need be, and return whether it is still empty."""
     try:
         if path.is_dir():
             raise LibraryError(f"{path}: a directory, not a library; name a file in it")
+        if path.exists() and not path.is_file():
+            raise LibraryError(f"{path}: not an ordinary file, and so no library")
         if not create and (not path.exists() or path.stat().st_size == 0):
             raise LibraryError(f"{path}: no library there yet; voicematch enroll NAME FILE makes one")
         if not path.exists():
@@ -192,6 +213,25 @@ def _prepare_file(path: Path, *, create: bool) -> bool:
     if head and head != b"SQLite format 3\x00":
         raise LibraryError(f"{path}: not a voicematch library")
     return not head
+
+
+def _is_lent(path: Path) -> bool:
+    """Whether it lies where nothing can be written, not even the files beside it through which SQLite's readers wait
+    for a writer. With none at work it can be read as it stands.
+    """
+    wal = path.with_name(f"{path.name}-wal")
+    return not os.access(path.parent, os.W_OK) and not (wal.exists() and wal.stat().st_size)
+
+
+def _keep_private(path: Path) -> None:
+    """Takes from others what they may read of a library that is the user's own, and says so."""
+    with suppress(OSError):
+        found = path.stat()
+        if os.name == "posix" and stat.S_IMODE(found.st_mode) & 0o077 and found.st_uid == os.geteuid():
+            for suffix in ("", "-wal", "-shm"):
+                with suppress(FileNotFoundError):
+                    path.with_name(path.name + suffix).chmod(0o600)
+            log.warning("%s could be read by others of this machine; now only you can", path)
 
 
 def _set_up_connection(connection: sqlite3.Connection, _record: object) -> None:
@@ -231,6 +271,6 @@ def _use_write_ahead_log(engine: sa.Engine, busy_seconds: float) -> None:
 
 
 def add_column(connection: sa.Connection, column: sa.Column[Any]) -> None:
-    """Adds a column of today's schema to a table of an older one."""
+    """Add a column of today's schema to a table of an older one."""
     clause = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
     connection.execute(sa.DDL(f"ALTER TABLE {column.table.name} ADD COLUMN {clause}"))  # type: ignore[no-untyped-call]

@@ -11,11 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..types import Chapter, Embedding, LabelledEpisode, Line, Turn, Word
-from . import folding, keys, matches, said, shows, vectors
+from . import erasure, folding, keys, matches, said, shows, vectors
 from .database import Database, insert, now
-from .keys import profile_id, storable
+from .keys import storable
 from .pins import Pin
-from .reading.episodes import Appearance, EpisodeSummary, appearances, summaries
 from .said import Before
 from .schema import candidates, episodes, known_as, lines, profiles, speaker_embeddings, speakers, turns
 
@@ -57,24 +56,18 @@ class Episodes:
         with self._database.read() as connection:
             return tuple(_line(line) for line in connection.execute(of_episode.order_by(lines.c.position)))
 
-    def list(
-        self, *, profile: str | None = None, since: str | None = None, limit: int | None = None
-    ) -> tuple[EpisodeSummary, ...]:
-        """List stored episodes, newest first; those with a profile, or since an ISO 8601 date."""
+    def stored_before(self, moment: str) -> tuple[str, ...]:
+        """The sha256 of the audio of each episode that was last stored before a moment (ISO 8601)."""
+        old = sa.select(episodes.c.audio_sha256).where(episodes.c.stored < moment).order_by(episodes.c.id)
         with self._database.read() as connection:
-            of_profile = None if profile is None else profile_id(connection, profile)
-            return tuple(summaries(connection, of_profile, since, limit))
-
-    def appearances(self, profile: str) -> tuple[Appearance, ...]:
-        """List the episodes in which a profile was named, oldest first."""
-        with self._database.read() as connection:
-            return tuple(appearances(connection, profile_id(connection, profile)))
+            return tuple(connection.scalars(old))
 
     def remove(self, key: str) -> None:
         """Forget an episode and the voices stored with it."""
         with self._database.write() as connection:
             removed = keys.episode_id(connection, key)
             connection.execute(episodes.delete().where(episodes.c.id == removed))
+            erasure.make_due(connection)
 
 
 def _store(

@@ -12,15 +12,28 @@ import sqlalchemy as sa
 
 from ..errors import LibraryError
 from ..types import Verdict
-from . import keys
-from .database import Database
-from .schema import candidates, clips, jobs, lines, speaker_embeddings, speakers, unknown_speakers, voiceprints
+from . import keys, mentions
+from .copies import BACKUP, Copies, Copy
+from .database import Database, now
+from .schema import (
+    candidates,
+    clips,
+    episodes,
+    jobs,
+    lines,
+    settings,
+    speaker_embeddings,
+    speakers,
+    unknown_speakers,
+    voiceprints,
+)
 from .schema import profiles as profiles_table
 
 log = logging.getLogger(__name__)
 
 FORGOTTEN = "a forgotten profile"
 """What stands where a forgotten name stood."""
+TO_COMPACT = (settings.c.embedder == "", settings.c.key == "to_compact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +43,11 @@ class Forgotten:
     num_speakers : speakers of episodes that carried the name or had it suggested; they are unknown now
     num_speaker_embeddings : of those, the ones whose stored voice was erased, because the name had been accepted
     num_lines : lines of transcripts from which the name was taken as speaker; what was said stays as it was
-    compacted : the bytes are gone from the file too; False when another process held the library open
-    backups : copies made before migrations, which still hold what they held
+    changed : the episodes (audio sha256) whose lines were changed
+    num_mentions : lines and titles that say the name; they stay as they are unless they were to be redacted
+    compacted : the bytes are gone from the file too; ``obstacle`` says why not, and the next command tries again
+    backups : copies of the library, which still hold what they held
+    copies : other files and folders written out of it that may hold the name still
     """
 
     num_voiceprints: int
@@ -40,12 +56,19 @@ class Forgotten:
     num_speaker_embeddings: int
     num_candidates: int
     num_lines: int
+    changed: frozenset[str] = frozenset()
+    num_mentions: int = 0
     compacted: bool = False
+    obstacle: str = ""
     backups: tuple[Path, ...] = ()
+    copies: tuple[Copy, ...] = ()
 
 
-def forget(connection: sa.Connection, name: str) -> Forgotten:
-    """Erases a profile from every table. ``compact`` then takes it out of the file."""
+def forget(connection: sa.Connection, name: str, *, words: bool = False) -> Forgotten:
+    """Erases a profile from every table. ``compact`` then takes it out of the file.
+
+    words : also redact the name where it is said, and in titles
+    """
     profile = keys.profile_id(connection, name)
     stored_name = connection.scalar(sa.select(profiles_table.c.name).where(profiles_table.c.id == profile)) or name
 
@@ -74,24 +97,29 @@ def forget(connection: sa.Connection, name: str) -> Forgotten:
     connection.execute(profiles_table.delete().where(profiles_table.c.id == profile))
     _scrub_reasons(connection, stored_name)
     _scrub_credits(connection, stored_name)
+    num_lines, changed = _scrub_lines(connection, stored_name)
+    num_mentions, mentioned = mentions.find(connection, stored_name, redact=words)
+    make_due(connection)
     return Forgotten(
         num_voiceprints=num_voiceprints,
         num_clips=num_clips,
         num_speakers=unnamed.rowcount,
         num_speaker_embeddings=voices.rowcount,
         num_candidates=num_candidates,
-        num_lines=_scrub_lines(connection, stored_name),
+        num_lines=num_lines,
+        changed=changed | mentioned if words else changed,
+        num_mentions=num_mentions,
     )
 
 
 def _scrub_reasons(connection: sa.Connection, name: str) -> None:
     """Reasons hold ids in place of names; this catches a name that came in spelled another way."""
-    mentions = sa.select(speakers.c.id, speakers.c.reasons).where(
+    told = sa.select(speakers.c.id, speakers.c.reasons).where(
         sa.func.lower(speakers.c.reasons).contains(name.lower(), autoescape=True)
         | speakers.c.reasons.contains(json.dumps(name, ensure_ascii=False)[1:-1], autoescape=True)
     )
     anyhow = re.compile(re.escape(name), re.IGNORECASE)
-    for speaker, reasons in connection.execute(mentions).all():
+    for speaker, reasons in connection.execute(told).all():
         scrubbed = [anyhow.sub(FORGOTTEN, reason) for reason in json.loads(reasons)]
         connection.execute(
             speakers.update().where(speakers.c.id == speaker).values(reasons=json.dumps(scrubbed, ensure_ascii=False))
@@ -108,9 +136,9 @@ def _scrub_credits(connection: sa.Connection, name: str) -> None:
             known["persons"] = [person for person in known["persons"] if keys.key(str(person[0])) != forgotten]
         return json.dumps(known)
 
-    mentions = jobs.c.about.contains('"persons"') | jobs.c.changed_to.contains("persons")
+    credited = jobs.c.about.contains('"persons"') | jobs.c.changed_to.contains("persons")
     for job, about, changed_to in connection.execute(
-        sa.select(jobs.c.id, jobs.c.about, jobs.c.changed_to).where(mentions)
+        sa.select(jobs.c.id, jobs.c.about, jobs.c.changed_to).where(credited)
     ).all():
         values: dict[str, str | None] = {"about": scrubbed(about)}
         if changed_to is not None:
@@ -119,24 +147,28 @@ def _scrub_credits(connection: sa.Connection, name: str) -> None:
         connection.execute(jobs.update().where(jobs.c.id == job).values(values))
 
 
-def _scrub_lines(connection: sa.Connection, name: str) -> int:
-    """Lines of a transcript file may name their speaker: that name goes, the words stay."""
+def _scrub_lines(connection: sa.Connection, name: str) -> tuple[int, frozenset[str]]:
+    """Lines of a transcript file may name their speaker: that name goes, the words stay.
+
+    Gives how many lines, and the episodes (audio sha256) in which anything changed.
+    """
     forgotten = keys.key(name)
     spellings = [
         speaker
         for speaker in connection.scalars(sa.select(lines.c.speaker).distinct().where(lines.c.speaker.is_not(None)))
         if keys.key(speaker) == forgotten
     ]
-    num_scrubbed = 0
+    num_scrubbed, touched = 0, set[int]()
     if spellings:
-        found = connection.execute(lines.update().where(lines.c.speaker.in_(spellings)).values(speaker=None))
-        num_scrubbed = found.rowcount
+        own = lines.c.speaker.in_(spellings)
+        touched.update(connection.scalars(sa.select(lines.c.episode_id).distinct().where(own)))
+        num_scrubbed = connection.execute(lines.update().where(own).values(speaker=None)).rowcount
     quoted = json.dumps(name, ensure_ascii=False)[1:-1].lower()
-    mentions = sa.select(lines.c.id, lines.c.words, lines.c.others).where(
+    said = sa.select(lines.c.id, lines.c.episode_id, lines.c.words, lines.c.others).where(
         sa.func.lower(lines.c.words).contains(quoted, autoescape=True)
         | sa.func.lower(lines.c.others).contains(quoted, autoescape=True)
     )
-    for line, words, others in connection.execute(mentions).all():
+    for line, episode, words, others in connection.execute(said).all():
         values: dict[str, str | None] = {}
         if words:
             scrubbed = [
@@ -147,27 +179,62 @@ def _scrub_lines(connection: sa.Connection, name: str) -> int:
             kept = [other for other in json.loads(others) if keys.key(other) != forgotten]
             values["others"] = json.dumps(kept, ensure_ascii=False) if kept else None
         connection.execute(lines.update().where(lines.c.id == line).values(values))
-    return num_scrubbed
+        touched.add(episode)
+    of_touched = sa.select(episodes.c.id, episodes.c.audio_sha256)
+    changed = {sha256 for number, sha256 in connection.execute(of_touched) if number in touched} if touched else ()
+    return num_scrubbed, frozenset(changed)
+
+
+def make_due(connection: sa.Connection) -> None:
+    """Notes that something was erased which is in the bytes of the file until it is compacted."""
+    connection.execute(settings.delete().where(*TO_COMPACT))
+    connection.execute(settings.insert().values(embedder="", key="to_compact", value=now()))
+
+
+def is_due(database: Database) -> bool:
+    """Whether what was forgotten is still in the bytes of the file, because nobody could compact it."""
+    with database.read() as connection:
+        return connection.scalar(sa.select(settings.c.value).where(*TO_COMPACT)) is not None
 
 
 def compact(database: Database, forgotten: Forgotten) -> Forgotten:
-    """Rewrites the file without what was deleted, and says whether that could be done now."""
+    """Rewrites the file without what was deleted, and says whether that could be done now, and what is out of reach."""
+    obstacle = _compact(database)
+    if not obstacle:
+        with database.write() as connection:
+            connection.execute(settings.delete().where(*TO_COMPACT))
+    there = [copy for copy in Copies(database).all() if copy.path.exists()]
+    backups = {copy.path for copy in there if copy.kind == BACKUP}
+    if database.path is not None:
+        location = database.path.absolute()
+        backups |= set(location.parent.glob(f"{location.name}.*.backup"))
+    return replace(
+        forgotten,
+        compacted=not obstacle,
+        obstacle=obstacle,
+        backups=tuple(sorted(backups)),
+        copies=tuple(copy for copy in there if copy.kind != BACKUP),
+    )
+
+
+def _compact(database: Database) -> str:
+    """What was in the way of it, or nothing."""
     if database.path is None:
         _vacuum_postgresql(database)
-        return replace(forgotten, compacted=True)
-    backups = tuple(sorted(database.path.parent.glob(f"{database.path.name}.*.backup")))
+        return ""
     try:
         with database.bare() as connection:
             connection.execute("VACUUM")
             busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except LibraryError as error:
-        log.warning("%s; what was forgotten leaves the file's bytes with the next forgetting", error)
-        return replace(forgotten, backups=backups)
+        log.warning("%s; what was forgotten is still in the bytes of the file, and the next command tries again", error)
+        return str(error)
     if busy:
         log.warning(
             "%s: another process reads it; the write-ahead log still holds old bytes until it ends", database.location
         )
-    return replace(forgotten, compacted=not busy, backups=backups)
+        return f"{database.location}: another process reads it"
+    return ""
 
 
 def _vacuum_postgresql(database: Database) -> None:

@@ -97,7 +97,7 @@ class Added:
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class JobSpeaker:
     """Who speaks in a job's episode: ``name`` is None for a voice without one."""
 
     name: str | None
@@ -114,16 +114,16 @@ class Jobs:
 
     # -- adding
 
-    def add(self, found: Iterable[NewJob]) -> Added:
-        """Queues what is new. What is known stays as it is; where its sound has changed, that is noted."""
+    def add(self, new: Iterable[NewJob]) -> Added:
+        """Queue what is new. What is known stays as it is; where its sound has changed, that is noted."""
         tally = {"new": 0, "known": 0, "changed": 0}
         with self._database.write() as connection:
-            for job in found:
+            for job in new:
                 tally[_add(connection, job)] += 1
         return Added(tally["new"], tally["known"], tally["changed"])
 
     def retry(self, keys: Sequence[str] = (), *, changed: bool = False) -> int:
-        """Queues failed jobs again: all, or those whose title, path or key holds one of ``keys``. Says how many.
+        """Queue failed jobs again: all, or those whose title, path or key holds one of ``keys``. Return how many.
 
         changed : also those whose sound has changed since they were done, with the new sound
         """
@@ -144,56 +144,56 @@ class Jobs:
         return len(rows)
 
     def again(self, audio_sha256s: Collection[str]) -> frozenset[str]:
-        """Queues jobs that are done once more, of these episodes, and gives the sha256 of those that have a job."""
+        """Queue jobs that are done once more, of these episodes, and return the sha256 of those that have a job."""
         with self._database.write() as connection:
             of_episodes = sa.select(jobs.c.id, jobs.c.audio_sha256, jobs.c.state).where(
                 jobs.c.audio_sha256.is_not(None)
             )
-            found = [row for row in connection.execute(of_episodes).all() if row.audio_sha256 in audio_sha256s]
+            rows = [row for row in connection.execute(of_episodes).all() if row.audio_sha256 in audio_sha256s]
             values = {"state": State.QUEUED, "attempts": 0, "crashes": 0, "error": None, "finished": None}
-            for row in found:
+            for row in rows:
                 if row.state == State.DONE:
                     connection.execute(jobs.update().where(jobs.c.id == row.id).values(values))
-        return frozenset(row.audio_sha256 for row in found)
+        return frozenset(row.audio_sha256 for row in rows)
 
     # -- working
 
     def claim(self, worker: str) -> Job | None:
-        """The next queued job, now running and this worker's; None when none is queued."""
+        """Take the next queued job, now running and this worker's; None when none is queued."""
         with self._changing_one() as connection:
             is_next = sa.select(jobs.c.id).where(jobs.c.state == State.QUEUED).order_by(jobs.c.id).limit(1)
-            found = connection.scalar(is_next.with_for_update(skip_locked=True))  # SQLite holds its write lock instead
-            if found is None:
+            job_id = connection.scalar(is_next.with_for_update(skip_locked=True))  # SQLite holds its write lock instead
+            if job_id is None:
                 return None
             values = {"state": State.RUNNING, "worker": worker, "heartbeat": _clock(connection), "started": now()}
-            connection.execute(jobs.update().where(jobs.c.id == found).values(**values, attempts=jobs.c.attempts + 1))
-            return _job(connection.execute(sa.select(jobs).where(jobs.c.id == found)).one())
+            connection.execute(jobs.update().where(jobs.c.id == job_id).values(**values, attempts=jobs.c.attempts + 1))
+            return _job(connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).one())
 
     def beat(self, job: Job) -> bool:
-        """Says that the job's worker lives; False when the job is no longer its own."""
+        """Say that the job's worker lives; False when the job is no longer its own."""
         with self._changing_one() as connection:
             return _update_own(connection, job, heartbeat=_clock(connection))
 
     def finish(self, job: Job, audio_sha256: str) -> bool:
-        """Records that the job is done; False when it is no longer this worker's."""
+        """Record that the job is done; False when it is no longer this worker's."""
         with self._changing_one() as connection:
             done = {"state": State.DONE, "audio_sha256": audio_sha256, "error": None, "unexpected": False}
             return _update_own(connection, job, **done, finished=now(), worker=None, heartbeat=None)
 
     def fail(self, job: Job, error: str, *, unexpected: bool) -> bool:
-        """Records why the job failed; False when it is no longer this worker's."""
+        """Record why the job failed; False when it is no longer this worker's."""
         with self._changing_one() as connection:
             failed = {"state": State.FAILED, "error": error, "unexpected": unexpected}
             return _update_own(connection, job, **failed, finished=now(), worker=None, heartbeat=None)
 
     def release(self, job: Job) -> bool:
-        """Queues a job again that was begun and given up, as if it had not been begun."""
+        """Queue a job again that was begun and given up, as if it had not been begun."""
         with self._changing_one() as connection:
             queued = {"state": State.QUEUED, "attempts": job.attempts - 1}
             return _update_own(connection, job, **queued, worker=None, heartbeat=None)
 
     def crashed(self, worker: str, how: str) -> Job | None:
-        """Queues the job of a worker that died on it again, or fails it when that has happened too often."""
+        """Queue the job of a worker that died on it again, or fail it when that has happened too often."""
         with self._database.write() as connection:
             own = sa.select(jobs).where(jobs.c.state == State.RUNNING, jobs.c.worker == worker)
             row = connection.execute(own).one_or_none()
@@ -208,7 +208,7 @@ class Jobs:
             return _job(connection.execute(sa.select(jobs).where(jobs.c.id == row.id)).one())
 
     def take_back(self, is_dead: Callable[[str], bool], *, stale_seconds: float = STALE_SECONDS) -> int:
-        """Queues the jobs of workers that are dead, or have not beaten for so long. Says how many."""
+        """Queue the jobs of workers that are dead, or have not beaten for so long. Return how many."""
         with self._database.write() as connection:
             oldest = _clock(connection) - stale_seconds
             running = connection.execute(sa.select(jobs).where(jobs.c.state == State.RUNNING)).all()
@@ -219,7 +219,7 @@ class Jobs:
     # -- outputs
 
     def reserve(self, job: Job, wanted: Mapping[str, tuple[str, str]], refuse: Callable[[str], None]) -> dict[str, str]:
-        """The path for each format, from now on this job's alone.
+        """Reserve and return the path for each format, from now on this job's alone.
 
         wanted : by format, the path, and the one to take where another job has the first
         refuse : raises when a path that is not this job's yet must not be written to
@@ -238,17 +238,6 @@ class Jobs:
                 connection.execute(job_outputs.insert().values(path=path, job_id=job.id, format=name))
             return reserved
 
-    def outputs_of(self, audio_sha256: str) -> tuple[tuple[Path, str], ...]:
-        """(path, format) of every file written for an episode, so that a new name can be written into them."""
-        with self._database.read() as connection:
-            of_episode = (
-                sa.select(job_outputs.c.path, job_outputs.c.format)
-                .join(jobs, jobs.c.id == job_outputs.c.job_id)
-                .where(jobs.c.audio_sha256 == audio_sha256, jobs.c.state == State.DONE)
-                .order_by(job_outputs.c.path)
-            )
-            return tuple((Path(row.path), row.format) for row in connection.execute(of_episode))
-
     def done_elsewhere(self, job: Job) -> str | None:
         """The audio sha256 of the same sound, where a job of another show has labelled it already."""
         with self._database.read() as connection:
@@ -264,20 +253,20 @@ class Jobs:
     # -- looking
 
     def counts(self) -> dict[State, int]:
-        """How many jobs are in each state."""
+        """Return how many jobs are in each state."""
         with self._database.read() as connection:
             counted = sa.select(jobs.c.state, sa.func.count()).group_by(jobs.c.state)
-            found = {State(state): int(num) for state, num in connection.execute(counted)}
-        return {state: found.get(state, 0) for state in State}
+            num_by_state = {State(state): int(num) for state, num in connection.execute(counted)}
+        return {state: num_by_state.get(state, 0) for state in State}
 
     def find(self, *states: State) -> tuple[Job, ...]:
-        """The jobs in these states, or all, in the order added."""
+        """Return the jobs in these states, or all, in the order added."""
         with self._database.read() as connection:
             wanted = jobs.c.state.in_(states) if states else sa.true()
             return tuple(_job(row) for row in connection.execute(sa.select(jobs).where(wanted).order_by(jobs.c.id)))
 
     def persons(self, audio_sha256: str) -> tuple[tuple[str, str], ...]:
-        """(name, part) of those whom the feed of an episode names ("host", "guest" …) and no voice there is called."""
+        """Return (name, part) of those whom an episode's feed names ("host", "guest" …) and no voice there has."""
         speakers, episodes, profiles = schema.speakers, schema.episodes, schema.profiles
         of_job = sa.select(jobs.c.about).where(jobs.c.audio_sha256 == audio_sha256).order_by(jobs.c.id)
         accepted = (
@@ -292,8 +281,18 @@ class Jobs:
         listed = dict.fromkeys((str(name), str(part)) for persons in named for name, part in persons)
         return tuple((name, part) for name, part in listed if key(name) not in taken)
 
-    def voices(self) -> dict[int, tuple[Voice, ...]]:
-        """By job, who speaks in the episodes that are done, most talk time first."""
+    def listed(self, *, state: str = "", limit: int, offset: int = 0) -> tuple[tuple[Job, ...], int]:
+        """Return some of the jobs, in one state or all, and how many there are: running, failed, queued, done."""
+        order = {State.RUNNING: 0, State.FAILED: 1, State.QUEUED: 2, State.DONE: 3}
+        rank = sa.case({str(one): position for one, position in order.items()}, value=jobs.c.state)
+        wanted = sa.true() if not state else jobs.c.state == state
+        rows = sa.select(jobs).where(wanted).order_by(rank, jobs.c.finished.desc(), jobs.c.id)
+        with self._database.read() as connection:
+            total = connection.scalar(sa.select(sa.func.count()).select_from(jobs).where(wanted)) or 0
+            return tuple(_job(row) for row in connection.execute(rows.limit(limit).offset(offset))), int(total)
+
+    def voices(self) -> dict[int, tuple[JobSpeaker, ...]]:
+        """Return by job who speaks in the episodes that are done, most talk time first."""
         speakers, episodes, profiles = schema.speakers, schema.episodes, schema.profiles
         query = (
             sa.select(jobs.c.id, speakers.c.label, speakers.c.talk_seconds, speakers.c.verdict, profiles.c.name)
@@ -303,12 +302,12 @@ class Jobs:
             .where(jobs.c.state == State.DONE)
             .order_by(jobs.c.id, speakers.c.talk_seconds.desc(), speakers.c.position)
         )
-        found: dict[int, list[Voice]] = {}
+        by_job: dict[int, list[JobSpeaker]] = {}
         with self._database.read() as connection:
             for job_id, label, talk_seconds, verdict, name in connection.execute(query):
                 accepted = name if verdict == "accept" else None
-                found.setdefault(job_id, []).append(Voice(accepted, label, verdict or "unknown", talk_seconds))
-        return {job_id: tuple(voices) for job_id, voices in found.items()}
+                by_job.setdefault(job_id, []).append(JobSpeaker(accepted, label, verdict or "unknown", talk_seconds))
+        return {job_id: tuple(voices) for job_id, voices in by_job.items()}
 
     @contextmanager
     def _changing_one(self) -> Iterator[sa.Connection]:
@@ -392,11 +391,11 @@ def _job(row: Any) -> Job:
 def file_job(path: Path, show: str) -> tuple[str, NewJob]:
     """(the day in its name, else that it was last changed, the job) of a sound file."""
     try:
-        found = path.stat()
+        stat = path.stat()
     except OSError as error:
         raise AudioError(path, f"cannot be opened: {error.strerror}") from error
     named_day, title = day_in_name(path.stem)
-    day = named_day or datetime.fromtimestamp(found.st_mtime, UTC).date().isoformat()
+    day = named_day or datetime.fromtimestamp(stat.st_mtime, UTC).date().isoformat()
     source = str(path.absolute())
     return day, NewJob(
         key=str(path.resolve()),
@@ -404,5 +403,5 @@ def file_job(path: Path, show: str) -> tuple[str, NewJob]:
         title=title,
         show=show,
         date=named_day,
-        fingerprint=f"{found.st_size}:{found.st_mtime_ns}",
+        fingerprint=f"{stat.st_size}:{stat.st_mtime_ns}",
     )

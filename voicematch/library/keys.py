@@ -20,7 +20,7 @@ SHORTEST_PREFIX = 6  # of a sha256; six digits tell apart some thousand episodes
 
 
 def clean(name: str) -> str:
-    """A name as it is kept: composed (NFC), single spaces.
+    """Return a name as it is kept: composed (NFC), single spaces.
 
     >>> clean("  Zoe\u0308   Baker ")
     'Zoë Baker'
@@ -30,24 +30,32 @@ def clean(name: str) -> str:
         raise LibraryError("a profile needs a name")
     if len(cleaned) > LONGEST_NAME:
         raise LibraryError(f"{cleaned[:40]}…: a name has at most {LONGEST_NAME} characters")
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in cleaned):
-        raise LibraryError(f"{cleaned!r}: a name cannot hold control characters")
+    if any(_is_control(character) for character in cleaned):
+        raise LibraryError(f"{cleaned!a}: a name cannot hold control characters, nor ones that change how it reads")
     if RESERVED.match(cleaned):
         raise LibraryError(f"{cleaned}: unnamed voices are called that; give the person's name")
     return cleaned
 
 
+def _is_control(character: str) -> bool:
+    """Whether it does something to the text about it: line ends, changes of direction, what cannot be seen.
+
+    The joiners that some scripts spell names with may stay.
+    """
+    return unicodedata.category(character) in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp") and character not in "\u200c\u200d"
+
+
 def key(name: str) -> str:
-    """What two spellings of one name share: upper or lower case, spacing and composition do not matter."""
+    """Return what two spellings of one name share: case, spacing and composition do not matter."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", " ".join(name.split())).casefold())
 
 
 def profile_id(connection: sa.Connection, name: str) -> int:
-    """The id behind a name, or ProfileNotFound with the names that come close."""
-    found = connection.scalar(sa.select(profiles.c.id).where(profiles.c.name_key == key(name)))
-    if found is None:
+    """Return the id behind a name, or raise ProfileNotFound with the names that come close."""
+    number = connection.scalar(sa.select(profiles.c.id).where(profiles.c.name_key == key(name)))
+    if number is None:
         raise not_found(connection, name)
-    return int(found)
+    return int(number)
 
 
 def not_found(connection: sa.Connection, name: str) -> ProfileNotFound:
@@ -61,12 +69,12 @@ def not_found(connection: sa.Connection, name: str) -> ProfileNotFound:
 
 
 def storable(text: str) -> str:
-    """Text a database takes: no NUL, and file names that are not Unicode written with escapes."""
+    """Return text a database takes: no NUL, and file names that are not Unicode written with escapes."""
     return text.replace("\x00", "").encode("utf-8", "backslashreplace").decode()
 
 
 def episode_id(connection: sa.Connection, key: str) -> int:
-    """The id of the one episode meant by a source, the start of an audio sha256, a file's name or a title.
+    """Return the id of the one episode meant by a source, the start of an audio sha256, a file's name or a title.
 
     Raises LibraryError that names the choices when there are several, or what comes close when there is none.
     """
@@ -87,13 +95,13 @@ def episode_id(connection: sa.Connection, key: str) -> int:
     for condition in asked:
         if condition is None:
             continue
-        found = connection.execute(sa.select(episodes).where(condition).order_by(episodes.c.id)).all()
-        if len(found) == 1:
-            return int(found[0].id)
-        if found:
-            choices = "; ".join(f"{row.audio_sha256[:12]} {row.title or row.source}" for row in found[:5])
-            more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
-            raise LibraryError(f"{key!r} is {len(found)} episodes, name one by its number: {choices}{more}")
+        matching = connection.execute(sa.select(episodes).where(condition).order_by(episodes.c.id)).all()
+        if len(matching) == 1:
+            return int(matching[0].id)
+        if matching:
+            choices = "; ".join(f"{row.audio_sha256[:12]} {row.title or row.source}" for row in matching[:5])
+            more = f"; and {len(matching) - 5} more" if len(matching) > 5 else ""
+            raise LibraryError(f"{key!r} is {len(matching)} episodes, name one by its number: {choices}{more}")
     raise LibraryError(f"no episode {key!r}; {_close(connection, stored)}")
 
 

@@ -19,7 +19,6 @@ from . import keys, unknowns, vectors
 from .database import Database
 from .erasure import FORGOTTEN
 from .pins import Pin
-from .profiles import token
 from .schema import candidates, episodes, profiles, speaker_embeddings, speakers
 
 TOKEN = re.compile(r"\{profile (\d+)\}")
@@ -203,6 +202,11 @@ def _stored_matches(
     return stored, before
 
 
+def token(profile: int) -> str:
+    """Write what stands for a profile's name in stored reasons, so that the name itself is stored once."""
+    return f"{{profile {profile}}}"
+
+
 class Names:
     """Profile names to ids and back, read once for a whole transaction."""
 
@@ -216,11 +220,11 @@ class Names:
             self._ids[row.name] = self._ids[row.name_key] = row.id
 
     def id(self, name: str) -> int | None:
-        found = self._ids.get(name)
-        return found if found is not None else self._ids.get(keys.key(name))
+        profile = self._ids.get(name)
+        return profile if profile is not None else self._ids.get(keys.key(name))
 
     def hide(self, reasons: Sequence[str], mentioned: Iterable[str]) -> str:
-        """Reasons as JSON, with a token for every name, so that renaming and forgetting reach them."""
+        """Return reasons as JSON, with a token for every name, so that renaming and forgetting reach them."""
         hidden, every = list(reasons), "\n".join(reasons)
         for name in sorted({name for name in mentioned if name and name in every}, key=len, reverse=True):
             if any(name in reason for reason in hidden):
@@ -234,12 +238,13 @@ class Names:
 
     def show(self, reasons: str) -> tuple[str, ...]:
         return tuple(
-            TOKEN.sub(lambda found: self.by_id.get(int(found[1]), FORGOTTEN), reason) for reason in json.loads(reasons)
+            TOKEN.sub(lambda stand_in: self.by_id.get(int(stand_in[1]), FORGOTTEN), reason)
+            for reason in json.loads(reasons)
         )
 
 
 def to_row(match: Match | None, names: Names) -> dict[str, Any]:
-    """The columns of ``speakers`` that hold a match. A profile gone in the meantime leaves the speaker unknown."""
+    """Return the columns of ``speakers`` that hold a match. A profile gone meanwhile leaves the speaker unknown."""
     if match is None:
         return {"verdict": None, "profile_id": None, "probability": 0.0, "reasons": "[]"}
     profile = names.id(match.profile) if match.profile is not None else None

@@ -7,6 +7,7 @@ A new step is a function and a line in STEPS, and a file of the schema it leads 
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ from ..voices.score import steadiness
 from . import folding, schema, vectors
 from .database import Database, add_column, now
 from .schema import (
+    clips,
+    copies,
     episodes,
     job_outputs,
     jobs,
@@ -32,6 +35,7 @@ from .schema import (
     speakers,
     unknown_speakers,
     unknowns,
+    voiceprints,
 )
 from .upkeep import copy_sqlite
 
@@ -63,9 +67,10 @@ def create_unknowns(connection: sa.Connection) -> None:
 
 
 def create_outputs(connection: sa.Connection) -> None:
-    """Make the files that episodes were written to, without what each was written as."""
+    """Make the table of files written. Before, those of the backlog were known, but not what was written there."""
     first = sa.MetaData()
-    episodes.to_metadata(first)
+    for table in (profiles, speakers, episodes):  # what it refers to
+        table.to_metadata(first)
     Table(
         "outputs",
         first,
@@ -101,6 +106,18 @@ def add_steadiness(connection: sa.Connection) -> None:
         own = unknown_speakers.c.speaker_id == row.speaker_id
         steady = steadiness(vectors.embeddings(rows, spans))
         connection.execute(unknown_speakers.update().where(own).values(steadiness=steady))
+
+
+def add_unfinished(connection: sa.Connection) -> None:
+    """Let the library know which files wait for a change, what was copied out of it, and whether a clip is whole."""
+    schema.metadata.create_all(connection, tables=[copies])
+    for column in (outputs.c.stale, clips.c.sha256, voiceprints.c.consent_date, voiceprints.c.consent_note):
+        add_column(connection, column)
+    connection.execute(outputs.update().where(outputs.c.digest_before.is_(None)).values(digest_before=outputs.c.digest))
+    for number in connection.scalars(sa.select(clips.c.id)).all():
+        audio = connection.scalar(sa.select(clips.c.audio).where(clips.c.id == number))
+        digest = hashlib.sha256(audio or b"").hexdigest()
+        connection.execute(clips.update().where(clips.c.id == number).values(sha256=digest))
 
 
 def fold_lines(connection: sa.Connection) -> None:
@@ -152,14 +169,15 @@ STEPS: tuple[Step, ...] = (
     ("0004_outputs", create_outputs),
     ("0005_shows", add_show_and_chapters),
     ("0006_steadiness", add_steadiness),
-    ("0007_folded", fold_lines),
-    ("0008_names", remember_names),
-    ("0009_set_aside", create_set_aside),
+    ("0007_unfinished", add_unfinished),
+    ("0008_folded", fold_lines),
+    ("0009_names", remember_names),
+    ("0010_set_aside", create_set_aside),
 )
 """What was changed after the first schema, oldest first. Released steps are never edited."""
 
 
-def migrate(database: Database, *, steps: Sequence[Step] = STEPS, create: bool = True) -> None:
+def migrate(database: Database, *, steps: Sequence[Step] = STEPS, create: bool = True, keep_old: bool = True) -> None:
     """Bring a library to the newest schema, or make it when the database is empty.
 
     Raises LibraryError when the database is something else, or a newer voicematch has changed it.
@@ -171,8 +189,8 @@ def migrate(database: Database, *, steps: Sequence[Step] = STEPS, create: bool =
         return
     if not applied and not create:
         raise LibraryError(f"{database.location}: no library there yet; voicematch enroll NAME FILE makes one")
-    if applied and database.path is not None:
-        _refuse_newer(applied, known, database.location)
+    _refuse_newer(applied, known, database.location)
+    if applied and database.path is not None and keep_old:
         backup = backup_path(database.path, applied[-1])
         copy_sqlite(database, backup)
         log.warning("%s: changed to a newer form; the library as it was is %s", database.location, backup.name)

@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import sqlalchemy as sa
 
 from ..errors import LibraryError, ProfileExists, ProfileNotFound
-from ..types import Verdict
-from . import erasure, said
+from . import erasure, said, stale
 from .database import Database, insert, now
 from .erasure import Forgotten
 from .keys import clean, key, profile_id
+from .matches import token
 from .pins import Pin
-from .schema import candidates, clips, episodes, profiles, set_aside, speakers, voiceprints
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """A named person.
-
-    created, last_heard : ISO 8601; the latter is the date of the latest episode the person was named in
-    consent : the bases on which the voiceprints are kept, each once
-    speech_seconds : net speech behind the voiceprints
-    num_episodes, talk_seconds : where the name was accepted
-    """
-
-    name: str
-    role: str | None
-    note: str | None
-    created: str
-    embedder: str | None
-    consent: tuple[str, ...] = ()
-    num_voiceprints: int = 0
-    speech_seconds: float = 0.0
-    num_episodes: int = 0
-    talk_seconds: float = 0.0
-    last_heard: str | None = None
+from .reading.people import Profile, read_profile
+from .schema import candidates, clips, profiles, set_aside, speakers, voiceprints
 
 
 class Profiles:
@@ -66,11 +41,6 @@ class Profiles:
             return self.get(name)
         except ProfileNotFound:
             return None
-
-    def all(self) -> tuple[Profile, ...]:
-        """Return all profiles, sorted by name."""
-        with self._database.read() as connection:
-            return tuple(_summaries(connection, None, self._pin.embedder))
 
     def describe(self, name: str, *, role: str | None = None, note: str | None = None) -> Profile:
         """Set what is given and leave the rest; an empty string clears."""
@@ -117,70 +87,31 @@ class Profiles:
             connection.execute(profiles.delete().where(profiles.c.id == number))
             return True
 
-    def forget(self, name: str) -> Forgotten:
+    def forget(self, name: str, *, words: bool = False) -> Forgotten:
         """Erase a person, down to the bytes of the file: voiceprints, clips, the stored voices of speakers accepted
         as this person, and the name wherever voicematch wrote it. What was said, and titles, stay as they were.
+
+        words : redact the name there too
+
+        Within ``together``, `let_go` is due afterwards.
         """
         with self._database.write() as connection:
-            forgotten = erasure.forget(connection, name)
+            forgotten = erasure.forget(connection, name, words=words)
+            stale.mark(connection, forgotten.changed)
+        return forgotten if self._database.is_together else self.let_go(forgotten)
+
+    def let_go(self, forgotten: Forgotten) -> Forgotten:
+        """Rewrite the bytes of the file, and say what is out of reach."""
         return erasure.compact(self._database, forgotten)
 
     def _one(self, connection: sa.Connection, profile: int) -> Profile:
-        return _summaries(connection, profile, self._pin.embedder)[0]
+        return read_profile(connection, profile, self._pin.embedder)
 
 
 def _refuse_taken(connection: sa.Connection, name: str) -> None:
     taken = connection.scalar(sa.select(profiles.c.name).where(profiles.c.name_key == key(name)))
     if taken is not None:
         raise ProfileExists(f"there is a profile {taken!r} already; to join two: voicematch profiles merge FROM INTO")
-
-
-def _summaries(connection: sa.Connection, only: int | None, embedder: str | None) -> list[Profile]:
-    """Read profiles with their figures, sorted by name; all of them, or ``only`` one."""
-    heard = (
-        sa.select(
-            speakers.c.profile_id,
-            sa.func.count(sa.distinct(speakers.c.episode_id)).label("num_episodes"),
-            sa.func.sum(speakers.c.talk_seconds).label("talk_seconds"),
-            sa.func.max(sa.func.coalesce(episodes.c.date, episodes.c.stored)).label("last_heard"),
-        )
-        .join(episodes)
-        .where(speakers.c.verdict == Verdict.ACCEPT.value)
-        .group_by(speakers.c.profile_id)
-        .subquery()
-    )
-    known = sa.select(
-        voiceprints.c.profile_id,
-        voiceprints.c.consent,
-        sa.func.count().label("num_voiceprints"),
-        sa.func.sum(voiceprints.c.seconds).label("speech_seconds"),
-    ).group_by(voiceprints.c.profile_id, voiceprints.c.consent)
-    people = sa.select(profiles, heard).outerjoin(heard, heard.c.profile_id == profiles.c.id)
-    if only is not None:
-        people = people.where(profiles.c.id == only)
-        known = known.where(voiceprints.c.profile_id == only)
-    by_profile: dict[int, list[Any]] = {}
-    for row in connection.execute(known.order_by(voiceprints.c.consent)):
-        by_profile.setdefault(row.profile_id, []).append(row)
-    found = []
-    for person in connection.execute(people):
-        prints = by_profile.get(person.id, [])
-        found.append(
-            Profile(
-                name=person.name,
-                role=person.role,
-                note=person.note,
-                created=person.created,
-                embedder=embedder,
-                consent=tuple(row.consent for row in prints),
-                num_voiceprints=sum(row.num_voiceprints for row in prints),
-                speech_seconds=float(sum(row.speech_seconds for row in prints)),
-                num_episodes=person.num_episodes or 0,
-                talk_seconds=person.talk_seconds or 0.0,
-                last_heard=person.last_heard,
-            )
-        )
-    return sorted(found, key=lambda profile: (key(profile.name), profile.name))
 
 
 def _merge(connection: sa.Connection, from_id: int, into_id: int) -> None:
@@ -227,11 +158,6 @@ def _merge_candidates(connection: sa.Connection, from_id: int, into_id: int) -> 
             [{"worse_speaker": speaker, "worse_profile": profile} for speaker, profile in worse],
         )
     connection.execute(candidates.update().where(candidates.c.profile_id == from_id).values(profile_id=into_id))
-
-
-def token(profile: int) -> str:
-    """Write what stands for a profile's name in stored reasons, so that the name itself is stored once."""
-    return f"{{profile {profile}}}"
 
 
 def remove_unused_clips(connection: sa.Connection, profile: int) -> None:

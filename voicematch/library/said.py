@@ -318,7 +318,7 @@ def _ignored_numbers(connection: sa.Connection) -> frozenset[int]:
 def put(connection: sa.Connection, speaker: int, before: Before, embeddings: Sequence[Embedding]) -> None:
     """Write for a new speaker what was known of the one before, but a person's word, which is in its own row.
 
-    embeddings : of the new speaker; without any it is no remembered voice
+    embeddings : of the new speaker; without any it is no unknown
     """
     if before.unknown_id is not None and embeddings:
         link(connection, speaker, before.unknown_id, embeddings)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Table, Text
 
+from ..types import Verdict
+
 metadata = sa.MetaData()
 
 ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite counts up only a column that is exactly INTEGER
@@ -42,6 +44,7 @@ profiles = Table(
     sqlite_autoincrement=True,  # a forgotten profile's id must never come to mean somebody else
 )
 
+# sha256 : of the audio, so that a clip that has lost its bytes is found out
 clips = Table(
     "clips",
     metadata,
@@ -49,8 +52,10 @@ clips = Table(
     Column("profile_id", ID, ForeignKey("profiles.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("audio", sa.LargeBinary, nullable=False),
     Column("created", Text, nullable=False),
+    Column("sha256", Text),
 )
 
+# consent_date, consent_note : when the consent was given, and what else was said of it; NULL where nobody said
 voiceprints = Table(
     "voiceprints",
     metadata,
@@ -66,6 +71,8 @@ voiceprints = Table(
     Column("source", Text, nullable=False),
     Column("consent", Text, nullable=False),
     Column("created", Text, nullable=False),
+    Column("consent_date", Text),
+    Column("consent_note", Text),
     sa.UniqueConstraint("profile_id", "embedder", "audio_sha256", "start", "stop"),
 )
 
@@ -230,7 +237,9 @@ job_outputs = Table(
 
 # digest : sha256 of what was last written there, or was about to be; NULL for files of an older library
 # digest_before : of what was there before that, for when the writing never came about
-# source, title, show : as which the episode was written there; NULL for files of an older library
+# as_source, as_title, as_show : as which the episode was written there; NULL for files of an older library
+# stale : set in the transaction that changes what the file should say, and taken away when that is written; whoever
+#     takes it away names the value it saw, so that a change meanwhile is not lost
 outputs = Table(
     "outputs",
     metadata,
@@ -239,9 +248,22 @@ outputs = Table(
     Column("format", Text, nullable=False),
     Column("digest", Text),
     Column("digest_before", Text),
-    Column("source", Text),
-    Column("title", Text),
-    Column("show", Text),
+    Column("stale", Text),
+    Column("as_source", Text),
+    Column("as_title", Text),
+    Column("as_show", Text),
+)
+
+
+# What was written out of the library and is not followed: backups, exports, sites.
+# begun : when the writing began; finished : when it ended, NULL while it has not
+copies = Table(
+    "copies",
+    metadata,
+    Column("path", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("begun", Text, nullable=False),
+    Column("finished", Text),
 )
 
 
@@ -290,3 +312,8 @@ ruled_out = Table(
     Column("speaker_id", ID, ForeignKey("speakers.id", ondelete="CASCADE"), primary_key=True),
     Column("profile_id", ID, ForeignKey("profiles.id", ondelete="CASCADE"), primary_key=True, index=True),
 )
+
+# What several rooms ask for in the same words.
+ACCEPTED = speakers.c.verdict == Verdict.ACCEPT.value  # the speaker has a profile's name
+UNNAMED = sa.func.coalesce(speakers.c.verdict, "") != Verdict.ACCEPT.value
+WHEN = sa.func.coalesce(episodes.c.date, episodes.c.stored)  # an episode's day, as far as it is known

@@ -8,6 +8,8 @@ from .database import Database
 from .pins import Pin
 from .schema import settings
 
+FORGETFUL = (settings.c.embedder == "", settings.c.key == "remember_unknowns")
+
 
 class LibrarySettings:
     """The settings of an open library. Each method is one transaction."""
@@ -27,6 +29,19 @@ class LibrarySettings:
             connection.execute(settings.delete().where(*self._is(key)))
             if value is not None:
                 connection.execute(settings.insert().values(embedder=self._pin.embedder, key=key, value=value))
+
+    @property
+    def remembers_unknowns(self) -> bool:
+        """Whether voices without a name are kept, to be recognised again and named later."""
+        with self._database.read() as connection:
+            return connection.scalar(sa.select(settings.c.value).where(*FORGETFUL)) is None
+
+    def remember_unknowns(self, yes: bool) -> None:
+        """Set whether voices without a name are kept from now on; those that are kept already stay."""
+        with self._database.write() as connection:
+            connection.execute(settings.delete().where(*FORGETFUL))
+            if not yes:
+                connection.execute(settings.insert().values(embedder="", key="remember_unknowns", value="no"))
 
     def _is(self, key: str) -> tuple[sa.ColumnElement[bool], ...]:
         return settings.c.embedder == self._pin.embedder, settings.c.key == key

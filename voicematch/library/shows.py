@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path, PurePath
 
 import sqlalchemy as sa
 
 from ..net.addresses import is_address
-from .database import Database
+from .database import Database, one_of
 from .schema import episodes, jobs, profiles, speakers, voiceprints
 
 
 def show_of(show: str | None, source: str, *, folders: bool = False) -> str:
-    """The feed's or folder's name that came with the episode, else the host of an address, else "".
+    """Return the feed's or folder's name that came with the episode, else the host of an address, else "".
 
     folders : a file that came without a show is of the one that its folder is called; for who owns the library alone
 
@@ -47,13 +48,16 @@ def day_in_name(name: str) -> tuple[str | None, str]:
     return day, rest.strip() or name
 
 
-def by_episode(connection: sa.Connection) -> dict[int, str]:
-    """By episode id, the show."""
-    columns = sa.select(episodes.c.id, episodes.c.source, episodes.c.show, jobs.c.show.label("show_of_job"))
-    with_job = columns.outerjoin(jobs, jobs.c.audio_sha256 == episodes.c.audio_sha256).order_by(jobs.c.id.desc())
-    return {
-        row.id: show_of(row.show or row.show_of_job, row.source, folders=True) for row in connection.execute(with_job)
-    }
+def by_episode(
+    connection: sa.Connection, episode_ids: Collection[int] | None = None, *, folders: bool = True
+) -> dict[int, str]:
+    """By episode id, the show; of all episodes, or at least of some. ``folders`` is as for `show_of`."""
+    show = sa.func.coalesce(sa.func.nullif(episodes.c.show, ""), jobs.c.show).label("show")
+    of_job = jobs.c.audio_sha256 == episodes.c.audio_sha256
+    wanted = sa.select(episodes.c.id, episodes.c.source, show).outerjoin(jobs, of_job).order_by(jobs.c.id.desc())
+    if episode_ids is not None:
+        wanted = wanted.where(one_of(episodes.c.id, episode_ids))
+    return {row.id: show_of(row.show, row.source, folders=folders) for row in connection.execute(wanted).all()}
 
 
 def home_of(connection: sa.Connection, audio_sha256: str, source: str) -> str:
@@ -67,7 +71,7 @@ def home_of(connection: sa.Connection, audio_sha256: str, source: str) -> str:
 
 
 def of_audio(connection: sa.Connection, audio_sha256: str, show: str, source: str) -> str:
-    """The show of an audio that may not be stored yet, as `by_episode` will have it once it is."""
+    """Return the show of an audio that may not be stored yet, as `by_episode` will have it once it is."""
     stored = connection.scalar(sa.select(episodes.c.show).where(episodes.c.audio_sha256 == audio_sha256))
     source = home_of(connection, audio_sha256, source)
     newest = sa.select(jobs.c.show).where(jobs.c.audio_sha256 == audio_sha256).order_by(jobs.c.id).limit(1)
@@ -104,10 +108,10 @@ class Shows:
         )
         with self._database.read() as connection:
             shows = by_episode(connection)
-            found: dict[str, set[str | None]] = {}
+            shows_by_name: dict[str, set[str | None]] = {}
             for name, episode in connection.execute(learned):
-                found.setdefault(name, set()).add(shows.get(episode))
+                shows_by_name.setdefault(name, set()).add(shows.get(episode))
             for name, episode in connection.execute(said):
-                if name in found:
-                    found[name].add(shows[episode])
-        return {name: frozenset(filter(None, own)) for name, own in found.items() if None not in own}
+                if name in shows_by_name:
+                    shows_by_name[name].add(shows[episode])
+        return {name: frozenset(filter(None, own)) for name, own in shows_by_name.items() if None not in own}

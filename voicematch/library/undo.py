@@ -62,7 +62,7 @@ class Recorded:
 
 
 def capture(connection: sa.Connection, clips_of: Collection[str]) -> Snapshot:
-    """Every row that naming can change. Of the kept clips, which are large, only those of profiles called so."""
+    """Return every row that naming can change. Of the kept clips, which are large, only those of profiles called so."""
     snapshot: Snapshot = {}
     for table, columns in _COLUMNS.items():
         of_table = snapshot[table] = {}
@@ -77,7 +77,7 @@ def capture(connection: sa.Connection, clips_of: Collection[str]) -> Snapshot:
 
 
 def difference(before: Snapshot, after: Snapshot) -> tuple[Changed, ...]:
-    """The rows that differ, parents first."""
+    """Return the rows that differ, parents first."""
     changes = []
     for table in _COLUMNS:
         old, new = before[table], after[table]
@@ -96,7 +96,7 @@ def _same(one: Row | None, other: Row | None) -> bool:
 
 
 def restore(connection: sa.Connection, recorded: Recorded) -> bool:
-    """Puts the rows back, and says whether all is as it was; if not, every episode has to be matched again.
+    """Put the rows back, and return whether all is as it was; if not, every episode has to be matched again.
 
     Raises ChangedSince, and nothing is to be kept, when somebody has changed the same things since.
     """
@@ -146,7 +146,7 @@ def _delete(connection: sa.Connection, table: sa.Table, keys: Sequence[tuple[Any
 
 
 def _free(connection: sa.Connection, by_table: Mapping[sa.Table, Sequence[Changed]]) -> int:
-    """Takes profiles that are about to go from the speakers that a batch has matched to them since. Says how many."""
+    """Take profiles that are about to go from the speakers a batch has matched to them since; return how many."""
     going = [change.key[0] for change in by_table[profiles] if change.before is None]
     if not going:
         return 0

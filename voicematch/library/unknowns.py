@@ -6,70 +6,28 @@ counts no more: an unknown is heard where its speakers are unnamed.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
 from ..errors import LibraryError
-from ..types import Embedding, Verdict
-from ..voices.recognise import Remembered
+from ..types import Embedding
+from ..voices.recognise import UnknownVoices
 from ..voices.rules import name_of, number_of
 from ..voices.score import Voiceprints, centroid, steadiness
-from . import vectors
+from . import erasure, vectors
 from .database import Database, insert, now
 from .pins import Pin
-from .schema import episodes, speaker_embeddings, speakers, unknown_speakers, unknowns
+from .schema import UNNAMED, episodes, speaker_embeddings, speakers, unknown_speakers, unknowns
 from .shows import by_episode
 
 MIN_SECONDS = 20.0  # net speech in an episode below which a voice is a cameo, and not remembered
 
 
-Recognise = Callable[[Mapping[str, Sequence[Embedding]], Remembered], Mapping[str, str]]
-"""Says which remembered voice each of an episode's unnamed speakers is; one who is none of them is absent."""
-
-UNNAMED = sa.func.coalesce(speakers.c.verdict, "") != Verdict.ACCEPT.value
-
-
-@dataclass(frozen=True, slots=True)
-class UnknownSpeaker:
-    """Where an unknown is heard. ``show`` is the feed's, else the host's, or the name of the folder the audio is in."""
-
-    audio_sha256: str
-    speaker: str
-    source: str
-    title: str
-    date: str | None
-    show: str
-    talk_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """A voice without a name.
-
-    id : U-0001 …
-    ignored_as : why a person wants to hear no more of it ("ad", "jingle" …), or None
-    speakers : where it is heard, oldest episode first
-    num_in_show : by show, how many of its stored episodes there are
-    """
-
-    id: str
-    created: str
-    ignored_as: str | None
-    speakers: tuple[UnknownSpeaker, ...]
-    num_in_show: Mapping[str, int]
-
-    @property
-    def num_episodes(self) -> int:
-        return len({speaker.audio_sha256 for speaker in self.speakers})
-
-    @property
-    def talk_seconds(self) -> float:
-        return sum(speaker.talk_seconds for speaker in self.speakers)
+Recognise = Callable[[Mapping[str, Sequence[Embedding]], UnknownVoices], Mapping[str, str]]
+"""Return which unknown each unnamed speaker of an episode is; one who is none of them is absent."""
 
 
 class Unknowns:
@@ -78,31 +36,6 @@ class Unknowns:
     def __init__(self, database: Database, pin: Pin) -> None:
         self._database = database
         self._pin = pin
-
-    def all(self) -> tuple[Unknown, ...]:
-        """Return every unknown that is heard somewhere, also the ignored: most episodes first, then most talk."""
-        with self._database.read() as connection:
-            found = _unknowns(connection, None)
-        return tuple(sorted(found, key=lambda u: (-u.num_episodes, -u.talk_seconds, u.id)))
-
-    def get(self, name: str) -> Unknown:
-        """Return the unknown of that name. Raises LibraryError when there is none, or nothing of it is left."""
-        with self._database.read() as connection:
-            found = _unknowns(connection, _existing(connection, name))
-        if not found:
-            raise LibraryError(f"{name}: heard nowhere any more; it was named, or its episodes were removed")
-        return found[0]
-
-    def num_episodes(self) -> dict[str, int]:
-        """Count in how many episodes each unknown is heard."""
-        counted = (
-            sa.select(unknown_speakers.c.unknown_id, sa.func.count(sa.distinct(speakers.c.episode_id)))
-            .join(speakers)
-            .where(UNNAMED)
-            .group_by(unknown_speakers.c.unknown_id)
-        )
-        with self._database.read() as connection:
-            return {name_of(unknown): int(num) for unknown, num in connection.execute(counted)}
 
     def ignored_voiceprints(self) -> Voiceprints:
         """Return one row for each speaker of every ignored unknown; ``profiles`` holds U-0001 …"""
@@ -151,6 +84,39 @@ class Unknowns:
                 made.append(name_of(new))
         return tuple(made)
 
+    def forget(self, name: str) -> int:
+        """Erase an unknown and the stored voices of its speakers, who cannot be named by voice any more. Says how many.
+
+        `Profiles.let_go` takes it out of the bytes of the file.
+        """
+        with self._database.write() as connection:
+            number = _existing(connection, name)
+            own = sa.select(unknown_speakers.c.speaker_id).where(unknown_speakers.c.unknown_id == number)
+            num_erased = _erase(connection, speakers.c.id.in_(own))
+            connection.execute(unknowns.delete().where(unknowns.c.id == number))
+            erasure.make_due(connection)
+            return num_erased
+
+    def last_stored_before(self, moment: str) -> tuple[str, ...]:
+        """The unknowns that no episode stored since a moment (ISO 8601) was heard to have."""
+        newest = (
+            sa.select(unknowns.c.id, sa.func.max(sa.func.coalesce(episodes.c.stored, unknowns.c.created)))
+            .select_from(unknowns)
+            .outerjoin(unknown_speakers, unknown_speakers.c.unknown_id == unknowns.c.id)
+            .outerjoin(speakers, speakers.c.id == unknown_speakers.c.speaker_id)
+            .outerjoin(episodes, episodes.c.id == speakers.c.episode_id)
+            .group_by(unknowns.c.id)
+            .order_by(unknowns.c.id)
+        )
+        with self._database.read() as connection:
+            return tuple(name_of(number) for number, last in connection.execute(newest) if last < moment)
+
+    def erase_unnamed(self, audio_sha256: str) -> int:
+        """Erase the stored voices of an episode's speakers without a name, and say of how many."""
+        with self._database.write() as connection:
+            of_episode = sa.select(episodes.c.id).where(episodes.c.audio_sha256 == audio_sha256)
+            return _erase(connection, speakers.c.episode_id.in_(of_episode))
+
     def remember(self, recognise: Recognise) -> int:
         """Give a number to every unnamed voice that has none yet, in the order stored, and return to how many."""
         with self._database.write() as connection:
@@ -170,6 +136,15 @@ class Unknowns:
             )
 
 
+def _erase(connection: sa.Connection, wanted: sa.ColumnElement[bool]) -> int:
+    """Erase the stored voices of some speakers, those alone who have no name."""
+    unnamed = sa.select(speakers.c.id).where(wanted, UNNAMED)
+    ids = connection.scalars(unnamed).all()  # read first: who they are may hang on the rows that go
+    erased = connection.execute(speaker_embeddings.delete().where(speaker_embeddings.c.speaker_id.in_(ids)))
+    connection.execute(unknown_speakers.delete().where(unknown_speakers.c.speaker_id.in_(ids)))
+    return erased.rowcount
+
+
 def _remember(
     connection: sa.Connection,
     episode_id: int,
@@ -182,9 +157,9 @@ def _remember(
     if not voices:
         return 0
     embeddings_by_label = {label: embeddings for label, (_, embeddings) in voices.items()}
-    found = recognise(embeddings_by_label, _remembered(connection, episode_id, embedder, dimension))
+    known = recognise(embeddings_by_label, _known_before(connection, episode_id, embedder, dimension))
     for label, (speaker, embeddings) in voices.items():
-        number = number_of(found.get(label, ""))
+        number = number_of(known.get(label, ""))
         link(connection, speaker, number or insert(connection, unknowns, created=now()), embeddings)
     return len(voices)
 
@@ -205,7 +180,7 @@ def link(connection: sa.Connection, speaker: int, unknown: int, embeddings: Sequ
 
 
 def of_episode(connection: sa.Connection, episode_id: int) -> dict[str, str]:
-    """By label, the unknown that each unnamed speaker is."""
+    """Return by label the unknown that each unnamed speaker is."""
     rows = (
         sa.select(speakers.c.label, unknown_speakers.c.unknown_id)
         .join(unknown_speakers, unknown_speakers.c.speaker_id == speakers.c.id)
@@ -258,12 +233,12 @@ def _voiceprints(rows: Sequence[Any], dimension: int) -> Voiceprints:
     )
 
 
-def _remembered(connection: sa.Connection, episode_id: int, embedder: str, dimension: int) -> Remembered:
+def _known_before(connection: sa.Connection, episode_id: int, embedder: str, dimension: int) -> UnknownVoices:
     """All unknowns, as the episode is to be compared with them."""
     rows = _heard(connection, embedder, sa.true())
     show_by_episode = by_episode(connection)
     show = show_by_episode[episode_id]
-    return Remembered(
+    return UnknownVoices(
         voices=_voiceprints(rows, dimension),
         steadiness=tuple(row.steadiness for row in rows),
         episodes=tuple(int(row.episode_id) for row in rows),
@@ -277,36 +252,3 @@ def _existing(connection: sa.Connection, name: str) -> int:
     if number is None or connection.scalar(sa.select(unknowns.c.id).where(unknowns.c.id == number)) is None:
         raise LibraryError(f"no unknown voice {name!r}; voicematch unknowns list shows them")
     return number
-
-
-def _unknowns(connection: sa.Connection, only: int | None) -> list[Unknown]:
-    show_by_episode = by_episode(connection)
-    num_in_show = Counter(show_by_episode.values())
-    rows = (
-        sa.select(unknowns, episodes.c.audio_sha256, episodes.c.source, episodes.c.title, episodes.c.date)
-        .add_columns(speakers.c.label, speakers.c.talk_seconds, speakers.c.episode_id)
-        .select_from(unknowns)
-        .join(unknown_speakers)
-        .join(speakers, speakers.c.id == unknown_speakers.c.speaker_id)
-        .join(episodes, episodes.c.id == speakers.c.episode_id)
-        .where(UNNAMED, unknowns.c.id == only if only is not None else sa.true())
-        .order_by(sa.func.coalesce(episodes.c.date, episodes.c.stored), episodes.c.id, speakers.c.position)
-    )
-    first: dict[int, Any] = {}
-    heard: dict[int, list[UnknownSpeaker]] = {}
-    for row in connection.execute(rows):
-        first.setdefault(row.id, row)
-        show = show_by_episode[row.episode_id]
-        heard.setdefault(row.id, []).append(
-            UnknownSpeaker(row.audio_sha256, row.label, row.source, row.title, row.date, show, float(row.talk_seconds))
-        )
-    return [
-        Unknown(
-            id=name_of(number),
-            created=row.created,
-            ignored_as=row.ignored_as,
-            speakers=tuple(heard[number]),
-            num_in_show={speaker.show: num_in_show[speaker.show] for speaker in heard[number]},
-        )
-        for number, row in first.items()
-    ]

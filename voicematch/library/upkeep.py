@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import logging
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,17 @@ import numpy as np
 import sqlalchemy as sa
 
 from ..errors import LibraryError, OutputExists
-from . import folding, schema
+from . import domains, erasure, folding, partial, schema
+from .copies import BACKUP, Copies
 from .database import Database, one_line_errors
 from .pins import Pin
 
 UNINDEXED = "the search index does not agree with the lines"
+OF_TARGET = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC")
+"""What goes wrong in a copying because of where the copy is written."""
+NOBODY = erasure.Forgotten(0, 0, 0, 0, 0, 0)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +74,50 @@ class Upkeep:
 
     def check(self) -> tuple[str, ...]:
         """Say what is wrong, one line each: the file, references, the search index, vectors. Nothing: all is well."""
-        of_file = tuple(_sqlite_findings(self._database)) if self._database.path else ()
+        of_file = tuple(_file_findings(self._database))
         with self._database.read() as connection:
             of_vectors = _vector_findings(connection, self._pin.embedder, self._pin.dimension(connection))
             of_lines = () if UNINDEXED in of_file or _are_folded(connection) else (UNINDEXED,)
-            return (*of_file, *of_lines, *of_vectors)
+            return (*of_file, *of_lines, *map(str, domains.findings(connection)), *of_vectors)
+
+    def repair(self) -> tuple[str, ...]:
+        """Take out what cannot be right, and say what that was, one line each. What `check` finds then, stays.
+
+        Raises LibraryError when the file itself is damaged: a backup is what helps there.
+        """
+        if any(line.startswith("the file is damaged") for line in _file_findings(self._database)):
+            raise LibraryError(f"{self._database.location}: the file is damaged; restore a backup of it")
+        with self._database.write() as connection:
+            done = domains.repair(connection)
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("INSERT INTO lines_fts(lines_fts) VALUES ('rebuild')")
+        return done
 
     def backup(self, target: str | Path) -> None:
         """Copy the library as it is at one moment, while others may go on writing. Raises OutputExists."""
         if self._database.path is None:
             raise LibraryError(f"{self._database.location}: PostgreSQL has its own backup: pg_dump")
-        copy_sqlite(self._database, Path(target))
+        if Path(target).exists():
+            raise OutputExists(f"{target}: already there; choose another name")
+        with recorded(Copies(self._database), Path(target), BACKUP):
+            copy_sqlite(self._database, Path(target))
+
+    def tidy(self) -> None:
+        """Remove what killed processes left half-written: copies of the library, and files of episodes.
+
+        Compacts the file where a forgetting could not.
+        """
+        copies = Copies(self._database)
+        if self._database.path is not None:
+            partial.sweep(self._database.path.parent)
+            partial.sweep_folders(self._database.path.absolute())
+        for copy in copies.all():
+            if not copy.is_whole:
+                partial.sweep(copy.path.parent)
+                if not copy.path.exists():
+                    copies.remove(copy.path)
+        if erasure.is_due(self._database):
+            erasure.compact(self._database, NOBODY)
 
 
 def _num_rows(connection: sa.Connection, table: sa.Table) -> int:
@@ -92,7 +130,9 @@ def _are_folded(connection: sa.Connection) -> bool:
     return all(folding.folded(text) == folded for text, folded in connection.execute(of_lines))
 
 
-def _sqlite_findings(database: Database) -> Iterator[str]:
+def _file_findings(database: Database) -> Iterator[str]:
+    if database.path is None:
+        return
     with database.bare() as connection:
         for (message,) in connection.execute("PRAGMA integrity_check"):
             if message != "ok":
@@ -148,25 +188,44 @@ def _problem(vectors: bytes, dimension: int | None) -> str | None:
     return None
 
 
-def copy_sqlite(database: Database, target: Path) -> None:
-    """Write a copy under a new name, whole or not at all. Raises OutputExists."""
+@contextlib.contextmanager
+def recorded(copies: Copies, path: Path, kind: str) -> Iterator[None]:
+    """While the block writes a copy of what the library holds, and from then on, forgetting knows of it.
+
+    A library that can only be read cannot note it; the log says so.
+    """
     try:
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # ours from here on
+        copies.begin(path, kind)
+    except LibraryError as error:
+        log.warning("%s; it does not remember that %s was written", error, path)
+        yield
+        return
+    try:
+        yield
+    except BaseException:
+        if not path.exists():
+            copies.remove(path)
+        raise
+    copies.finish(path)
+
+
+def copy_sqlite(database: Database, target: Path) -> None:
+    """Copies the file as it is at one moment; ``target`` is there at the end, or was never there."""
+    if target.exists():
+        raise OutputExists(f"{target}: already there; choose another name")
+    try:
+        with (
+            partial.writing(target, private=True, fresh=True) as copied,
+            contextlib.closing(sqlite3.connect(copied)) as copy,
+            database.bare() as connection,
+        ):
+            try:
+                connection.backup(copy)
+            except sqlite3.Error as error:
+                is_of_target = error.sqlite_errorname.startswith(OF_TARGET)
+                with one_line_errors(str(target) if is_of_target else database.location):
+                    raise
     except FileExistsError as error:
         raise OutputExists(f"{target}: already there; choose another name") from error
     except OSError as error:
         raise LibraryError(f"{target}: {error.strerror or error}") from error
-    try:
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:  # mode 0700
-            partial = Path(folder) / target.name
-            with (
-                one_line_errors(str(target)),
-                contextlib.closing(sqlite3.connect(partial)) as copy,
-                database.bare() as connection,
-            ):
-                connection.backup(copy)
-            partial.chmod(0o600)
-            os.replace(partial, target)
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise

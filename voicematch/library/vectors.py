@@ -14,7 +14,7 @@ UNIT_TOLERANCE = 1e-3  # float32 rounding of 192 to 1024 terms stays far below
 
 
 def stack(embeddings: Sequence[Embedding], dimension: int, what: str) -> Array:
-    """(num_embeddings, dimension) of unit rows, or an error that names ``what`` they were for."""
+    """Return (num_embeddings, dimension) of unit rows, or raise an error that names ``what`` they were for."""
     for embedding in embeddings:
         shape = np.shape(embedding.vector)
         if shape != (dimension,):
@@ -39,13 +39,13 @@ def spans_to_bytes(embeddings: Sequence[Embedding]) -> bytes:
 
 
 def from_bytes(vectors: bytes, dimension: int) -> Array:
-    """(num_embeddings, dimension) of what ``to_bytes`` made; none where ``dimension`` is 0, not known yet."""
+    """Return (num_embeddings, dimension) of what ``to_bytes`` made; none where ``dimension`` is 0, not known yet."""
     num_embeddings = len(vectors) // (4 * dimension) if dimension else 0
     return np.frombuffer(vectors, "<f4").reshape(num_embeddings, dimension).astype(np.float32, copy=False)
 
 
 def spans_from_bytes(spans: bytes) -> npt.NDArray[np.float64]:
-    """(num_embeddings, 3) of net seconds, start and end."""
+    """Return (num_embeddings, 3) of net seconds, start and end."""
     return np.frombuffer(spans, "<f8").reshape(-1, 3).astype(np.float64, copy=False)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import sqlalchemy as sa
 
-from ..errors import LibraryError
+from ..errors import LibraryError, shown
 from ..types import Embedding
+from ..voices.consent import CONSENT
 from ..voices.score import Voiceprints
 from . import vectors
 from .database import Database, insert, now
@@ -17,9 +19,6 @@ from .keys import profile_id, storable
 from .pins import Pin
 from .profiles import remove_unused_clips
 from .schema import clips, profiles, voiceprints
-
-CONSENT = ("self", "permission", "public")
-"""On what basis a voice may be kept: it is the user's own, its owner agreed, or it is published."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +31,8 @@ class StoredVoiceprint:
     audio_sha256: str
     consent: str
     clip: int | None
+    consent_date: str | None = None
+    consent_note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class VoiceprintRow:
     consent: str
     embedder: str
     has_clip: bool
+    consent_date: str | None = None
+    consent_note: str | None = None
 
 
 class StoredVoiceprints:
@@ -70,10 +73,13 @@ class StoredVoiceprints:
         source: str,
         audio_sha256: str,
         clip: bytes | None = None,
+        consent_date: str | None = None,
+        consent_note: str | None = None,
     ) -> int:
         """Add voiceprints to a profile, and return how many are new; the same span of the same audio is replaced.
 
         consent : "self", "permission" or "public"
+        consent_date, consent_note : when it was given (today), and what else was said of it
         clip : the encoded audio they were made from, kept so that a later embedder can hear it again
 
         Raises EmbedderMismatch, and LibraryError for an unknown consent or two embeddings of one span.
@@ -93,8 +99,10 @@ class StoredVoiceprints:
             num_replaced = _remove_spans(connection, same, spans)
             clip_id = None
             if clip is not None:
-                clip_id = insert(connection, clips, profile_id=number, audio=clip, created=now())
-            rest = {"clip_id": clip_id, "source": storable(source), "consent": consent, "created": now()}
+                digest = hashlib.sha256(clip).hexdigest()
+                clip_id = insert(connection, clips, profile_id=number, audio=clip, created=now(), sha256=digest)
+            rest = {"clip_id": clip_id, "source": storable(shown(source)), "consent": consent, "created": now()}
+            rest |= {"consent_date": consent_date or now()[:10], "consent_note": consent_note or None}
             connection.execute(
                 voiceprints.insert(),
                 [
@@ -124,6 +132,8 @@ class StoredVoiceprints:
                 consent=row.consent,
                 embedder=row.embedder,
                 has_clip=row.clip_id is not None,
+                consent_date=row.consent_date,
+                consent_note=row.consent_note,
             )
             for row in stored
         )
@@ -145,6 +155,8 @@ class StoredVoiceprints:
                 audio_sha256=row.audio_sha256,
                 consent=row.consent,
                 clip=row.clip_id,
+                consent_date=row.consent_date,
+                consent_note=row.consent_note,
             )
             for row in stored
         )

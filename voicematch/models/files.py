@@ -24,7 +24,7 @@ CALIBRATION = ".calibration.json"
 
 
 def folders() -> tuple[Path, ...]:
-    """Where model files are looked for, first to last.
+    """Return the folders in which model files are looked for, first to last.
 
     The package's own weights, the checkout's ``models/``, then ``$VOICEMATCH_MODELS`` or, when that is not set,
     the platform's data directory.
@@ -38,12 +38,12 @@ def folders() -> tuple[Path, ...]:
 
 
 def pulled_folder(name: str) -> Path:
-    """Where a pulled model's files are, or would be."""
+    """Return the folder where a pulled model's files are, or would be."""
     return folders()[-1] / name
 
 
 def path(name: str) -> Path:
-    """The model's file or folder, found and checked against its sums; ModelError when it is absent or damaged."""
+    """Return the model's file or folder, checked against its sums; ModelError when it is absent or damaged."""
     wanted = card(name)
     if wanted.source is None:
         file = _find(wanted.file, name)
@@ -58,7 +58,7 @@ def path(name: str) -> Path:
 
 
 def is_here(name: str) -> bool:
-    """Whether a model of the table can be used without pulling anything; damage is `path`'s to find."""
+    """Return whether a model can be used without pulling anything; damage is `path`'s to find."""
     wanted = card(name)
     if wanted.source is not None:
         return (pulled_folder(name) / RECORD).is_file()
@@ -66,7 +66,7 @@ def is_here(name: str) -> bool:
 
 
 def recorded(name: str) -> dict[str, tuple[str, int]]:
-    """By file of a pulled model, the (sha256, bytes) it had when it was pulled. ModelError when it never was."""
+    """Return by file the (sha256, bytes) a model had when it was pulled. ModelError when it never was."""
     file = pulled_folder(name) / RECORD
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
@@ -81,25 +81,25 @@ def recorded(name: str) -> dict[str, tuple[str, int]]:
 
 
 def fingerprint(name: str) -> str:
-    """The sha256 of the model's file: what tells its vectors from those of the same name and other weights."""
+    """Return the sha256 of the model's file: it tells its vectors from those of other weights under the same name."""
     wanted = card(name)
     return wanted.sha256 or recorded(name)[wanted.file][0]
 
 
 def beside(name: str, suffix: str) -> Path | None:
-    """What was measured of a model, in a file called ``NAME`` with this ending; None when there is no such file."""
+    """Return the file of what was measured of a model, called ``NAME`` with this ending; None when there is none."""
     if name not in MODELS:
         return None
     return next((folder / (name + suffix) for folder in folders() if (folder / (name + suffix)).is_file()), None)
 
 
 def place_beside(name: str, suffix: str) -> Path:
-    """Where such a file is to be written: with the built-in models of this checkout, or with the pulled ones."""
+    """Return where to write such a file: with the built-in models of this checkout, or with the pulled ones."""
     return folders()[1 if card(name).source is None else -1] / (name + suffix)
 
 
 def calibration(name: str) -> Calibration:
-    """How an embedder's scores are to be read: what lies beside its file as ``NAME.calibration.json``.
+    """Return how an embedder's scores are to be read, from ``NAME.calibration.json`` beside its file.
 
     Without one nobody has measured what its scores are worth, so names are only suggested, and never given.
     """
@@ -115,7 +115,7 @@ def calibration(name: str) -> Calibration:
 
 @functools.cache
 def _cautious(name: str) -> Calibration:
-    """Suggests from a cosine of 0.5 on, and accepts at a probability that a cosine of 1 does not reach."""
+    """Return a calibration that suggests from a cosine of 0.5 on, and accepts at no cosine."""
     from ..voices.score import Calibration
 
     log.warning(
@@ -148,17 +148,17 @@ def _find(file: str, name: str) -> Path:
 
 
 def verify(file: Path, sha256: str) -> None:
-    """Return when the file's sha256 is the one given, and raise ModelError when it is another.
+    """Raise ModelError when the file's sha256 is not the one given.
 
     A file is read once in the life of the process, and again when its size or time has changed.
     """
-    found = sha256_of(file)
-    if found != sha256:
-        raise ModelError(f"{file}: damaged or another model: sha256 {found[:16]}… is not {sha256[:16]}…; replace it")
+    actual = sha256_of(file)
+    if actual != sha256:
+        raise ModelError(f"{file}: damaged or another model: sha256 {actual[:16]}… is not {sha256[:16]}…; replace it")
 
 
 def sha256_of(file: Path) -> str:
-    """The file's sha256, hexadecimal."""
+    """Return the file's sha256, hexadecimal."""
     stat = file.stat()
     return _sha256(file, stat.st_size, stat.st_mtime_ns)
 

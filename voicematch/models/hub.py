@@ -67,7 +67,7 @@ class Offer:
 
 
 def offer(name: str, *, folder: Path | None = None, endpoint: str | None = None) -> Offer:
-    """What pulling a model would fetch; asks the hub for sizes and sums, and downloads nothing.
+    """Ask the hub what pulling a model would fetch, with sizes and sums; download nothing.
 
     folder : take the files from there instead of the hub
     endpoint : another server that speaks the hub's language; else HF_ENDPOINT, else the hub itself
@@ -95,7 +95,7 @@ def offer(name: str, *, folder: Path | None = None, endpoint: str | None = None)
 
 
 def pull(wanted: Offer, *, progress: Progress | None = None) -> Path:
-    """The model's folder, with the files of an offer in it; when anything fails it is as it was.
+    """Fetch the files of an offer and return the model's folder; when anything fails it is as it was.
 
     Raises ModelError when a file cannot be had, is not the one expected, or there is no room for it.
     """
@@ -120,7 +120,7 @@ def pull(wanted: Offer, *, progress: Progress | None = None) -> Path:
 
 
 def remove(name: str) -> int:
-    """How many bytes became free. Raises ModelError for a model that comes with voicematch, or is not here."""
+    """Delete a pulled model and return how many bytes became free. Raises ModelError when there is none."""
     if table.card(name).source is None:
         raise ModelError(f"model {name!r} comes with voicematch and cannot be removed")
     folder = files.pulled_folder(name)
@@ -179,15 +179,15 @@ def _on_hub(
             f"unset it, or give its files: voicematch models pull {name} --from FOLDER"
         )
     with _explained(name, source):
-        found = HfApi(endpoint=endpoint).model_info(source.repository, revision=revision, files_metadata=True)
-    siblings = {sibling.rfilename: sibling for sibling in found.siblings or ()}
+        repository = HfApi(endpoint=endpoint).model_info(source.repository, revision=revision, files_metadata=True)
+    siblings = {sibling.rfilename: sibling for sibling in repository.siblings or ()}
     files = []
     for file in _needed(list(siblings), source, source.repository):
         sibling = siblings[file]
         sha256 = source.sha256.get(file) or (sibling.lfs.sha256 if sibling.lfs else None)
         files.append(Offered(file, sibling.size or 0, sha256))
-    licence = found.card_data.get("license") if found.card_data else None
-    return found.sha or "", str(licence or ""), tuple(files)
+    licence = repository.card_data.get("license") if repository.card_data else None
+    return repository.sha or "", str(licence or ""), tuple(files)
 
 
 def _needed(names: list[str], source: Source, origin: str) -> list[str]:
@@ -305,7 +305,7 @@ def _reporter(before: int, total: int, progress: Progress | None) -> type[tqdm]:
 
 @contextmanager
 def _explained(name: str, source: Source) -> Iterator[None]:
-    """Turns what the hub's client raises into a ModelError that says what to do."""
+    """Turn what the hub's client raises into a ModelError that says what to do."""
     from huggingface_hub import get_token
     from huggingface_hub.errors import (
         EntryNotFoundError,

@@ -8,7 +8,7 @@ from typing import Literal
 
 from ..errors import ModelError
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
+DEVICES = ("auto", "cpu", "cuda", "mps")  # "auto" is the best there is
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ DEFAULT_EMBEDDER = "ecapa-small-4"
 
 
 def card(name: str) -> ModelCard:
-    """The card of a model; ModelError, with the names there are, when it is not in the table."""
+    """Return the card of a model; ModelError, with the names there are, when it is not in the table."""
     try:
         return MODELS[name]
     except KeyError:

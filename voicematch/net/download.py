@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import errno
+import hashlib
 import http.client
 import json
 import logging
 import os
-import re
 import time
 import urllib.error
 import urllib.request
@@ -19,8 +20,9 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from ..errors import AudioError, FormatError
+from ..errors import AudioError, FormatError, shown
 from ..types import Progress
+from .addresses import is_address, without_login
 from .reach import Guard, Refused
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ ATTEMPTS = 4  # connections for one download
 SLOWEST = 1024  # bytes per second; a server slower than this over PATIENCE would hold a worker for days
 PATIENCE = 120.0  # s before the speed is judged
 PIECE = 1 << 18  # bytes
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)  # what goes wrong here, not on the way
 
 SourceError = type[AudioError] | type[FormatError]
 
@@ -44,14 +47,13 @@ class Document:
 
     raw: bytes
     url: str
-    content_type: str
     nearby: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Version:
-    """Which of the versions of an address a partial file belongs to: ``validator`` is its ETag or date, ``total`` its
-    length in bytes, as far as known.
+    """Which of the versions of an address a partial file belongs to: ``url`` is the address' sha256, for it may hold
+    a password, ``validator`` its ETag or date, ``total`` its length in bytes, as far as known.
     """
 
     url: str
@@ -67,7 +69,7 @@ def fetch(
     timeout: float = TIMEOUT,
     nearby: str | None = None,
 ) -> Document:
-    """The content of an address that holds text, unpacked if it came as gzip. Raises ``error``.
+    """Return the content of an address that holds text, unpacked if it came as gzip. Raises ``error``.
 
     nearby : who in this machine's own network may be asked, as for ``reach.Guard``; None: a person gave the address
     """
@@ -84,7 +86,7 @@ def fetch(
             if response.length:
                 raise http.client.IncompleteRead(b"", response.length)
             raw = _unpacked(b"".join(pieces), most_bytes)
-            return Document(raw, response.url, response.headers.get_content_type(), guard.came_from)
+            return Document(raw, response.url, guard.came_from)
     except Refused as problem:
         raise error(shown(url), str(problem)) from problem
     except urllib.error.HTTPError as problem:
@@ -106,7 +108,7 @@ def download(
     patience: float = PATIENCE,
     nearby: str | None = None,
 ) -> None:
-    """Puts what an address holds under ``path``, whole or not at all.
+    """Put what an address holds under ``path``, whole or not at all.
 
     nearby : as for `fetch`
 
@@ -134,6 +136,8 @@ def download(
                 answer = f"the server answers {problem.code} {problem.reason}; check the address"
                 raise error(shown(url), answer) from problem
             except (OSError, http.client.HTTPException, ValueError) as problem:
+                if isinstance(problem, OSError) and problem.errno in DISK:
+                    raise error(shown(url), f"cannot be kept as {part}: {problem.strerror}") from problem
                 reason = getattr(problem, "reason", None) or problem
         else:
             where = _how_far(file, part, reason)
@@ -154,15 +158,6 @@ def _how_far(file: BinaryIO, part: Path, reason: object) -> str:
     return f"cannot be reached ({getattr(reason, 'strerror', None) or reason or 'it gives nothing'})"
 
 
-def shown(url: str) -> str:
-    """The address without a password in it.
-
-    >>> shown("https://ada:secret@example.org/feed")
-    'https://example.org/feed'
-    """
-    return re.sub(r"^([a-z]+://)[^/?#]*@", r"\1", url, flags=re.IGNORECASE)
-
-
 def _receive(
     url: str,
     file: BinaryIO,
@@ -178,7 +173,7 @@ def _receive(
     done = file.seek(0, 2)
     headers = {}
     known = _read_note(part)
-    if done and known is not None and known.url == url and known.validator:
+    if done and known is not None and known.url == _digest(url) and known.validator:
         headers = {"Range": f"bytes={done}-", "If-Range": known.validator}
     with _open(url, headers, timeout, guard) as response:
         validator = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
@@ -188,7 +183,9 @@ def _receive(
             _start_over(file, part)  # the whole again: the first part may have been of another version
             done = 0
         total = done + int(response.headers.get("Content-Length") or 0)
-        _note(part).write_text(json.dumps({"url": url, "validator": validator, "total": total}), encoding="utf-8")
+        _note(part).write_text(
+            json.dumps({"url": _digest(url), "validator": validator, "total": total}), encoding="utf-8"
+        )
         if total > most_bytes:
             raise error(shown(url), f"{total >> 20} MiB are more than the {most_bytes >> 20} MiB allowed")
         started, begun_at = time.monotonic(), done
@@ -223,9 +220,9 @@ def _open(url: str, headers: Mapping[str, str], timeout: float, guard: Guard) ->
     for handler in (*guard.handlers(), urllib.request.HTTPErrorProcessor()):
         opener.add_handler(handler)
     parts = urlsplit(url)
-    if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
+    if not is_address(url) or not parts.hostname:
         raise ValueError("not an http or https address")
-    request = urllib.request.Request(_quoted(shown(url)), headers={"User-Agent": "voicematch", **headers})
+    request = urllib.request.Request(_quoted(without_login(url)), headers={"User-Agent": "voicematch", **headers})
     if parts.username is not None:
         secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
         # Unredirected, so that another host that we are sent on to does not learn it.
@@ -257,7 +254,7 @@ def _unpacked(raw: bytes, most_bytes: int) -> bytes:
 def _locked(part: Path, url: str, error: SourceError) -> Iterator[BinaryIO]:
     """The partial file, open at its end, for one process at a time. Its lock goes with the process."""
     try:
-        part.parent.mkdir(parents=True, exist_ok=True)
+        part.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = _open_locked(part)
     except BlockingIOError as problem:
         raise error(shown(url), "another process is downloading it; try again when that is done") from problem
@@ -269,7 +266,7 @@ def _locked(part: Path, url: str, error: SourceError) -> Iterator[BinaryIO]:
 
 def _open_locked(part: Path) -> BinaryIO:
     while True:
-        file = part.open("ab")
+        file = os.fdopen(os.open(part, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600), "ab")  # what somebody hears
         try:
             import fcntl
         except ImportError:  # Windows
@@ -288,6 +285,10 @@ def _start_over(file: BinaryIO, part: Path) -> None:
     file.seek(0)
     file.truncate()
     _note(part).unlink(missing_ok=True)
+
+
+def _digest(url: str) -> str:
+    return hashlib.sha256(url.encode(errors="surrogatepass")).hexdigest()
 
 
 def _note(part: Path) -> Path:

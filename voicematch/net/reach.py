@@ -23,7 +23,7 @@ class Refused(Exception):
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the public internet, also when it is an IPv4 address in the clothes of an IPv6.
+    """Return whether an IP address is one of the public internet, also when it is an IPv4 address written as IPv6.
 
     >>> [is_public(address) for address in ("1.1.1.1", "127.0.0.1", "169.254.169.254", "::ffff:10.0.0.1", "fe80::1%lo")]
     [True, False, False, False, False]
@@ -47,11 +47,11 @@ class Guard:
         self.came_from = ""
 
     def handlers(self) -> tuple[urllib.request.BaseHandler, ...]:
-        """What an opener needs to speak http and https under this guard."""
+        """Return what an opener needs to speak http and https under this guard."""
         return _Http(self), _Https(self)
 
     def check(self, host: str, *, is_near: bool) -> None:
-        """Raises Refused when the host may not be asked."""
+        """Raise Refused when the host may not be asked."""
         host = host.casefold()
         if self._nearby is None:
             self._nearby = host if is_near else ""
@@ -63,11 +63,11 @@ class Guard:
         self.came_from = host if is_near else ""
 
     def connect(self, address: tuple[str, int], timeout: float, *_unused: object) -> socket.socket:
-        """A connection to a host that may be asked; stands in for ``socket.create_connection``."""
-        found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
-        self.check(address[0], is_near=not all(is_public(str(place[4][0])) for place in found))
+        """Connect to a host that may be asked; stands in for ``socket.create_connection``."""
+        places = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+        self.check(address[0], is_near=not all(is_public(str(place[4][0])) for place in places))
         problem: OSError | None = None
-        for *_, place in found:
+        for *_, place in places:
             try:
                 return socket.create_connection((str(place[0]), int(place[1])), timeout)
             except OSError as error:
@@ -75,13 +75,13 @@ class Guard:
         raise problem or OSError("the name has no address")
 
     def check_by_proxy(self, request: urllib.request.Request) -> None:
-        """The same for a request that a proxy makes, which may know names that this machine does not."""
+        """Check a request that a proxy makes. The proxy may know names that this machine does not."""
         host = unquote(urlsplit(request.full_url).hostname or "")
         try:
-            found = socket.getaddrinfo(host, None)
+            places = socket.getaddrinfo(host, None)
         except OSError:
-            found = []
-        self.check(host, is_near=not all(is_public(str(place[4][0])) for place in found))
+            places = []
+        self.check(host, is_near=not all(is_public(str(place[4][0])) for place in places))
 
 
 def _connection(guard: Guard, kind: type[http.client.HTTPConnection], *args: Any, **options: Any) -> Any:

@@ -59,13 +59,11 @@ class Alignment:
     """The lines at their places in the audio.
 
     shifts : what was found, in order; a single one of 0.0 s when the lines already were in place
-    evidence : nats by which it explains the audio better than chance does
     unsure : indexes of lines next to a change of shift that may belong to its other side; better left without a name
     """
 
     lines: tuple[Line, ...]
     shifts: tuple[Shift, ...]
-    evidence: float
     unsure: frozenset[int] = frozenset()
 
     @property
@@ -74,7 +72,7 @@ class Alignment:
 
 
 def align(lines: Sequence[Line], speech: Iterable[Span], duration: float) -> Alignment | None:
-    """The lines moved to where somebody says them; None when no place is clearly better than chance.
+    """Move the lines to where somebody says them; None when no place is clearly better than chance.
 
     speech : (start, end) of stretches of speech or of turns; their beginnings matter most
     duration : of the audio; no line is moved beyond it
@@ -101,7 +99,7 @@ def align(lines: Sequence[Line], speech: Iterable[Span], duration: float) -> Ali
     for idx, line, shift in zip(order, ordered, shifts, strict=True):
         placed[idx] = moved(line, float(shift))
     unsure = frozenset(order[idx] for idx in _unsure(gains, path))
-    return Alignment(tuple(placed), _report(starts, shifts), evidence, unsure)
+    return Alignment(tuple(placed), _report(starts, shifts), unsure)
 
 
 def _likely(lines: Sequence[Line]) -> Floats:
@@ -113,7 +111,7 @@ def _likely(lines: Sequence[Line]) -> Floats:
 def _candidates(starts: Floats, likely: Floats, onsets: Floats, duration: float) -> Floats:
     """Shifts worth a look, sorted: the peaks of the histograms of onset minus line start, by blocks of lines."""
     num_bins = 2 * round(FARTHEST / BIN) + 1
-    found = {0.0}
+    shifts = {0.0}
     blocks = [slice(first, first + BLOCK) for first in range(0, max(1, len(starts) - BLOCK // 2), BLOCK // 2)]
     for block in [*blocks, slice(0, len(starts))]:
         histogram = np.zeros(num_bins)
@@ -124,9 +122,9 @@ def _candidates(starts: Floats, likely: Floats, onsets: Floats, duration: float)
         smooth = np.convolve(histogram, [0.5, 1.0, 1.0, 1.0, 0.5], mode="same")
         for _ in range(PEAKS):
             peak = int(smooth.argmax())
-            found.add(round((peak - num_bins // 2) * BIN, 1))
+            shifts.add(round((peak - num_bins // 2) * BIN, 1))
             smooth[max(0, peak - 4) : peak + 5] = 0.0
-    return np.array(sorted(shift for shift in found if abs(shift) < duration or shift == 0.0))
+    return np.array(sorted(shift for shift in shifts if abs(shift) < duration or shift == 0.0))
 
 
 def _gains(
@@ -241,7 +239,7 @@ def _report(starts: Floats, shifts: Floats) -> tuple[Shift, ...]:
 
 
 def moved(line: Line, seconds: float) -> Line:
-    """The line and its words, so many seconds later; nothing is moved before 0."""
+    """Return the line and its words, so many seconds later; nothing is moved before 0."""
     if seconds == 0:
         return line
     start, end = max(0.0, line.start + seconds), max(0.0, line.end + seconds)

@@ -47,7 +47,7 @@ def attribute(
     unsure: Container[int] = (),
     exclusive: Iterable[Turn] = (),
 ) -> tuple[Line, ...]:
-    """The lines in their order with local labels for speakers, split where the speaker changes.
+    """Return the lines in their order with local labels for speakers, split where the speaker changes.
 
     No word is lost, repeated or moved: the texts of the result, joined, are the texts of ``lines``, joined. A line, or
     a part of one, over which nobody holds a turn stays without a speaker. Names that the lines came with are replaced.
@@ -144,12 +144,12 @@ class Floor:
         self.speech = None if speech is None else _Stretches(sorted(speech))
 
     def near(self, start: float, end: float) -> dict[str, list[Span]]:
-        """Each speaker's stretches that reach into start … end; speakers in order of first appearance."""
-        found = {speaker: stretches.within(start, end) for speaker, stretches in self.stretches.items()}
-        return {speaker: spans for speaker, spans in found.items() if spans}
+        """Return each speaker's stretches that reach into start … end; speakers in order of first appearance."""
+        reaching = {speaker: stretches.within(start, end) for speaker, stretches in self.stretches.items()}
+        return {speaker: spans for speaker, spans in reaching.items() if spans}
 
     def held(self, start: float, end: float) -> list[Stretch]:
-        """Start … end as stretches with exactly one speaker; time that nobody holds is left out."""
+        """Return start … end as stretches with exactly one speaker; time that nobody holds is left out."""
         near = self.near(start, end)
         edges = {start, end}
         for spans in near.values():
@@ -167,7 +167,7 @@ class Floor:
         return held
 
     def others(self, start: float, end: float, speaker: str | None) -> tuple[str, ...]:
-        """Who talks over ``speaker`` between start and end."""
+        """Return who talks over ``speaker`` between start and end."""
         if speaker is None:
             return ()
         near = self.near(start, end)
@@ -208,7 +208,7 @@ def _shared(own: list[Span], spans: list[Span]) -> float:
 
 
 def ends_sentence(text: str) -> bool:
-    """Whether the text's last sign ends a sentence, be it inside quotes or brackets.
+    """Return whether the text's last sign ends a sentence, be it inside quotes or brackets.
 
     >>> ends_sentence('He said "yes."'), ends_sentence("and then")
     (True, False)
@@ -217,7 +217,7 @@ def ends_sentence(text: str) -> bool:
 
 
 def change_cost(before: str, after: str) -> float:
-    """What it costs to change the speaker between two words.
+    """Return what it costs to change the speaker between two words.
 
     >>> change_cost("here.", "Thanks,"), change_cost("Thanks,", "Maya."), change_cost("is", "something")
     (0.0, 4.0, 8.0)

@@ -38,7 +38,7 @@ def transcribe(
     skip_silence: bool = True,
     chunk: float = CHUNK,
 ) -> tuple[Line, ...]:
-    """What is said, as lines with word times and without speakers.
+    """Write down what is said, as lines with word times and without speakers.
 
     model : folder of a CTranslate2 Whisper model, size, or hub repository
     language : code ("en"); None finds out from the first chunk
@@ -51,14 +51,14 @@ def transcribe(
     total = audio.estimate() or 0.0
     lines: list[Line] = []
     for start, samples in chunks(audio.blocks(), chunk):
-        segments, found = whisper.transcribe(
+        segments, heard = whisper.transcribe(
             samples, language=language, word_timestamps=True, vad_filter=skip_silence, condition_on_previous_text=False
         )
         for segment in segments:
             lines += _line(segment, start)
             if progress is not None:
                 progress("transcribe", start + segment.end, total)
-        language = found.language
+        language = heard.language
     return tuple(lines)
 
 
@@ -71,7 +71,7 @@ def _line(segment: Any, offset: float) -> list[Line]:
 
 
 def chunks(blocks: Iterator[Array], seconds: float) -> Iterator[tuple[float, Array]]:
-    """The audio in pieces of at most ``seconds`` and a block, each with the time at which it starts."""
+    """Yield the audio in pieces of at most ``seconds`` and a block, each with the time at which it starts."""
     start, kept = 0, np.zeros(0, np.float32)
     for block in blocks:
         kept = np.concatenate([kept, block])
@@ -84,7 +84,7 @@ def chunks(blocks: Iterator[Array], seconds: float) -> Iterator[tuple[float, Arr
 
 
 def quietest(samples: Array) -> int:
-    """The middle of the quietest half second near the end."""
+    """Return the middle of the quietest half second near the end."""
     width = round(QUIET * SAMPLE_RATE)
     first = max(0, len(samples) - round(SEARCH * SAMPLE_RATE))
     energy = np.append(0.0, np.square(samples[first:], dtype=np.float64).cumsum())
@@ -95,7 +95,7 @@ def quietest(samples: Array) -> int:
 
 
 def load(model: str | Path, *, pull: bool = False) -> WhisperModel:
-    """The recogniser, from this machine; with ``pull`` from the hub if it has to be."""
+    """Load the recogniser from this machine; with ``pull`` from the hub if it has to be."""
     try:
         from faster_whisper import WhisperModel
     except ImportError as error:
@@ -113,7 +113,7 @@ def load(model: str | Path, *, pull: bool = False) -> WhisperModel:
 
 
 def repository(model: str | Path) -> str:
-    """Where on the hub a model of that name or size is."""
+    """Return where on the hub a model of that name or size is."""
     return str(model) if "/" in str(model) else f"Systran/faster-whisper-{model}"
 
 

@@ -23,7 +23,7 @@ class Engines:
     device: str = "auto"
 
     def resolve(self, library: Library) -> tuple[Diarizer, Embedder]:
-        """The diarizer, and the embedder, which has to be the one that the library's vectors come from.
+        """Return the diarizer, and the embedder, which has to be the one that the library's vectors come from.
 
         A library that holds none yet keeps to this embedder from now on. Raises EmbedderMismatch, ModelError.
         """

@@ -1,4 +1,4 @@
-"""The stretch of a recording in which an unnamed voice is heard best."""
+"""The stretch of a recording in which an unknown is heard best."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ class Clip:
 
 
 def clearest_clip(unknown: str, *, library: Library) -> Clip:
-    """Up to ten seconds in which a remembered voice (U-0001) is heard best, out of an episode whose audio is there.
+    """Return up to ten seconds in which an unknown (U-0001) is heard best, of an episode whose audio is there.
 
     Raises LibraryError when there is no such voice, AudioError when none of its episodes can be read any more.
     """
-    heard = library.unknowns.get(unknown).speakers
-    found: list[tuple[float, str, float, float]] = []
+    heard = library.voices.unknown(unknown).speakers
+    stretches: list[tuple[float, str, float, float]] = []
     for voice in sorted(heard, key=lambda voice: -voice.talk_seconds)[:MOST_LISTENED]:
         embeddings = library.speakers.embeddings(voice.audio_sha256).get(voice.speaker, ())
         turns = library.episodes.get(voice.audio_sha256).turns
         best = clearest(turns, voice.speaker, embeddings, centroid(embeddings).vector) if embeddings else None
         if best is not None:
-            found.append((best[2], voice.source, best[0], best[1]))
+            stretches.append((best[2], voice.source, best[0], best[1]))
     gone: list[str] = []
-    for _, source, start, end in sorted(found, key=lambda one: -one[0]):
+    for _, source, start, end in sorted(stretches, key=lambda one: -one[0]):
         try:
             return Clip(source, start, end, Audio(source).read(start, end))
         except AudioError as error:

@@ -1,9 +1,8 @@
-"""What can be told of a voice without a name, for a person to judge."""
+"""What can be told of an unknown, for a person to judge."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..library import Library, Unknown, UnknownSpeaker
@@ -18,13 +17,13 @@ NUM_SUGGESTIONS = 2
 class Suggestion:
     """Who a voice may be, for a person to judge.
 
-    quote : the line that mentions the name, or "" for one from the feed
     reason : "says so", "welcomed", "addressed" …, or "named in the feed as host"
+    quote : the line that mentions the name, or "" for one from the feed
     """
 
     name: str
+    reason: str
     quote: str
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +44,11 @@ class Described:
     suggestions: tuple[Suggestion, ...]
 
 
-def describe(unknown: Unknown, *, library: Library) -> Described:
-    """What can be told of a remembered voice; names are suggested from the text of its latest episodes."""
+def describe(unknown: Unknown, *, library: Library | None = None) -> Described:
+    """Tell what is known of an unknown.
+
+    library : where the text of its latest episodes is read, to suggest names; None suggests none
+    """
     by_episode: dict[str, tuple[str, float]] = {}
     for voice in unknown.speakers:
         _, seconds = by_episode.get(voice.audio_sha256, ("", 0.0))
@@ -61,15 +63,12 @@ def describe(unknown: Unknown, *, library: Library) -> Described:
         talk_seconds=unknown.talk_seconds,
         shows=tuple(show for show, _ in shows.most_common()),
         speakers=unknown.speakers,
-        suggestions=suggestions(unknown.speakers, role, library=library),
+        suggestions=_suggestions(unknown, role, library) if library is not None else (),
     )
 
 
-def suggestions(heard: Sequence[UnknownSpeaker], role: str, *, library: Library) -> tuple[Suggestion, ...]:
-    """Who a voice may be, likeliest first, by what is said in its latest episodes and by whom their feeds name.
-
-    heard : where the voice is heard, oldest episode first; role : what it seems to be
-    """
+def _suggestions(unknown: Unknown, role: str, library: Library) -> tuple[Suggestion, ...]:
+    """Suggest names, likeliest first, by what is said in its latest episodes and by whom their feeds name."""
     weights: dict[str, float] = {}
     first: dict[str, Suggestion] = {}
 
@@ -77,12 +76,12 @@ def suggestions(heard: Sequence[UnknownSpeaker], role: str, *, library: Library)
         weights[suggestion.name] = weights.get(suggestion.name, 0.0) + weight
         first.setdefault(suggestion.name, suggestion)
 
-    latest = heard[-NUM_READ:]
+    latest = unknown.speakers[-NUM_READ:]
     for voice in latest:
         for mention, weight in mentioned(library.episodes.lines(voice.audio_sha256), voice.speaker, role):
-            add(Suggestion(mention.name, mention.line.text, mention.reason), weight)
+            add(Suggestion(mention.name, mention.reason, mention.line.text), weight)
     episodes = list(dict.fromkeys(voice.audio_sha256 for voice in latest))
     for name, part, weight in credited([library.jobs.persons(sha256) for sha256 in episodes], role):
-        add(Suggestion(name, "", f"named in the feed as {part}"), weight)
+        add(Suggestion(name, f"named in the feed as {part}", ""), weight)
     likely = sorted(weights, key=lambda name: (-weights[name], name))[:NUM_SUGGESTIONS]
     return tuple(first[name] for name in likely)

@@ -23,6 +23,7 @@ def enroll(
     *,
     library: Library,
     consent: str,
+    consent_note: str = "",
     start: float = 0.0,
     end: float | None = None,
     speaker: str | None = None,
@@ -33,11 +34,12 @@ def enroll(
     engines: Engines = BUILT_IN,
     progress: Progress | None = None,
 ) -> Enrollment:
-    """What was added to the profile called ``name``, made if it is new, from a clip of that one voice.
+    """Learn a voice from a clip of it, and return what was added to the profile called ``name``, made if it is new.
 
     start, end : the part of the file to use
     speaker : in a file of several voices, the local label (SPEAKER_00) of the one meant
     consent : why the voice may be kept: "self", "permission" or "public"
+    consent_note : what else is to be kept of it: who said so, where, in what words
     keep_clip : keep up to a minute of the speech, so that a later model can re-embed it
     force : also a voice that does not sound like the one known by that name
     choice : the track and channel to listen to
@@ -63,16 +65,18 @@ def enroll(
     )
     embeddings = [replace(e, start=e.start + start, end=e.end + start) for e in pool(voice.embeddings)]
     clip = encode_clip(sound_of(voice.turns, audio, start)) if keep_clip else None
-    created = ensure_profile(library, name, role=role)
-    num_voiceprints = library.voiceprints.add(
-        name,
-        embeddings,
-        embedder=embedder.name,
-        consent=consent,
-        source=str(source) if is_address(source) else os.path.realpath(source),
-        audio_sha256=audio.sha256,
-        clip=clip,
-    )
+    with library.together():
+        created = ensure_profile(library, name, role=role)
+        num_voiceprints = library.voiceprints.add(
+            name,
+            embeddings,
+            embedder=embedder.name,
+            consent=consent,
+            consent_note=consent_note,
+            source=str(source) if is_address(source) else os.path.realpath(source),
+            audio_sha256=audio.sha256,
+            clip=clip,
+        )
     return Enrollment(name, created, num_voiceprints, sum(e.seconds for e in embeddings), voice.warnings)
 
 

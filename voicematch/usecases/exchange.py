@@ -4,13 +4,15 @@
 
     {
      "format": "voicematch profiles", "version": 1,
+     "sha256": "…",                                   # over all the rest, so that damage is found out
      "embedder": "ecapa-small-4", "dimension": 192,   # vectors of two models cannot be compared
      "profiles": [
       {"name": "Maya Lindqvist", "role": "host", "note": null,
-       "voiceprints": [{"vector": "…",              # base64 of little-endian float32
+       "voiceprints": [{"vector": "…",              # base64 of little-endian float32; only where voices were asked for
                         "seconds": 30.0, "start": 0.0, "end": 41.5,
                         "source": "talk.mp3", "audio_sha256": "…",
-                        "consent": "permission",    # on what basis the voice may be kept
+                        "consent": "permission",    # on what basis the voice may be kept, since when, and what
+                        "consent_date": null, "consent_note": null,                  # else was said of it
                         "clip": 0}],                # which of the clips it was made from, or null
        "clips": ["…"]}]                             # base64 of Ogg Opus; only where they were asked for
     }
@@ -22,22 +24,37 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
-from collections.abc import Sequence
+import logging
+import re
+import stat
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import EmbedderMismatch
+from ..audio import SAMPLE_RATE, decode_clip, encode_clip
+from ..errors import AudioError, EmbedderMismatch, FormatError
 from ..formats import json_node
 from ..formats.json_node import Misfit, Node
-from ..library import CONSENT, Library, StoredVoiceprint
+from ..library import Library, StoredVoiceprint
+from ..library.keys import key
 from ..types import Embedding
+from ..voices.consent import CONSENT
+from .name import Change, changing
+from .recognise import match_again
 
 FORMAT = "voicematch profiles"
 VERSION = 1
+MOST_BYTES = 256 << 20  # of a file; a thousand people with clips
+LONGEST_CLIP = 120  # s; enrolling keeps a minute
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +66,47 @@ class Imported:
     num_voiceprints: int
 
 
-def write_profiles(library: Library, names: Sequence[str], *, with_clips: bool) -> str:
-    """The profiles of these names as JSON; `import_profiles` takes it. Raises ProfileNotFound."""
+def write_profiles(library: Library, names: Sequence[str], *, with_clips: bool, voices: bool = True) -> str:
+    """The profiles of these names as JSON; `import_profiles` takes it. Raises ProfileNotFound.
+
+    voices : with the vectors that a voice is known by; without them it is a list of people and consents
+    """
     document = {
         "format": FORMAT,
         "version": VERSION,
         "embedder": library.embedder,
         "dimension": library.dimension,
-        "profiles": [_profile(library, name, with_clips=with_clips) for name in names],
+        "profiles": [_profile(library, name, with_clips=with_clips, voices=voices) for name in names],
     }
-    return json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    return _sealed(document)
 
 
-def _profile(library: Library, name: str, *, with_clips: bool) -> dict[str, Any]:
+def checksum(document: Mapping[str, Any]) -> str:
+    """sha256 over all of a document but its checksum, however it is laid out."""
+    rest = {name: value for name, value in document.items() if name != "sha256"}
+    plain = json.dumps(rest, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def _sealed(document: Mapping[str, Any]) -> str:
+    sealed = {**document, "sha256": checksum(document)}
+    return json.dumps(sealed, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def without(text: str, source: object, name: str) -> str | None:
+    """The same file without one person; None when nobody else is in it. Raises FormatError."""
+
+    def rest(document: Node) -> str | None:
+        _check_kind(document)
+        people = [node for node in document["profiles"].each() if key(node["name"].text()) != key(name)]
+        value = document.value
+        assert isinstance(value, dict)  # it has keys
+        return _sealed({**value, "profiles": [node.value for node in people]}) if people else None
+
+    return json_node.parse(text, source, rest)
+
+
+def _profile(library: Library, name: str, *, with_clips: bool, voices: bool) -> dict[str, Any]:
     profile = library.profiles.get(name)
     voiceprints = library.voiceprints.of(name)
     clip_by_voiceprint = {row.id: row.clip for row in voiceprints}
@@ -78,14 +123,16 @@ def _profile(library: Library, name: str, *, with_clips: bool) -> dict[str, Any]
         "role": profile.role,
         "note": profile.note,
         "voiceprints": [
-            {
-                "vector": _text(row.embedding.vector.astype("<f4").tobytes()),
+            ({"vector": _text(row.embedding.vector.astype("<f4").tobytes())} if voices else {})
+            | {
                 "seconds": row.embedding.seconds,
                 "start": row.embedding.start,
                 "end": row.embedding.end,
                 "source": row.source,
                 "audio_sha256": row.audio_sha256,
                 "consent": row.consent,
+                "consent_date": row.consent_date,
+                "consent_note": row.consent_note,
                 "clip": position.get(row.clip),
             }
             for row in voiceprints
@@ -94,8 +141,23 @@ def _profile(library: Library, name: str, *, with_clips: bool) -> dict[str, Any]
     }
 
 
+def read_file(path: Path) -> str:
+    """The text of a file of profiles. Raises FormatError for what is no ordinary file, too large, or not UTF-8."""
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise FormatError(path, "not an ordinary file; copy what it gives into one")
+        if found.st_size > MOST_BYTES:
+            raise FormatError(path, f"larger than {MOST_BYTES >> 20} MiB")
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FormatError(path, f"not UTF-8 at byte {error.start}; it is damaged, or no file of profiles") from error
+    except OSError as error:
+        raise FormatError(path, f"cannot be read: {error.strerror}") from error
+
+
 def import_profiles(text: str, source: object, *, library: Library) -> tuple[Imported, ...]:
-    """What was added to a library from the text of a file. A profile of the same name gets the voiceprints added.
+    """Add the profiles in the text of a file to a library. A profile of the same name gets the voiceprints added.
 
     Raises FormatError where the text does not fit, EmbedderMismatch when the voices come from another model; then the
     library is as it was.
@@ -104,11 +166,33 @@ def import_profiles(text: str, source: object, *, library: Library) -> tuple[Imp
         return json_node.parse(text, source, lambda document: _take(document, library))
 
 
-def _take(document: Node, library: Library) -> tuple[Imported, ...]:
+def take_in(text: str, source: object, *, library: Library) -> tuple[tuple[Imported, ...], tuple[Change, ...]]:
+    """`import_profiles`, and every label that changes when all episodes are matched with the new voices too.
+
+    All of it is one transaction.
+    """
+    with changing(library) as changes:
+        imported = import_profiles(text, source, library=library)
+        match_again(library)
+    return imported, tuple(changes)
+
+
+def _check_kind(document: Node) -> None:
     if document["format"].value != FORMAT:
         raise Misfit(document["format"].path, f'expected "{FORMAT}"')
     if document["version"].value != VERSION:
         raise Misfit(document["version"].path, f"version {VERSION} is the one known here; a newer voicematch wrote it")
+    seal, value = document.get("sha256"), document.value
+    if seal is None:
+        log.warning(
+            "the file carries no checksum: an earlier voicematch wrote it, and nothing tells whether it is whole"
+        )
+    elif isinstance(value, dict) and seal.value != checksum(value):
+        raise Misfit(seal.path, "the file was changed since it was written, or is damaged; export it again")
+
+
+def _take(document: Node, library: Library) -> tuple[Imported, ...]:
+    _check_kind(document)
     embedder = document["embedder"].text()
     if embedder != library.embedder:
         raise EmbedderMismatch(
@@ -124,15 +208,20 @@ def _take_profile(node: Node, library: Library, embedder: str) -> Imported:
     if created:
         role, note = node.get("role"), node.get("note")
         library.profiles.create(name, role=role.text() if role else None, note=note.text() if note else None)
-    clips = [_bytes(clip) for clip in node["clips"].each()]
-    voiceprints = [_voiceprint(one, len(clips)) for one in node["voiceprints"].each()]
+    voiceprints = list(node["voiceprints"].each())
+    if not any(one.get("vector") is not None for one in voiceprints):  # a list of people and consents
+        return Imported(library.profiles.get(name).name, created, 0)
+    clips = [_clip(clip) for clip in node["clips"].each()]
+    rows = [_voiceprint(one, len(clips), library.dimension) for one in voiceprints]
     num_new = 0
-    for (source, audio_sha256, consent, clip), group in groupby(voiceprints, key=_origin):
+    for (source, audio_sha256, consent, date, said, clip), group in groupby(rows, key=_origin):
         num_new += library.voiceprints.add(
             name,
             [row.embedding for row in group],
             embedder=embedder,
             consent=consent,
+            consent_date=date,
+            consent_note=said,
             source=source,
             audio_sha256=audio_sha256,
             clip=None if clip is None else clips[clip],
@@ -140,32 +229,52 @@ def _take_profile(node: Node, library: Library, embedder: str) -> Imported:
     return Imported(library.profiles.get(name).name, created, num_new)
 
 
-def _origin(row: StoredVoiceprint) -> tuple[str, str, str, int | None]:
-    return row.source, row.audio_sha256, row.consent, row.clip
+def _origin(row: StoredVoiceprint) -> tuple[str, str, str, str | None, str | None, int | None]:
+    return row.source, row.audio_sha256, row.consent, row.consent_date, row.consent_note, row.clip
 
 
-def _voiceprint(node: Node, num_clips: int) -> StoredVoiceprint:
+def _clip(node: Node) -> bytes:
+    """The clip encoded anew, so that nothing but sound comes in."""
+    try:
+        samples = decode_clip(_bytes(node))
+    except AudioError as error:
+        raise Misfit(node.path, "expected sound") from error
+    if not 0 < len(samples) <= LONGEST_CLIP * SAMPLE_RATE:
+        raise Misfit(node.path, f"expected up to {LONGEST_CLIP} s of sound")
+    return encode_clip(samples)
+
+
+def _voiceprint(node: Node, num_clips: int, dimension: int | None) -> StoredVoiceprint:
     raw = _bytes(node["vector"])
     if not raw or len(raw) % 4:
         raise Misfit(node["vector"].path, "expected 32-bit numbers")
+    vector = np.frombuffer(raw, "<f4").astype(np.float32)
+    if dimension is not None and len(vector) != dimension:
+        raise Misfit(node["vector"].path, f"expected {dimension} numbers, not {len(vector)}")
     consent = node["consent"]
     if consent.value not in CONSENT:
         raise Misfit(consent.path, f"expected one of {', '.join(CONSENT)}")
     clip = node.get("clip")
     if clip is not None and clip.value not in range(num_clips):
         raise Misfit(clip.path, "no such clip")
+    sha256 = node["audio_sha256"]
+    if not SHA256.fullmatch(sha256.text()):
+        raise Misfit(sha256.path, "expected 64 hexadecimal digits")
+    date, note = node.get("consent_date"), node.get("consent_note")
     return StoredVoiceprint(
         id=0,
         embedding=Embedding(
-            np.frombuffer(raw, "<f4").astype(np.float32),
+            vector,
             seconds=node["seconds"].seconds(),
             start=node["start"].seconds(),
             end=node["end"].seconds(),
         ),
         source=node["source"].text(),
-        audio_sha256=node["audio_sha256"].text(),
+        audio_sha256=sha256.text(),
         consent=consent.text(),
         clip=None if clip is None else int(clip.number()),
+        consent_date=None if date is None else date.text(),
+        consent_note=None if note is None else note.text(),
     )
 
 

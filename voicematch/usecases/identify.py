@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from .. import formats
+from .. import formats, outputs
 from ..audio import Audio
 from ..library import Library
 from ..library.shows import day_in_name
@@ -40,7 +40,7 @@ def identify(
     engines: Engines = BUILT_IN,
     progress: Progress | None = None,
 ) -> LabelledEpisode:
-    """The episode with a name on every voice the library knows, and "unknown" on every other.
+    """Return the episode with a name on every voice the library knows, and "unknown" on every other.
 
     source : a file, an http(s) URL, or an ``Audio`` of one
     transcript_path, lines : a transcript without names, as a file or already read; its lines get speakers. One that
@@ -49,7 +49,7 @@ def identify(
     whisper, language : without a transcript, the Whisper model that writes one, and the language spoken
     speakers : (fewest, most) voices in the episode; None finds the number
     date : ISO 8601, of publication; None takes the day that the file's name gives
-    show : the podcast; unnamed voices are looked for there first
+    show : the podcast; unknowns are looked for there first
     store : remember the episode, so that naming a voice later relabels it without the audio
 
     Raises AudioError, FormatError, ModelError, LibraryError.
@@ -86,11 +86,12 @@ def identify(
         )
         answer = recognise.store(library, replace(heard, turns=diarization.turns, lines=words), diarization.embeddings)
     answer = replace(answer, source=audio.source)
-    return answer if store else _without_new_numbers(answer, library.unknowns.num_episodes())
+    outputs.finish(library)
+    return answer if store else _without_new_numbers(answer, library.voices.num_episodes())
 
 
 def _without_new_numbers(episode: LabelledEpisode, remembered: Collection[str]) -> LabelledEpisode:
-    """The answer without the numbers of voices that would have been remembered had it been stored."""
+    """The answer without the numbers of unknowns that would be new, had it been stored."""
     matches = {
         label: match if match.unknown in remembered else replace(match, unknown=None)
         for label, match in episode.matches.items()

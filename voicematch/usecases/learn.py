@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import EnrollmentError, LibraryError
-from ..library import CONSENT, Library
+from ..library import Library
 from ..models import files
 from ..models.table import DEFAULT_EMBEDDER
 from ..types import Embedding, LabelledEpisode
+from ..voices.consent import CONSENT
 from ..voices.sample import check_embeddings
 from ..voices.score import Calibration, centroid, steadiness
 from ..voices.selection import MOST_VOICEPRINTS, choose, outliers
@@ -31,7 +32,7 @@ class Enrollment:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Voice:
+class StoredVoice:
     """One speaker of a stored episode, to learn from. ``embeddings`` is empty for one who says too little."""
 
     audio_sha256: str
@@ -46,39 +47,39 @@ class Voice:
 
 
 def calibration_of(library: Library) -> Calibration:
-    """The library's own calibration, else the one that came with its embedder."""
+    """Return the library's own calibration, else the one that came with its embedder."""
     own = library.settings.get("calibration")
     if own is None:
         return files.calibration(library.embedder or DEFAULT_EMBEDDER)
     return Calibration.from_json(own)
 
 
-def voice_of(library: Library, episode: LabelledEpisode, speaker: str) -> Voice:
-    """The voice of a speaker of a stored episode. Raises LibraryError when the episode has no such speaker."""
+def voice_of(library: Library, episode: LabelledEpisode, speaker: str) -> StoredVoice:
+    """Return the voice of a speaker of a stored episode. Raises LibraryError when the episode has no such speaker."""
     if speaker not in episode.matches:
         voices = ", ".join(episode.matches) or "none"
         raise LibraryError(f"{episode.title or episode.source}: no voice {speaker}; the episode has {voices}")
     if episode.embedder != library.embedder:
         raise LibraryError(f"{episode.title or episode.source}: {_not_heard_again(episode.embedder, library)}")
     embeddings = library.speakers.embeddings(episode.audio_sha256).get(speaker, ())
-    return Voice(episode.audio_sha256, episode.source, episode.title, speaker, embeddings)
+    return StoredVoice(episode.audio_sha256, episode.source, episode.title, speaker, embeddings)
 
 
-def voices_of(library: Library, unknown: str) -> list[Voice]:
-    """The voices of all speakers that a remembered voice (U-0001) is heard as, by the library's embedder.
+def voices_of(library: Library, unknown: str) -> list[StoredVoice]:
+    """Return the voices of all speakers that an unknown (U-0001) is heard as, by the library's embedder.
 
     Raises LibraryError when there is no such voice, or no episode of it was heard again since the library was moved to
     another embedder.
     """
     voices = [
-        Voice(
+        StoredVoice(
             heard.audio_sha256,
             heard.source,
             heard.title,
             heard.speaker,
             library.speakers.embeddings(heard.audio_sha256).get(heard.speaker, ()),
         )
-        for heard in library.unknowns.get(unknown).speakers
+        for heard in library.voices.unknown(unknown).speakers
     ]
     there = [voice for voice in voices if voice.embeddings]
     if not there:
@@ -93,13 +94,15 @@ def _not_heard_again(before: str, library: Library) -> str:
     )
 
 
-def learn(library: Library, name: str, voices: Sequence[Voice], consent: str | None) -> tuple[Enrollment, list[Voice]]:
-    """What a profile, made if it is new, learns from voices said to be its own; and which of them sound like it."""
+def learn(
+    library: Library, name: str, voices: Sequence[StoredVoice], consent: str | None
+) -> tuple[Enrollment, list[StoredVoice]]:
+    """Teach a profile, made if it is new, voices said to be its own. Return what it learned, and from which of them."""
     existing = library.profiles.find(name)
     consent = _consent(name, consent, existing.consent if existing else ())
     name = existing.name if existing else name
     calibration = calibration_of(library)
-    voices = sorted(voices, key=lambda voice: -voice.seconds)
+    voices = sorted(voices, key=lambda voice: -voice.seconds)  # the first is believed where nothing is known yet
     every = [embedding for voice in voices for embedding in voice.embeddings]
     warnings = check_embeddings(every, name=name, voiceprints=library.voiceprints.all(), calibration=calibration)
     kept = library.voiceprints.of(name) if existing else ()
@@ -135,8 +138,8 @@ def learn(library: Library, name: str, voices: Sequence[Voice], consent: str | N
     return Enrollment(name, created, num_voiceprints, seconds, warnings), believed
 
 
-def contributed(library: Library, profile: str, voice: Voice) -> list[int]:
-    """The voiceprints that a profile got from this speaker: of this audio, and more like it than the other speakers."""
+def contributed(library: Library, profile: str, voice: StoredVoice) -> list[int]:
+    """Return the voiceprints a profile got from this speaker: of this audio, and more like it than the others in it."""
     every = library.speakers.embeddings(voice.audio_sha256)
     labels = [label for label, embeddings in every.items() if embeddings]
     if voice.speaker not in labels:
@@ -151,7 +154,7 @@ def contributed(library: Library, profile: str, voice: Voice) -> list[int]:
 
 
 def pool(embeddings: Sequence[Embedding]) -> tuple[Embedding, ...]:
-    """Voiceprints of one voice in one recording: its embeddings pooled, about half a minute of speech to each.
+    """Pool the embeddings of one voice in one recording into voiceprints of about half a minute of speech each.
 
     Several, because a voice changes within a recording too; few, because a short one is mostly noise.
     """
@@ -166,7 +169,7 @@ def pool(embeddings: Sequence[Embedding]) -> tuple[Embedding, ...]:
 
 
 def check_consent(consent: str) -> None:
-    """Raises EnrollmentError when this is no reason to keep a voice."""
+    """Raise EnrollmentError when this is no reason to keep a voice."""
     if consent not in CONSENT:
         raise EnrollmentError(f"consent must be one of {', '.join(CONSENT)}, not {consent!r}")
 
@@ -182,7 +185,7 @@ def _consent(name: str, given: str | None, before: Sequence[str]) -> str:
 
 
 def ensure_profile(library: Library, name: str, *, role: str | None = None) -> bool:
-    """Whether the profile had to be made."""
+    """Make the profile if there is none of that name, and return whether it had to be made."""
     if library.profiles.find(name) is not None:
         return False
     library.profiles.create(name, role=role)

@@ -9,13 +9,12 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from .. import outputs
 from ..errors import EnrollmentError, LibraryError
-from ..library import Forgotten, Library, Recorded, UnknownSpeaker
+from ..library import Library, Recorded, UnknownSpeaker
 from ..library.keys import key
 from ..voices import recognise as recognition
 from ..voices.score import centroid, steadiness
@@ -38,7 +37,7 @@ class Change:
 def name(
     episode_key: str, speaker: str, name: str, *, library: Library, consent: str | None = None, dry_run: bool = False
 ) -> tuple[Enrollment, tuple[Change, ...]]:
-    """What naming one voice of a stored episode added, and every label it changed in all stored episodes.
+    """Name one voice of a stored episode. Return what was learned, and every label that changed in any episode.
 
     episode_key : the episode's file name, path, URL or the start of its hash
     consent : "self", "permission" or "public"; None is what the profile's voiceprints have already
@@ -46,7 +45,7 @@ def name(
 
     Raises LibraryError when the episode or the speaker is not there, EnrollmentError when the voice is too short.
     """
-    with _changing(library, dry_run=dry_run) as changes:
+    with changing(library, dry_run=dry_run) as changes:
         voice = voice_of(library, library.episodes.get(episode_key), speaker)
         if not voice.embeddings:
             reason = "says too little to be recognised again; name another voice"
@@ -60,11 +59,11 @@ def name(
 def name_unknown(
     unknown: str, name: str, *, library: Library, consent: str | None = None, dry_run: bool = False
 ) -> tuple[Enrollment, tuple[Change, ...]]:
-    """What naming a remembered voice (U-0001) added, and every label it changed in all stored episodes.
+    """Name an unknown (U-0001). Return what was learned, and every label that changed in any episode.
 
     All its speakers become the profile, but those who do not sound like the others; arguments as for `name`.
     """
-    with _changing(library, dry_run=dry_run) as changes:
+    with changing(library, dry_run=dry_run) as changes:
         added, believed = learn(library, name, voices_of(library, unknown), consent)
         for voice in believed:
             library.said.confirm(voice.audio_sha256, voice.speaker, name)
@@ -81,12 +80,12 @@ def correct(
     consent: str | None = None,
     dry_run: bool = False,
 ) -> tuple[Enrollment | None, tuple[Change, ...]]:
-    """What saying who a wrongly named voice really is added, and every label it changed in all stored episodes.
+    """Say who a wrongly named voice is. Return what was learned, and every label that changed in any episode.
 
     The profile that was given, or suggested, is never given to this speaker again, and loses the voiceprints that it
     got from this speaker. ``name`` None: it is nobody the library should name. Other arguments as for `name`.
     """
-    with _changing(library, dry_run=dry_run) as changes:
+    with changing(library, dry_run=dry_run) as changes:
         episode = library.episodes.get(episode_key)
         voice, sha256 = voice_of(library, episode, speaker), episode.audio_sha256
         wrong = episode.matches[speaker].profile
@@ -113,7 +112,7 @@ def remove_voiceprints(name: str, ids: Sequence[int], *, library: Library) -> tu
 
     Raises LibraryError when one is not this person's.
     """
-    with _changing(library) as changes:
+    with changing(library) as changes:
         own = {row.id for row in library.voiceprints.rows(name)}
         if not ids or not set(ids) <= own:
             raise LibraryError(f"{name} has no such voiceprint; voicematch profiles show {name!r} lists them")
@@ -123,18 +122,18 @@ def remove_voiceprints(name: str, ids: Sequence[int], *, library: Library) -> tu
 
 
 def relabel(*, library: Library, dry_run: bool = False) -> tuple[Change, ...]:
-    """Every label that changes when all stored episodes are matched with the voices known now.
+    """Match all stored episodes with the voices known now, and return every label that changes.
 
     No audio is opened, and what a person confirmed stays.
     """
-    with _changing(library, dry_run=dry_run) as changes:
+    with changing(library, dry_run=dry_run) as changes:
         match_again(library)
     return tuple(changes)
 
 
 def merge(source: str, into: str, *, library: Library, dry_run: bool = False) -> tuple[Change, ...]:
     """Every label that changes when two profiles of one person become one, called ``into``."""
-    with _changing(library, dry_run=dry_run) as changes:
+    with changing(library, dry_run=dry_run) as changes:
         library.profiles.merge(source, into)
         match_again(library)
     return tuple(changes)
@@ -142,37 +141,28 @@ def merge(source: str, into: str, *, library: Library, dry_run: bool = False) ->
 
 def rename(old: str, new: str, *, library: Library) -> tuple[Change, ...]:
     """Every label that changes with a profile's name."""
-    with _changing(library) as changes:
+    with changing(library) as changes:
         library.profiles.rename(old, new)
     return tuple(changes)
 
 
-def forget(name: str, *, library: Library) -> Forgotten:
-    """What went when a person was erased; the name goes from the files too."""
-    known_as = library.profiles.get(name).name
-    episodes = [sha256 for (sha256, _), own in library.speakers.names().items() if own == known_as]
-    forgotten = library.profiles.forget(name)
-    rewrite_outputs(library, episodes)
-    return forgotten
-
-
 def ignore(unknown: str, ignored_as: str | None, *, library: Library) -> tuple[Change, ...]:
-    """Every label that changes when a remembered voice is to be ignored from now on ("ad"), or with None no more."""
-    with _changing(library) as changes:
+    """Ignore an unknown from now on ("ad"), or with None no more, and return every label that changes."""
+    with changing(library) as changes:
         library.unknowns.ignore(unknown, ignored_as)
         match_again(library)
     return tuple(changes)
 
 
 def split(unknown: str, speakers: Sequence[tuple[str, str]] = (), *, library: Library) -> tuple[str, ...]:
-    """The new unknowns made of a remembered voice that is several people; the one who talks most keeps the number.
+    """Split an unknown that is several people, and return the new ones; who talks most keeps the number.
 
     speakers : (episode key, label) of those to take out together; none: those who sound apart are taken apart
 
     Raises LibraryError when there is nothing to split.
     """
-    with library.together():
-        heard = library.unknowns.get(unknown).speakers
+    with outputs.following(library):
+        heard = library.voices.unknown(unknown).speakers
         if len(heard) < 2:
             raise LibraryError(f"{unknown} is one speaker of one episode; voicematch correct EPISODE:SPEAKER")
         if speakers:
@@ -189,23 +179,19 @@ def split(unknown: str, speakers: Sequence[tuple[str, str]] = (), *, library: Li
                 steadiness=[steadiness(voice.embeddings) for voice in voices],
             )
             parts = [[(voices[row].audio_sha256, voices[row].speaker) for row in group] for group in groups[1:]]
-        made = library.unknowns.split(unknown, parts)
-    rewrite_outputs(library, [voice.audio_sha256 for voice in heard])
-    return made
+        return library.unknowns.split(unknown, parts)
 
 
 def merge_unknowns(source: str, into: str, *, library: Library) -> tuple[UnknownSpeaker, ...]:
-    """Where a remembered voice is heard after another one was found to be the same person, and became part of it.
+    """Make one unknown part of another that is the same person, and return where that one is heard now.
 
     What is ignored of the two stays ignored only if ``into`` is. Raises LibraryError when either is not there.
     """
-    with library.together():
-        moved = library.unknowns.get(source).speakers
+    with outputs.following(library):
+        library.voices.unknown(source)  # says so where there is none
         library.unknowns.merge(source, into)
         match_again(library)
-        heard = library.unknowns.get(into).speakers
-    rewrite_outputs(library, [voice.audio_sha256 for voice in moved])
-    return heard
+        return library.voices.unknown(into).speakers
 
 
 def undo(recorded: Recorded, *, library: Library) -> tuple[Change, ...]:
@@ -214,29 +200,19 @@ def undo(recorded: Recorded, *, library: Library) -> tuple[Change, ...]:
     What was matched since with what goes is matched again. Raises ChangedSince when what a person said then has been
     changed again since; the library is as it was then.
     """
-    with _changing(library) as changes:
+    with changing(library) as changes:
         if not library.undo(recorded):
             match_again(library)
     return tuple(changes)
 
 
 @contextmanager
-def _changing(library: Library, *, dry_run: bool = False) -> Iterator[list[Change]]:
+def changing(library: Library, *, dry_run: bool = False) -> Iterator[list[Change]]:
     """One transaction; at its end the list holds every name that changed in it, and files follow what was kept."""
     changes: list[Change] = []
-    with library.together(keep=not dry_run):
+    with library.together(keep=False) if dry_run else outputs.following(library):
         before = library.speakers.names()
         yield changes
         for (sha256, speaker), after in library.speakers.names().items():
             if before.get((sha256, speaker)) != after:
                 changes.append(Change(sha256, speaker, before.get((sha256, speaker)), after))
-    if not dry_run:
-        rewrite_outputs(library, [change.audio_sha256 for change in changes])
-
-
-def rewrite_outputs(library: Library, audio_sha256s: Sequence[str]) -> tuple[Path, ...]:
-    """The files written again, with the names of today, of those that were written for these episodes.
-
-    As ``outputs.rewrite`` does it: what is gone, or was changed by somebody since, stays so.
-    """
-    return outputs.rewrite(library, audio_sha256s)

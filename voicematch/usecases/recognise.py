@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from .. import outputs
 from ..library import Library
 from ..types import Diarization, Embedding, LabelledEpisode, Match, Verdict, join_turns, talk_seconds
 from ..voices import rules
@@ -30,8 +31,12 @@ def store(library: Library, episode: LabelledEpisode, embeddings: Mapping[str, S
         blank = match({}, known_voices(library), calibration=calibration_of(library), talk_seconds=spoken)
         library.episodes.store(replace(episode, matches=blank), embeddings)
         _match(library, episode.audio_sha256)
+        library.outputs.mark([episode.audio_sha256])  # files of an earlier answer on the same audio
         if _hinges(library) != known:
-            match_again(library)
+            with outputs.following(library):
+                match_again(library)
+        if not library.settings.remembers_unknowns:
+            library.unknowns.erase_unnamed(episode.audio_sha256)
         return replace(episode, matches=library.episodes.get(episode.audio_sha256).matches)
 
 
@@ -61,8 +66,8 @@ def joined(library: Library, episode: LabelledEpisode, diarization: Diarization,
 
     def verdicts(one: Diarization, said: Said) -> dict[str, Match]:
         spoken = Spoken(one.embeddings, talk_seconds(one.turns), said)
-        (found,) = rules.verdicts([spoken], voiceprints, homes, calibration=calibration)
-        return found
+        (matches,) = rules.verdicts([spoken], voiceprints, homes, calibration=calibration)
+        return matches
 
     apart = verdicts(diarization, carried.said)
     into = rules.one_person(apart, carried.origin, carried.said, as_before=same)
@@ -93,9 +98,10 @@ def _match(library: Library, audio_sha256: str | None) -> None:
     calibration, said = calibration_of(library), library.said.of_episodes(audio_sha256)
     stored = list(library.speakers.all_embeddings(audio_sha256).episodes())
     spoken = (Spoken(one.embeddings, one.talk_seconds, said[one.audio_sha256]) for one in stored)
-    found = rules.verdicts(spoken, known_voices(library), library.shows.of_profiles(), calibration=calibration)
-    library.speakers.set_matches({one.audio_sha256: matches for one, matches in zip(stored, found, strict=True)})
-    library.unknowns.remember(partial(recognise, calibration=calibration))
+    verdicts = rules.verdicts(spoken, known_voices(library), library.shows.of_profiles(), calibration=calibration)
+    library.speakers.set_matches({one.audio_sha256: matches for one, matches in zip(stored, verdicts, strict=True)})
+    if library.settings.remembers_unknowns:
+        library.unknowns.remember(partial(recognise, calibration=calibration))
 
 
 def _hinges(library: Library) -> tuple[object, ...]:

@@ -19,7 +19,7 @@ from itertools import groupby
 from pathlib import Path
 
 from ..audio import Audio, decode_clip
-from ..audio.spans import Piece, sound_of
+from ..audio.spans import Samples, sound_of
 from ..engines.diarize import BuiltinDiarizer, Diarizer
 from ..engines.embed import Embedder
 from ..errors import AudioError, LibraryError
@@ -89,14 +89,14 @@ class _Voice:
         return self.rows[0].source
 
     def remade(self, embedding: Embedding) -> Remade:
-        """In place of its rows, and about the same span of the same recording."""
+        """Return what takes the place of its rows: about the same span of the same recording."""
         start = min(row.embedding.start for row in self.rows)
         end = max(row.embedding.end for row in self.rows)
         return Remade(tuple(row.id for row in self.rows), replace(embedding, start=start, end=end))
 
 
 @dataclass
-class _Heard:
+class _Moved:
     """What came of the voices so far."""
 
     remade: list[Remade] = field(default_factory=list)
@@ -118,7 +118,7 @@ def upgrade(
     force: bool = False,
     progress: Progress | None = None,
 ) -> Upgrade:
-    """Moves a library to another embedder; afterwards it has to be opened anew.
+    """Move a library to another embedder; afterwards it has to be opened anew.
 
     diarizer : finds the speech in each clip; None is the built-in one
     dry_run : says what would be heard again, queued and lost, and changes nothing
@@ -131,9 +131,9 @@ def upgrade(
         raise LibraryError(f"{library.location} holds voices of {embedder.name!r} already")
     if not dry_run:
         _refuse_running(library)
-    names = [profile.name for profile in library.profiles.all()]
+    names = library.people.names()
     known = {row.id: name for name in names for row in library.voiceprints.of(name)}
-    heard = _Heard()
+    heard = _Moved()
     for done, voice in enumerate(_voices(library, names, heard)):
         if progress is not None:
             progress("embed", done, max(len(known), done + 1))
@@ -184,8 +184,8 @@ def _would_be_silent(silent: Sequence[str], lost: Sequence[Lost], embedder: str)
 # -- hearing again
 
 
-def _voices(library: Library, names: Sequence[str], heard: _Heard) -> Iterator[_Voice]:
-    """What the voiceprints were made from, a piece at a time; what is gone is noted as lost."""
+def _voices(library: Library, names: Sequence[str], heard: _Moved) -> Iterator[_Voice]:
+    """Yield what the voiceprints were made from, a piece at a time; note as lost what is gone."""
     for name in names:
         rows = library.voiceprints.of(name)
         clip_by_id = {row.id: row.clip for row in rows}
@@ -206,7 +206,7 @@ def _voices(library: Library, names: Sequence[str], heard: _Heard) -> Iterator[_
 
 
 def _turns_of(library: Library, sha256: str, name: str) -> tuple[Turn, ...]:
-    """The turns of whoever was given the name in the stored episode of this recording; none when it is not stored."""
+    """Return the turns of whoever was given the name in the episode of this recording; none when it is not stored."""
     try:
         episode = library.episodes.get(sha256)
     except LibraryError:
@@ -217,8 +217,8 @@ def _turns_of(library: Library, sha256: str, name: str) -> tuple[Turn, ...]:
     return tuple(turn for turn in episode.turns if turn.speaker in own)
 
 
-def _hear(voice: _Voice, heard: _Heard, embedder: Embedder, diarizer: Diarizer, *, dry_run: bool) -> None:
-    """Notes the voice by the new embedder, or why there is none. A dry run believes that there would be one."""
+def _hear(voice: _Voice, heard: _Moved, embedder: Embedder, diarizer: Diarizer, *, dry_run: bool) -> None:
+    """Note the voice by the new embedder, or why there is none. A dry run believes that there would be one."""
     if not dry_run:
         try:
             embedding = _embedding(_samples(voice), embedder, diarizer)
@@ -244,9 +244,9 @@ def _samples(voice: _Voice) -> Array:
 
 
 def _embedding(samples: Array, embedder: Embedder, diarizer: Diarizer) -> Embedding | None:
-    """The one voice in a piece of sound; None where nobody speaks long enough."""
-    found = diarizer.diarize(Piece(samples), embedder, speakers=(1, 1))
-    stretches = [embedding for of_speaker in found.embeddings.values() for embedding in of_speaker]
+    """Return the one voice in a piece of sound; None where nobody speaks long enough."""
+    diarization = diarizer.diarize(Samples(samples), embedder, speakers=(1, 1))
+    stretches = [embedding for of_speaker in diarization.embeddings.values() for embedding in of_speaker]
     return centroid(stretches) if stretches else None
 
 
@@ -284,6 +284,7 @@ def _take_over(
     except BaseException:
         if backup is not None:
             backup.unlink(missing_ok=True)  # of what is still there as it was
+            library.copies.remove(backup)
         raise
     return backup, there, gone
 

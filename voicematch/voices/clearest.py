@@ -14,7 +14,7 @@ CLIP_SECONDS = 10.0  # enough to know a voice by
 def clearest(
     turns: Sequence[Turn], speaker: str, embeddings: Sequence[Embedding], voice: Array
 ) -> tuple[float, float, float] | None:
-    """(start, end, rank) of up to ten seconds in which a speaker is heard best: alone, and most like the voice.
+    """Return (start, end, rank) of up to ten seconds in which a speaker is heard best: alone, and most like the voice.
 
     voice : (dimension,) unit vector
     None when the speaker is never heard alone.

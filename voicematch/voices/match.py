@@ -22,11 +22,12 @@ RULED_OUT = -1.0  # the score of a profile that a person said it is not: less th
 EPISODES_AT_ONCE = 100  # matched together; about 1,000 segments of speech, whose arrays take 10 MB
 FEW_VOICEPRINTS = 5_000  # up to which comparing all segments with all of them is quicker than picking a shortlist's
 SHORT_SECONDS = 15.0  # less speech than this is named as a reason for doubt
+STANDS_OUT = 0.25  # score by which a profile beats all others where two speakers of one recording may both be it
 SHORTLIST = 50  # profiles nearest to a speaker among which its segments choose; all of them would cost a pass each
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Heard:
+class EpisodeVoices:
     """Who speaks in one episode: what `match` takes, each by local label."""
 
     embeddings: Mapping[str, Sequence[Embedding]]
@@ -68,7 +69,7 @@ def match(
     talk_seconds: Mapping[str, float] | None = None,
     ruled_out: Mapping[str, Collection[str]] | None = None,
 ) -> dict[str, Match]:
-    """The verdict on every speaker of one episode, by local label.
+    """Return the verdict on every speaker of one episode, by local label.
 
     embeddings : of each speaker with enough speech to embed
     accept, review : probabilities from which a name is given, or suggested; the calibration's own if None
@@ -77,20 +78,20 @@ def match(
 
     The answer does not depend on the order of the speakers or the profiles: ties go to the first name.
     """
-    episode = Heard(embeddings, talk_seconds or {}, ruled_out or {})
+    episode = EpisodeVoices(embeddings, talk_seconds or {}, ruled_out or {})
     (found,) = match_all([episode], voiceprints, calibration=calibration, accept=accept, review=review)
     return found
 
 
 def match_all(
-    episodes: Iterable[Heard],
+    episodes: Iterable[EpisodeVoices],
     voiceprints: Voiceprints,
     *,
     calibration: Calibration,
     accept: float | None = None,
     review: float | None = None,
 ) -> Iterator[dict[str, Match]]:
-    """What `match` gives for each of many episodes, in a fraction of the time."""
+    """Yield what `match` gives for each of many episodes, in a fraction of the time."""
     accept = calibration.accept if accept is None else accept
     review = calibration.review if review is None else review
     waiting = iter(episodes)
@@ -112,7 +113,10 @@ def match_all(
 
 
 def _fit(
-    episodes: Sequence[Heard], labels: Sequence[Sequence[str]], voiceprints: Voiceprints, calibration: Calibration
+    episodes: Sequence[EpisodeVoices],
+    labels: Sequence[Sequence[str]],
+    voiceprints: Voiceprints,
+    calibration: Calibration,
 ) -> _Fit:
     speakers = [(episode, label) for episode, own in zip(episodes, labels, strict=True) for label in own]
     segments = tuple(episode.embeddings[label] for episode, label in speakers)
@@ -149,7 +153,7 @@ def _fit(
 
 
 def normalised_scores(vectors: Array, voiceprints: Voiceprints, calibration: Calibration) -> Array:
-    """The scores that a calibration is for: `scores` in proportion to what is usual, where it has a cohort.
+    """Return the scores that a calibration is for: `scores` in proportion to what is usual, where it has a cohort.
 
     vectors : (num_speakers, dimension) array of unit rows
     returns : (num_speakers, num_profiles) array; in a large library, a profile that is near to none of these speakers
@@ -314,10 +318,17 @@ def _rival(speaker: int, fit: _Fit, profile: int, calibration: Calibration, acce
 
 
 def _same_person(speaker: int, other: int, fit: _Fit, profile: int, calibration: Calibration, accept: float) -> bool:
-    """Both are probable, and sound as alike as one voice does in one recording: far more than that over two."""
-    alike = union(fit.segments[speaker], fit.segments[other])
-    probable = min(fit.probability[speaker, profile], fit.probability[other, profile]) >= accept
-    return bool(probable and alike >= calibration.unity)
+    """Both are probable, and sound like one person in one recording, or in two rooms: far from every other profile."""
+    if min(fit.probability[speaker, profile], fit.probability[other, profile]) < accept:
+        return False
+    if union(fit.segments[speaker], fit.segments[other]) >= calibration.alike:
+        return True
+    return len(fit.profiles) > 1 and all(_stands_out(one, fit, profile) for one in (speaker, other))
+
+
+def _stands_out(speaker: int, fit: _Fit, profile: int) -> bool:
+    """Whether no other profile comes near: what makes a voice through another channel the same voice still."""
+    return bool(fit.score[speaker, profile] - np.delete(fit.score[speaker], profile).max() >= STANDS_OUT)
 
 
 def _grounds(candidates: Sequence[Candidate], seconds: float) -> tuple[str, ...]:

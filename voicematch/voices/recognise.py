@@ -1,4 +1,4 @@
-"""Voices without a name: recognising them again, and telling several apart.
+"""Unknowns, voices that nobody has named: recognising them again, and telling several apart.
 
 Pure values in and out.
 """
@@ -18,8 +18,8 @@ from .score import Calibration, Numbers, Voiceprints, steadiness
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Remembered:
-    """The remembered voices, as one episode is to be compared with them.
+class UnknownVoices:
+    """The unknowns, as one episode is to be compared with them.
 
     voices : ``profiles`` holds U-0001 …, one row for each speaker heard as it
     steadiness, episodes : of each row, how steady the voice is (`score.steadiness`), and the episode it is heard in
@@ -34,11 +34,11 @@ class Remembered:
     num_in_show: int
 
     def at_home(self) -> tuple[str, ...]:
-        """Those that have been heard in the show."""
+        """Return those that have been heard in the show."""
         return tuple(dict.fromkeys(name for name, own in zip(self.voices.profiles, self.in_show, strict=True) if own))
 
     def odds(self, name: str) -> float:
-        """The odds, before listening, that a voice returns in this episode: at most even, for a host.
+        """Return the odds, before listening, that a voice returns in this episode: at most even, for a host.
 
         Laplace's rule of succession over the show's episodes; a voice of other shows returns far more seldom.
         """
@@ -47,57 +47,60 @@ class Remembered:
         return min((num + 1) / (max(self.num_in_show, num) - num + 1), 1.0) if num else ODDS_ELSEWHERE
 
     def steadiest(self, name: str, calibration: Calibration) -> float:
-        """Of its speakers, the h that asks for most."""
+        """Return the steadiness of its speakers that asks for most."""
         own = zip(self.voices.profiles, self.steadiness, strict=True)
         return max(calibration.unknown_steadiness if h is None else h for other, h in own if other == name)
 
     def is_one_voice(self, name: str, calibration: Calibration) -> bool:
-        """Whether each of its speakers is as steady as a single voice is."""
+        """Return whether each of its speakers is as steady as a single voice is."""
         own = zip(self.voices.profiles, self.steadiness, strict=True)
         return all(h is None or h >= calibration.least_steadiness for other, h in own if other == name)
 
 
 def recognise(
-    embeddings: Mapping[str, Sequence[Embedding]], remembered: Remembered, *, calibration: Calibration
+    embeddings: Mapping[str, Sequence[Embedding]], unknowns: UnknownVoices, *, calibration: Calibration
 ) -> dict[str, str]:
-    """The remembered voice that each speaker of an episode is, by label; one who surely is none of them is absent.
+    """Return the unknown that each speaker of an episode is, by label; who surely is none is absent.
 
     More careful than naming is, for nobody will look: a speaker has to be near to the voice by the steadiness of both,
-    and nearer the more seldom the voice is heard in this show (Bayes' rule, with the odds of `Remembered.odds`). Those
-    heard in the show are asked first, and a voice of another show only about who is none of them.
+    and nearer the more seldom the voice is heard in this show (Bayes' rule, with `UnknownVoices.odds`). Those heard
+    in the show are asked first, and a voice of another show only about who is none of them.
 
-    Where a speaker is near two remembered voices that are themselves one person's, it is the older one, so that a voice
+    Where a speaker is near two unknowns that are themselves one person's, it is the older one, so that a voice
     that once was remembered twice is not remembered ever again.
     """
-    at_home = remembered.at_home()
-    found = _found(embeddings, remembered, remembered.voices.only(at_home), calibration) if at_home else {}
-    for label, name in _found(embeddings, remembered, remembered.voices, calibration).items():
-        if label not in found and name not in found.values():
-            found[label] = name
-    return found
+    at_home = unknowns.at_home()
+    by_label = _recognised(embeddings, unknowns, unknowns.voices.only(at_home), calibration) if at_home else {}
+    for label, name in _recognised(embeddings, unknowns, unknowns.voices, calibration).items():
+        if label not in by_label and name not in by_label.values():
+            by_label[label] = name
+    return by_label
 
 
-def _found(
-    embeddings: Mapping[str, Sequence[Embedding]], remembered: Remembered, among: Voiceprints, calibration: Calibration
+def _recognised(
+    embeddings: Mapping[str, Sequence[Embedding]],
+    unknowns: UnknownVoices,
+    among: Voiceprints,
+    calibration: Calibration,
 ) -> dict[str, str]:
-    found = {}
+    by_label = {}
     for label, first in match(embeddings, among, calibration=calibration).items():
         verdict, left = first, among
-        while (twin := _twin(verdict, remembered, calibration)) is not None:
+        while (twin := _twin(verdict, unknowns, calibration)) is not None:
             left = left.only([name for name in left.names if name != twin])
             verdict = match(embeddings, left, calibration=calibration)[label]
         name = verdict.profile
-        if verdict.verdict is not Verdict.ACCEPT or name is None or not remembered.is_one_voice(name, calibration):
+        if verdict.verdict is not Verdict.ACCEPT or name is None or not unknowns.is_one_voice(name, calibration):
             continue
         own = steadiness(embeddings[label])
-        steady = max(calibration.unknown_steadiness if own is None else own, remembered.steadiest(name, calibration))
+        steady = max(calibration.unknown_steadiness if own is None else own, unknowns.steadiest(name, calibration))
         score = next(candidate.score for candidate in verdict.candidates if candidate.profile == name)
-        if calibration.logit(score, steady) + np.log(remembered.odds(name)) >= logit(calibration.accept):
-            found[label] = name
-    return found
+        if calibration.logit(score, steady) + np.log(unknowns.odds(name)) >= logit(calibration.accept):
+            by_label[label] = name
+    return by_label
 
 
-def _twin(verdict: Match, remembered: Remembered, calibration: Calibration) -> str | None:
+def _twin(verdict: Match, unknowns: UnknownVoices, calibration: Calibration) -> str | None:
     """The younger of the two voices between which there is doubt, when they are one person's."""
     if verdict.verdict is not Verdict.REVIEW or len(verdict.candidates) < 2:
         return None
@@ -105,11 +108,9 @@ def _twin(verdict: Match, remembered: Remembered, calibration: Calibration) -> s
     if min(candidate.probability for candidate in nearest) < calibration.accept:
         return None
     older, younger = sorted((candidate.profile for candidate in nearest), key=lambda name: (len(name), name))
-    score = normalised_scores(remembered.voices.only([older]).means, remembered.voices.only([younger]), calibration)[
-        0, 0
-    ]
-    steady = max(remembered.steadiest(name, calibration) for name in (older, younger))
-    odds = min(remembered.odds(name) for name in (older, younger))
+    score = normalised_scores(unknowns.voices.only([older]).means, unknowns.voices.only([younger]), calibration)[0, 0]
+    steady = max(unknowns.steadiest(name, calibration) for name in (older, younger))
+    odds = min(unknowns.odds(name) for name in (older, younger))
     same = calibration.logit(score, steady) + np.log(odds) >= logit(calibration.accept)
     return younger if same else None
 
@@ -117,7 +118,7 @@ def _twin(verdict: Match, remembered: Remembered, calibration: Calibration) -> s
 def parts(
     vectors: Array, seconds: Numbers, *, calibration: Calibration, steadiness: Sequence[float | None] = ()
 ) -> list[list[int]]:
-    """Rows in groups that sound like one person, at least two of them, most speech first.
+    """Return rows in groups that sound like one person, at least two groups, most speech first.
 
     vectors : (num_speakers, dimension) array of unit rows
     seconds : (num_speakers,) array

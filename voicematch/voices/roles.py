@@ -14,7 +14,7 @@ AD_EPISODES = 3  # of one show, in which a voice that never talks longer is no g
 
 
 def role(heard: Sequence[tuple[str, float]], num_in_show: Mapping[str, int]) -> str:
-    """What a voice seems to be: "host", "ad", "guest", or "" where there is too little to tell.
+    """Return what a voice seems to be: "host", "ad", "guest", or "" where there is too little to tell.
 
     heard : (show, talk seconds) for each episode it is heard in
     num_in_show : how many episodes of each of these shows are stored

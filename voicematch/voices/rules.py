@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from ..types import Candidate, Embedding, Match, Verdict
-from .match import Heard, match_all
+from .match import EpisodeVoices, match_all
 from .score import Calibration, Voiceprints
 
 CONFIRMED = "confirmed by a person"
@@ -27,7 +27,7 @@ class Said:
     show : the podcast, or "" where nobody said
     confirmed : who a person said a speaker is; None for nobody whom the library should name
     ruled_out : profiles that a person said a speaker is not
-    ignored : the remembered voice (U-0001) that a person wants ignored, and that a speaker was taken for
+    ignored : the unknown (U-0001) that a person wants ignored, and that a speaker was taken for
     """
 
     show: str = ""
@@ -46,7 +46,7 @@ class Spoken:
 
 
 def name_of(number: int) -> str:
-    """Return the name of a remembered voice.
+    """Return the name of an unknown.
 
     >>> name_of(7)
     'U-0007'
@@ -55,13 +55,13 @@ def name_of(number: int) -> str:
 
 
 def number_of(name: str) -> int | None:
-    """Return the number in a remembered voice's name, or None when it is none.
+    """Return the number in an unknown's name, or None when it is none.
 
     >>> number_of("u-7"), number_of("Ada")
     (7, None)
     """
-    found = re.fullmatch(r"u-(\d{1,18})", name.strip(), re.IGNORECASE)
-    return int(found[1]) if found else None
+    matched = re.fullmatch(r"u-(\d{1,18})", name.strip(), re.IGNORECASE)
+    return int(matched[1]) if matched else None
 
 
 def verdicts(
@@ -81,9 +81,9 @@ def verdicts(
     very sure.
     """
     waiting = list(episodes)
-    heard = (Heard(one.embeddings, one.talk_seconds, one.said.ruled_out) for one in waiting)
-    found = match_all(heard, voiceprints, calibration=calibration)
-    for one, matches in zip(waiting, found, strict=True):
+    heard = (EpisodeVoices(one.embeddings, one.talk_seconds, one.said.ruled_out) for one in waiting)
+    matched = match_all(heard, voiceprints, calibration=calibration)
+    for one, matches in zip(waiting, matched, strict=True):
         yield {label: _heed(match, one.said, homes, calibration) for label, match in matches.items()}
 
 
@@ -127,7 +127,7 @@ def _elsewhere(match: Match, show: str, homes: Mapping[str, frozenset[str]], cal
     """The doubt about somebody known from other shows alone; "" when there is none.
 
     Nobody looks at the names that a naming gives all over the backlog, and few people are on two of a thousand shows:
-    those odds count here as they do when a voice is remembered.
+    those odds count here as they do when an unknown is recognised.
     """
     home = homes.get(match.profile or "")
     needed = logit(calibration.accept) - np.log(ODDS_ELSEWHERE)
@@ -136,10 +136,12 @@ def _elsewhere(match: Match, show: str, homes: Mapping[str, frozenset[str]], cal
     return f"{match.profile} is known from another show only, where a name needs {expit(needed):.3%}"
 
 
-def one_person(found: Mapping[str, Match], origin: Mapping[str, str], said: Said, *, as_before: bool) -> dict[str, str]:
-    """Which speakers of an episode are one person: each further label to the first one.
+def one_person(
+    matches: Mapping[str, Match], origin: Mapping[str, str], said: Said, *, as_before: bool
+) -> dict[str, str]:
+    """Return which speakers of an episode are one person: each further label to the first one.
 
-    found : the verdicts on the speakers
+    matches : the verdicts on the speakers
     origin : for speakers of audio that is stored already, the stored speaker whose turns they mostly hold
     as_before : the stored answer is by the same engines, so whom it holds for one speaker is one
 
@@ -148,8 +150,8 @@ def one_person(found: Mapping[str, Match], origin: Mapping[str, str], said: Said
     """
     first: dict[tuple[str, str], str] = {}
     joined = {}
-    for label in sorted(found):
-        match, before = found[label], origin.get(label)
+    for label in sorted(matches):
+        match, before = matches[label], origin.get(label)
         if before is not None and (as_before or label in said.confirmed):
             person = ("before", before)
         elif match.verdict is Verdict.ACCEPT and match.profile is not None and label not in said.confirmed:

@@ -58,7 +58,7 @@ class Sample:
 
 
 def quality(blocks: Iterable[Array]) -> Quality:
-    """What the samples of a recording tell; one pass, so a long file does not have to fit in memory.
+    """Measure the samples of a recording, in one pass, so that a long file does not have to fit in memory.
 
     blocks : (num_samples,) float32 arrays in -1 … 1
     """
@@ -91,7 +91,7 @@ def check(
     speaker: str | None = None,
     may_differ: bool = False,
 ) -> Sample:
-    """The one voice of a clip, fit to be enrolled as `name`, with warnings.
+    """Return the one voice of a clip, fit to be enrolled as `name`, with warnings.
 
     speaker : which of several voices is meant; None expects a single one
     may_differ : take a voice that does not sound like the `name` known so far, too
@@ -134,7 +134,7 @@ STRANGER = "does not sound like the"
 def check_embeddings(
     embeddings: Sequence[Embedding], *, name: str, calibration: Calibration, voiceprints: Voiceprints
 ) -> tuple[str, ...]:
-    """Warnings about a voice that is to be enrolled as `name`. Raises EnrollmentError below 5 s of speech."""
+    """Return warnings about a voice that is to be enrolled as `name`. Raises EnrollmentError below 5 s of speech."""
     seconds = sum(embedding.seconds for embedding in embeddings)
     if seconds < MIN_SECONDS:
         raise EnrollmentError(

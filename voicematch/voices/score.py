@@ -70,11 +70,6 @@ class Voiceprints:
         return np.argsort(self._column_of_row, kind="stable").astype(np.int64)
 
     @cached_property
-    def seconds_by_profile(self) -> Array:
-        """(num_profiles,) array: net speech enrolled for each profile."""
-        return np.bincount(self._column_of_row, weights=self.seconds, minlength=len(self.names)).astype(np.float32)
-
-    @cached_property
     def groups(self) -> tuple[tuple[Rows, Rows], ...]:
         """(columns, rows) of the profiles with equally many voiceprints, for every such number.
 
@@ -95,7 +90,7 @@ class Voiceprints:
         return unit(np.add.reduceat(self.vectors[self.rows], first, axis=0))
 
     def only(self, names: Sequence[str]) -> Voiceprints:
-        """The voiceprints of these profiles alone."""
+        """Return the voiceprints of these profiles alone."""
         ends = np.cumsum(self.counts)
         keep = np.zeros(0, dtype=np.int64)
         for name in set(names):
@@ -112,7 +107,7 @@ class Voiceprints:
 
 
 def centroid(embeddings: Sequence[Embedding]) -> Embedding:
-    """One embedding of a voice from many: their mean, weighted by net speech, scaled back to length 1.
+    """Make one embedding of a voice from many: their mean, weighted by net speech, scaled back to length 1.
 
     Raises ValueError without embeddings.
     """
@@ -129,7 +124,7 @@ def centroid(embeddings: Sequence[Embedding]) -> Embedding:
 
 
 def unit(vectors: npt.ArrayLike) -> Array:
-    """The same directions with length 1.
+    """Return the same directions with length 1.
 
     vectors : (..., dimension) array; a zero row stays zero
     """
@@ -139,7 +134,7 @@ def unit(vectors: npt.ArrayLike) -> Array:
 
 
 def steadiness(embeddings: Sequence[Embedding]) -> float | None:
-    """How little a voice varies: the mean cosine between its stretches of speech, 1 for one that never varies.
+    """Return how little a voice varies: the mean cosine between its stretches of speech, 1 if it never varies.
 
     None with fewer than two stretches of `STRETCH_SECONDS`; shorter ones vary for want of speech.
     """
@@ -151,7 +146,7 @@ def steadiness(embeddings: Sequence[Embedding]) -> float | None:
 
 
 def unity(embeddings: Sequence[Embedding]) -> float | None:
-    """How much a speaker sounds like one person: near 1 for one voice, below 0.85 for two that were taken for one.
+    """Return how much a speaker sounds like one person: near 1 for one voice, below 0.85 for two taken for one.
 
     The stretches of speech are parted into the two groups that differ most (2-means), and the mean cosine between the
     groups is divided by the mean cosine within them. None with too few stretches to tell.
@@ -169,7 +164,7 @@ def unity(embeddings: Sequence[Embedding]) -> float | None:
 
 
 def union(one: Sequence[Embedding], other: Sequence[Embedding]) -> float:
-    """How much two speakers of one recording sound like one person: `unity` with the two as the groups.
+    """Return how much two speakers of one recording sound like one person: `unity` with the two as the groups.
 
     A voice is taken never to vary when neither has two stretches of speech, so that they have to be as good as equal.
     """
@@ -213,7 +208,7 @@ def _part(vectors: Numbers, cosines: Numbers) -> npt.NDArray[np.bool_]:
 
 
 def scores(speaker_vectors: Array, voiceprints: Voiceprints, *, top_k: int = TOP_K) -> Array:
-    """How well each speaker fits each profile: the mean of the `top_k` best cosines against its voiceprints.
+    """Return how well each speaker fits each profile: the mean of the `top_k` best cosines against its voiceprints.
 
     speaker_vectors : (num_speakers, dimension) array of unit rows
     returns : (num_speakers, num_profiles) array; columns as in ``voiceprints.names``
@@ -268,7 +263,7 @@ class Cohort:
     vectors: Array
 
     def usual(self, vectors: Array) -> Usual:
-        """What is usual for these voices: mean and spread of their cosines with the voices of the cohort nearest them.
+        """Return what is usual for these voices: mean and spread of their cosines with the nearest of the cohort.
 
         vectors : (num_voices, dimension) array of unit rows
         """
@@ -290,7 +285,7 @@ class Cohort:
         return float(nearest.mean()), max(float(nearest.std(axis=1).mean()), LEAST_SPREAD)
 
     def normalise(self, score: Array, speakers: Usual, profiles: Usual) -> Array:
-        """The scores in proportion to what is usual for speaker and profile, half and half with the scores as they are.
+        """Return the scores in proportion to what is usual for speaker and profile, half and half with the scores.
 
         score : (num_speakers, num_profiles) array
 
@@ -303,7 +298,7 @@ class Cohort:
         return np.asarray((score + mean + spread * (from_speaker + from_profile) / 2) / 2, dtype=np.float32)
 
     def to_text(self) -> str:
-        """The vectors as base64 of little-endian float16, row after row."""
+        """Return the vectors as base64 of little-endian float16, row after row."""
         return base64.b64encode(self.vectors.astype("<f2").tobytes()).decode("ascii")
 
     @classmethod
@@ -333,6 +328,7 @@ class Calibration:
     margin : cosine by which the best profile must beat the next, and the best speaker the next for one profile
     agreement : share of a speaker's own speech that must fit the profile best
     unity : what `unity` must reach for a speaker to pass as one person
+    alike : what `union` must reach for two speakers to pass as one person; more, for that is the exception
     least_steadiness : an h no single voice is below; tells two voices where the stretches are too few for unity
     cohort : strangers against which scores are normalised before all this; None takes them as they are
     """
@@ -349,10 +345,11 @@ class Calibration:
     agreement: float
     unity: float = 0.86
     least_steadiness: float = 0.5
+    alike: float = 0.86
     cohort: Cohort | None = None
 
     def logit(self, score: npt.ArrayLike, steadiness: npt.ArrayLike | None = None) -> Numbers:
-        """The natural log of the odds that the voices are one person.
+        """Return the natural log of the odds that the voices are one person.
 
         score : (...) array of cosines
         steadiness : of the speaker, or an array of those; None when there is too little speech to tell
@@ -363,7 +360,7 @@ class Calibration:
         )
 
     def probability(self, score: npt.ArrayLike, steadiness: npt.ArrayLike | None = None) -> Numbers:
-        """The probability that the voices are one person; arguments as for `logit`."""
+        """Return the probability that the voices are one person; arguments as for `logit`."""
         return np.asarray(scipy.special.expit(self.logit(score, steadiness)))
 
     def to_json(self) -> str:
@@ -376,14 +373,15 @@ class Calibration:
 
     @classmethod
     def from_json(cls, text: str) -> Calibration:
-        """The calibration written by `to_json`. Raises ModelError when it is not one."""
+        """Return the calibration written by `to_json`. Raises ModelError when it is not one."""
         try:
             values = json.loads(text)
             cohort = Cohort.from_text(values["cohort"], int(values["dimension"])) if values.get("cohort") else None
-            numbers = {name: float(values[name]) for name in _NUMBERS}
+            numbers = {name: float(values[name]) for name in _NUMBERS if name in values or name not in _OPTIONAL}
             return cls(embedder=str(values["embedder"]), cohort=cohort, **numbers)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelError(f"not a calibration: {error!r}") from error
 
 
 _NUMBERS = tuple(part.name for part in fields(Calibration) if part.name not in ("embedder", "cohort"))
+_OPTIONAL = ("unity", "least_steadiness", "alike")  # not in every calibration that was ever written

@@ -18,27 +18,27 @@ NEAR_DUPLICATE = 0.95  # cosine above which a voiceprint adds nothing to another
 
 
 def outliers(known: Array, voices: Array, steadiness: Sequence[float | None], *, calibration: Calibration) -> list[int]:
-    """The voices, by number, that are hardly one person with the others, and should not be learned from.
+    """Return the voices, by number, that are hardly one person with the others and should not be learned from.
 
     known : (num_voiceprints, dimension) array of what is known of the person
     voices : (num_voices, dimension) array, the most trusted first; where nothing is known, the first is believed
     """
-    believed, found = list(known), []
+    believed, strange = list(known), []
     for idx, voice in enumerate(voices):
         if believed:
             person = Voiceprints(("them",) * len(believed), np.stack(believed), np.ones(len(believed), np.float32))
             score = float(normalised_scores(voice[None], person, calibration)[0, 0])
             if calibration.probability(score, steadiness[idx]) < 1.0 - calibration.accept:
-                found.append(idx)
+                strange.append(idx)
                 continue
         believed.append(voice)
-    return found
+    return strange
 
 
 def choose(
     kept: Array, offered: Array, *, may_go: Sequence[bool], most: int = MOST_VOICEPRINTS
 ) -> tuple[list[int], list[int]]:
-    """(rows of ``offered`` to add, rows of ``kept`` to give up for them), so that what is known is diverse.
+    """Return (rows of ``offered`` to add, rows of ``kept`` to give up), so that what is known is diverse.
 
     kept : (num_kept, dimension) array of unit rows
     offered : (num_offered, dimension) array; what differs most from the kept is added first

@@ -41,7 +41,7 @@ class Mention:
 
 
 def suggest_names(lines: Iterable[Line]) -> tuple[Mention, ...]:
-    """Each name once for each reason, with the first line that mentions it, in order.
+    """Return each name once for each reason, with the first line that mentions it, in order.
 
     >>> [(m.name, m.reason) for m in suggest_names([Line(0, 1, "I'm Maya Lind. My guest today is Liam.")])]
     [('Liam', 'guest'), ('Maya Lind', 'says so')]
@@ -59,10 +59,10 @@ def suggest_names(lines: Iterable[Line]) -> tuple[Mention, ...]:
 _COMPILED = tuple((re.compile(pattern), reason) for pattern, reason in _PATTERNS)
 
 
-def _name(found: str) -> str | None:
+def _name(text: str) -> str | None:
     """The name up to the first word that is none; None when nothing is left."""
     words: list[str] = []
-    for word in found.split():
+    for word in text.split():
         if _NOT_A_NAME.fullmatch(word):
             break
         words.append(word)
@@ -72,7 +72,7 @@ def _name(found: str) -> str | None:
 
 
 def credited(credits: Sequence[Sequence[tuple[str, str]]], role: str) -> list[tuple[str, str, float]]:
-    """(name, part, weight) of those whom feeds name, in most of a voice's episodes, and who may be the voice.
+    """Return (name, part, weight) of those whom feeds name, in most of a voice's episodes, and who may be the voice.
 
     credits : of each of the episodes, (name, part) of whom the feed names: "host", "guest" …
     role : what the voice seems to be; a feed's host is no suggestion for a guest, nor the other way around
@@ -92,12 +92,12 @@ def credited(credits: Sequence[Sequence[tuple[str, str]]], role: str) -> list[tu
 
 
 def mentioned(lines: Sequence[Line], speaker: str, role: str) -> list[tuple[Mention, float]]:
-    """Names that the text mentions and this speaker may have, each with how much that says (3, 2 or 1).
+    """Return names that the text mentions and this speaker may have, each with how much that says (3, 2 or 1).
 
     What the speaker says of itself counts most; who is welcomed counts for everybody else but a host; who is addressed
     counts for who talks next.
     """
-    found = []
+    weighed = []
     follows = {id(line): after.speaker for line, after in pairwise(lines)}
     for mention in suggest_names(lines):
         said_by = mention.line.speaker
@@ -108,5 +108,5 @@ def mentioned(lines: Sequence[Line], speaker: str, role: str) -> list[tuple[Ment
         else:
             weight = 2.0 if said_by != speaker and role != "host" else 0.0
         if weight:
-            found.append((mention, weight))
-    return found
+            weighed.append((mention, weight))
+    return weighed

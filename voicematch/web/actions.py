@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from .. import outputs
 from ..errors import LibraryError, VoicematchError
-from ..library import CONSENT, Library
+from ..library import Library
+from ..library.reading.episodes import Named
 from ..usecases import name as naming
 from ..usecases.learn import Enrollment
 from ..usecases.name import Change
+from ..voices.consent import CONSENT
 from ..voices.rules import number_of
 from . import views
 from .journal import Journal
@@ -22,7 +25,7 @@ class WrongFields(VoicematchError):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ActionOutcome:
     """What an action came to; ``name`` is the profile it is about, if it is about one."""
 
     text: str
@@ -44,11 +47,11 @@ class Action:
 
     summary: str
     fields: tuple[Field, ...]
-    run: Callable[[Library, Fields], Outcome]
+    run: Callable[[Library, Fields], ActionOutcome]
     clips_of: Callable[[Library, Fields], Sequence[str]] = lambda library, fields: ()
 
 
-def _name_unknown(library: Library, fields: Fields) -> Outcome:
+def _name_unknown(library: Library, fields: Fields) -> ActionOutcome:
     unknown, name = fields["unknown"], fields["name"]
     if number_of(name) is not None:
         return _merge_unknowns(library, {"source": unknown, "into": name})
@@ -56,72 +59,72 @@ def _name_unknown(library: Library, fields: Fields) -> Outcome:
     return _learned(f"{unknown} is {added.profile}", added, changes)
 
 
-def _name(library: Library, fields: Fields) -> Outcome:
+def _name(library: Library, fields: Fields) -> ActionOutcome:
     episode, speaker, name = fields["episode"], fields["speaker"], fields["name"]
     added, changes = naming.name(episode, speaker, name, library=library, consent=fields["consent"] or None)
     return _learned(f"{speaker} is {added.profile}", added, changes)
 
 
-def _correct(library: Library, fields: Fields) -> Outcome:
+def _correct(library: Library, fields: Fields) -> ActionOutcome:
     episode, speaker, name = fields["episode"], fields["speaker"], fields["name"] or None
     consent = fields["consent"] or None
     added, changes = naming.correct(episode, speaker, name, library=library, consent=consent)
     if added is None:
-        return Outcome(f"{speaker} is nobody known", changes)
+        return ActionOutcome(f"{speaker} is nobody known", changes)
     return _learned(f"{speaker} is {added.profile}", added, changes)
 
 
-def _confirm(library: Library, fields: Fields) -> Outcome:
+def _confirm(library: Library, fields: Fields) -> ActionOutcome:
     suggested = _suggested(library, fields)
     added, changes = naming.name(fields["episode"], fields["speaker"], suggested, library=library)
     return _learned(f"Yes, it is {suggested}", added, changes)
 
 
-def _not_them(library: Library, fields: Fields) -> Outcome:
+def _not_them(library: Library, fields: Fields) -> ActionOutcome:
     suggested = _suggested(library, fields)
     _, changes = naming.correct(fields["episode"], fields["speaker"], None, library=library)
-    return Outcome(f"No, it is not {suggested}", changes)
+    return ActionOutcome(f"No, it is not {suggested}", changes)
 
 
-def _ignore(library: Library, fields: Fields) -> Outcome:
+def _ignore(library: Library, fields: Fields) -> ActionOutcome:
     unknown, ignored_as = fields["unknown"], fields["as"] or None
     changes = naming.ignore(unknown, ignored_as, library=library)
-    return Outcome(f"{unknown} is ignored ({ignored_as})" if ignored_as else f"{unknown} is heard again", changes)
+    return ActionOutcome(f"{unknown} is ignored ({ignored_as})" if ignored_as else f"{unknown} is heard again", changes)
 
 
-def _split(library: Library, fields: Fields) -> Outcome:
+def _split(library: Library, fields: Fields) -> ActionOutcome:
     made = naming.split(fields["unknown"], library=library)
-    return Outcome(f"{fields['unknown']} is taken apart: {', '.join(made)} too")
+    return ActionOutcome(f"{fields['unknown']} is taken apart: {', '.join(made)} too")
 
 
-def _merge_unknowns(library: Library, fields: Fields) -> Outcome:
+def _merge_unknowns(library: Library, fields: Fields) -> ActionOutcome:
     source, into = fields["source"], fields["into"]
     naming.merge_unknowns(source, into, library=library)
-    return Outcome(f"{source} is the same voice as {into}")
+    return ActionOutcome(f"{source} is the same voice as {into}")
 
 
-def _merge(library: Library, fields: Fields) -> Outcome:
+def _merge(library: Library, fields: Fields) -> ActionOutcome:
     source, into = fields["source"], fields["into"]
     changes = naming.merge(source, into, library=library)
-    return Outcome(f"{source} and {into} are one person, {into}", changes, name=into)
+    return ActionOutcome(f"{source} and {into} are one person, {into}", changes, name=into)
 
 
-def _rename(library: Library, fields: Fields) -> Outcome:
+def _rename(library: Library, fields: Fields) -> ActionOutcome:
     old, new = fields["old"], fields["new"]
-    return Outcome(f"{old} is called {new}", naming.rename(old, new, library=library), name=new)
+    return ActionOutcome(f"{old} is called {new}", naming.rename(old, new, library=library), name=new)
 
 
-def _remove_voiceprints(library: Library, fields: Fields) -> Outcome:
+def _remove_voiceprints(library: Library, fields: Fields) -> ActionOutcome:
     name = fields["name"]
     listed = [part.strip() for part in fields["voiceprints"].split(",") if part.strip()]
     if not all(part.isascii() and part.isdecimal() for part in listed):
         raise WrongFields(f"voiceprints: {fields['voiceprints']!r} are not the numbers of some")
     changes = naming.remove_voiceprints(name, [int(part[:18]) for part in listed], library=library)
-    return Outcome(f"{len(listed)} voiceprint(s) taken out of {name}", changes, name=name)
+    return ActionOutcome(f"{len(listed)} voiceprint(s) taken out of {name}", changes, name=name)
 
 
-def _learned(text: str, added: Enrollment, changes: Sequence[Change]) -> Outcome:
-    return Outcome(text, changes, added.warnings, added.profile)
+def _learned(text: str, added: Enrollment, changes: Sequence[Change]) -> ActionOutcome:
+    return ActionOutcome(text, changes, added.warnings, added.profile)
 
 
 def _suggested(library: Library, fields: Fields) -> str:
@@ -201,17 +204,18 @@ UNDO_FIELDS = (Field("action", "the number that the action's answer gave"),)
 
 
 def perform(name: str, fields: Fields, *, library: Library, journal: Journal) -> views.Done:
-    """What one of the ACTIONS came to. Raises WrongFields and what the command of that name raises."""
+    """Do one of the ACTIONS, and return what it came to. Raises WrongFields, and what the command raises."""
     action = ACTIONS[name]
     checked = check(action.fields, fields)
     with library.recording(clips_of=action.clips_of(library, checked)) as recorded:
         outcome = action.run(library, checked)
+    outputs.finish(library)
     number = journal.add(outcome.text, recorded)
     return _done(outcome.text, number, outcome.changes, library, outcome.warnings, outcome.name)
 
 
 def undo(fields: Fields, *, library: Library, journal: Journal) -> views.Done:
-    """What taking back an action came to.
+    """Take an action back, and return what that came to.
 
     Raises WrongFields, NothingThere when there is nothing to undo, ChangedSince when others have gone on from there.
     """
@@ -225,7 +229,7 @@ def undo(fields: Fields, *, library: Library, journal: Journal) -> views.Done:
 
 
 def check(wanted: Sequence[Field], given: Fields) -> dict[str, str]:
-    """The fields wanted, stripped of space. Raises WrongFields."""
+    """Return the fields wanted, stripped of space. Raises WrongFields."""
     for field in wanted:
         if not field.may_be_empty and not given.get(field.name, "").strip():
             raise WrongFields(f"{field.name} is missing: {field.about}")
@@ -240,6 +244,6 @@ def _done(
     warnings: tuple[str, ...] = (),
     name: str | None = None,
 ) -> views.Done:
-    person = views.Person(library.people.id(name), name) if name is not None else None
+    person = Named(library.people.id(name), name) if name is not None else None
     num_episodes = len({change.audio_sha256 for change in changes})
     return views.Done(text, action, len(changes), num_episodes, warnings, person)

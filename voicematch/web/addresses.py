@@ -41,7 +41,7 @@ FILES = {
 
 
 def path(name: str, /, **values: object) -> str:
-    """The app's address of a page; what its path has no place for becomes the query, and ``at`` a time in it.
+    """Return the app's address of a page; what its path has no place for becomes the query, ``at`` a time in it.
 
     >>> path("speaker", id=12, page=2, q="a b"), path("episode", key="ab12", at=63.5)
     ('/speakers/12?page=2&q=a+b', '/episodes/ab12#t=63.5')
@@ -50,7 +50,7 @@ def path(name: str, /, **values: object) -> str:
 
 
 def file(name: str, /, **values: object) -> str:
-    """The file of a static site that a page is written to.
+    """Return the file of a static site that a page is written to.
 
     >>> file("speaker", id=12)
     'speakers/12.html'
@@ -59,7 +59,7 @@ def file(name: str, /, **values: object) -> str:
 
 
 def relative(place: str) -> Url:
-    """``url`` for a page of a static site that is written to ``place``.
+    """Return ``url`` for a page of a static site that is written to ``place``.
 
     >>> relative("speakers/12.html")("episode", key="ab12", at=5)
     '../episodes/ab12.html#t=5'

@@ -98,7 +98,7 @@ class App:
             live=True,
             route=name,
             undo=self._journal.latest(),
-            badges=self._library.judging.waiting(),
+            badges=self._library.voices.waiting(),
             query=dict(request.query_params),
         )
         return Response(text, status, {"content-security-policy": policy(schemes)}, "text/html")
@@ -205,8 +205,8 @@ def _object(body: bytes) -> dict[str, str]:
 
     try:
         found: Any = json.loads(body)
-    except ValueError as error:
-        raise VoicematchError(f"not JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise VoicematchError(f"not JSON that can be read: {error}") from error
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise VoicematchError("send one JSON object in which every value is a text")
     return found

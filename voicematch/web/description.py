@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from .. import __version__
+from ..library.reading.episodes import Named
 from . import views
 from .actions import ACTIONS, UNDO_FIELDS, Field
 from .addresses import PATHS, path
@@ -22,11 +23,21 @@ SCALARS: dict[object, dict[str, Any]] = {
     float: {"type": "number"},
     bool: {"type": "boolean"},
 }
+SCHEMAS: dict[object, str] = {  # what those who use the description know some classes as
+    views.AppearanceCard: "Appearance",
+    views.EpisodeExcerpt: "Excerpt",
+    views.FoundLine: "Hit",
+    views.HeardIn: "Heard",
+    views.JobCard: "Job",
+    Named: "Person",
+    views.TimelineTurn: "Turn",
+    views.TranscriptLine: "Line",
+}
 
 
 @cache
 def describe() -> dict[str, Any]:
-    """The OpenAPI 3.1 document."""
+    """Return the OpenAPI 3.1 document."""
     schemas: dict[str, Any] = {"Error": _object({"error": {"type": "string"}})}
     paths: dict[str, Any] = {}
     for name, page in PAGES.items():
@@ -131,9 +142,10 @@ def _schema(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
         return {"type": "array", "items": _schema(inside[0], schemas)}
     if origin is tuple:
         return {"type": "array", "prefixItems": [_schema(one, schemas) for one in inside]}
-    if kind.__name__ not in schemas:
+    name = SCHEMAS.get(kind, kind.__name__)
+    if name not in schemas:
         hints = typing.get_type_hints(kind)
-        own = schemas[kind.__name__] = _object({})
+        own = schemas[name] = _object({})
         properties = {field.name: _schema(hints[field.name], schemas) for field in dataclasses.fields(kind)}
         if kind is views.Paging:
             properties |= {name: {"anyOf": [SCALARS[int], {"type": "null"}]} for name in ("previous", "next")}
@@ -141,4 +153,4 @@ def _schema(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
         about = inspect.getdoc(kind)
         if about and not about.startswith(f"{kind.__name__}("):
             own["description"] = about
-    return {"$ref": f"#/components/schemas/{kind.__name__}"}
+    return {"$ref": f"#/components/schemas/{name}"}

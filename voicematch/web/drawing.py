@@ -26,7 +26,7 @@ _STEPS = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0)  # secon
 _VALUES = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 18000.0, 36000.0)  # seconds
 
 
-class Spoken(Protocol):
+class SpokenLine(Protocol):
     """A line of a transcript, as far as putting lines together needs it."""
 
     @property
@@ -81,7 +81,7 @@ class Chart:
 
 
 def talk(seconds: float) -> str:
-    """How long, to the precision people care for.
+    """Say how long, to the precision people care for.
 
     >>> talk(8.2), talk(130), talk(590), talk(5_500), talk(180_000)
     ('8 s', '2 min 10 s', '10 min', '1 h 32 min', '50 h')
@@ -107,23 +107,23 @@ def percent(share: float) -> str:
 
 
 def day(iso: str | None) -> str:
-    """A date as people write it; what is no date stays as it is.
+    """Return a date as people write it; what is no date stays as it is.
 
     >>> day("2024-03-09T10:00:00Z"), day("spring"), day(None)
     ('9 Mar 2024', 'spring', '')
     """
-    found = _date(iso)
-    return f"{found.day} {_MONTHS[found.month - 1]} {found.year}" if found else iso or ""
+    parsed = _date(iso)
+    return f"{parsed.day} {_MONTHS[parsed.month - 1]} {parsed.year}" if parsed else iso or ""
 
 
 def voice(label: str) -> str:
-    """What to call a voice that has neither name nor number of its own.
+    """Return what to call a voice that has neither name nor number of its own.
 
     >>> voice("SPEAKER_00"), voice("maybe Ada"), voice("SPEAKER_X")
     ('Voice 1', 'maybe Ada', 'SPEAKER_X')
     """
-    found = re.fullmatch(r"SPEAKER_([0-9]{1,3})", label)
-    return f"Voice {int(found[1]) + 1}" if found else label
+    numbered = re.fullmatch(r"SPEAKER_([0-9]{1,3})", label)
+    return f"Voice {int(numbered[1]) + 1}" if numbered else label
 
 
 def plural(count: int, one: str, many: str = "") -> str:
@@ -135,7 +135,7 @@ def plural(count: int, one: str, many: str = "") -> str:
 
 
 def lanes(turns: Iterable[Held], num_speakers: int, duration: float) -> list[str]:
-    """For each speaker when they speak: the path of an SVG in a box ``duration`` wide and 1 high.
+    """Draw for each speaker when they speak: the path of an SVG in a box ``duration`` wide and 1 high.
 
     Gaps too small to see are closed, and what is too short to see is made just visible.
     """
@@ -161,7 +161,7 @@ def _box(start: float, end: float) -> str:
 
 
 def ruler(duration: float) -> tuple[Tick, ...]:
-    """Times along an episode, from its beginning.
+    """Return times along an episode, from its beginning.
 
     >>> [tick.label for tick in ruler(4000)]
     ['0:00', '15:00', '30:00', '45:00', '1:00:00']
@@ -171,34 +171,34 @@ def ruler(duration: float) -> tuple[Tick, ...]:
     return tuple(Tick(round(100 * n * step / length, 2), clock(n * step)) for n in range(int(duration // step) + 1))
 
 
-def paragraphs(lines: Iterable[Spoken]) -> list[list[Any]]:
-    """Lines put together as one reads them: a new paragraph where the speaker changes, and after a minute."""
-    found: list[list[Any]] = []
+def paragraphs(lines: Iterable[SpokenLine]) -> list[list[Any]]:
+    """Put lines together as one reads them: a new paragraph where the speaker changes, and after a minute."""
+    gathered: list[list[Any]] = []
     for line in lines:
-        last = found[-1] if found else None
+        last = gathered[-1] if gathered else None
         if last and last[-1].speaker == line.speaker and line.end - last[0].start <= PARAGRAPH_SECONDS:
             last.append(line)
         else:
-            found.append([line])
-    return found
+            gathered.append([line])
+    return gathered
 
 
 def talk_chart(dates: Sequence[str | None], seconds: Sequence[float]) -> Chart:
-    """Talk time by date of the episode."""
+    """Draw talk time by date of the episode."""
     top = max(seconds, default=0.0)
     step = next((value for value in _VALUES if 3 * value >= top), _VALUES[-1])
     return _chart(dates, seconds, step, talk)
 
 
 def share_chart(dates: Sequence[str | None], shares: Sequence[float]) -> Chart:
-    """Share of the talk, 0 … 1, by date of the episode."""
+    """Draw the share of the talk, 0 … 1, by date of the episode."""
     top = max(shares, default=0.0)
     step = next((value for value in (0.05, 0.1, 0.25) if 3 * value >= top), 0.5)
     return _chart(dates, shares, step, percent)
 
 
 def _chart(dates: Sequence[str | None], values: Sequence[float], step: float, label: Callable[[float], str]) -> Chart:
-    days = [found.toordinal() if (found := _date(text)) else None for text in dates]
+    days = [parsed.toordinal() if (parsed := _date(text)) else None for text in dates]
     known = sorted({number for number in days if number is not None})
     if not known:
         return Chart((), (), (), 0.0, len(dates))
@@ -231,18 +231,18 @@ def _width(known: Sequence[int]) -> float:
 def _date_ticks(first: int, last: int) -> list[tuple[int, str]]:
     """Firsts of months, as many as fit; the ends themselves where no or one month begins between them."""
     start, end = date.fromordinal(first), date.fromordinal(last)
-    found: list[date] = []
+    ticks: list[date] = []
     for span in _SPANS:
         months = range(start.year * 12, end.year * 12 + 12, span)
-        found = [date(month // 12, month % 12 + 1, 1) for month in months]
-        found = [tick for tick in found if start <= tick <= end]
-        if len(found) <= MOST_TICKS:
+        ticks = [date(month // 12, month % 12 + 1, 1) for month in months]
+        ticks = [tick for tick in ticks if start <= tick <= end]
+        if len(ticks) <= MOST_TICKS:
             break
-    if len(found) < 2:
+    if len(ticks) < 2:
         return [(number, day(date.fromordinal(number).isoformat())) for number in sorted({first, last})]
     return [
         (tick.toordinal(), str(tick.year) if tick.month == 1 else _month(tick, idx == 0))
-        for idx, tick in enumerate(found)
+        for idx, tick in enumerate(ticks)
     ]
 
 

@@ -26,7 +26,7 @@ class Journal:
         self._last = 0
 
     def add(self, text: str, recorded: Recorded) -> int:
-        """The number of what was done."""
+        """Keep what was done, and return its number."""
         with self._lock:
             self._last += 1
             self._kept[self._last] = (Undoable(self._last, text, now()), recorded)
@@ -35,7 +35,7 @@ class Journal:
             return self._last
 
     def get(self, number: int) -> tuple[Undoable, Recorded]:
-        """Raises NothingThere when it was undone already, or is too long ago."""
+        """Return what was done. Raises NothingThere when it was undone already, or is too long ago."""
         with self._lock:
             if number not in self._kept:
                 raise NothingThere(

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from dataclasses import replace
 
-from ..library import State, UnknownSpeaker
+from ..library import State
 from ..library.reading.episodes import key_of
-from ..library.reading.voices import Stretch, UnknownRow
-from ..usecases.describe import suggestions
-from ..voices.roles import role
+from ..library.reading.voices import Stretch
+from ..usecases.describe import Described, describe
 from . import views
-from .episodes import guesses
-from .reading import Reading, person
+from .reading import Reading
 
 NUM_HEARD = 5  # episodes shown with an unknown voice
 EXCERPT_SECONDS = 12.0
-REASONS = {  # naming.Suggestion.reason, as a sentence about the name
+REASONS = {  # describe.Suggestion.reason, as a sentence about the name
     "guest": "is said to be the guest",
     "joined by": "is said to be there",
     "says so": "says so itself",
@@ -25,94 +23,79 @@ REASONS = {  # naming.Suggestion.reason, as a sentence about the name
 
 
 def unknowns(reading: Reading, *, ignored: bool = False, page: int = 1) -> views.UnknownsPage:
-    """Voices without a name, those heard in most episodes first; or those that are to be ignored."""
+    """Return the unknowns, those heard in most episodes first; or those that are to be ignored."""
     limit, offset = reading.limits(page)
-    found, total = reading.library.judging.unknowns(ignored=ignored, limit=limit, offset=offset)
-    num_in_show = reading.library.judging.num_in_show()
-    cards = tuple(_card(reading, one, num_in_show) for one in found)
+    some, total = reading.library.voices.unknowns(ignored=ignored, limit=limit, offset=offset)
+    cards = tuple(_card(reading, describe(one)) for one in some)
     return views.UnknownsPage(ignored, cards, reading.paging(page, total), reading.library.people.names())
 
 
 def unknown(reading: Reading, name: str) -> views.UnknownPage:
-    """One voice without a name, with names that the text suggests. Raises NothingThere when it is heard nowhere."""
-    found = reading.library.judging.unknown(name)
-    card = _card(reading, found, reading.library.judging.num_in_show())
-    return views.UnknownPage(card, _suggestions(reading, found, card.role), reading.library.people.names())
+    """Return one unknown, with names that the text suggests. Raises NothingThere when it is heard nowhere."""
+    described = describe(reading.library.voices.unknown(name), library=reading.library)
+    suggestions = tuple(replace(one, reason=REASONS.get(one.reason, one.reason)) for one in described.suggestions)
+    return views.UnknownPage(_card(reading, described), suggestions, reading.library.people.names())
 
 
-def _card(reading: Reading, found: UnknownRow, num_in_show: dict[str, int]) -> views.UnknownCard:
-    by_episode: dict[str, tuple[str, float]] = {}
-    for one in found.heard:
-        _, seconds = by_episode.get(one.sha256, ("", 0.0))
-        by_episode[one.sha256] = (one.show, seconds + one.talk_seconds)
-    shows = Counter(show for show, _ in by_episode.values())
+def _card(reading: Reading, voice: Described) -> views.UnknownCard:
     return views.UnknownCard(
-        id=found.id,
-        role=role(list(by_episode.values()), num_in_show),
-        ignored_as=found.ignored_as,
-        num_episodes=found.num_episodes,
-        talk_seconds=found.talk_seconds,
-        shows=tuple(show for show, _ in shows.most_common()),
+        id=voice.id,
+        role=voice.role,
+        ignored_as=voice.ignored_as,
+        num_episodes=voice.num_episodes,
+        talk_seconds=voice.talk_seconds,
+        shows=voice.shows,
         heard=tuple(
-            views.Heard(key_of(one.sha256), one.title, one.date, one.label, one.talk_seconds)
-            for one in found.heard[:NUM_HEARD]
+            views.HeardIn(key_of(one.audio_sha256), one.shown_as, one.date, one.speaker, one.talk_seconds)
+            for one in voice.speakers[: -NUM_HEARD - 1 : -1]
         ),
-        clip=reading.url("clip", id=found.id),
-    )
-
-
-def _suggestions(reading: Reading, found: UnknownRow, role: str) -> tuple[views.Suggestion, ...]:
-    oldest_first = [
-        UnknownSpeaker(one.sha256, one.label, "", one.title, one.date, one.show, one.talk_seconds)
-        for one in reversed(found.heard)
-    ]
-    return tuple(
-        views.Suggestion(one.name, REASONS.get(one.reason, one.reason), one.quote)
-        for one in suggestions(oldest_first, role, library=reading.library)
+        clip=reading.url("clip", id=voice.id),
     )
 
 
 def review(reading: Reading, *, page: int = 1) -> views.ReviewPage:
-    """Matches that are neither sure nor out of the question, oldest episode first."""
+    """Return matches that are neither sure nor out of the question, oldest episode first."""
     limit, offset = reading.limits(page)
-    found, total = reading.library.judging.review(limit=limit or 1000, offset=offset)
+    some, total = reading.library.voices.review(limit=limit or 1000, offset=offset)
     cards = tuple(
         views.ReviewCard(
-            key=key_of(one.sha256),
-            title=one.title,
+            key=key_of(one.audio_sha256),
+            title=one.shown_as,
             date=one.date,
             label=one.speaker.label,
-            suggested=person(one.speaker.profile),
+            suggested=one.speaker.profile,
             probability=one.speaker.probability,
-            guesses=guesses(one.speaker),
+            guesses=one.speaker.guesses,
             reasons=one.speaker.reasons,
             talk_seconds=one.speaker.talk_seconds,
             voice=_excerpt(reading, one.voice),
             known=_excerpt(reading, one.known),
         )
-        for one in found
+        for one in some
         if one.speaker.profile is not None
     )
     return views.ReviewPage(cards, reading.paging(page, total), reading.library.people.names())
 
 
-def _excerpt(reading: Reading, stretch: Stretch | None) -> views.Excerpt | None:
+def _excerpt(reading: Reading, stretch: Stretch | None) -> views.EpisodeExcerpt | None:
     """The middle of a stretch, for turns begin and end with others' words."""
     if stretch is None:
         return None
     seconds = min(stretch.end - stretch.start, EXCERPT_SECONDS)
     start = (stretch.start + stretch.end - seconds) / 2
-    audio = reading.audio(stretch.sha256, stretch.source)
-    return views.Excerpt(key_of(stretch.sha256), stretch.title, stretch.date, start, start + seconds, audio)
+    audio = reading.audio(stretch.audio_sha256, stretch.source)
+    return views.EpisodeExcerpt(
+        key_of(stretch.audio_sha256), stretch.shown_as, stretch.date, start, start + seconds, audio
+    )
 
 
 def backlog(reading: Reading, *, state: str = "", page: int = 1) -> views.BacklogPage:
-    """The jobs in one state, or all: what runs and what failed first."""
+    """Return the jobs in one state, or all: what runs and what failed first."""
     state = state if state in set(State) else ""
     limit, offset = reading.limits(page)
-    found, total = reading.library.listings.jobs(state=state, limit=limit or 1000, offset=offset)
+    some, total = reading.library.jobs.listed(state=state, limit=limit or 1000, offset=offset)
     jobs = tuple(
-        views.Job(
+        views.JobCard(
             id=one.id,
             title=one.title,
             show=one.show,
@@ -122,9 +105,9 @@ def backlog(reading: Reading, *, state: str = "", page: int = 1) -> views.Backlo
             error=one.error,
             started=one.started,
             finished=one.finished,
-            key=key_of(one.sha256) if one.sha256 is not None else None,
+            key=key_of(one.audio_sha256) if one.state is State.DONE and one.audio_sha256 is not None else None,
         )
-        for one in found
+        for one in some
     )
     counts = {str(name): num for name, num in reading.library.jobs.counts().items()}
     return views.BacklogPage(state, counts, jobs, reading.paging(page, total))

@@ -5,60 +5,59 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..errors import NothingThere
-from ..library.reading import people as stored
 from ..library.reading.episodes import key_of
+from ..library.reading.people import Appearance, Profile, VoiceprintOrigin, co_speakers
 from ..voices.roles import role
 from . import views
 from .episodes import hits
-from .reading import PER_PAGE, Reading, initials, person, share
+from .reading import PER_PAGE, Reading, initials, share
 
+MOST_COMPANY = 50  # people named with a person
 NUM_PREVIEWED = 5  # lines of an appearance on the speaker page
 APPEARANCES_PER_PAGE = 10  # half as many as of other things, for they are long
 
 
 def speakers(reading: Reading, *, query: str = "", sort: str = "name", page: int = 1) -> views.SpeakersPage:
-    """Everybody with a profile; ``sort`` is "name", "talk" or "recent", and anything else is "name"."""
+    """Return everybody with a profile; ``sort`` is "name", "talk" or "recent", and anything else is "name"."""
     sort = sort if sort in ("talk", "recent") else "name"
     limit, offset = reading.limits(page)
-    found, total = reading.library.people.find(words=query, sort=sort, limit=limit, offset=offset)
-    return views.SpeakersPage(query, sort, tuple(map(card, found)), reading.paging(page, total))
+    some, total = reading.library.people.find(words=query, sort=sort, limit=limit, offset=offset)
+    return views.SpeakersPage(query, sort, tuple(map(card, some)), reading.paging(page, total))
 
 
-def card(found: stored.Person) -> views.SpeakerCard:
+def card(profile: Profile) -> views.SpeakerCard:
     return views.SpeakerCard(
-        id=found.id,
-        name=found.name,
-        initials=initials(found.name),
-        color=found.id % views.NUM_COLORS,
-        role=found.role,
-        num_episodes=found.num_episodes,
-        talk_seconds=found.talk_seconds,
-        num_voiceprints=found.num_voiceprints,
-        last_heard=found.last_heard,
+        id=profile.id,
+        name=profile.name,
+        initials=initials(profile.name),
+        color=profile.id % views.NUM_COLORS,
+        role=profile.role,
+        num_episodes=profile.num_episodes,
+        talk_seconds=profile.talk_seconds,
+        num_voiceprints=profile.num_voiceprints,
+        last_heard=profile.last_heard,
     )
 
 
 def speaker(reading: Reading, profile: int, *, query: str = "", page: int = 1) -> views.SpeakerPage:
-    """One person; with a query, the lines that hold its words in place of the chart and a page of appearances.
+    """Return one person; with a query, the lines that hold its words in place of the chart and appearances.
 
     Raises ProfileNotFound.
     """
     people = reading.library.people
-    found, heard = people.person(profile), people.heard(profile)
+    known, heard = people.profile(profile), people.appearances(profile)
     per_page = len(heard) or 1 if reading.per_page is None else APPEARANCES_PER_PAGE
     at = 1 if query else page
     shown = () if query else heard[::-1][(at - 1) * per_page : at * per_page]
     lines, num_lines = hits(reading, query, profile=profile, page=page) if query else (None, 0)
     return views.SpeakerPage(
-        person=card(found),
-        note=(found.note or "") if reading.live else "",
-        voice=_voice(people.sources(profile), public=not reading.live),
+        person=card(known),
+        note=(known.note or "") if reading.live else "",
+        voice=_voice(people.origins(profile), public=not reading.live),
         chart=() if query else tuple(_point(one) for one in heard),
         appearances=_appearances(reading, profile, shown, most=NUM_PREVIEWED),
         paging=views.Paging(at, max(-(-len(heard) // per_page), 1), len(heard), per_page),
-        co_speakers=tuple(
-            views.CoSpeaker(views.Person(other, name), num) for other, name, num in people.co_speakers(profile)
-        ),
+        co_speakers=co_speakers(heard)[:MOST_COMPANY],
         roles=_roles(heard, people.num_in_show()),
         query=query,
         hits=lines,
@@ -67,63 +66,62 @@ def speaker(reading: Reading, profile: int, *, query: str = "", page: int = 1) -
 
 
 def speaker_episode(reading: Reading, profile: int, key: str) -> views.SpeakerEpisodePage:
-    """Every line that a person says in one episode. Raises ProfileNotFound, NothingThere."""
-    found = reading.library.people.person(profile)
-    heard = [one for one in reading.library.people.heard(profile) if key_of(one.sha256) == key]
+    """Return every line that a person says in one episode. Raises ProfileNotFound, NothingThere."""
+    known = reading.library.people.profile(profile)
+    heard = reading.library.people.appearances(profile, key=key)
     if not heard:
-        raise NothingThere(f"{found.name} does not speak in this episode, as far as the library knows today")
-    return views.SpeakerEpisodePage(card(found), _appearances(reading, profile, heard, most=None)[0])
+        raise NothingThere(f"{known.name} does not speak in this episode, as far as the library knows today")
+    return views.SpeakerEpisodePage(card(known), _appearances(reading, profile, heard, most=None)[0])
 
 
 def speaker_episodes(reading: Reading, profile: int) -> Iterator[views.SpeakerEpisodePage]:
-    """`speaker_episode` of every episode of a person, oldest first."""
-    found = card(reading.library.people.person(profile))
-    heard = reading.library.people.heard(profile)
+    """Yield `speaker_episode` of every episode of a person, oldest first."""
+    shown = card(reading.library.people.profile(profile))
+    heard = reading.library.people.appearances(profile)
     for first in range(0, len(heard), PER_PAGE):
         for appearance in _appearances(reading, profile, heard[first : first + PER_PAGE], most=None):
-            yield views.SpeakerEpisodePage(found, appearance)
+            yield views.SpeakerEpisodePage(shown, appearance)
 
 
-def _voice(sources: Sequence[stored.Source], *, public: bool) -> views.VoiceProfile:
+def _voice(origins: Sequence[VoiceprintOrigin], *, public: bool) -> views.VoiceProfile:
     """public : name no file, for how somebody calls their files is private"""
     return views.VoiceProfile(
-        active=bool(sources),
-        num_voiceprints=sum(source.num_voiceprints for source in sources),
-        seconds=sum(source.seconds for source in sources),
-        consents=tuple(sorted({source.consent for source in sources})),
-        since=min((source.created[:10] for source in sources), default=None),
+        active=bool(origins),
+        num_voiceprints=sum(origin.num_voiceprints for origin in origins),
+        seconds=sum(origin.seconds for origin in origins),
+        consents=tuple(sorted({origin.consent for origin in origins})),
+        since=min((origin.created[:10] for origin in origins), default=None),
         sources=tuple(
             views.VoiceprintSource(
-                title=source.title if source.sha256 is not None or not public else "a clip",
-                key=key_of(source.sha256) if source.sha256 is not None else None,
-                date=source.date,
-                num_voiceprints=source.num_voiceprints,
-                seconds=source.seconds,
-                consent=source.consent,
-                created=source.created[:10],
-                ids=() if public else source.ids,
-                numbers=() if public else source.numbers,
+                title=origin.title if origin.audio_sha256 is not None or not public else "a clip",
+                key=key_of(origin.audio_sha256) if origin.audio_sha256 is not None else None,
+                date=origin.date,
+                num_voiceprints=origin.num_voiceprints,
+                seconds=origin.seconds,
+                consent=origin.consent,
+                created=origin.created[:10],
+                ids=() if public else origin.ids,
+                numbers=() if public else origin.numbers,
             )
-            for source in sources
+            for origin in origins
         ),
     )
 
 
-def _point(heard: stored.Heard) -> views.Point:
+def _point(heard: Appearance) -> views.Point:
     part = share(heard.talk_seconds, heard.episode_seconds)
-    return views.Point(key_of(heard.sha256), heard.title, heard.date, heard.talk_seconds, part)
+    return views.Point(key_of(heard.audio_sha256), heard.shown_as, heard.date, heard.talk_seconds, part)
 
 
 def _appearances(
-    reading: Reading, profile: int, heard: Sequence[stored.Heard], *, most: int | None
-) -> tuple[views.Appearance, ...]:
+    reading: Reading, profile: int, heard: Sequence[Appearance], *, most: int | None
+) -> tuple[views.AppearanceCard, ...]:
     ids = [one.episode_id for one in heard]
     lines, num_lines = reading.library.people.spoken(profile, ids, most=most)
-    everybody = reading.library.people.accepted_in(ids)
     return tuple(
-        views.Appearance(
-            key=key_of(one.sha256),
-            title=one.title,
+        views.AppearanceCard(
+            key=key_of(one.audio_sha256),
+            title=one.shown_as,
             show=one.show,
             date=one.date,
             duration=one.duration,
@@ -131,18 +129,18 @@ def _appearances(
             share=share(one.talk_seconds, one.episode_seconds),
             num_turns=one.num_turns,
             num_lines=num_lines.get(one.episode_id, 0),
-            co_speakers=tuple(
-                person(other) for other in everybody.get(one.episode_id, {}).items() if other[0] != profile
+            co_speakers=one.others,
+            lines=tuple(
+                views.TranscriptLine(line.start, line.end, line.text) for line in lines.get(one.episode_id, ())
             ),
-            lines=tuple(views.Line(line.start, line.end, line.text) for line in lines.get(one.episode_id, ())),
-            audio=reading.audio(one.sha256, one.source),
+            audio=reading.audio(one.audio_sha256, one.source),
         )
         for one in heard
     )
 
 
-def _roles(heard: Sequence[stored.Heard], num_in_show: Mapping[str, int]) -> tuple[views.ShowRole, ...]:
-    by_show: dict[str, list[stored.Heard]] = {}
+def _roles(heard: Sequence[Appearance], num_in_show: Mapping[str, int]) -> tuple[views.ShowRole, ...]:
+    by_show: dict[str, list[Appearance]] = {}
     for one in heard:
         if one.show:
             by_show.setdefault(one.show, []).append(one)

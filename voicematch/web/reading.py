@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ..errors import shown
 from ..library import Library
 from ..library.reading.episodes import key_of
+from ..net.addresses import is_address
 from . import views
 from .addresses import Url
 
@@ -32,8 +33,8 @@ class Reading:
     schemes: set[str] = field(default_factory=set)
 
     def audio(self, sha256: str, source: str) -> str | None:
-        """Where an episode's sound is: its own address if it has one, else the app's, while the file is there."""
-        if re.match(r"https?://", source):
+        """Return where an episode's sound is: its own address if it has one, else the app's while the file is there."""
+        if is_address(source):
             return self._feed_address(source)
         if self.live and Path(source).is_file():
             return self.url("audio", key=key_of(sha256))
@@ -46,12 +47,14 @@ class Reading:
             return None
         if not address.hostname or address.username or address.password:  # a password is not for a page
             return None
+        if not self.live and shown(source) != source:  # nor what may be a key in it for everybody
+            return None
         # Feeds lead to their sound over several hosts, which no policy could name; and any may turn to https.
         self.schemes.update({"https:", f"{address.scheme}:"})
         return source
 
     def limits(self, page: int) -> tuple[int | None, int]:
-        """(limit, offset) of a page of a list; a page too far shows nothing."""
+        """Return (limit, offset) of a page of a list; a page too far shows nothing."""
         if self.per_page is None:
             return None, 0
         return self.per_page, (max(page, 1) - 1) * self.per_page
@@ -62,16 +65,12 @@ class Reading:
         return views.Paging(number=max(page, 1), num_pages=num_pages, total=total, per_page=per_page)
 
 
-def person(found: tuple[int, str]) -> views.Person:
-    return views.Person(*found)
-
-
 def share(part: float, whole: float) -> float:
     return part / whole if whole > 0 else 0.0
 
 
 def cut(text: str, marks: Sequence[tuple[int, int]]) -> tuple[tuple[str, bool], ...]:
-    """The text in pieces, each with whether it is marked.
+    """Cut the text in pieces, each with whether it is marked.
 
     >>> cut("on learning, again", [(3, 11)])
     (('on ', False), ('learning', True), (', again', False))
@@ -85,7 +84,7 @@ def cut(text: str, marks: Sequence[tuple[int, int]]) -> tuple[tuple[str, bool], 
 
 
 def initials(name: str) -> str:
-    """What stands in the place of a picture.
+    """Return what stands in the place of a picture.
 
     >>> initials("Ada Ash"), initials("ada"), initials("<b>")
     ('AA', 'A', 'B')

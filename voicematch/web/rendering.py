@@ -20,7 +20,7 @@ STATIC = Path(__file__).parent / "static"
 
 @cache
 def environment() -> Environment:
-    """The templates; every value is escaped, and a name that does not exist is an error."""
+    """Open the templates; every value is escaped, and a name that does not exist is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(
@@ -38,12 +38,12 @@ def environment() -> Environment:
 
 
 def html(template: str, page: object, **context: Any) -> str:
-    """The page; ``context`` has url, live, route, undo, badges and query."""
+    """Return the page; ``context`` has url, live, route, undo, badges and query."""
     return environment().get_template(f"{template}.html").render(page=page, **context)
 
 
 def to_json(view: object) -> bytes:
-    """The view as JSON, each value by its field's name."""
+    """Return the view as JSON, each value by its field's name."""
     return json.dumps(view, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()
 
 

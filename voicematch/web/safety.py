@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import hmac
 import ipaddress
 from collections.abc import Collection
+from contextlib import suppress
+from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
-import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .guesses import Guesses, TooMany
+
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-WRONG_PASSWORD_SECONDS = 1.0  # to answer, so that guessing takes long
+COOKIE = "voicematch"  # holds what stands for the password once it was given
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; media-src {media}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -50,7 +51,7 @@ class Safety:
     def __init__(self, app: ASGIApp, *, names: Collection[str] = LOOPBACK, password: str | None = None) -> None:
         self.app = app
         self._names = frozenset(name.lower() for name in names)
-        self._password = None if password is None else _digest(password)
+        self._guesses = None if password is None else Guesses(password)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -58,11 +59,9 @@ class Safety:
             return
         headers = Headers(scope=scope)
         refusal = self._refusal(scope, headers)
-        if refusal is None and self._password is not None and not self._knows(headers.get("authorization", "")):
-            if "authorization" in headers:
-                await anyio.sleep(WRONG_PASSWORD_SECONDS)
-            asks = {"www-authenticate": 'Basic realm="voicematch", charset="UTF-8"'}
-            refusal = PlainTextResponse("A password is needed; the user's name does not matter.\n", 401, asks)
+        is_new = False
+        if refusal is None and self._guesses is not None:
+            refusal, is_new = await _admitted(self._guesses, headers)
 
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -71,6 +70,8 @@ class Safety:
                     answer.setdefault(name, value)
                 answer.setdefault("content-security-policy", policy())
                 answer.setdefault("cache-control", "private, no-cache")
+                if is_new and self._guesses is not None:
+                    answer.append("set-cookie", f"{COOKIE}={self._guesses.token}; Path=/; HttpOnly; SameSite=Strict")
             await send(message)
 
         await (refusal or self.app)(scope, receive, send_safely)
@@ -94,23 +95,36 @@ class Safety:
         except ValueError:
             return False
         # No name leads to a literal address, so nobody can rebind one; without a password only this machine counts.
-        return address.is_loopback or self._password is not None
+        return address.is_loopback or self._guesses is not None
 
-    def _knows(self, authorization: str) -> bool:
-        kind, _, encoded = authorization.partition(" ")
-        if kind.lower() != "basic":
-            return False
+
+async def _admitted(guesses: Guesses, headers: Headers) -> tuple[PlainTextResponse | None, bool]:
+    """Why a request is refused, if it is; and whether it has just shown that it knows the password."""
+    cookies = SimpleCookie()
+    with suppress(CookieError):
+        cookies.load(headers.get("cookie", ""))
+    if COOKIE in cookies and guesses.has_token(cookies[COOKIE].value):
+        return None, False
+    if "authorization" in headers:
         try:
-            _, _, given = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
-            return False
-        assert self._password is not None
-        return hmac.compare_digest(_digest(given), self._password)
+            if await guesses.is_right(_password_in(headers["authorization"])):
+                return None, True
+        except TooMany:
+            later = {"retry-after": "60"}
+            return PlainTextResponse("Too many passwords are being tried; later.\n", 429, later), False
+    asks = {"www-authenticate": 'Basic realm="voicematch", charset="UTF-8"'}
+    return PlainTextResponse("A password is needed; the user's name does not matter.\n", 401, asks), False
 
 
-def _digest(password: str) -> bytes:
-    """Of one length whatever the password, so that comparing takes the same time."""
-    return hashlib.sha256(password.encode()).digest()
+def _password_in(authorization: str) -> str | None:
+    """The password of an Authorization header; None when there is none in it."""
+    kind, _, encoded = authorization.partition(" ")
+    if kind.lower() != "basic":
+        return None
+    try:
+        return base64.b64decode(encoded.strip(), validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return None
 
 
 def _is_from_here(method: str, headers: Headers) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Callable, Collection
@@ -11,6 +12,7 @@ import uvicorn
 from ..errors import VoicematchError
 from ..library import Library
 from .app import create_app
+from .bounds import BoundedProtocol, Rarely
 from .safety import LOOPBACK
 
 SECONDS_TO_FINISH = 3  # for answers under way when the server is stopped
@@ -53,10 +55,17 @@ def serve(
 
     config = uvicorn.Config(
         create_app(library, names=names, password=password),
-        log_level="warning",
+        http=BoundedProtocol,
+        ws="none",
+        log_level="error",  # whatever a client sends is no reason to write a line
         access_log=False,  # addresses hold what was searched for
         server_header=False,
         lifespan="off",
         timeout_graceful_shutdown=SECONDS_TO_FINISH,
     )
-    Server(config).run(sockets=[listening])
+    rarely = Rarely()
+    logging.getLogger("asyncio").addFilter(rarely)  # says again and again when there are too many open files
+    try:
+        Server(config).run(sockets=[listening])
+    finally:
+        logging.getLogger("asyncio").removeFilter(rarely)

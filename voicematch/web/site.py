@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import unicodedata
 from array import array
@@ -19,6 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import OutputExists, VoicematchError
 from ..library import Library
+from ..outputs import write_atomically
 from ..types import Progress
 from . import addresses, episodes, people, rendering, views
 from .reading import Reading
@@ -36,7 +36,7 @@ class Written:
 
 
 def write_site(library: Library, out: Path, *, force: bool = False, progress: Progress | None = None) -> Written:
-    """Writes the site, or what has changed of it.
+    """Write the site, or what has changed of it.
 
     force : write into a folder that holds files which are not an earlier site
 
@@ -60,8 +60,8 @@ def write_site(library: Library, out: Path, *, force: bool = False, progress: Pr
         folder.page("speaker", people.speaker(_reading(library, ""), one.id), id=one.id)
         for appearance in people.speaker_episodes(_reading(library, ""), one.id):
             folder.page("speaker_episode", appearance, id=one.id, key=appearance.appearance.key)
-    for shard, found in words.shards():
-        folder.json(f"words/{shard}.json", found)
+    for shard, places in words.shards():
+        folder.json(f"words/{shard}.json", places)
     folder.json("index.json", {"speakers": [_speaker_entry(one) for one in people_cards], "episodes": index})
     everything = views.Paging(1, 1, len(episode_cards), max(len(episode_cards), 1))
     folder.page("episodes", views.EpisodesPage("", episode_cards, everything))
@@ -79,9 +79,9 @@ def _reading(library: Library, place: str) -> Reading:
 def _all_episodes(library: Library) -> Iterator[views.EpisodeCard]:
     """Some at a time, for a database takes a bounded number of values in one question."""
     at = 0
-    while found := library.listings.episodes(limit=EPISODES_AT_ONCE, offset=at)[0]:
-        yield from map(episodes.card, found)
-        at += len(found)
+    while some := library.listings.episodes(limit=EPISODES_AT_ONCE, offset=at)[0]:
+        yield from map(episodes.card, some)
+        at += len(some)
 
 
 def _tell(progress: Progress | None, step: str, done: int, total: int) -> None:
@@ -119,27 +119,27 @@ class Words:
     def __init__(self) -> None:
         self._places: dict[str, array[int]] = {}  # episode, line, episode, line …
 
-    def add(self, episode: int, lines: tuple[views.Line, ...]) -> None:
+    def add(self, episode: int, lines: tuple[views.TranscriptLine, ...]) -> None:
         for number, line in enumerate(lines):
             for word in set(WORD.findall(fold(line.text))):
                 self._places.setdefault(word, array("I")).extend((episode, number))
 
     def shards(self) -> Iterator[tuple[str, dict[str, dict[str, list[int]]]]]:
-        """(name, {word: {episode: lines}}) of words that begin alike, so that a search loads only a few."""
+        """Yield (name, {word: {episode: lines}}) of words that begin alike, so that a search loads only a few."""
         by_shard: dict[str, list[str]] = {}
         for word in sorted(self._places):
             by_shard.setdefault(shard_of(word), []).append(word)
         for shard, words in by_shard.items():
-            found: dict[str, dict[str, list[int]]] = {}
+            places_by_word: dict[str, dict[str, list[int]]] = {}
             for word in words:
                 places = self._places[word]
                 for episode, line in zip(places[::2], places[1::2], strict=True):
-                    found.setdefault(word, {}).setdefault(str(episode), []).append(line)
-            yield shard, found
+                    places_by_word.setdefault(word, {}).setdefault(str(episode), []).append(line)
+            yield shard, places_by_word
 
 
 def fold(text: str) -> str:
-    """What is compared: no upper case, no accents.
+    """Return what is compared: no upper case, no accents.
 
     >>> fold("Naïvely, ÉCOLE")
     'naively, ecole'
@@ -191,7 +191,7 @@ class Folder:
                 self._put(addresses.file("static", path=place), path.read_bytes())
 
     def finish(self) -> Written:
-        """Removes what has no place any more, of what an earlier time wrote and nobody changed."""
+        """Remove what has no place any more, of what an earlier time wrote and nobody changed."""
         num_removed = 0
         for place, digest in (self._before or {}).items():
             path = self._out / place
@@ -201,7 +201,7 @@ class Folder:
                 with suppress(OSError):  # other files are in it
                     path.parent.rmdir()
         listed = json.dumps(self._written, ensure_ascii=False, indent=0, sort_keys=True)
-        _replace(self._out / LIST, listed.encode())
+        write_atomically(self._out / LIST, listed)
         return Written(self._num_pages, self._num_changed, num_removed)
 
     def _put(self, place: str, content: bytes) -> None:
@@ -210,20 +210,10 @@ class Folder:
         try:
             if path.is_file() and path.read_bytes() == content:
                 return
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, content)
         except OSError as error:
-            raise VoicematchError(f"{path}: cannot write: {error.strerror or error}") from error
+            raise VoicematchError(f"{path}: {error.strerror or error}") from error
+        write_atomically(path, content, durable=False)
         self._num_changed += 1
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _listed(path: Path) -> dict[str, str] | None:
@@ -231,10 +221,10 @@ def _listed(path: Path) -> dict[str, str] | None:
     if not path.is_file():
         return None
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        listed = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         return {}
-    files = found.items() if isinstance(found, dict) else ()
+    files = listed.items() if isinstance(listed, dict) else ()
     return {
         place: digest
         for place, digest in files

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import mimetypes
-import wave
 from pathlib import Path
 
-import numpy as np
 from starlette.responses import FileResponse, Response
 
-from ..audio import SAMPLE_RATE
+from ..audio.clips import to_wav
 from ..errors import AudioError
 from ..library import Library
-from ..types import Array
+from ..net.addresses import is_address
 from ..usecases.clip import clearest_clip
 
 log = logging.getLogger(__name__)
@@ -23,12 +20,12 @@ TYPES = {".m4a": "audio/mp4", ".m4b": "audio/mp4", ".opus": "audio/ogg", ".flac"
 
 
 def original(source: str) -> Response:
-    """The file, or the range of it that was asked for, as it is. Raises AudioError when it is gone.
+    """Return the file, or the range of it that was asked for, as it is. Raises AudioError when it is gone.
 
     source : as the library has it; never what a request says
     """
     path = Path(source)
-    if "://" in source or not path.is_file():
+    if is_address(source) or not path.is_file():
         raise AudioError("its sound", "is not on this machine any more; the words are")
     return FileResponse(path, media_type=media_type(path), content_disposition_type="inline")
 
@@ -43,21 +40,9 @@ def media_type(path: Path) -> str:
 
 
 def clip(library: Library, unknown: str) -> bytes:
-    """The clearest seconds of a remembered voice as a WAV file. Raises NothingThere, AudioError."""
-    found = library.judging.unknown(unknown)
+    """Return the clearest seconds of an unknown as a WAV file. Raises NothingThere, AudioError."""
     try:
-        return to_wav(clearest_clip(found.id, library=library).samples)
+        return to_wav(clearest_clip(unknown, library=library).samples)
     except AudioError as error:
         log.info("%s", error)  # names paths, which are not for a page
-        raise AudioError(found.id, "nothing it is heard in can be played on this machine any more") from error
-
-
-def to_wav(samples: Array) -> bytes:
-    """(num_samples,) float32 array at 16 kHz as 16-bit WAV."""
-    written = io.BytesIO()
-    with wave.open(written, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes((np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes())
-    return written.getvalue()
+        raise AudioError(unknown, "nothing it is heard in can be played on this machine any more") from error

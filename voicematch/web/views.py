@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..library.reading.episodes import Guess, Named
+from ..library.reading.people import CoSpeaker
+from ..usecases.describe import Suggestion
+
 NUM_COLORS = 8  # told apart on a timeline; the ninth voice of an episode takes the first colour again
 
 
@@ -30,15 +34,7 @@ class Paging:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """A link to a speaker page."""
-
-    id: int
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Excerpt:
+class EpisodeExcerpt:
     """A stretch of an episode to listen to.
 
     audio : address of the whole episode's sound, to be played from ``start``; None where there is none
@@ -53,7 +49,7 @@ class Excerpt:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TranscriptLine:
     """One line of a transcript.
 
     speaker : the name to print: a person's, else the local label or the name in the transcript; "" for nobody
@@ -64,12 +60,12 @@ class Line:
     end: float
     text: str
     speaker: str = ""
-    person: Person | None = None
+    person: Named | None = None
     color: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class FoundLine:
     """A line that was searched for, cut at the found words: (text, whether it is one of them).
 
     before, after : the text of the neighbouring lines, or ""
@@ -81,7 +77,7 @@ class Hit:
     start: float
     end: float
     speaker: str
-    person: Person | None
+    person: Named | None
     parts: tuple[tuple[str, bool], ...]
     before: str
     after: str
@@ -175,7 +171,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Appearance:
+class AppearanceCard:
     """An episode in which a person speaks.
 
     lines : the first few of ``num_lines``; the page "speaker_episode" has them all
@@ -190,15 +186,9 @@ class Appearance:
     share: float
     num_turns: int
     num_lines: int
-    co_speakers: tuple[Person, ...]
-    lines: tuple[Line, ...]
+    co_speakers: tuple[Named, ...]
+    lines: tuple[TranscriptLine, ...]
     audio: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class CoSpeaker:
-    person: Person
-    num_episodes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,12 +213,12 @@ class SpeakerPage:
     note: str
     voice: VoiceProfile
     chart: tuple[Point, ...]
-    appearances: tuple[Appearance, ...]
+    appearances: tuple[AppearanceCard, ...]
     paging: Paging
     co_speakers: tuple[CoSpeaker, ...]
     roles: tuple[ShowRole, ...]
     query: str = ""
-    hits: tuple[Hit, ...] | None = None
+    hits: tuple[FoundLine, ...] | None = None
     hits_paging: Paging | None = None
 
 
@@ -237,7 +227,7 @@ class SpeakerEpisodePage:
     """Every line that a person says in one episode."""
 
     person: SpeakerCard
-    appearance: Appearance
+    appearance: AppearanceCard
 
 
 # -- episodes
@@ -253,7 +243,7 @@ class EpisodeCard:
     num_speakers: int
     num_unknown: int
     num_lines: int
-    people: tuple[Person, ...]
+    people: tuple[Named, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,14 +251,6 @@ class EpisodesPage:
     query: str
     episodes: tuple[EpisodeCard, ...]
     paging: Paging
-
-
-@dataclass(frozen=True, slots=True)
-class Guess:
-    """A profile that a voice may be."""
-
-    person: Person
-    probability: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,8 +267,8 @@ class EpisodeSpeaker:
     label: str
     name: str
     color: int
-    person: Person | None
-    suggested: Person | None
+    person: Named | None
+    suggested: Named | None
     verdict: str
     probability: float
     guesses: tuple[Guess, ...]
@@ -299,7 +281,7 @@ class EpisodeSpeaker:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class TimelineTurn:
     """A stretch on the timeline; ``speaker`` is an index into the page's ``speakers``."""
 
     start: float
@@ -319,8 +301,8 @@ class EpisodePage:
     duration: float
     audio: str | None
     speakers: tuple[EpisodeSpeaker, ...]
-    turns: tuple[Turn, ...]
-    lines: tuple[Line, ...]
+    turns: tuple[TimelineTurn, ...]
+    lines: tuple[TranscriptLine, ...]
     names: tuple[str, ...] = ()
 
 
@@ -328,7 +310,7 @@ class EpisodePage:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class HeardIn:
     """Where an unknown voice is heard."""
 
     key: str
@@ -336,15 +318,6 @@ class Heard:
     date: str | None
     label: str
     talk_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Suggestion:
-    """A name for an unknown voice with the line that mentions it, or (quote "") a profile it sounds like."""
-
-    name: str
-    reason: str
-    quote: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,7 +336,7 @@ class UnknownCard:
     num_episodes: int
     talk_seconds: float
     shows: tuple[str, ...]
-    heard: tuple[Heard, ...]
+    heard: tuple[HeardIn, ...]
     clip: str
 
 
@@ -398,13 +371,13 @@ class ReviewCard:
     title: str
     date: str | None
     label: str
-    suggested: Person
+    suggested: Named
     probability: float
     guesses: tuple[Guess, ...]
     reasons: tuple[str, ...]
     talk_seconds: float
-    voice: Excerpt | None
-    known: Excerpt | None
+    voice: EpisodeExcerpt | None
+    known: EpisodeExcerpt | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,7 +390,7 @@ class ReviewPage:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class JobCard:
     """state : "queued", "running", "done" or "failed"; key : the episode, once it is done"""
 
     id: int
@@ -438,7 +411,7 @@ class BacklogPage:
 
     state: str
     counts: dict[str, int]
-    jobs: tuple[Job, ...]
+    jobs: tuple[JobCard, ...]
     paging: Paging
 
 
@@ -449,7 +422,7 @@ class SearchPage:
     query: str
     speaker: str
     since: str
-    hits: tuple[Hit, ...]
+    hits: tuple[FoundLine, ...]
     paging: Paging
     error: str = ""
     names: tuple[str, ...] = field(default=())
@@ -476,4 +449,4 @@ class Done:
     num_changes: int
     num_episodes: int
     warnings: tuple[str, ...] = ()
-    person: Person | None = None
+    person: Named | None = None

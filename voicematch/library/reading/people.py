@@ -1,4 +1,4 @@
-"""People as a page shows them: where they speak, what they say and with whom, and what they are known by.
+"""People as commands and pages show them: where they speak, what they say and with whom, what they are known by.
 
 Each method is one transaction with a fixed number of queries, however much it finds, and reads no vector.
 """
@@ -6,7 +6,7 @@ Each method is one transaction with a fixed number of queries, however much it f
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -14,38 +14,49 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...errors import ProfileNotFound
-from ...types import Verdict
-from .. import keys
-from ..database import Database
-from ..schema import episodes, lines, profiles, speakers, voiceprints
-from .episodes import ACCEPTED, WHEN, accepted_in, shows
-from .search import Hit, count, search
+from ...types import Line
+from .. import shows
+from ..database import Database, one_of
+from ..keys import key, profile_id
+from ..pins import Pin
+from ..schema import ACCEPTED, WHEN, episodes, lines, profiles, speakers, voiceprints
+from .episodes import KEY_DIGITS, Named, people_of
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """A profile with its figures, as ``profiles.Profile`` has them, and its id."""
+class Profile:
+    """A named person.
+
+    created, last_heard : ISO 8601; the latter is the date of the latest episode the person was named in
+    consent : the bases on which the voiceprints are kept, each once
+    speech_seconds : net speech behind the voiceprints
+    num_episodes, talk_seconds : where the name was accepted
+    """
 
     id: int
     name: str
     role: str | None
     note: str | None
-    num_episodes: int
-    talk_seconds: float
-    num_voiceprints: int
-    last_heard: str | None
+    created: str
+    embedder: str | None
+    consent: tuple[str, ...] = ()
+    num_voiceprints: int = 0
+    speech_seconds: float = 0.0
+    num_episodes: int = 0
+    talk_seconds: float = 0.0
+    last_heard: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class VoiceprintOrigin:
     """One recording that voiceprints of a profile come from.
 
-    sha256 : None when it is no stored episode
+    audio_sha256 : None when it is no stored episode
     ids : of the voiceprints; numbers : what `profiles show` calls them
     """
 
     title: str
-    sha256: str | None
+    audio_sha256: str | None
     date: str | None
     num_voiceprints: int
     seconds: float
@@ -56,99 +67,79 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """An episode in which a profile was accepted. ``episode_seconds`` is all talk in it."""
+class Appearance:
+    """An episode in which a profile was named.
+
+    title : as it was given, which may be ""; shown_as : that, else the file's name
+    episode_seconds : all talk in the episode
+    others : who else was named there, most talk first
+    """
 
     episode_id: int
-    sha256: str
+    audio_sha256: str
     source: str
     title: str
+    shown_as: str
     date: str | None
     show: str
     duration: float
     talk_seconds: float
     episode_seconds: float
     num_turns: int
+    others: tuple[Named, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class SpokenLine:
-    episode_id: int
-    start: float
-    end: float
-    text: str
+class CoSpeaker:
+    """Somebody named in the same episodes, and in how many."""
+
+    person: Named
+    num_episodes: int
 
 
 class People:
     """The people of an open library, for reading."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, pin: Pin) -> None:
         self._database = database
+        self._pin = pin
 
     def find(
         self, *, words: str = "", sort: str = "name", limit: int | None = None, offset: int = 0
-    ) -> tuple[tuple[Person, ...], int]:
-        """(some of the profiles whose names hold the words, how many there are).
+    ) -> tuple[tuple[Profile, ...], int]:
+        """Return some of the profiles whose names hold the words, and how many there are.
 
         sort : "name", "talk" (most first) or "recent" (heard last first)
         """
-        every = _people()
-        for word in keys.key(words).split():
+        every = _EVERYBODY
+        for word in key(words).split():
             every = every.where(profiles.c.name_key.contains(word, autoescape=True))
-        order: tuple[Any, ...] = {
-            "name": (profiles.c.name_key,),
-            "talk": (sa.desc("talk_seconds"), profiles.c.name_key),
-            "recent": (sa.desc("last_heard").nulls_last(), profiles.c.name_key),
-        }[sort]
         with self._database.read() as connection:
-            rows = connection.execute(every.order_by(*order)).all()
-        return tuple(_person(row) for row in rows[offset : None if limit is None else offset + limit]), len(rows)
+            rows = sorted(connection.execute(every).all(), key=lambda row: row.name_key)
+            if sort == "talk":
+                rows.sort(key=lambda row: -(row.talk_seconds or 0.0))
+            elif sort == "recent":
+                rows.sort(key=lambda row: row.last_heard or "", reverse=True)
+            wanted = rows[offset : None if limit is None else offset + limit]
+            return _profiles(connection, wanted, self._pin.embedder), len(rows)
 
-    def person(self, profile: int) -> Person:
-        """The profile of that id. Raises ProfileNotFound."""
+    def profile(self, number: int) -> Profile:
+        """Return the profile of that id. Raises ProfileNotFound."""
         with self._database.read() as connection:
-            row = connection.execute(_people(profile).where(profiles.c.id == profile)).one_or_none()
-        if row is None:
-            raise ProfileNotFound("no such person; the profile may have been merged into another one, or forgotten")
-        return _person(row)
+            return read_profile(connection, number, self._pin.embedder)
 
     def names(self) -> tuple[str, ...]:
-        """The names of all profiles, sorted."""
+        """Return the names of all profiles, sorted."""
         with self._database.read() as connection:
             return tuple(connection.scalars(sa.select(profiles.c.name).order_by(profiles.c.name_key)))
 
     def id(self, name: str) -> int:
-        """The id of the profile called that, in whatever spelling. Raises ProfileNotFound."""
+        """Return the id of the profile called that, in whatever spelling. Raises ProfileNotFound."""
         with self._database.read() as connection:
-            return keys.profile_id(connection, name)
+            return profile_id(connection, name)
 
-    def ids(self, names: Collection[str]) -> dict[str, int]:
-        """By name, the ids of those that are profiles, spelled as they are."""
-        wanted = sa.select(profiles.c.name, profiles.c.id).where(profiles.c.name.in_(list(names)))
-        with self._database.read() as connection:
-            return {row.name: row.id for row in connection.execute(wanted)}
-
-    def said(
-        self,
-        words: str,
-        *,
-        profile: int | None = None,
-        since: str | None = None,
-        limit: int = 50,
-        offset: int = 0,
-        most: int = 1000,
-    ) -> tuple[tuple[Hit, ...], int]:
-        """(some of the lines that hold all the words, by anybody or by a profile, how many there are up to ``most``).
-
-        Raises LibraryError when there is no word to search for.
-        """
-        with self._database.read() as connection:
-            total = count(connection, words, profile=profile, since=since, most=most)
-            found = search(connection, words, profile=profile, since=since, limit=limit, offset=offset)
-            return tuple(found), total
-
-    def sources(self, profile: int) -> tuple[Source, ...]:
-        """Where the voiceprints of a profile come from, oldest first."""
+    def origins(self, profile: int) -> tuple[VoiceprintOrigin, ...]:
+        """Return where the voiceprints of a profile come from, oldest first."""
         grouped = (
             sa.select(
                 voiceprints.c.audio_sha256,
@@ -177,9 +168,9 @@ class People:
         for number, one in enumerate(own, start=1):
             numbered.setdefault((one.audio_sha256, one.consent), []).append((one.id, number))
         return tuple(
-            Source(
+            VoiceprintOrigin(
                 title=row.title or row.name or _file_name(row.source),
-                sha256=row.audio_sha256 if row.id is not None else None,
+                audio_sha256=row.audio_sha256 if row.id is not None else None,
                 date=row.date,
                 num_voiceprints=row.num_voiceprints,
                 seconds=row.seconds,
@@ -191,8 +182,8 @@ class People:
             for row in rows
         )
 
-    def heard(self, profile: int) -> tuple[Heard, ...]:
-        """Every episode that a profile was accepted in, oldest first."""
+    def appearances(self, profile: int, *, key: str | None = None) -> tuple[Appearance, ...]:
+        """Return every episode that a profile was named in, oldest first; or only the one of that key."""
         own = (
             sa.select(
                 speakers.c.episode_id,
@@ -210,84 +201,80 @@ class People:
             .join(own, own.c.episode_id == episodes.c.id)
             .order_by(WHEN, episodes.c.id)
         )
+        if key is not None:
+            wanted = wanted.where(sa.func.substr(episodes.c.audio_sha256, 1, KEY_DIGITS) == key)
         with self._database.read() as connection:
             rows = connection.execute(wanted).all()
-            of_show = shows(connection, [row.id for row in rows] if len(rows) < 500 else None)
+            ids = [row.id for row in rows]
+            show_by_episode, people = shows.by_episode(connection, ids, folders=False), people_of(connection, ids)
         return tuple(
-            Heard(
+            Appearance(
                 episode_id=row.id,
-                sha256=row.audio_sha256,
+                audio_sha256=row.audio_sha256,
                 source=row.source,
-                title=row.title or row.name,
+                title=row.title,
+                shown_as=row.title or row.name,
                 date=row.date,
-                show=of_show[row.id],
+                show=show_by_episode[row.id],
                 duration=row.duration,
                 talk_seconds=row.talk_seconds,
                 episode_seconds=row.episode_seconds,
                 num_turns=row.num_turns,
+                others=tuple(person for person in people[row.id] if person.id != profile),
             )
             for row in rows
         )
 
-    def co_speakers(self, profile: int, *, limit: int = 50) -> tuple[tuple[int, str, int], ...]:
-        """(id, name, number of episodes together) of others, those most often met first."""
-        own, other = speakers.alias(), speakers.alias()
-        together = sa.func.count(sa.distinct(other.c.episode_id))
-        wanted = (
-            sa.select(profiles.c.id, profiles.c.name, together)
-            .select_from(own)
-            .join(other, other.c.episode_id == own.c.episode_id)
-            .join(profiles, profiles.c.id == other.c.profile_id)
-            .where(own.c.profile_id == profile, own.c.verdict == Verdict.ACCEPT.value)
-            .where(other.c.profile_id != profile, other.c.verdict == Verdict.ACCEPT.value)
-            .group_by(profiles.c.id, profiles.c.name)
-            .order_by(together.desc(), profiles.c.name)
-            .limit(limit)
-        )
-        with self._database.read() as connection:
-            return tuple((row[0], row[1], int(row[2])) for row in connection.execute(wanted))
-
     def num_in_show(self) -> dict[str, int]:
-        """How many stored episodes there are of each show; "" holds those of none."""
+        """Count the stored episodes of each show; "" holds those of none."""
         with self._database.read() as connection:
-            return dict(Counter(shows(connection).values()))
-
-    def accepted_in(self, episode_ids: Sequence[int]) -> dict[int, dict[int, str]]:
-        """By episode id, {profile id: name} of those accepted there, most talk first."""
-        with self._database.read() as connection:
-            return accepted_in(connection, episode_ids)
+            return dict(Counter(shows.by_episode(connection, folders=False).values()))
 
     def spoken(
         self, profile: int, episode_ids: Sequence[int], *, most: int | None = None
-    ) -> tuple[dict[int, list[SpokenLine]], dict[int, int]]:
-        """By episode id, the lines that a profile says there, in order; and how many they are.
+    ) -> tuple[dict[int, list[Line]], dict[int, int]]:
+        """Return by episode id the lines that a profile says there, in order; and how many they are.
 
         most : only the first so many of each episode
         """
         rank = sa.func.row_number().over(partition_by=lines.c.episode_id, order_by=lines.c.position)
         num = sa.func.count().over(partition_by=lines.c.episode_id)
         said = (
-            sa.select(
-                lines.c.episode_id, lines.c.position, lines.c.start, lines.c.stop, lines.c.text, rank.label("rank")
-            )
-            .add_columns(num.label("num"))
+            sa.select(lines, rank.label("rank"), num.label("num"))
             .join(speakers, (speakers.c.episode_id == lines.c.episode_id) & (speakers.c.label == lines.c.speaker))
             .where(speakers.c.profile_id == profile, ACCEPTED, lines.c.episode_id.in_(episode_ids))
             .subquery()
         )
-        wanted = sa.select(said).order_by(said.c.episode_id, said.c.position)
+        columns = (said.c.episode_id, said.c.start, said.c.stop, said.c.text, said.c.speaker, said.c.num)
+        wanted = sa.select(*columns).order_by(said.c.episode_id, said.c.position)
         if most is not None:
             wanted = wanted.where(said.c.rank <= most)
-        found: dict[int, list[SpokenLine]] = {}
+        by_episode: dict[int, list[Line]] = {}
         counted: dict[int, int] = {}
         with self._database.read() as connection:
-            for row in connection.execute(wanted):
-                found.setdefault(row.episode_id, []).append(SpokenLine(row.episode_id, row.start, row.stop, row.text))
-                counted[row.episode_id] = row.num
-        return found, counted
+            for episode, start, stop, text, label, total in connection.execute(wanted).all():
+                by_episode.setdefault(episode, []).append(Line(start, stop, text, label))
+                counted[episode] = total
+        return by_episode, counted
 
 
-def _people(only: int | None = None) -> sa.Select[Any]:
+def co_speakers(appearances: Iterable[Appearance]) -> tuple[CoSpeaker, ...]:
+    """Count who was named in the same episodes; those most often met first."""
+    together = Counter(person for appearance in appearances for person in appearance.others)
+    ranked = sorted(together.items(), key=lambda pair: (-pair[1], pair[0].name))
+    return tuple(CoSpeaker(person, num) for person, num in ranked)
+
+
+def read_profile(connection: sa.Connection, number: int, embedder: str) -> Profile:
+    """Read the profile of that id. Raises ProfileNotFound."""
+    rows = connection.execute(_with_talk(number).where(profiles.c.id == number)).all()
+    if not rows:
+        raise ProfileNotFound("no such person; the profile may have been merged into another one, or forgotten")
+    return _profiles(connection, rows, embedder)[0]
+
+
+def _with_talk(only: int | None = None) -> sa.Select[Any]:
+    """Ask for all profiles with how much each was heard, or how much ``only`` one was."""
     heard = (
         sa.select(
             speakers.c.profile_id,
@@ -296,37 +283,48 @@ def _people(only: int | None = None) -> sa.Select[Any]:
             sa.func.max(WHEN).label("last_heard"),
         )
         .join(episodes)
-        .where(ACCEPTED)
+        .where(ACCEPTED, sa.true() if only is None else speakers.c.profile_id == only)
         .group_by(speakers.c.profile_id)
+        .subquery()
     )
-    known = sa.select(voiceprints.c.profile_id, sa.func.count().label("num")).group_by(voiceprints.c.profile_id)
-    if only is not None:
-        heard = heard.where(speakers.c.profile_id == only)
-        known = known.where(voiceprints.c.profile_id == only)
-    heard_table, known_table = heard.subquery(), known.subquery()
-    return (
+    return sa.select(profiles, heard).outerjoin(heard, heard.c.profile_id == profiles.c.id)
+
+
+_EVERYBODY = _with_talk()  # made once, for making it takes 0.7 ms of every page that lists people
+
+
+def _profiles(connection: sa.Connection, rows: Sequence[Any], embedder: str) -> tuple[Profile, ...]:
+    """Add to what `_with_talk` found what each is known by."""
+    known = (
         sa.select(
-            profiles,
-            sa.func.coalesce(heard_table.c.num_episodes, 0).label("num_episodes"),
-            sa.func.coalesce(heard_table.c.talk_seconds, 0.0).label("talk_seconds"),
-            heard_table.c.last_heard,
-            sa.func.coalesce(known_table.c.num, 0).label("num_voiceprints"),
+            voiceprints.c.profile_id,
+            voiceprints.c.consent,
+            sa.func.count().label("num_voiceprints"),
+            sa.func.sum(voiceprints.c.seconds).label("speech_seconds"),
         )
-        .outerjoin(heard_table, heard_table.c.profile_id == profiles.c.id)
-        .outerjoin(known_table, known_table.c.profile_id == profiles.c.id)
+        .where(one_of(voiceprints.c.profile_id, [row.id for row in rows]))
+        .group_by(voiceprints.c.profile_id, voiceprints.c.consent)
+        .order_by(voiceprints.c.consent)
     )
-
-
-def _person(row: Any) -> Person:
-    return Person(
-        id=row.id,
-        name=row.name,
-        role=row.role,
-        note=row.note,
-        num_episodes=int(row.num_episodes),
-        talk_seconds=float(row.talk_seconds),
-        num_voiceprints=int(row.num_voiceprints),
-        last_heard=row.last_heard,
+    by_profile: dict[int, list[Any]] = {}
+    for row in connection.execute(known):
+        by_profile.setdefault(row.profile_id, []).append(row)
+    return tuple(
+        Profile(
+            id=row.id,
+            name=row.name,
+            role=row.role,
+            note=row.note,
+            created=row.created,
+            embedder=embedder,
+            consent=tuple(basis.consent for basis in by_profile.get(row.id, ())),
+            num_voiceprints=sum(basis.num_voiceprints for basis in by_profile.get(row.id, ())),
+            speech_seconds=float(sum(basis.speech_seconds for basis in by_profile.get(row.id, ()))),
+            num_episodes=row.num_episodes or 0,
+            talk_seconds=row.talk_seconds or 0.0,
+            last_heard=row.last_heard,
+        )
+        for row in rows
     )
 
 

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from ...errors import LibraryError
-from ...types import Verdict
-from .. import folding, keys
-from ..schema import SOUGHT_ON_POSTGRESQL, episodes, lines, speakers
-from ..schema import profiles as profiles_table
+from ...voices.rules import name_of
+from .. import folding
+from ..database import Database
+from ..keys import key, not_found
+from ..schema import (
+    ACCEPTED,
+    SOUGHT_ON_POSTGRESQL,
+    UNNAMED,
+    WHEN,
+    episodes,
+    lines,
+    profiles,
+    speakers,
+    unknown_speakers,
+)
+from .episodes import Named
 
 TERM = re.compile(r'"([^"]*)"?(\*?)|(\S+)')
 
@@ -22,7 +34,9 @@ TERM = re.compile(r'"([^"]*)"?(\*?)|(\S+)')
 class Hit:
     """One line that holds the words.
 
+    title : as it was given, which may be ""; shown_as : that, else the file's name
     speaker : the profile's present name, else the local label or the name the transcript gave
+    person : whom the voice that says it was accepted as; unknown : U-0001 when it is remembered without a name
     marks : (start, end) of each found word in ``text``
     before, after : the neighbouring lines' text, empty at the edges
     """
@@ -30,10 +44,13 @@ class Hit:
     audio_sha256: str
     source: str
     title: str
+    shown_as: str
     date: str | None
     start: float
     end: float
     speaker: str | None
+    person: Named | None
+    unknown: str | None
     text: str
     marks: tuple[tuple[int, int], ...]
     before: str
@@ -45,107 +62,121 @@ class Hit:
         return " ".join(text for text in (self.before, self.text, self.after) if text)
 
 
+class Search:
+    """The words of an open library. Each method is one transaction.
+
+    "Words in quotes" stand together; a star ends an open word. Nothing to search for is a LibraryError.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def lines(
+        self,
+        words: str,
+        *,
+        speaker: str | None = None,
+        profile: int | None = None,
+        since: str | None = None,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> tuple[Hit, ...]:
+        """Return some of the lines that hold all the words, best first.
+
+        speaker : only by whom is called that, a profile or somebody whom a transcript names; else ProfileNotFound
+        profile : only by voices that were accepted as the profile of that id
+        since : only in episodes of this day (ISO 8601) or later
+        """
+        with self._database.read() as connection:
+            by_whom: Any = sa.true()
+            if speaker is not None:
+                by_whom = _spoken_by(connection, speaker)
+            if profile is not None:
+                by_whom &= speakers.c.profile_id == profile
+            wanted_words = terms(words)
+            asked = _asked(connection, wanted_words)
+            needs_speakers = speaker is not None or profile is not None
+            # First which lines, for all that hold the words are ranked; then what is shown of those few.
+            wanted = _holding(asked, sa.select(asked.line_id), needs_speakers, since).where(by_whom)
+            ranked = wanted.order_by(asked.rank, asked.line_id.desc()).limit(limit).offset(offset)
+            return _hits(connection, wanted_words, connection.scalars(ranked).all())
+
+    def count(self, words: str, *, profile: int | None = None, since: str | None = None, most: int = 1000) -> int:
+        """Count the lines that hold all the words; ``most`` when there are as many or more."""
+        with self._database.read() as connection:
+            asked = _asked(connection, terms(words))
+            wanted = _holding(asked, sa.select(sa.literal(1)), profile is not None, since).limit(most)
+            if profile is not None:
+                wanted = wanted.where(speakers.c.profile_id == profile)
+            return connection.scalar(sa.select(sa.func.count()).select_from(wanted.subquery())) or 0
+
+
 def terms(words: str) -> list[tuple[str, bool]]:
     """(phrase, whether it is only the beginning of a word) of each thing asked for.
 
     >>> terms('continual "reward model" contin*')
     [('continual', False), ('reward model', False), ('contin', True)]
     """
-    found = []
+    asked = []
     for phrase, star, word in TERM.findall(words):
         text, prefix = (phrase, bool(star)) if not word else (word.rstrip("*"), word.endswith("*"))
         text = " ".join(text.replace('"', " ").replace("\x00", " ").split())
         if folding.tokens(text):
-            found.append((text, prefix))
-    if not found:
+            asked.append((text, prefix))
+    if not asked:
         raise LibraryError(f"{words!r}: no word to search for")
-    return found
+    return asked
 
 
-def search(
-    connection: sa.Connection,
-    words: str,
-    *,
-    speaker: str | None = None,
-    profile: int | None = None,
-    since: str | None = None,
-    limit: int,
-    offset: int = 0,
-) -> Iterator[Hit]:
-    """Lines that hold all the words, best first.
+def _holding(asked: _Asked, columns: sa.Select[Any], needs_speakers: bool, since: str | None) -> sa.Select[Any]:
+    """Ask for lines that hold the words, with the table of speakers or without."""
+    of_day: sa.ColumnElement[bool] = sa.true()
+    if since is not None:
+        of_day = lines.c.episode_id.in_(sa.select(episodes.c.id).where(since <= WHEN))
+    table = asked.with_lines if needs_speakers or since is not None else asked.index
+    if needs_speakers:
+        table = table.outerjoin(speakers, _SAYS_IT)
+    return columns.select_from(table).where(asked.holds, of_day)
 
-    speaker : a name, a profile's or one that transcripts give
-    profile : the id of the profile that was accepted as who says the line
-    """
-    wanted_words = terms(words)
-    asked = _asked(connection, wanted_words)
-    by_whom: Any = sa.true()
-    if speaker is not None:
-        by_whom = _spoken_by(connection, speaker)
-    if profile is not None:
-        by_whom = speakers.c.profile_id == profile
-    # First which lines, for all that hold the words are ranked; then what is shown of those few.
-    found = asked.index if speaker is None and profile is None and since is None else asked.with_lines
-    if speaker is not None or profile is not None:
-        found = found.outerjoin(speakers, _SAYS_IT)
-    wanted = sa.select(asked.line_id).select_from(found).where(asked.holds, by_whom, _since(since))
-    ids = connection.scalars(wanted.order_by(asked.rank, asked.line_id.desc()).limit(limit).offset(offset)).all()
+
+def _hits(connection: sa.Connection, words: Sequence[tuple[str, bool]], ids: Sequence[int]) -> tuple[Hit, ...]:
+    """Read what is shown of lines, in the order given."""
     shown = (
-        sa.select(
-            lines.c.id,
-            lines.c.episode_id,
-            lines.c.position,
-            lines.c.start,
-            lines.c.stop,
-            lines.c.text,
-            sa.func.coalesce(profiles_table.c.name, lines.c.speaker).label("speaker"),
-            *(episodes.c[name] for name in ("audio_sha256", "source", "title", "date")),
-        )
+        sa.select(lines, profiles.c.id.label("profile_id"), profiles.c.name.label("profile"))
+        .add_columns(unknown_speakers.c.unknown_id)
+        .add_columns(*(episodes.c[name] for name in ("audio_sha256", "source", "title", "name", "date")))
         .select_from(lines)
         .join(episodes, episodes.c.id == lines.c.episode_id)
-        .outerjoin(speakers, _SAYS_IT)
-        .outerjoin(profiles_table, profiles_table.c.id == speakers.c.profile_id)
+        .outerjoin(speakers, (speakers.c.episode_id == lines.c.episode_id) & (speakers.c.label == lines.c.speaker))
+        .outerjoin(profiles, (profiles.c.id == speakers.c.profile_id) & ACCEPTED)
+        .outerjoin(unknown_speakers, (unknown_speakers.c.speaker_id == speakers.c.id) & UNNAMED)
         .where(lines.c.id.in_(ids))
     )
     row_by_id = {row.id: row for row in connection.execute(shown)}
     rows = [row_by_id[one] for one in ids]
     neighbours = _neighbours(connection, rows)
-    for row in rows:
-        yield Hit(
+    return tuple(
+        Hit(
             audio_sha256=row.audio_sha256,
             source=row.source,
             title=row.title,
+            shown_as=row.title or row.name,
             date=row.date,
             start=row.start,
             end=row.stop,
-            speaker=row.speaker,
+            speaker=row.profile if row.profile is not None else row.speaker,
+            person=Named(row.profile_id, row.profile) if row.profile is not None else None,
+            unknown=name_of(row.unknown_id) if row.unknown_id is not None else None,
             text=row.text,
-            marks=folding.marks(row.text, wanted_words),
+            marks=folding.marks(row.text, words),
             before=neighbours.get((row.episode_id, row.position - 1), ""),
             after=neighbours.get((row.episode_id, row.position + 1), ""),
         )
+        for row in rows
+    )
 
 
-def count(connection: sa.Connection, words: str, *, profile: int | None, since: str | None, most: int) -> int:
-    """How many lines hold all the words; ``most`` when there are as many or more."""
-    asked = _asked(connection, terms(words))
-    found = asked.index if profile is None and since is None else asked.with_lines
-    if profile is not None:
-        found = found.join(speakers, sa.and_(_SAYS_IT, speakers.c.profile_id == profile))
-    wanted = sa.select(sa.literal(1)).select_from(found).where(asked.holds, _since(since)).limit(most)
-    return connection.scalar(sa.select(sa.func.count()).select_from(wanted.subquery())) or 0
-
-
-_SAYS_IT = sa.and_(
-    speakers.c.episode_id == lines.c.episode_id,
-    speakers.c.label == lines.c.speaker,
-    speakers.c.verdict == Verdict.ACCEPT.value,
-)
-
-
-def _since(since: str | None) -> Any:
-    when = sa.func.coalesce(episodes.c.date, episodes.c.stored)
-    return sa.true() if since is None else lines.c.episode_id.in_(sa.select(episodes.c.id).where(when >= since))
+_SAYS_IT = sa.and_(speakers.c.episode_id == lines.c.episode_id, speakers.c.label == lines.c.speaker, ACCEPTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,14 +234,14 @@ def _in_postgresql(sought: Sequence[folding.Sought]) -> _Asked:
 
 def _spoken_by(connection: sa.Connection, speaker: str) -> Any:
     """By a profile, whatever the line calls it, or by the name or label the line itself carries."""
-    known = connection.scalar(sa.select(profiles_table.c.id).where(profiles_table.c.name_key == keys.key(speaker)))
+    known = connection.scalar(sa.select(profiles.c.id).where(profiles.c.name_key == key(speaker)))
     written = [
         name
         for name in connection.scalars(sa.select(lines.c.speaker).distinct().where(lines.c.speaker.is_not(None)))
-        if keys.key(name) == keys.key(speaker)
+        if key(name) == key(speaker)
     ]
     if known is None and not written:
-        raise keys.not_found(connection, speaker)
+        raise not_found(connection, speaker)
     says_so = lines.c.speaker.in_(written)
     return says_so if known is None else says_so | (speakers.c.profile_id == known)
 

@@ -1,0 +1,168 @@
+"""Fits what belongs to one embedder on simulated shows: the clustering's backend, the cohort, the calibration.
+
+    python models/train/fit_engine.py WORK/train WORK/fit [--embedder NAME] [--judge WORK/judge] [--dry-run]
+
+The one command after a new embedder, some minutes on one core once shows.py has rendered the shows (those last).
+``WORK/train`` holds shows of people whom the embedder was trained on and the clips they are made of, ``WORK/fit``
+shows of others. The backend comes of both kinds of sound, the calibration of the people whom the embedder does not
+know, as it will not know its users' either. ``WORK/judge`` is only looked at to print the figures.
+Writes ``NAME.backend.npz`` and ``NAME.calibration.json`` to ``models/``, or to where pulled models are.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import calibrate
+import numpy as np
+from calibrate import COHORT, COHORT_PEOPLE, Voice
+from judge_shows import Figures, Truth, heard_of, judge, profile_of, shows_of, table, truth_of
+from segmentation_pool import STEP as CLIP_STEP
+from segmentation_pool import Clip
+from segmentation_scenes import open_pool
+from simulate import Pool
+
+from voicematch.engines import diarize, open_embedder
+from voicematch.engines.cluster import Backend
+from voicematch.engines.embed import CELL, Embedder, OnnxEmbedder
+from voicematch.engines.features import log_mel
+from voicematch.engines.windows import WINDOW, Heard, embeddings_of
+from voicematch.models import files
+from voicematch.models.table import DEFAULT_EMBEDDER
+from voicematch.types import Array, Embedding
+from voicematch.voices.score import Cohort, unit
+
+MOST_CLIPS, WINDOWS_OF_CLIP = 6, 4  # of one person
+MOST_WINDOWS = 60  # of one person in one show
+NUM_AXES = 58  # of the backend; with more, what tells the training people apart is learnt by heart
+NUM_FOLDS = 5  # of the shows, of which each is left out once to choose the form of the calibration
+PURE = 0.9  # of a window that is one person's
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("train", type=Path)
+    parser.add_argument("fit", type=Path)
+    parser.add_argument("--embedder", default=DEFAULT_EMBEDDER)
+    parser.add_argument("--judge", type=Path)
+    parser.add_argument("--dry-run", action="store_true", help="print the figures, write nothing")
+    chosen = parser.parse_args()
+    embedder = open_embedder(chosen.embedder, device="cpu")
+    if not isinstance(embedder, OnnxEmbedder) or not embedder.can_pool:
+        parser.error(f"the frames of {embedder.name} cannot be pooled")
+    people, vectors = clip_windows(chosen.train, embedder)
+    names, rows = list(people), [vectors]
+    for file in shows_of(chosen.train):
+        found, own = show_windows(truth_of(file), heard_of(file, embedder))
+        names += found
+        rows.append(own)
+    number = {name: idx for idx, name in enumerate(dict.fromkeys(names))}
+    speakers = np.array([number[name] for name in names])
+    backend = Backend.estimate(np.concatenate(rows), speakers, NUM_AXES)
+    cohort = cohort_of(open_pool(chosen.train), people, vectors)
+    profiles, voices = read(chosen.fit, embedder)
+    calibration = calibrate.fit_all(voices, profiles, embedder.name, cohort)
+    print(replace(calibration, cohort=None))
+    if not chosen.dry_run:
+        backend.save(files.place_beside(embedder.name, diarize.BACKEND))
+        files.place_beside(embedder.name, files.CALIBRATION).write_text(calibration.to_json(), encoding="utf-8")
+    for work in (chosen.fit, chosen.judge):
+        if work is not None:
+            total = Figures()
+            for file in shows_of(work):
+                total.add(judge(file, embedder, calibration))
+            print(work.name, total)
+
+
+def clip_windows(work: Path, embedder: OnnxEmbedder) -> tuple[list[str], Array]:
+    """The person of each window, and its vector, of windows of speech spread over everybody's clips; kept in WORK."""
+    kept = work / f"clips-{files.fingerprint(embedder.name)[:12]}.npz"
+    if kept.exists():
+        with np.load(kept) as arrays:
+            return arrays["people"].tolist(), arrays["vectors"]
+    pool = open_pool(work)
+    rng = np.random.default_rng(0)
+    people: list[str] = []
+    vectors = []
+    for person in pool.speakers:
+        clips = pool.clips[person]
+        for idx in rng.permutation(len(clips))[:MOST_CLIPS]:
+            own = _windows_of(pool, clips[idx], embedder)
+            vectors.append(own)
+            people += [person] * len(own)
+    np.savez(kept, people=np.array(people), vectors=np.concatenate(vectors))
+    return people, np.concatenate(vectors)
+
+
+def _windows_of(pool: Pool, clip: Clip, embedder: OnnxEmbedder) -> Array:
+    samples = pool.samples[clip.start : clip.end].astype(np.float32) / np.float32(32_768)
+    active = pool.active[clip.start // CLIP_STEP : clip.end // CLIP_STEP]
+    length = round(WINDOW * 100 / CELL)
+    sums = embedder.sums(rows := log_mel(samples), 0, len(rows))
+    starts = np.arange(0, len(sums) - length + 1, 2 * length // 3)
+    spoken = np.array([active[at * CELL : (at + length) * CELL].mean() > 0.8 for at in starts], bool)
+    starts = starts[spoken][:WINDOWS_OF_CLIP] if len(starts) else starts
+    if not len(starts):
+        return np.empty((0, embedder.dimension), np.float32)
+    return embedder.pooled(sums.statistics(np.stack([starts, starts + length], axis=1)))
+
+
+def show_windows(truth: Truth, heard: Heard) -> tuple[list[str], Array]:
+    """The same of the windows of a show in which one person speaks alone."""
+    people = sorted({turn.speaker for turn in truth.turns})
+    said = table(truth.turns, people, truth.seconds)
+    until = np.concatenate([np.zeros((len(people), 1)), np.cumsum(said, axis=1)], axis=1)
+    first, last = np.minimum(np.rint(heard.windows.T * 100).astype(int), said.shape[1])
+    share = (until[:, last] - until[:, first]) / np.maximum(last - first, 1)
+    pure = (share.max(axis=0) > PURE) & (share.sum(axis=0) - share.max(axis=0) < 0.05)
+    names: list[str] = []
+    chosen: list[int] = []
+    for idx, person in enumerate(people):
+        own = np.flatnonzero(pure & (share.argmax(axis=0) == idx))[::2][:MOST_WINDOWS]
+        chosen += own.tolist()
+        names += [person] * len(own)
+    return names, heard.vectors[chosen]
+
+
+def cohort_of(pool: Pool, people: Sequence[str], vectors: Array) -> Cohort:
+    """One vector for each of some hundred people of many languages and recordings, whose licences allow it."""
+    rows_of: dict[str, list[int]] = defaultdict(list)
+    for row, person in enumerate(people):
+        rows_of[person].append(row)
+    chosen = []
+    for corpus in COHORT:
+        own = [p for p in sorted(rows_of) if pool.clips[p][0].kind == corpus and len(rows_of[p]) >= 3]
+        chosen += own[:: max(1, len(own) // COHORT_PEOPLE)][:COHORT_PEOPLE]
+    return Cohort(np.stack([unit(vectors[rows_of[person]].mean(axis=0)) for person in chosen]))
+
+
+def read(work: Path, embedder: Embedder) -> tuple[dict[str, tuple[Embedding, ...]], list[Voice]]:
+    """The profiles of all shows by SHOW/PERSON, and everybody who speaks in them.
+
+    A person's profiles for other shows are neither targets nor nontargets: they may be cut from what is heard here.
+    """
+    profiles: dict[str, tuple[Embedding, ...]] = {}
+    spoken = []
+    for file in shows_of(work):
+        truth = truth_of(file)
+        spoken.append((file.stem, embeddings_of(heard_of(file, embedder), truth.turns, embedder.min_speech)))
+        for person in truth.profiles:
+            own = profile_of(file, person, embedder)
+            if own:
+                profiles[f"{file.stem}/{person}"] = own
+    voices = []
+    for show, embeddings in spoken:
+        for person, stretches in embeddings.items():
+            same = frozenset(key for key in profiles if key.split("/")[1] == person)
+            own_key = frozenset({f"{show}/{person}"}) & same
+            fold = f"fold {int(show) % NUM_FOLDS}"
+            voices.append(Voice(show, fold, stretches, own_key, same - own_key))
+    return profiles, voices
+
+
+if __name__ == "__main__":
+    main()

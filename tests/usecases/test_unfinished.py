@@ -1,0 +1,289 @@
+"""What a command leaves undone when it is killed, or the disk is full, and the next one, of any kind, does.
+
+Within ``together`` no file is written, as in a process that is killed as soon as its transaction is over.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from tests.support.fakes import CALIBRATION
+from tests.support.library_example import DIMENSION, EMBEDDER, embedding, episode, fill, voices
+from tests.usecases.test_exchange import SOUND
+from voicematch import cli, outputs
+from voicematch.formats import FORMATS as WRITERS
+from voicematch.library import Library, open_library
+from voicematch.library.partial import writing
+from voicematch.types import Line
+from voicematch.usecases import exchange, recognise, unfinished
+from voicematch.usecases import name as naming
+from voicematch.usecases.forget import forget
+from voicematch.web.actions import perform, undo
+from voicematch.web.journal import Journal
+
+FORMATS = ("json", "vtt", "md", "rttm")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A library, and the files of its episode."""
+    with open_library(tmp_path / "library.db", embedder=EMBEDDER, dimension=DIMENSION) as library:
+        fill(library)
+        library.settings.set("calibration", CALIBRATION.to_json())
+        write(library, tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def library(folder: Path) -> Iterator[Library]:
+    with open_library(folder / "library.db") as opened:
+        yield opened
+
+
+def write(library: Library, folder: Path) -> None:
+    files = [(folder / "out" / f"1.{form}", form) for form in FORMATS]
+    outputs.write(library, library.episodes.get("Episode 1"), files)
+
+
+def texts(folder: Path) -> str:
+    return "\n".join((folder / "out" / f"1.{form}").read_text(encoding="utf-8") for form in FORMATS)
+
+
+def as_of_today(library: Library) -> list[str]:
+    return [WRITERS[form](library.episodes.get("Episode 1")) for form in FORMATS]
+
+
+def stored(folder: Path) -> list[str]:
+    return [(folder / "out" / f"1.{form}").read_text(encoding="utf-8") for form in FORMATS]
+
+
+def undo_a_naming(library: Library) -> None:
+    journal = Journal()
+    done = perform("rename", {"old": "Bob", "new": "Robert"}, library=library, journal=journal)
+    undo({"action": str(done.action)}, library=library, journal=journal)
+    perform("rename", {"old": "Bob", "new": "Rob"}, library=library, journal=journal)
+
+
+CHANGES: dict[str, Callable[[Library], object]] = {
+    "name": lambda library: naming.name("Episode 1", "SPEAKER_01", "Cy", library=library, consent="public"),
+    "correct": lambda library: naming.correct("Episode 1", "SPEAKER_00", "Cy", library=library, consent="public"),
+    "correct to nobody": lambda library: naming.correct("Episode 1", "SPEAKER_00", None, library=library),
+    "merge": lambda library: naming.merge("Bob", "Ann Lee", library=library),
+    "rename who is named": lambda library: naming.rename("Ann Lee", "Ann Byron", library=library),
+    "rename who is a candidate alone": lambda library: naming.rename("Bob", "Robert", library=library),
+    "relabel": lambda library: naming.relabel(library=library),
+    "forget who is named": lambda library: forget("Ann Lee", library=library),
+    "forget who is a candidate alone": lambda library: forget("Bob", library=library),
+    "undo": undo_a_naming,
+}
+COMMANDS = (
+    ("profiles", "list"),
+    ("episodes", "list"),
+    ("unknowns", "list"),
+    ("batch", "status"),
+    ("search", "learning"),
+    ("library", "check"),
+    ("library", "stats"),
+    ("profiles", "show", "nobody at all"),  # also one that fails
+)
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_files_follow_every_change_at_once(library: Library, folder: Path, change: Callable[[Library], object]) -> None:
+    before = stored(folder)
+    change(library)
+    assert stored(folder) == as_of_today(library) != before
+    assert library.outputs.stale() == ()
+
+
+@pytest.mark.parametrize("change", [name for name in CHANGES if not name.startswith("forget")])
+def test_a_killed_change_is_finished_by_the_next_command(folder: Path, change: str) -> None:
+    before = stored(folder)
+    with open_library(folder / "library.db") as library, library.together():
+        CHANGES[change](library)
+    assert stored(folder) == before
+    cli.run(["profiles", "list", "--library", str(folder / "library.db")])
+    with open_library(folder / "library.db") as library:
+        assert stored(folder) == as_of_today(library) != before
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_killed_forgetting_is_finished_by_the_next_command(folder: Path, command: tuple[str, ...]) -> None:
+    with open_library(folder / "library.db") as library, library.together(), outputs.following(library):
+        library.profiles.forget("Ann Lee")
+    assert "Ann Lee" in texts(folder)
+    assert cli.run([*command, "--library", str(folder / "library.db")]) in (0, 1)
+    assert "Ann" not in texts(folder)
+    left = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    assert b"Ann Lee" not in left
+    assert b"ann lee" not in left
+
+
+def test_what_a_killed_writer_left_is_swept_up(folder: Path) -> None:
+    """Half a file beside an output and beside the library; that of a process that lives stays."""
+    with open_library(folder / "library.db") as library, library.together():
+        naming.rename("Ann Lee", "Ann Byron", library=library)
+    dead = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
+    )
+    name = f".voicematch-{dead.stdout.strip()}-7.part"
+    stray = [place / f"{name}{more}" for place in (folder, folder / "out") for more in ("", "-wal")]
+    for path in stray:
+        path.write_text("half")
+    with writing(folder / "out" / "other") as alive:
+        cli.run(["profiles", "list", "--library", str(folder / "library.db")])
+        assert alive.exists()
+        assert not any(path.exists() for path in stray)
+
+
+def test_a_first_file_that_was_never_written_is(library: Library, folder: Path) -> None:
+    path = folder / "later" / "1.txt"
+    library.outputs.expect("01" * 32, [(path, "txt", "0" * 64, None)])
+    unfinished.finish_for(library)
+    assert "Ann Lee" in path.read_text(encoding="utf-8")
+    path.unlink()
+    naming.rename("Ann Lee", "Ann Byron", library=library)
+    assert not path.exists()  # who deletes a file does not get it again
+
+
+def full(descriptor: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_file_that_cannot_be_written_stays_on_the_list(
+    library: Library, folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is away, and one that is full."""
+    (folder / "out").rename(folder / "away")
+    naming.rename("Ann Lee", "Ann Byron", library=library)
+    assert [output.path.name for output in library.outputs.stale()] == sorted(f"1.{form}" for form in FORMATS)
+    (folder / "away").rename(folder / "out")
+    with caplog.at_level(logging.WARNING), monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        unfinished.finish_for(library)
+    assert "No space left on device; it still shows the names of before, and the next command tries" in caplog.text
+    assert sorted(path.name for path in (folder / "out").iterdir()) == sorted(f"1.{form}" for form in FORMATS)
+    unfinished.finish_for(library)
+    assert stored(folder) == as_of_today(library)
+
+
+def test_a_change_while_a_file_is_written_is_not_lost(library: Library, folder: Path) -> None:
+    (mark,) = {library.outputs.expect("01" * 32, [(folder / "x.txt", "txt", "0" * 64, "1" * 64)])}
+    library.outputs.mark(["01" * 32])  # somebody names the voice meanwhile
+    library.outputs.written([folder / "x.txt"], mark)
+    assert folder / "x.txt" in {output.path for output in library.outputs.stale()}
+
+
+# -- one transaction a use case
+
+
+@pytest.fixture
+def writes(library: Library) -> list[set[str]]:
+    """The tables that each transaction changed, as they are committed; the list of files to write is bookkeeping."""
+    committed: list[set[str]] = []
+    changed: set[str] = set()
+    engine = library._database.engine
+    bookkeeping = {"outputs", "copies"}
+
+    def executed(connection: object, cursor: object, statement: str, *_: object) -> None:
+        words = statement.split()
+        if words[0] in ("INSERT", "UPDATE", "DELETE"):
+            changed.update({words[1 if words[0] == "UPDATE" else 2].strip('"')} - bookkeeping)
+
+    def commit(connection: object) -> None:
+        if changed:
+            committed.append(set(changed))
+        changed.clear()
+
+    def rollback(connection: object) -> None:
+        changed.clear()
+
+    for name, listener in (("after_cursor_execute", executed), ("commit", commit), ("rollback", rollback)):
+        sa.event.listen(engine, name, listener)
+    return committed
+
+
+@pytest.mark.parametrize("change", [name for name in CHANGES if name not in ("undo", "relabel")])
+def test_a_change_is_one_transaction(library: Library, writes: list[set[str]], change: str) -> None:
+    CHANGES[change](library)
+    assert len([tables for tables in writes if tables != {"settings"}]) == 1  # that the file was compacted comes later
+
+
+def test_taking_in_voices_is_one_transaction(library: Library, writes: list[set[str]]) -> None:
+    library.voiceprints.add(
+        "Bob", [embedding(2)], embedder=EMBEDDER, consent="public", source="b.wav", audio_sha256="cc" * 32, clip=SOUND
+    )
+    text = exchange.write_profiles(library, ["Bob"], with_clips=True)
+    naming.rename("Bob", "Rob", library=library)
+    writes.clear()
+    exchange.take_in(text, "bob.json", library=library)
+    assert len(writes) == 1
+
+
+def test_the_watch_sees_two_transactions(library: Library, writes: list[set[str]]) -> None:
+    library.profiles.create("Cy")
+    library.profiles.create("Di")
+    assert writes == [{"profiles"}, {"profiles"}]
+
+
+def test_identifying_is_one_transaction(library: Library, writes: list[set[str]]) -> None:
+    recognise.store(library, episode(2), voices())
+    assert len(writes) == 1
+
+
+# -- copies
+
+
+def test_forgetting_lists_what_is_out_of_reach(library: Library, folder: Path) -> None:
+    path = str(folder / "library.db")
+    library.upkeep.backup(folder / "backup.db")
+    assert cli.run(["profiles", "export", "--all", "--voices", str(folder / "all.json"), "--library", path]) == 0
+    assert cli.run(["profiles", "export", "Bob", "--voices", str(folder / "bob.json"), "--library", path]) == 0
+    assert cli.run(["episodes", "export", "Episode 1", "-f", "md", "-o", str(folder / "x"), "--library", path]) == 0
+    reached = forget("Ann Lee", library=library)
+    assert {place.name for place, _ in reached.out_of_reach} == {"backup.db", "all.json", "episode-1.md"}
+    assert reached.erased == ()
+
+
+def test_backups_are_erased_too_where_asked(library: Library, folder: Path) -> None:
+    """In a backup of before a renaming the person has another name; in exports only the others stay."""
+    path = str(folder / "library.db")
+    library.upkeep.backup(folder / "backup.db")
+    assert cli.run(["profiles", "export", "Ann Lee", "--voices", str(folder / "ann.json"), "--library", path]) == 0
+    naming.rename("Ann Lee", "Ann Byron", library=library)
+    assert cli.run(["profiles", "export", "--all", "--voices", str(folder / "all.json"), "--library", path]) == 0
+    reached = forget("Ann Byron", library=library, backups=True)
+    assert {place.name for place in reached.erased} == {"backup.db", "all.json"}
+    assert [profile["name"] for profile in json.loads((folder / "all.json").read_text())["profiles"]] == ["Bob"]
+    with open_library(folder / "backup.db") as backup:
+        assert backup.people.names() == ("Bob",)
+    assert b"Ann" not in (folder / "backup.db").read_bytes()
+
+
+def test_where_the_name_is_said_it_is_told_and_redacted(library: Library, folder: Path) -> None:
+    spoken = replace(
+        episode(3, matches={}),
+        title="A talk with  ann lee",
+        lines=(Line(0.0, 1.0, "Welcome, Ann  Lee!"), Line(1.0, 2.0, "Joann Leed")),
+    )
+    library.episodes.store(spoken, {})
+    outputs.write(library, library.episodes.get("03" * 32), [(folder / "3.vtt", "vtt")])
+    with library.together(keep=False):
+        assert library.profiles.forget("Ann Lee").num_mentions == 2
+        assert library.episodes.get("03" * 32).lines[0].text == "Welcome, Ann  Lee!"
+    assert forget("Ann Lee", library=library, words=True).forgotten.num_mentions == 2
+    after = library.episodes.get("03" * 32)
+    assert (after.title, [line.text for line in after.lines]) == ("A talk with  […]", ["Welcome, […]!", "Joann Leed"])
+    assert "Welcome, […]!" in (folder / "3.vtt").read_text(encoding="utf-8")
+    assert library.search.lines("lee") == ()

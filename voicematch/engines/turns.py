@@ -1,0 +1,127 @@
+"""From labelled windows to turns: who holds the floor, and where exactly the floor changes hands."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import uniform_filter1d
+
+from ..types import Array, Turn
+from ..voices.score import unit
+from .cluster import Labels
+from .speech import CHANGE, FRAME, SPEECH
+from .windows import MOMENT_STEP, Heard
+
+SHORTEST_TURN = 0.2  # s
+LONGEST_GAP = 0.5  # s; a shorter silence between two stretches of one speaker is part of their turn
+REACH = 0.5  # s; how far a change of speaker is moved to a pause
+FAR = 0.3  # probability of speech that a pause must gain for each second it is farther away
+CHANGE_COST = 1.0  # sum of cosines, one for each MOMENT_STEP, that another speaker must gain to take the floor
+
+Piece = tuple[float, float, int]
+"""Start, end, and the label of who speaks."""
+
+
+def turns_of(heard: Heard, labels: Labels) -> tuple[Turn, ...]:
+    """Return turns of the speakers, who are named in the order in which they first speak.
+
+    labels : (num_windows,) the speaker of each window
+    """
+    if not len(labels):
+        return ()
+    pieces = _by_moments(heard, labels) if heard.moments else []
+    if {label for _, _, label in pieces} != set(labels.tolist()):  # nobody is lost to neighbours who sound alike
+        pieces = _by_windows(heard, labels)
+    joined: list[Piece] = []
+    for start, end, label in pieces:
+        if joined and joined[-1][2] == label and start - joined[-1][1] <= LONGEST_GAP:
+            joined[-1] = (joined[-1][0], end, label)
+        else:
+            joined.append((start, end, label))
+    names = {label: f"SPEAKER_{idx:02d}" for idx, label in enumerate(dict.fromkeys(label for _, _, label in joined))}
+    return tuple(Turn(start, end, names[label]) for start, end, label in joined)
+
+
+def _by_windows(heard: Heard, labels: Labels) -> list[Piece]:
+    """Each moment of speech goes to the window whose centre is nearest."""
+    centres = heard.windows.mean(axis=1)
+    order = np.argsort(centres, kind="stable")
+    centres, labels = centres[order], labels[order]
+    cuts = _snapped((centres[1:] + centres[:-1])[labels[1:] != labels[:-1]] / 2, heard.probabilities)
+    pieces: list[Piece] = []
+    for start, end in heard.spans:
+        inner = cuts[(cuts > start + SHORTEST_TURN) & (cuts < end - SHORTEST_TURN)]
+        for first, last in zip((start, *inner.tolist()), (*inner.tolist(), end), strict=True):
+            if last - first >= SHORTEST_TURN:
+                nearest = int(np.argmin(np.abs(centres - (first + last) / 2)))
+                pieces.append((first, last, int(labels[nearest])))
+    return pieces
+
+
+def _by_moments(heard: Heard, labels: Labels) -> list[Piece]:
+    """The likeliest course of speakers through each stretch of speech, in which every change has its cost.
+
+    Windows are long enough to tell who the speakers are; moments are close enough to say when they change.
+    """
+    voices = _voices(heard, labels)
+    times = np.concatenate([part.first + MOMENT_STEP * np.arange(len(part.vectors)) for part in heard.moments])
+    likeness = np.concatenate([part.vectors.astype(np.float32) @ voices.T for part in heard.moments])
+    pieces: list[Piece] = []
+    for start, end in heard.spans:
+        first, last = np.searchsorted(times, [start, end])
+        if first == last:  # shorter than what is between two moments: the nearest
+            first = min(max(0, int(np.searchsorted(times, (start + end) / 2))), len(times) - 1)
+            last = first + 1
+        course = _course(likeness[first:last])
+        changes = np.flatnonzero(course[1:] != course[:-1])
+        cuts = (times[first:last][changes] + times[first:last][changes + 1]) / 2
+        bounds = [start, *np.clip(cuts, start, end).tolist(), end]
+        speakers = course[[0, *(changes + 1).tolist()]].tolist()
+        pieces += [(a, b, who) for a, b, who in zip(bounds[:-1], bounds[1:], speakers, strict=True) if b > a]
+    return pieces
+
+
+def _voices(heard: Heard, labels: Labels) -> Array:
+    """(num_speakers, dimension) each speaker's vector: of windows inside their turns, else of all of theirs."""
+    joined = heard.windows[1:, 0] <= heard.windows[:-1, 1]
+    goes_on = (labels[1:] == labels[:-1]) | ~joined
+    inside = np.concatenate([[True], goes_on]) & np.concatenate([goes_on, [True]])
+    voices = []
+    for speaker in range(int(labels.max()) + 1):
+        own = labels == speaker
+        pure = own & inside
+        voices.append(unit(heard.vectors[pure if np.count_nonzero(pure) > 1 else own].mean(axis=0)))
+    return np.stack(voices)
+
+
+def _course(likeness: Array) -> Labels:
+    """(num_moments,) the speaker of each moment: the greatest sum of likeness less the cost of changes (Viterbi).
+
+    likeness : (num_moments, num_speakers) array
+    """
+    num_moments, num_speakers = likeness.shape
+    best = likeness[0].astype(np.float64)
+    before = np.empty((num_moments, num_speakers), np.int64)
+    for at in range(1, num_moments):
+        leader = int(best.argmax())
+        stays = best >= best[leader] - CHANGE_COST
+        before[at] = np.where(stays, np.arange(num_speakers), leader)
+        best = np.where(stays, best, best[leader] - CHANGE_COST) + likeness[at]
+    course = np.empty(num_moments, np.int64)
+    course[-1] = best.argmax()
+    for at in range(num_moments - 1, 0, -1):
+        course[at - 1] = before[at, course[at]]
+    return course
+
+
+def _snapped(cuts: npt.NDArray[np.float64], probabilities: list[npt.NDArray[np.float16]]) -> npt.NDArray[np.float64]:
+    """Changes of speaker moved to the likeliest pause nearby: a window tells only roughly where a voice begins."""
+    heard = uniform_filter1d(np.concatenate(probabilities).astype(np.float32), 5, axis=0)
+    heard = heard[:, SPEECH] - heard[:, CHANGE]
+    snapped = []
+    for cut in cuts:
+        first = max(0, round((cut - REACH) / FRAME))
+        near = heard[first : round((cut + REACH) / FRAME) + 1]
+        away = np.abs((np.arange(first, first + len(near)) + 0.5) * FRAME - cut)
+        snapped.append((first + int(np.argmin(near + FAR * away)) + 0.5) * FRAME if len(near) else cut)
+    return np.maximum.accumulate(np.array(snapped, dtype=np.float64))

@@ -1,0 +1,70 @@
+"""Keep no voice for longer than it is needed: what is older than a day goes, of each kind that is named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .. import outputs
+from ..library import Library, Output
+
+KINDS = ("profiles", "unknowns", "episodes")
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """What went, or would go: names of profiles, numbers of unknowns, sha256 of episodes' audio."""
+
+    profiles: tuple[str, ...] = ()
+    unknowns: tuple[str, ...] = ()
+    episodes: tuple[str, ...] = ()
+
+
+def expire(before: str, kinds: tuple[str, ...], *, library: Library, dry_run: bool = False) -> Expired:
+    """Erase what was last added to, or stored, before a day, and return what that was. It is one transaction.
+
+    before : ISO 8601
+    kinds : of `KINDS`. A profile is as old as the last voiceprint that was added to it, an unknown as the latest
+        episode that it was heard in, an episode as its storing
+    """
+    found = Expired(
+        profiles=tuple(_old_profiles(library, before)) if "profiles" in kinds else (),
+        unknowns=tuple(library.unknowns.last_stored_before(before)) if "unknowns" in kinds else (),
+        episodes=tuple(library.episodes.stored_before(before)) if "episodes" in kinds else (),
+    )
+    if dry_run or found == Expired():
+        return found
+    with outputs.following(library):
+        for name in found.profiles:
+            library.profiles.forget(name)
+        for unknown in found.unknowns:
+            library.unknowns.forget(unknown)
+        for sha256 in found.episodes:
+            library.episodes.remove(sha256)
+    library.upkeep.tidy()
+    return found
+
+
+def _old_profiles(library: Library, before: str) -> list[str]:
+    old = []
+    for name in library.people.names():
+        newest = max([library.profiles.get(name).created, *(row.created for row in library.voiceprints.rows(name))])
+        if newest < before:
+            old.append(name)
+    return old
+
+
+def forget_unknown(unknown: str, *, library: Library) -> int:
+    """Erase an unnamed voice, down to the bytes of the file, and return in how many places it was heard."""
+    with outputs.following(library):
+        num_erased = library.unknowns.forget(unknown)
+    library.upkeep.tidy()
+    return num_erased
+
+
+def remove_episode(key: str, *, library: Library) -> tuple[Output, ...]:
+    """Remove a stored episode with its voices, down to the bytes of the file; returns its files, which stay."""
+    episode = library.episodes.get(key)
+    files = library.outputs.of(episode.audio_sha256)
+    library.episodes.remove(episode.audio_sha256)
+    library.upkeep.tidy()
+    return tuple(output for output in files if output.path.exists())
