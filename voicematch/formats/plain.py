@@ -31,7 +31,7 @@ from .cues import clean, split_lines
 from .mending import out_of_order
 from .names import is_name
 from .repairs import Repairs
-from .spoken import Piece, settle
+from .spoken import Passage, settle
 
 EXPECTED = "[00:01:02]"
 MOSTLY = 0.8  # share of the entries that have a name in one place, from which on it is one
@@ -83,7 +83,7 @@ def read_rows(rows: Iterable[tuple[int, str]], source: object) -> tuple[Line, ..
     entries = _in_order(_believed(_entries(numbered, shape), shape), shape)
     _name_by_row_above(entries)
     pieces = [
-        Piece(e.start, e.end, "\n".join(e.rows), e.name, line=e.line, is_malformed=e.is_malformed) for e in entries
+        Passage(e.start, e.end, "\n".join(e.rows), e.name, line=e.line, is_malformed=e.is_malformed) for e in entries
     ]
     return settle(pieces, repairs, expected=EXPECTED)
 
