@@ -10,7 +10,7 @@ from ..types import Array, Turn
 from ..voices.score import unit
 from .cluster import Labels
 from .speech import CHANGE, FRAME, SPEECH
-from .windows import MOMENT_STEP, Heard
+from .windows import MOMENT, MOMENT_STEP, Heard
 
 SHORTEST_TURN = 0.2  # s
 LONGEST_GAP = 0.5  # s; a shorter silence between two stretches of one speaker is part of their turn
@@ -64,15 +64,16 @@ def _by_moments(heard: Heard, labels: Labels) -> list[Piece]:
     Windows are long enough to tell who the speakers are; moments are close enough to say when they change.
     """
     voices = _voices(heard, labels)
-    times = np.concatenate([part.first + MOMENT_STEP * np.arange(len(part.vectors)) for part in heard.moments])
-    likeness = np.concatenate([part.vectors.astype(np.float32) @ voices.T for part in heard.moments])
+    begin = np.array([part.first for part in heard.moments]) - MOMENT / 2
     pieces: list[Piece] = []
     for start, end in heard.spans:
-        first, last = np.searchsorted(times, [start, end])
+        part = heard.moments[max(0, int(np.searchsorted(begin, (start + end) / 2, side="right")) - 1)]
+        times = part.first + MOMENT_STEP * np.arange(len(part.vectors))
+        first, last = np.searchsorted(times, [start, end]).tolist()
         if first == last:  # shorter than what is between two moments: the nearest
-            first = min(max(0, int(np.searchsorted(times, (start + end) / 2))), len(times) - 1)
+            first = min(first, len(times) - 1)
             last = first + 1
-        course = _course(likeness[first:last])
+        course = _course(part.vectors[first:last].astype(np.float32) @ voices.T)
         changes = np.flatnonzero(course[1:] != course[:-1])
         cuts = (times[first:last][changes] + times[first:last][changes + 1]) / 2
         bounds = [start, *np.clip(cuts, start, end).tolist(), end]

@@ -236,8 +236,8 @@ def _is_lent(path: Path) -> bool:
 def _keep_private(path: Path) -> None:
     """Takes from others what they may read of a library that is the user's own, and says so."""
     with suppress(OSError):
-        found = path.stat()
-        if os.name == "posix" and stat.S_IMODE(found.st_mode) & 0o077 and found.st_uid == os.geteuid():
+        status = path.stat()
+        if os.name == "posix" and stat.S_IMODE(status.st_mode) & 0o077 and status.st_uid == os.geteuid():
             for suffix in ("", "-wal", "-shm"):
                 with suppress(FileNotFoundError):
                     path.with_name(path.name + suffix).chmod(0o600)
