@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.measure import faults
+from tests.measure import faults, fuzz_stores
+from voicematch.library import Library
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks")
 
@@ -40,3 +41,9 @@ def test_a_full_disk_is_called_one_and_put_right(tmp_path: Path) -> None:
         ["unshare", "-rm", "sh", "-c", mounted, sys.executable, code], capture_output=True, text=True, check=False
     )
     assert ran.stdout.splitlines()[-1:] == ["[[], []]"], ran.stdout + ran.stderr
+
+
+def test_damaged_and_hostile_stores_are_read_or_refused(tmp_path: Path, filled: Library) -> None:
+    assert fuzz_stores.profiles(60, filled) < 60
+    assert fuzz_stores.posts(500) < 500
+    assert fuzz_stores.libraries(25, tmp_path) < 25

@@ -110,7 +110,7 @@ def finish(library: Library) -> tuple[Path, ...]:
             if _is_to_be_written(library, output):
                 episode = episode or library.episodes.get(sha256)
                 try:
-                    write(library, _as_written(episode, output), [(output.path, output.format)])
+                    write(library, as_written(episode, output), [(output.path, output.format)])
                 except VoicematchError as error:
                     log.warning("%s; it still shows the names of before, and the next command tries again", error)
                 else:
@@ -143,8 +143,8 @@ def _is_to_be_written(library: Library, output: Output) -> bool:
     return False
 
 
-def _as_written(episode: LabelledEpisode, output: Output) -> LabelledEpisode:
-    """The episode under the name that the file was written with, of the several that it may have."""
+def as_written(episode: LabelledEpisode, output: Output) -> LabelledEpisode:
+    """Return the episode under the name that the file was written with, of the several that it may have."""
     if output.written_as is None:
         return episode
     source, title, show = output.written_as

@@ -236,10 +236,10 @@ def not_of_today(library: Library) -> list[str]:
         for output in library.outputs.of(card.audio_sha256):
             if output.stale is not None:
                 found.append(f"{output.path.name} is still to be written")
-            elif output.path.exists() and output.path.read_text(encoding="utf-8") != outputs.text_of(
-                episode, output.format
-            ):
-                found.append(f"{output.path.name} is not of today")
+            elif output.path.exists():
+                today = outputs.text_of(outputs.as_written(episode, output), output.format)
+                if output.path.read_text(encoding="utf-8") != today:
+                    found.append(f"{output.path.name} is not of today")
     return found
 
 

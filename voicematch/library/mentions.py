@@ -9,7 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from .schema import episodes, jobs, lines
+from . import folding
+from .schema import episodes, jobs, known_as, lines, outputs
 
 REDACTED = "[\u2026]"
 
@@ -27,7 +28,8 @@ def find(connection: sa.Connection, name: str, *, redact: bool) -> tuple[int, fr
             num_said += 1
             touched.add(episode)
             if redact:
-                values = {"text": whole.sub(REDACTED, text), "words": None}
+                said = whole.sub(REDACTED, text)
+                values = {"text": said, "folded": folding.folded(said), "words": None}
                 connection.execute(lines.update().where(lines.c.id == line).values(values))
     for row in connection.execute(sa.select(episodes.c.id, episodes.c.title, episodes.c.chapters)).all():
         told = {"title": row.title, "chapters": row.chapters}
@@ -37,6 +39,8 @@ def find(connection: sa.Connection, name: str, *, redact: bool) -> tuple[int, fr
             touched.add(row.id)
             if redact:
                 connection.execute(episodes.update().where(episodes.c.id == row.id).values(redacted))
+    if redact:
+        _redact_other_names(connection, whole)
     columns = (jobs.c.title, jobs.c.about, jobs.c.changed_to)
     for job in connection.execute(sa.select(jobs.c.id, *columns)).all():
         known = job._mapping
@@ -50,6 +54,17 @@ def find(connection: sa.Connection, name: str, *, redact: bool) -> tuple[int, fr
             connection.execute(jobs.update().where(jobs.c.id == job.id).values(redacted))
     by_number = connection.execute(sa.select(episodes.c.id, episodes.c.audio_sha256)) if touched else ()
     return num_said, frozenset(sha256 for number, sha256 in by_number if number in touched)
+
+
+def _redact_other_names(connection: sa.Connection, whole: re.Pattern[str]) -> None:
+    """Redacts the titles that an episode has in other places, and under which its files were written."""
+    for row in connection.execute(sa.select(known_as)).all():
+        values = {what: whole.sub(REDACTED, row._mapping[what]) for what in ("title", "show")}
+        own = (known_as.c.episode_id == row.episode_id) & (known_as.c.source == row.source)
+        connection.execute(known_as.update().where(own).values(values))
+    for row in connection.execute(sa.select(outputs.c.path, outputs.c.as_title).where(outputs.c.as_title != "")).all():
+        values = {"as_title": whole.sub(REDACTED, row.as_title)}
+        connection.execute(outputs.update().where(outputs.c.path == row.path).values(values))
 
 
 def _maybe(number: sa.Column[Any], episode: sa.Column[Any], text: sa.Column[Any], name: str) -> sa.Select[Any]:

@@ -184,7 +184,7 @@ def _problem(vectors: bytes, dimension: int | None) -> str | None:
     rows = np.frombuffer(vectors, "<f4").reshape(-1, dimension)
     if not np.isfinite(rows).all():
         return "not finite"
-    if np.abs(np.linalg.norm(rows, axis=1) - 1.0).max() > 1e-3:
+    if np.abs(rows).max() > 2.0 or np.abs(np.linalg.norm(rows, axis=1) - 1.0).max() > 1e-3:
         return "not of unit length"
     return None
 
