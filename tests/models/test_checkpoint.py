@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from tests.support.checkpoints import write_checkpoint
@@ -18,11 +21,12 @@ from voicematch.models import assemble, files, kit, table
 from voicematch.models.checkpoint import read_tensors
 from voicematch.models.wire import fields
 from voicematch.types import Array
+from voicematch.usecases import calibrate
 
 
 def test_tensors_come_back_as_they_were_written(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
-    tensors = {
+    tensors: dict[str, npt.NDArray[Any]] = {
         "conv.weight": random.normal(size=(4, 3, 5)).astype(np.float32),
         "norm.num_batches_tracked": np.array(7, np.int64),
         "bias": random.normal(size=4).astype(np.float32),
@@ -78,7 +82,7 @@ def random_weights() -> dict[str, Array]:
         for inside, _, tensor in fields(graph):
             if inside == assemble.GRAPH_INITIALIZER:
                 name, shape, _ = assemble._described(tensor)
-                values = random.normal(0, 1 / np.sqrt(max(1, np.prod(shape[1:]))), shape)
+                values = random.normal(0, 1 / math.sqrt(max(1, math.prod(shape[1:]))), shape)
                 if name.endswith("running_var"):
                     values = random.uniform(0.5, 2, shape)
                 tensors[name] = values.astype(np.float32)
@@ -160,6 +164,7 @@ def test_the_reference_ecapa_is_pulled_from_a_folder_and_needs_no_torch(
     assert list(kept.iterdir()) == []
 
     monkeypatch.setattr(assemble, "MOST_APART", float("inf"))  # the weights are random, and the reference is not
+    monkeypatch.setattr(calibrate, "WORTHLESS", float("inf"))
     monkeypatch.setattr(kit, "open_kit", lambda: few)
     assert cli.run(["models", "pull", "speechbrain", "--from", str(made), "--quiet"]) == 0
     assert "speechbrain.calibration.json: Cllr " in capsys.readouterr().err

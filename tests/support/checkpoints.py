@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from voicematch.types import Array
+import numpy.typing as npt
 
 
 class _Named:
@@ -22,7 +21,7 @@ class _Named:
 
 
 class _Tensor:
-    def __init__(self, key: str, values: Array) -> None:
+    def __init__(self, key: str, values: npt.NDArray[Any]) -> None:
         self.key, self.values = key, values
 
 
@@ -52,7 +51,9 @@ class _Pickler(_InPython):  # type: ignore[misc]
     dispatch[_Tensor] = save_tensor
 
 
-def write_checkpoint(file: Path, tensors: Mapping[str, Array], *, asks_for: tuple[str, str] | None = None) -> None:
+def write_checkpoint(
+    file: Path, tensors: Mapping[str, npt.NDArray[Any]], *, asks_for: tuple[str, str] | None = None
+) -> None:
     """Write a state dict; ``asks_for`` puts a function of that (module, name) into it, called when it is unpickled."""
     keys = {name: str(1000 + number) for number, name in enumerate(tensors)}
     state: Any = OrderedDict((name, _Tensor(keys[name], value)) for name, value in tensors.items())

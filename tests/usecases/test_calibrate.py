@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from tests.support.fakes import CALIBRATION, FakeEmbedder
@@ -16,7 +17,7 @@ from voicematch.errors import LibraryError, ModelError
 from voicematch.library import Library, open_library
 from voicematch.models import files, kit
 from voicematch.models.table import DEFAULT_EMBEDDER
-from voicematch.types import Embedding, LabelledEpisode, Turn
+from voicematch.types import Array, Embedding, LabelledEpisode, Turn
 from voicematch.usecases import calibrate
 from voicematch.usecases.learn import calibration_of
 from voicematch.voices.score import unit
@@ -76,8 +77,8 @@ def test_an_embedder_is_calibrated_once_and_anew_for_another_kit(
 
 def test_an_embedder_that_tells_nobody_apart_is_refused(kept: Path) -> None:
     class Deaf(FakeEmbedder):
-        def embed(self, samples: object, windows: object, features: object = None) -> object:  # type: ignore[override]
-            return np.tile(np.eye(1, 8, dtype=np.float32), (len(windows), 1))  # type: ignore[arg-type]
+        def embed(self, samples: Array, windows: npt.NDArray[np.int64], features: Array | None = None) -> Array:
+            return np.tile(np.eye(1, self.dimension, dtype=np.float32), (len(windows), 1))
 
     with pytest.raises(ModelError, match="'fake' cannot be calibrated: it tells no voice from another"):
         calibrate.calibrate(Deaf())

@@ -59,7 +59,7 @@ def _covered(
 
 
 def _shared(window: npt.NDArray[np.float64], spans: Sequence[tuple[float, float]]) -> float:
-    return sum(max(0.0, min(window[1], end) - max(window[0], start)) for start, end in spans)
+    return float(sum(max(0.0, min(window[1], end) - max(window[0], start)) for start, end in spans))
 
 
 def _sound(audio: Sound, cut: npt.NDArray[np.int64]) -> tuple[Array, npt.NDArray[np.int64]]:
@@ -79,9 +79,7 @@ def _sound(audio: Sound, cut: npt.NDArray[np.int64]) -> tuple[Array, npt.NDArray
             break
         gone = int(np.clip(cut[waiting, 0] - begins, 0, len(held)))
         held, begins = held[gone:], begins + gone
-    pieces += [
-        held[max(0, start - begins) : end - begins] for start, end in cut[waiting:]
-    ]
+    pieces += [held[max(0, start - begins) : end - begins] for start, end in cut[waiting:]]
     ends = np.cumsum([len(piece) for piece in pieces]).astype(np.int64)
     bounds = np.stack([np.concatenate([[0], ends[:-1]]), ends], axis=1) if pieces else np.empty((0, 2), np.int64)
     return np.concatenate([*pieces, np.empty(0, np.float32)]), bounds
