@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from tests.support import web_library
 from tests.support.library_example import DIMENSION, EMBEDDER, fill
 from voicematch.library import Library, open_library
+from voicematch.models import kit
 
 POSTGRESQL = os.environ.get("VOICEMATCH_TEST_POSTGRESQL")  # a postgresql:// URL whose database may be written to
 
@@ -73,6 +74,16 @@ def web_library_file(web_folder: Path, tmp_path: Path) -> Path:
     with open_library(web_folder / "library.db") as library:
         library.upkeep.backup(tmp_path / "copy.db")
     return tmp_path / "copy.db"
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> kit.Kit:
+    """The first sixteen people of the calibration kit: quick to hear, and all of one corpus."""
+    whole = kit.open_kit()
+    table = tmp_path / "few.tsv"
+    lines = whole.table.read_text(encoding="utf-8").splitlines(keepends=True)
+    table.write_text("".join(lines[:33]), encoding="utf-8")
+    return kit.Kit(whole.sound, table, "few")
 
 
 @pytest.fixture(scope="session")

@@ -26,24 +26,24 @@ _NUMBER = re.compile(r"\d{1,8}")  # of an episode, a page, a size; a key is long
 
 
 def shown(source: object) -> str:
-    """A source as anybody may see it: an address without its password, nor what may be a key in its query.
+    """Return a source as anybody may see it: an address without its password, nor what may be a key in its query.
 
     What is no address stays as it is. A key in the path of an address cannot be told from the rest of the path.
 
     >>> shown("https://ada:secret@example.org/feed?auth=s3cr3t&episode=12"), shown("a=b/talk.mp3")
     ('https://example.org/feed?auth=…&episode=12', 'a=b/talk.mp3')
     """
-    found = _ADDRESS.fullmatch(str(source))
-    return str(source) if found is None else _plain(found)
+    address = _ADDRESS.fullmatch(str(source))
+    return str(source) if address is None else _plain(address)
 
 
 def redacted(text: str) -> str:
-    """A line of text with every address in it as `shown` has it.
+    """Return a line of text with every address in it as `shown` has it.
 
     >>> redacted("https://x.org/?key=abc: no such file")
     'https://x.org/?key=…: no such file'
     """
-    return _IN_TEXT.sub(lambda found: shown(found[0]), text)
+    return _IN_TEXT.sub(lambda address: shown(address[0]), text)
 
 
 def _plain(address: re.Match[str]) -> str:
@@ -75,12 +75,14 @@ class FormatError(VoicematchError):
     """A transcript or label file cannot be read.
 
     line : 1-based, or None when the whole file is meant
+    reason : what is wrong, without where
     """
 
     def __init__(self, source: object, reason: str, line: int | None = None) -> None:
         where = f"{shown(source)}:{line}" if line is not None else shown(source)
         super().__init__(f"{where}: {reason}")
         self.line = line
+        self.reason = reason
 
 
 class EnrollmentError(VoicematchError):

@@ -17,12 +17,13 @@ from itertools import groupby
 from pathlib import Path
 
 from . import formats
-from .errors import OutputExists, VoicematchError, shown
+from .errors import LibraryError, OutputExists, VoicematchError, shown
 from .library import Library, Output, partial
 from .library.outputs import changed
 from .types import LabelledEpisode
 
 FIELDS = ("show", "date", "year", "title", "season", "episode", "name")
+TRIES = 5  # to be the last who writes a file
 LONGEST_NAME = 120  # bytes of UTF-8 of one field; file systems take 255 for a name with everything in it
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # what Windows keeps for devices
 
@@ -30,31 +31,50 @@ log = logging.getLogger(__name__)
 
 
 def write(library: Library, episode: LabelledEpisode, files: Sequence[tuple[Path, str]]) -> None:
-    """Writes an episode to files, which follow its names from then on if the episode is stored.
+    """Write an episode to files, which follow its names from then on if the episode is stored.
+
+    A stored one is written with the names of this moment. Where another process changes them meanwhile, or writes the
+    same file, it is written again, so that nobody's older names are the last to arrive.
 
     files : (path, format) of each
 
     Raises VoicematchError when one cannot be written; the next command then tries again.
     """
-    texts = [(path, form, text_of(episode, form)) for path, form in files]
-    expected = [(path.absolute(), form, _digest(text.encode()), _digest_at(path)) for path, form, text in texts]
-    mark = library.outputs.expect(episode.audio_sha256, expected)
-    written: list[Path] = []
+    written_as = (episode.source, episode.title, episode.show)
+    for _ in range(TRIES):
+        with library.together():
+            now = _as_stored(library, episode)
+            texts = [(path, form, text_of(now, form)) for path, form in files]
+            expected = [(path.absolute(), form, _digest(text.encode()), _digest_at(path)) for path, form, text in texts]
+            mark = library.outputs.expect(episode.audio_sha256, expected, written_as)
+        written: list[Path] = []
+        try:
+            for path, _, text in texts:
+                write_atomically(path, text)
+                written.append(path.absolute())
+        finally:
+            is_last = library.outputs.written(written, mark)
+        if is_last:
+            return
+    library.outputs.mark([episode.audio_sha256])  # the next command has more peace
+
+
+def _as_stored(library: Library, episode: LabelledEpisode) -> LabelledEpisode:
+    """Return the episode with its names of this moment, under the name it is given here."""
     try:
-        for path, _, text in texts:
-            write_atomically(path, text)
-            written.append(path.absolute())
-    finally:
-        library.outputs.written(written, mark)
+        stored = library.episodes.get(episode.audio_sha256)
+        return replace(stored, source=episode.source, title=episode.title, show=episode.show)
+    except LibraryError:
+        return episode
 
 
 def text_of(episode: LabelledEpisode, form: str) -> str:
-    """An episode in a format. A password or key in its address stays in the library."""
+    """Return an episode in a format. A password or key in its address stays in the library."""
     return formats.FORMATS[form](replace(episode, source=shown(episode.source)))
 
 
 def refuse_changed(library: Library, paths: Sequence[Path]) -> None:
-    """Raises OutputExists when one of these files was written by voicematch, and changed by somebody since."""
+    """Raise OutputExists when one of these files was written by voicematch, and changed by somebody since."""
     for path, output in library.outputs.at([path.absolute() for path in paths]).items():
         digest = _digest_at(path)
         if digest is not None and not output.is_ours(digest):
@@ -63,7 +83,7 @@ def refuse_changed(library: Library, paths: Sequence[Path]) -> None:
 
 @contextmanager
 def following(library: Library) -> Iterator[None]:
-    """One transaction. The files of episodes that it changes are noted in it, and written when it is over.
+    """Make a transaction. The files of episodes that it changes are noted in it, and written when it is over.
 
     Whatever gives or takes a name runs in here. A process that is killed after the transaction has left a list of the
     files, and the next command writes them (`finish`).
@@ -76,7 +96,7 @@ def following(library: Library) -> Iterator[None]:
 
 
 def finish(library: Library) -> tuple[Path, ...]:
-    """The files written that were still to be written, with the names of today. Within a transaction, none: later.
+    """Write the files that are still to be written, with the names of today; within a transaction none: later.
 
     A file that is gone stays gone, and one that was changed since stays as it is, and is reported in the log. One that
     cannot be written stays on the list, and the others follow.
@@ -90,7 +110,7 @@ def finish(library: Library) -> tuple[Path, ...]:
             if _is_to_be_written(library, output):
                 episode = episode or library.episodes.get(sha256)
                 try:
-                    write(library, episode, [(output.path, output.format)])
+                    write(library, _as_written(episode, output), [(output.path, output.format)])
                 except VoicematchError as error:
                     log.warning("%s; it still shows the names of before, and the next command tries again", error)
                 else:
@@ -106,6 +126,9 @@ def _is_to_be_written(library: Library, output: Output) -> bool:
     if digest is not None:
         if output.is_ours(digest):
             return True
+        known = library.outputs.at([output.path]).get(output.path)
+        if known is None or known.stale is None or known.is_ours(digest):  # another process has just written it
+            return known is not None and known.stale is not None
         log.warning("%s was changed since it was written; it still shows the names of before", output.path)
         library.outputs.left_alone(output)
     elif output.path.exists():
@@ -115,12 +138,21 @@ def _is_to_be_written(library: Library, output: Output) -> bool:
     elif output.is_new:
         return True
     elif output.path.parent.is_dir():  # else its disk may come back
-        library.outputs.left_alone(output)
+        log.warning("%s is gone; if it was moved, the file still shows the names of before", output.path)
+        library.outputs.forget(output.path)
     return False
 
 
+def _as_written(episode: LabelledEpisode, output: Output) -> LabelledEpisode:
+    """The episode under the name that the file was written with, of the several that it may have."""
+    if output.written_as is None:
+        return episode
+    source, title, show = output.written_as
+    return replace(episode, source=source, title=title, show=show)
+
+
 def is_own(library: Library, path: Path, source: str) -> bool:
-    """Whether a file is one that voicematch wrote for the episode of this audio, and nobody has changed since."""
+    """Return whether voicematch wrote a file for the episode of this audio, and nobody has changed it since."""
     output = library.outputs.at([path.absolute()]).get(path.absolute())
     digest = _digest_at(path)
     if output is None or digest is None or not output.digests or not output.is_ours(digest):
@@ -141,7 +173,7 @@ def _digest_at(path: Path) -> str | None:
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """The template's path with a value for each {field}; no value can leave its place in the path.
+    """Return the template's path with a value for each {field}; no value can leave its place in the path.
 
     >>> fill("out/{show}/{date}-{title}", {"show": "A/B", "date": "2024-01-02", "title": "../../etc/passwd"})
     'out/A-B/2024-01-02-etc-passwd'
@@ -152,7 +184,7 @@ def fill(template: str, values: Mapping[str, str]) -> str:
 
 
 def check(template: str) -> None:
-    """Raises VoicematchError when a template has anything in braces but the name of a field."""
+    """Raise VoicematchError when a template has anything in braces but the name of a field."""
     try:
         parts = list(string.Formatter().parse(template))
     except ValueError as error:
@@ -164,7 +196,7 @@ def check(template: str) -> None:
 
 
 def file_name(text: str) -> str:
-    """The text as a part of a file's name on any system, or "" when nothing of it can stay.
+    """Return the text as a part of a file's name on any system, or "" when nothing of it can stay.
 
     >>> file_name("What is AI?  Part 1/2: …"), file_name(".."), file_name("con.txt")
     ('What is AI Part 1-2 …', '', '_con.txt')
@@ -181,7 +213,7 @@ def file_name(text: str) -> str:
 
 
 def write_atomically(path: Path, content: str | bytes, *, private: bool = False, durable: bool = True) -> None:
-    """The whole content under ``path``, or nothing: written beside it under another name, then renamed.
+    """Write the whole content under ``path``, or nothing: beside it under another name, then renamed.
 
     private : readable for its owner alone, in a folder that is there already
     durable : also a power cut leaves it whole, which takes some 6 ms; not for what is written again when it differs

@@ -1,5 +1,6 @@
-"""What happens to a voice between a mouth and a podcast: rooms, noise, telephones, codecs, levels.
+"""What happens to a voice between a mouth and a podcast: rooms, noise, telephones, codecs, levels, effort.
 
+What happens in the mouth itself is in ``manner``.
 Everything is drawn from the generator that is passed in, so the same seed gives the same sound.
 """
 
@@ -70,7 +71,8 @@ class Augmenter:
         crop = crop * np.float32(0.1 / (rms(crop) + 1e-5))
         telephone = random.random() < 0.2
         room = self._room(random) if random.random() < 0.35 else None
-        crop = self._filtered(crop, room, _band(telephone, random))
+        tilt = random.uniform(-4, 4) if random.random() < 0.3 else 0.0
+        crop = self._filtered(crop, room, _band(telephone, random), tilt)
         if random.random() < 0.65:
             crop = self._noisy(crop, random)
         if telephone:
@@ -85,6 +87,15 @@ class Augmenter:
             )
         return np.clip(crop * np.float32(gain), -1, 1)
 
+    def in_room(self, clip: Array, random: np.random.Generator) -> Array:
+        return self._filtered(clip, self._room(random), (0.0, SAMPLE_RATE / 2), 0.0)
+
+    def with_noise(self, clip: Array, decibels: float, random: np.random.Generator) -> Array:
+        """Noise so far below the clip."""
+        other = self.noise.crop(int(random.choice(self.noises)), len(clip), random)
+        noisy: Array = clip + other * np.float32(rms(clip) / (rms(other) + 1e-5) * 10 ** (-decibels / 20))
+        return noisy
+
     def _room(self, random: np.random.Generator) -> Array:
         """An impulse response, measured or made: a direct sound and noise that decays by 60 dB in 0.1 … 0.8 s."""
         if self.rooms and random.random() < 0.3:
@@ -98,8 +109,8 @@ class Augmenter:
         response[0] = 1.0
         return response
 
-    def _filtered(self, crop: Array, room: Array | None, band: tuple[float, float]) -> Array:
-        if room is None and band == (0.0, SAMPLE_RATE / 2):
+    def _filtered(self, crop: Array, room: Array | None, band: tuple[float, float], tilt: float) -> Array:
+        if room is None and band == (0.0, SAMPLE_RATE / 2) and not tilt:
             return crop
         size = fft.next_fast_len(len(crop) + (len(room) if room is not None else 0), real=True)
         spectrum = fft.rfft(crop, size)
@@ -110,6 +121,7 @@ class Augmenter:
         # Slopes of a few hundred hertz down to -60 dB, like the filters in telephones and encoders.
         spectrum *= np.maximum(np.clip((hertz - low * 0.5) / (low * 0.5 + 1), 0, 1), 1e-3)
         spectrum *= np.maximum(np.clip((high + 300 - hertz) / 300, 0, 1), 1e-3)
+        spectrum *= tilted(hertz, tilt)
         filtered: Array = fft.irfft(spectrum, size)[: len(crop)]
         return filtered * np.float32(0.1 / (rms(filtered) + 1e-5))
 
@@ -127,6 +139,12 @@ class Augmenter:
             return crop
         mixed: Array = crop + other * np.float32(0.1 / level * 10 ** (-ratio / 20))
         return mixed
+
+
+def tilted(hertz: npt.NDArray[np.floating], decibels: float) -> Array:
+    """The gain at each frequency of a spectrum that rises by so many decibels an octave, from 100 Hz; 1 at 1 kHz."""
+    octaves = np.log2(np.maximum(hertz, 100) / 1_000)
+    return np.power(10, decibels * octaves / 20).astype(np.float32)
 
 
 def rms(samples: Array) -> float:

@@ -119,7 +119,8 @@ class AttentiveStatistics(nn.Module):
 class Ecapa(nn.Module):
     """Speaker vectors from log-mel windows.
 
-    ``forward``: (batch, frames, 80), mean of each bin over the window subtracted → (batch, 192), not normalised
+    ``forward``: (batch, frames, 80), mean of each bin over the window subtracted → (batch, 192), not normalised.
+    It is ``pool(hear(features))``: ``hear`` may be given a long stretch, and ``pool`` any span of what it heard.
     """
 
     def __init__(self, channels: int = 256, scale: int = 8, bottleneck: int = 128) -> None:
@@ -135,10 +136,19 @@ class Ecapa(nn.Module):
         self.fc = Conv(2 * wide, DIMENSION)
 
     def forward(self, features: Tensor) -> Tensor:
+        return self.pool(self.hear(features))
+
+    def hear(self, features: Tensor) -> Tensor:
+        """(batch, frames, 80) features to (batch, 3 * channels, frames): all before the pooling."""
         frames = self.blocks[0](features.transpose(1, 2))
         outputs = []
         for block in self.blocks[1:]:
             frames = block(frames)
             outputs.append(frames)
-        pooled = self.asp_bn(self.asp(self.mfa(torch.cat(outputs, dim=1))))
-        return self.fc(pooled).squeeze(2)
+        heard: Tensor = self.mfa(torch.cat(outputs, dim=1))
+        return heard
+
+    def pool(self, heard: Tensor) -> Tensor:
+        """(batch, 3 * channels, frames) to (batch, 192) vectors of these frames."""
+        vectors: Tensor = self.fc(self.asp_bn(self.asp(heard))).squeeze(2)
+        return vectors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from augment import SAMPLE_RATE, Array, Augmenter, Bank, coded, decode
+from augment import SAMPLE_RATE, Array, Augmenter, Bank, coded, decode, rms
+from manner import Manner, spoken
 from scipy.signal import resample_poly
 from torch.utils.data import IterableDataset
 
@@ -20,6 +22,9 @@ from voicematch.engines.features import log_mel
 SPEEDS = ((1, 1), (10, 9), (10, 11))  # resampling ratios of the speeds 1.0, 0.9 and 1.1: three voices of one person
 SPEED_NAMES = tuple(f"speed_{down / up:.1f}" for up, down in SPEEDS)  # in a teacher's file
 SPEED_SHARES = (0.6, 0.2, 0.2)
+MANNERS_SHARE, CODED_SHARE = 0.45, 0.2  # of the clips at speed 1.0
+CHUNK = 1_000  # frames that the product lets the network hear at once
+SPANS = 2  # pooled out of each part of a chunk
 
 
 @dataclass(frozen=True)
@@ -65,21 +70,44 @@ def through_codecs(bank: Bank, seed: int) -> Iterator[npt.NDArray[np.int16]]:
         yield coded(bank.clip(index), np.random.default_rng((seed, index)))
 
 
+def in_manners(bank: Bank, seed: int) -> Iterator[npt.NDArray[np.int16]]:
+    with ProcessPoolExecutor(2) as pool:
+        yield from pool.map(_in_manner, (bank.clip(i) for i in range(len(bank))), ((seed, i) for i in range(len(bank))))
+
+
+def _in_manner(samples: npt.NDArray[np.int16], seed: tuple[int, int]) -> npt.NDArray[np.int16]:
+    random = np.random.default_rng(seed)
+    return spoken(samples, Manner.drawn(random), random)
+
+
 @dataclass(frozen=True)
 class Speech:
-    """The clips with their sound at three speeds, and once more through a codec.
+    """The clips with their sound at three speeds, through a codec, and said in another manner.
 
     banks : by speed, (1.0, 0.9, 1.1)
     coded : at speed 1.0, or None
+    manners : at speed 1.0, each clip once as ``manner.spoken`` has it, or several such banks
     """
 
     clips: list[Clip]
     banks: tuple[Bank, ...]
     coded: Bank | None
+    manners: tuple[Bank, ...]
     augmenter: Augmenter
 
+    def part(self, clip: int, speed: int, num_samples: int, random: np.random.Generator) -> Array:
+        """A random stretch of a clip at that speed; at speed 1.0 often through a codec or in another manner."""
+        bank, kind = self.banks[speed], random.random() if speed == 0 else 1.0
+        if self.manners and kind < MANNERS_SHARE:
+            bank = self.manners[random.integers(len(self.manners))]
+        elif self.coded is not None and kind < MANNERS_SHARE + CODED_SHARE:
+            bank = self.coded
+        return bank.crop(clip, num_samples, random)
 
-def open_speech(manifest: Path, noise_manifest: Path, cache: Path, *, codecs: bool = True, seed: int = 0) -> Speech:
+
+def open_speech(
+    manifest: Path, noise_manifest: Path, cache: Path, *, codecs: bool = True, manners: int = 0, seed: int = 0
+) -> Speech:
     """Everything decoded into ``cache``: on the first call some minutes per ten hours of speech, then at once."""
     cache.mkdir(parents=True, exist_ok=True)
     clips = read_manifest(manifest)
@@ -94,14 +122,22 @@ def open_speech(manifest: Path, noise_manifest: Path, cache: Path, *, codecs: bo
         tuple(i for i, row in enumerate(rows) if row["kind"] == kind) for kind in ("noise", "music", "rir")
     )
     after = make_bank("train_coded", cache, through_codecs(plain, seed)) if codecs else None
-    return Speech(clips, tuple(banks), after, Augmenter(plain, noise, noises, music, rooms))
+    said = tuple(make_bank(f"train_manners_{seed + i}", cache, in_manners(plain, seed + i)) for i in range(manners))
+    return Speech(clips, tuple(banks), after, said, Augmenter(plain, noise, noises, music, rooms))
 
 
 @dataclass(frozen=True)
 class Batch:
-    """features : (batch, frames, 80); voices : (batch,) class; clips, speeds : (batch,) what the teacher heard"""
+    """What the network hears at once, and the spans whose voices it is to know.
+
+    features : (num_heard, frames, 80)
+    spans : (num_spans, 3) row of ``features``, first frame, and one past the last; all of one length
+    voices : (num_spans,) class; spans 2 i and 2 i + 1 are of one
+    clips, speeds : (num_spans,) what the teacher heard
+    """
 
     features: torch.Tensor
+    spans: torch.Tensor
     voices: torch.Tensor
     clips: torch.Tensor
     speeds: torch.Tensor
@@ -111,6 +147,9 @@ class Crops(IterableDataset[Batch]):
     """Endless batches: pairs of crops of one voice, half of the voices from one corpus.
 
     Voices of one corpus share microphones and a language, so only what is left can tell them apart.
+    Some batches are crops that are heard one by one; in the others the crops are spans of conversations.
+
+    chunks : share of the batches that are conversations
     """
 
     def __init__(
@@ -120,9 +159,11 @@ class Crops(IterableDataset[Batch]):
         *,
         frames_per_batch: int,
         seconds: tuple[float, float],
+        chunks: float,
         seed: int,
     ) -> None:
         self.speech, self.frames_per_batch, self.seconds, self.seed = speech, frames_per_batch, seconds, seed
+        self.chunks = chunks
         self.speaker_idx = speaker_numbers(speech.clips)
         self.clips_by_speaker: dict[int, list[int]] = {}
         for clip in allowed:
@@ -136,24 +177,70 @@ class Crops(IterableDataset[Batch]):
         worker = torch.utils.data.get_worker_info()
         random = np.random.default_rng((self.seed, worker.id if worker else 0))
         while True:
-            yield self._batch(random)
+            length = int(random.uniform(*self.seconds) * 100)
+            yield self._conversations(length, random) if random.random() < self.chunks else self._crops(length, random)
 
-    def _batch(self, random: np.random.Generator) -> Batch:
-        seconds = random.uniform(*self.seconds)
-        num_samples = int(seconds * 100) * SAMPLE_RATE // 100
-        num_voices = int(self.frames_per_batch / seconds / 100) // 2
+    def _crops(self, length: int, random: np.random.Generator) -> Batch:
+        """Crops of so many frames, each heard by itself."""
+        rows, said = [], self._voices(self.frames_per_batch // length // 2, random)
+        for _, clip, speed in said:
+            crop = self.speech.augmenter(self.speech.part(clip, speed, length * SAMPLE_RATE // 100, random), random)
+            rows.append(masked(centred(log_mel(crop)), random))
+        spans = [(row, 0, length) for row in range(len(rows))]
+        return _batch(rows, spans, said)
+
+    def _conversations(self, length: int, random: np.random.Generator) -> Batch:
+        """Chunks of several parts, each another voice, and of each part some spans of so many frames."""
+        num_parts = 3 if length <= 220 else 2
+        num_chunks = max(2, self.frames_per_batch // CHUNK) // 2 * 2
+        half = num_chunks * num_parts // 2
+        said = self._voices(half, random)
+        # The two parts of a voice lie in different chunks: all first ones fill one half of them, all second ones the
+        # other, in another order.
+        slots = np.concatenate([random.permutation(said[0::2]), random.permutation(said[1::2])])
+        places: dict[int, list[tuple[int, int, int]]] = {}
         rows = []
-        for speaker in self._speakers(num_voices, random):
+        for row in range(num_chunks):
+            parts = [(int(clip), int(speed)) for _, clip, speed in slots[row * num_parts : (row + 1) * num_parts]]
+            ends = _cuts(num_parts, length, random)
+            rows.append(centred(log_mel(self._chunk(parts, ends, random))))
+            for part, (first, last) in enumerate(ends):
+                voice = int(slots[row * num_parts + part][0])
+                starts = random.integers(first, last - length + 1, SPANS)
+                places.setdefault(voice, []).extend((row, int(start), int(start) + length) for start in starts)
+        spans, of = [], []
+        for number in range(half):
+            first_said, second_said = said[2 * number], said[2 * number + 1]
+            found = places[first_said[0]]
+            for i in range(SPANS):
+                spans += [found[i], found[SPANS + i]]
+                of += [first_said, second_said]
+        return _batch(rows, spans, of)
+
+    def _chunk(self, parts: list[tuple[int, int]], ends: list[tuple[int, int]], random: np.random.Generator) -> Array:
+        """The sound of a chunk: everybody in one room and at one microphone, or each at their own; some run over."""
+        hop = SAMPLE_RATE // 100
+        sound, together = np.zeros(CHUNK * hop, np.float32), random.random() < 0.4
+        for (clip, speed), (first, last) in zip(parts, ends, strict=True):
+            over = int(random.integers(10, 60)) if random.random() < 0.25 else 0
+            num_samples = (min(last + over, CHUNK) - first) * hop
+            part = self.speech.part(clip, speed, num_samples, random)
+            if together:
+                part = part * np.float32(10 ** (random.uniform(-6, 6) / 20) * 0.1 / (rms(part) + 1e-5))
+            else:
+                part = self.speech.augmenter(part, random)
+            sound[first * hop : first * hop + num_samples] += part
+        return self.speech.augmenter(sound, random) if together else np.clip(sound, -1, 1)
+
+    def _voices(self, count: int, random: np.random.Generator) -> list[tuple[int, int, int]]:
+        """(class, clip, speed) of two clips each of so many voices."""
+        said = []
+        for speaker in self._speakers(count, random):
             speed = int(random.choice(len(SPEEDS), p=SPEED_SHARES))
             clips = self.clips_by_speaker[int(speaker)]
             for clip in random.choice(clips, 2, replace=len(clips) < 2):
-                bank = self.speech.banks[speed]
-                if speed == 0 and self.speech.coded is not None and random.random() < 0.35:
-                    bank = self.speech.coded
-                crop = self.speech.augmenter(bank.crop(int(clip), num_samples, random), random)
-                rows.append((masked(centred(log_mel(crop)), random), speaker * len(SPEEDS) + speed, clip, speed))
-        features, *numbers = zip(*rows, strict=True)
-        return Batch(torch.from_numpy(np.stack(features)), *(torch.tensor(np.array(column)) for column in numbers))
+                said.append((int(speaker) * len(SPEEDS) + speed, int(clip), speed))
+        return said
 
     def _speakers(self, num_voices: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
         corpora, counts = np.unique(self.corpora, return_counts=True)
@@ -165,6 +252,19 @@ class Crops(IterableDataset[Batch]):
     @staticmethod
     def _draw(weights: npt.NDArray[np.float64], count: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
         return random.choice(len(weights), count, replace=False, p=weights / weights.sum())
+
+
+def _batch(rows: list[Array], spans: list[tuple[int, int, int]], of: list[tuple[int, int, int]]) -> Batch:
+    voices, clips, speeds = (torch.tensor(column) for column in zip(*of, strict=True))
+    return Batch(torch.from_numpy(np.stack(rows)), torch.tensor(spans), voices, clips, speeds)
+
+
+def _cuts(num_parts: int, shortest: int, random: np.random.Generator) -> list[tuple[int, int]]:
+    """First and one past the last frame of each part of a chunk, none of them shorter than a span."""
+    spare = CHUNK - num_parts * shortest
+    lengths = shortest + np.floor(random.dirichlet(np.full(num_parts, 3.0)) * spare).astype(int)
+    bounds = [0, *np.cumsum(lengths)[:-1].tolist(), CHUNK]
+    return list(itertools.pairwise(bounds))
 
 
 def speaker_numbers(clips: list[Clip]) -> npt.NDArray[np.int64]:

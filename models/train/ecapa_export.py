@@ -6,9 +6,12 @@ python models/train/ecapa_export.py run/average.pt models/ecapa-name-int8.onnx -
 
 from __future__ import annotations
 
+import voicematch  # noqa: F401  # isort: skip  # before onnxruntime, which it keeps from reporting
+
 import argparse
 import hashlib
 import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +23,7 @@ from augment import Array
 from ecapa import NUM_BINS, Ecapa
 from ecapa_corpus import centred, open_bank
 from onnxruntime import quantization
+from torch import nn
 
 from voicematch.engines.features import log_mel
 
@@ -35,17 +39,24 @@ def main() -> None:
     arguments = parser.parse_args()
     net = Ecapa(arguments.channels)
     net.load_state_dict(averaged(arguments.state))
-    net.eval()
-    if arguments.int8:
+    write(net.eval(), arguments.onnx, arguments.int8)
+
+
+def write(net: nn.Module, path: Path, cache: Path | None, num_crops: int = CALIBRATION_CROPS) -> None:
+    """The network as ONNX, in int8 where there is a cache of speech to calibrate with, and lines on how near it is.
+
+    num_crops : to calibrate with
+    """
+    if cache:
         with tempfile.TemporaryDirectory() as folder:
             plain = Path(folder) / "plain.onnx"
             export(net, plain)
-            quantise(plain, arguments.onnx, arguments.int8)
+            quantise(plain, path, cache, num_crops)
     else:
-        export(net, arguments.onnx)
+        export(net, path)
     print(f"{sum(parameter.numel() for parameter in net.parameters())} parameters")
-    print(f"{likeness(net, arguments.onnx):.6f} least cosine to the network, {arguments.onnx.stat().st_size} bytes")
-    print(f"sha256 {hashlib.sha256(arguments.onnx.read_bytes()).hexdigest()}")
+    print(f"{likeness(net, path):.6f} least cosine to the network, {path.stat().st_size} bytes")
+    print(f"sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}")
 
 
 def averaged(paths: list[Path]) -> dict[str, torch.Tensor]:
@@ -57,30 +68,32 @@ def averaged(paths: list[Path]) -> dict[str, torch.Tensor]:
     }
 
 
-def export(net: Ecapa, path: Path) -> None:
+def export(net: nn.Module, path: Path) -> None:
     names = {"features": {0: "batch", 1: "frames"}, "embedding": {0: "batch"}}
-    torch.onnx.export(
-        net,
-        (torch.zeros(2, 150, NUM_BINS),),
-        str(path),
-        input_names=["features"],
-        output_names=["embedding"],
-        dynamic_axes=names,
-        opset_version=17,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the tracing exporter is the older of two; the other needs more packages
+        torch.onnx.export(
+            net,
+            (torch.zeros(2, 150, NUM_BINS),),
+            str(path),
+            input_names=["features"],
+            output_names=["embedding"],
+            dynamic_axes=names,
+            opset_version=17,
+            dynamo=False,
+        )
 
 
 class CalibrationCrops(quantization.CalibrationDataReader):  # type: ignore[misc]
     """Crops of the training speech, one at a time, as ONNX Runtime's calibration wants them."""
 
-    def __init__(self, cache: Path) -> None:
-        self.crops = self._crops(cache)
+    def __init__(self, cache: Path, num_crops: int) -> None:
+        self.crops = self._crops(cache, num_crops)
 
     @staticmethod
-    def _crops(cache: Path) -> Iterator[dict[str, Array]]:
+    def _crops(cache: Path, num_crops: int) -> Iterator[dict[str, Array]]:
         bank, random = open_bank("train", cache), np.random.default_rng(0)
-        for clip in random.choice(len(bank), CALIBRATION_CROPS, replace=False):
+        for clip in random.choice(len(bank), num_crops, replace=False):
             crop = bank.crop(int(clip), CALIBRATION_SAMPLES, random)
             yield {"features": centred(log_mel(crop))[None]}
 
@@ -88,7 +101,7 @@ class CalibrationCrops(quantization.CalibrationDataReader):  # type: ignore[misc
         return next(self.crops, None)
 
 
-def quantise(plain: Path, path: Path, cache: Path) -> None:
+def quantise(plain: Path, path: Path, cache: Path, num_crops: int) -> None:
     """Static int8, weights per channel; the attention's softmax, the statistics and both ends stay in float.
 
     The first convolution hears the features and the last one makes the vector: in float they halve what quantising
@@ -101,7 +114,7 @@ def quantise(plain: Path, path: Path, cache: Path) -> None:
     quantization.quantize_static(
         str(prepared),
         str(path),
-        CalibrationCrops(cache),
+        CalibrationCrops(cache, num_crops),
         quant_format=quantization.QuantFormat.QDQ,
         per_channel=True,
         activation_type=quantization.QuantType.QUInt8,
@@ -114,7 +127,7 @@ def quantise(plain: Path, path: Path, cache: Path) -> None:
 
 
 @torch.no_grad()
-def likeness(net: Ecapa, path: Path) -> float:
+def likeness(net: nn.Module, path: Path) -> float:
     """The least cosine between the network's vectors and the file's, over lengths and batches."""
     session = onnxruntime.InferenceSession(str(path))
     torch.manual_seed(0)

@@ -64,7 +64,7 @@ class Losses(nn.Module):
         voices = voices.to(vectors.device)
         classify, pair, copy, arrange = self.weights
         parts = {"voice": classify * self._classify(vectors, voices, self.margin * ramp)}
-        parts["pair"] = pair * self._pair(vectors)
+        parts["pair"] = pair * self._pair(vectors, voices)
         if self.teacher is not None:
             taught = self.teacher.vectors[speeds, clips].to(vectors.device)
             parts["copy"] = copy * (1 - (normalize(self.project(vectors)) * taught).sum(dim=1)).mean()
@@ -79,10 +79,12 @@ class Losses(nn.Module):
         angled = torch.where(own > -math.cos(margin), angled, own - margin * math.sin(margin))
         return cross_entropy(self.scale * cosines.scatter(1, voices[:, None], angled), voices, label_smoothing=0.02)
 
-    def _pair(self, vectors: Tensor) -> Tensor:
-        """Rows 2 i and 2 i + 1 are one voice."""
+    def _pair(self, vectors: Tensor, voices: Tensor) -> Tensor:
+        """Rows 2 i and 2 i + 1 are one voice; other rows of that voice count neither for nor against."""
         cosines = vectors[0::2] @ vectors[1::2].T * self.pair_scale.clamp(1.0, 40.0)
         own = torch.arange(len(cosines), device=cosines.device)
+        again = (voices[0::2, None] == voices[None, 1::2]) & (own[:, None] != own)
+        cosines = cosines.masked_fill(again, -1e4)
         return (cross_entropy(cosines, own) + cross_entropy(cosines.T, own)) / 2
 
     @torch.no_grad()

@@ -68,7 +68,8 @@ def main() -> None:
     torch.manual_seed(arguments.seed)
     torch.set_num_threads(arguments.threads)
     cache = arguments.cache or arguments.out / "cache"
-    speech = open_speech(arguments.manifest, arguments.noise, cache, codecs=arguments.codecs, seed=arguments.seed)
+    chosen = {name: getattr(arguments, name) for name in ("codecs", "manners", "seed")}
+    speech = open_speech(arguments.manifest, arguments.noise, cache, **chosen)
     held = held_out_speakers(speech.clips, arguments.held_out, arguments.seed)
     run = begin(arguments, speech, held)
     dev = dev_features(speech, held, seed=arguments.seed)
@@ -97,6 +98,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--warm-up", type=int, default=200, help="steps until the rate and the margin are whole")
     parser.add_argument("--held-out", type=float, default=0.1, help="share of speakers kept for choosing a checkpoint")
     parser.add_argument("--codecs", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--manners", type=int, default=2, help="ways each clip is said in another manner (pyworld)")
+    parser.add_argument("--chunks", type=float, default=0.5, help="share of batches that are conversations of 10 s")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=1, help="processes that prepare batches: 8 or more for a GPU")
@@ -167,6 +170,7 @@ def train(
             allowed,
             frames_per_batch=arguments.frames_per_batch,
             seconds=seconds,
+            chunks=arguments.chunks,
             seed=arguments.seed + run.step,
         )
         batches = iter(DataLoader(crops, batch_size=None, num_workers=arguments.workers, prefetch_factor=4))
@@ -206,7 +210,7 @@ def update(run: Run, batch: Batch, progress: float, arguments: argparse.Namespac
         group["lr"] = rate
     run.net.train()
     with torch.autocast(torch.device(device).type, torch.bfloat16):
-        vectors = run.net(batch.features.to(device))
+        vectors = spans_heard(run.net, batch, device)
     ramp = min(1.0, run.step / arguments.warm_up)  # the margin grows while the classes settle
     parts = run.losses(vectors.float(), batch.voices, batch.clips, batch.speeds, ramp)
     loss = torch.stack(list(parts.values())).sum()
@@ -223,6 +227,14 @@ def update(run: Run, batch: Batch, progress: float, arguments: argparse.Namespac
             else:
                 mean.copy_(value)
     return {name: value.item() for name, value in parts.items()}
+
+
+def spans_heard(net: Ecapa, batch: Batch, device: str) -> Tensor:
+    """(num_spans, 192) vectors, pooled out of what the network heard at once."""
+    heard, spans = net.hear(batch.features.to(device)), batch.spans
+    if len(spans) != len(heard) or int(spans[0, 2] - spans[0, 1]) != heard.shape[2]:
+        heard = torch.stack([heard[row, :, first:last] for row, first, last in spans.tolist()])
+    return net.pool(heard)
 
 
 def dev_features(speech: Speech, held: np.typing.NDArray[np.bool_], *, seed: int) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,8 @@ is missed, falsely heard or confused, over the speech of the reference.
 
 from __future__ import annotations
 
+import voicematch  # noqa: F401  # isort: skip  # before onnxruntime, which it keeps from reporting
+
 import argparse
 from collections import defaultdict
 from itertools import permutations

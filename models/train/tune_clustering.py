@@ -11,6 +11,8 @@ of a constant of cluster.py or diarize.py.
 
 from __future__ import annotations
 
+import voicematch  # noqa: F401  # isort: skip  # before pyannote, which it keeps from reporting
+
 import argparse
 import csv
 import json

@@ -198,7 +198,7 @@ def test_full_scale_is_one_whatever_the_sample_format(tmp_path: Path, codec: str
 
 
 @pytest.mark.parametrize(
-    ("gains", "average"), [((1.0, 0.0), 0.5), ((1.0, -1.0), 0.0), ((0.3, 0.5), 0.4), ((0, 0, 1.0, 0, 0, 0), 1 / 6)]
+    ("gains", "average"), [((1.0, 0.0), 0.5), ((1.0, -1.0), 1.0), ((0.3, 0.5), 0.4), ((0, 0, 1.0, 0, 0, 0), 1 / 6)]
 )
 def test_channels_are_averaged(tmp_path: Path, gains: tuple[float, ...], average: float) -> None:
     one = sound(16_000, 1)

@@ -102,6 +102,24 @@ def test_an_entry_is_fetched_with_its_transcript(
     assert [(chapter.start, chapter.title) for chapter in episode.chapters] == [(0.0, "One"), (1.0, "Two")]
 
 
+def test_the_same_sound_in_two_shows_is_listed_in_both_and_heard_once(
+    settings: Settings, backlog: Library, site: Site, tmp_path: Path
+) -> None:
+    site.pages["/1.wav"] = Page(write_episode(tmp_path / "1.wav", "AB"))
+    entry = '<item><guid>{}</guid><title>{}</title><enclosure url="/1.wav" length="5"/></item>'
+    site.pages["/one"] = Page(rss(entry.format("a", "First"), entry.format("a2", "First again")))
+    site.pages["/two"] = Page(rss(entry.format("b", "Second")).replace(b"The Show", b"Other Show"))
+    queue(backlog, f"{site.url}/one", f"{site.url}/two")
+    assert [(job.show, job.title) for job in backlog.jobs.find()] == [("The Show", "First"), ("Other Show", "Second")]
+    worker = Worker(replace(settings, formats=("md",), out=str(tmp_path / "out")))
+    assert [work(worker), work(worker)] == ["done", "done"]
+    worker.close()
+    files = [tmp_path / "out" / name for name in ("The Show/undated-First.md", "Other Show/undated-Second.md")]
+    assert [file.read_text().splitlines()[0] for file in files] == ["# First", "# Second"]
+    assert len({job.audio_sha256 for job in backlog.jobs.find(State.DONE)}) == 1
+    assert [path for path, *_ in site.asked].count("/1.wav") == 1
+
+
 def test_chapters_that_cannot_be_had_are_left_out(
     settings: Settings, backlog: Library, site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -306,3 +306,67 @@ def test_chapters(site: Site) -> None:
 def test_no_chapters(raw: bytes) -> None:
     with pytest.raises(FormatError, match=r"c\.json: not chapters"):
         parse_chapters(raw, "c.json")
+
+
+def test_different_entries_of_one_guid_are_told_apart(site: Site) -> None:
+    """A feed that gives every entry the show's address for a guid."""
+    entries = [entry("g", f"https://example.org/{n}.mp3").replace("T g", f"Title {n}") for n in range(3)]
+    site.pages["/feed"] = Page(rss(*entries, entries[1], entry("other", "https://example.org/9.mp3")))
+    found = read_feed(f"{site.url}/feed").entries
+    assert [one.title for one in found] == ["Title 0", "Title 1", "Title 2", "T other"]
+    assert [one.guid for one in found] == [*(f"g https://example.org/{n}.mp3" for n in range(3)), "other"]
+
+
+def test_one_entry_on_two_pages_or_two_hosts_is_one(site: Site) -> None:
+    older = f'<atom:link rel="next" href="{site.url}/2"/>'
+    site.pages["/feed"] = Page(rss(entry("a", "https://one.example/a.mp3?x=1"), head=older))
+    again = [entry("a", "https://one.example/a.mp3?x=2"), entry("a", "https://two.example/a.mp3"), entry("b")]
+    site.pages["/2"] = Page(rss(*again))
+    assert [one.guid for one in read_feed(f"{site.url}/feed").entries] == ["a", "b"]
+
+
+def test_a_dead_page_leaves_the_others(site: Site) -> None:
+    site.pages["/feed"] = Page(rss(entry("a"), head=f'<atom:link rel="next" href="{site.url}/2"/>'))
+    site.pages["/2"] = Page(rss(entry("b"), head=f'<atom:link rel="next" href="{site.url}/gone"/>'))
+    feed = read_feed(f"{site.url}/feed")
+    assert [one.guid for one in feed.entries] == ["a", "b"]
+    (reason,) = feed.left_out
+    assert reason.startswith(f"The Show: the rest of it: {site.url}/gone: the server answers 404")
+
+
+@pytest.mark.parametrize(
+    ("written", "title"),
+    [
+        ("Q &amp;amp; A", "Q & A"),
+        ("Rock &amp;#8211; Roll", "Rock – Roll"),
+        ("<![CDATA[Q &amp; A]]>", "Q & A"),
+        ("Caf&amp;eacute;s", "Caf&eacute;s"),
+        ("AT&amp;T; and so", "AT&T; and so"),
+        ("5 &lt; 6", "5 < 6"),
+    ],
+)
+def test_titles_that_were_escaped_twice(written: str, title: str) -> None:
+    (found,) = parse(rss(entry("1").replace("T 1", written))).entries
+    assert found.title == title
+
+
+OUTLINES = '<outline text="{}" xmlUrl="{}"/><outline xmlUrl="{}"/>'
+OPML = f'<?xml version="1.0"?><opml version="2.0"><body>{OUTLINES}</body></opml>'
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_opml_with_a_bare_ampersand(encoding: str) -> None:
+    text = OPML.format("Tom & Jérôme &eacute;", "https://example.org/f?a=1&b=2", "https://example.org/g?a=1&amp;b=2")
+    raw = text.replace("?>", f' encoding="{encoding}"?>', 1).encode(encoding)
+    assert read_opml(Document(raw, "", ""), "x.opml") == (
+        "https://example.org/f?a=1&b=2",
+        "https://example.org/g?a=1&b=2",
+    )
+
+
+def test_opml_that_breaks_off_gives_what_came_before(caplog: pytest.LogCaptureFixture) -> None:
+    raw = OPML.format("a", "https://example.org/f", "https://example.org/g").encode()[:-9]
+    assert len(read_opml(Document(raw, "", ""), "x.opml")) == 2
+    assert caplog.messages == ["x.opml:1: breaks off there (unclosed token); 2 feeds before it are taken"]
+    with pytest.raises(FormatError, match=r"x\.opml:1: is not OPML"):
+        read_opml(Document(b"<opml><body></opml>", "", ""), "x.opml")

@@ -183,3 +183,27 @@ def test_where_files_go(out: str | None, from_feed: str, from_file: str) -> None
     cwd = os.getcwd()
     assert output_stem(job(), out) == from_feed.replace("{cwd}", cwd)
     assert output_stem(job(source="/audio/ep 1.mp3"), out) == from_file.replace("{cwd}", cwd)
+
+
+def test_the_folder_worked_in_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "show").mkdir()
+    (tmp_path / "show" / "a.mp3").write_bytes(b"x")
+    (tmp_path / "link").symlink_to(tmp_path / "show")
+    monkeypatch.chdir(tmp_path / "show")
+    for spelled in (".", "./", "../show", "a.mp3", "../link", str(tmp_path / "show")):
+        (job,) = find([spelled]).jobs
+        assert (job.show, job.key) == ("show", str(tmp_path / "show" / "a.mp3")), spelled
+
+
+@pytest.mark.parametrize("name", ["2024-06-14 A title", "2024-06-14_A title", "20240614 A title", "A title 2024-06-14"])
+def test_the_day_in_a_files_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / f"{name}.mp3").write_bytes(b"x")
+    (job,) = find([tmp_path], since="2024-06-14").jobs
+    assert (job.date, job.title) == ("2024-06-14", "A title")
+    assert find([tmp_path], since="2024-06-15").jobs == ()
+
+
+def test_numbers_that_are_no_day(tmp_path: Path) -> None:
+    for name in ("2024-13-14 A", "12345678", "2024", "1999-02-30"):
+        (tmp_path / f"{name}.mp3").write_bytes(b"x")
+    assert {job.date for job in find([tmp_path]).jobs} == {None}

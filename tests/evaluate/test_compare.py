@@ -128,5 +128,7 @@ def test_usage(episode: Path, capsys: pytest.CaptureFixture[str]) -> None:
     truth = str(episode.with_suffix(".rttm"))
     assert cli.run(["models", "compare", str(episode), str(episode), "--reference", truth]) == cli.EXIT_USAGE
     assert "--reference goes with one AUDIO" in capsys.readouterr().err
-    assert cli.run(["models", "export", "ecapa-small-4"]) == cli.EXIT_ERROR
-    assert "'ecapa-small-4' cannot be exported; speechbrain can" in capsys.readouterr().err
+    assert cli.run(["models", "export", "pyannote-3.1"]) == cli.EXIT_ERROR
+    assert "'pyannote-3.1' cannot be exported; it does not run in ONNX Runtime" in capsys.readouterr().err
+    assert cli.run(["models", "export", "ecapa-small-4", str(episode.parent / "no" / "a.onnx")]) == cli.EXIT_ERROR
+    assert "a.onnx: No such file or directory" in capsys.readouterr().err

@@ -51,7 +51,7 @@ def test_srt_keeps_to_two_lines_of_32_characters() -> None:
     rows = [block.split("\n")[2:] for block in blocks]
     assert max(len(row) for block in rows for row in block) <= 32
     assert max(len(block) for block in rows) == 2
-    assert "".join("".join(block) for block in rows).replace(" ", "") == ("Maya & Co:" + text).replace(" ", "")
+    assert "".join("".join(block) for block in rows).replace(" ", "") == ("[Maya & Co]:" + text).replace(" ", "")
 
 
 def test_srt_begins_a_cue_at_a_change_of_speaker_and_names_it_once() -> None:

@@ -353,11 +353,48 @@ def test_what_a_person_confirmed_survives_another_diarization(filled: Library) -
     assert matches["SPEAKER_01"].profile == "Ann Lee"
 
 
-def test_a_confirmation_whose_speaker_is_gone_is_dropped(filled: Library, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_confirmation_whose_speaker_is_gone_waits_for_another_answer(
+    filled: Library, caplog: pytest.LogCaptureFixture
+) -> None:
     filled.said.confirm("Episode 1", "SPEAKER_01", "Bob")
     filled.episodes.store(replace(episode(1), turns=(Turn(0.0, 20.0, "SPEAKER_00"),)), {})
-    assert "no speaker holds the turns of confirmed SPEAKER_01" in caplog.text
+    assert "a person said that 20-30 s is Bob, but no speaker there is that one alone" in caplog.text
     assert filled.episodes.get("Episode 1").matches["SPEAKER_01"] == NOBODY
+    filled.episodes.store(episode(1), {})
+    match = filled.episodes.get("Episode 1").matches["SPEAKER_01"]
+    assert (match.profile, match.reasons) == ("Bob", ("confirmed by a person",))
+
+
+def test_people_who_were_told_apart_are_never_one(filled: Library, caplog: pytest.LogCaptureFixture) -> None:
+    filled.said.confirm("Episode 1", "SPEAKER_00", "Ann Lee")
+    filled.said.confirm("Episode 1", "SPEAKER_01", "Bob")
+    for _ in range(2):  # another run keeps what waits
+        filled.episodes.store(replace(episode(1), turns=(Turn(0.0, 35.0, "SPEAKER_00"),)), {})
+        assert filled.episodes.get("Episode 1").matches["SPEAKER_00"].reasons != ("confirmed by a person",)
+    filled.episodes.store(episode(1), {})
+    matches = filled.episodes.get("Episode 1").matches
+    assert [matches[label].profile for label in ("SPEAKER_00", "SPEAKER_01")] == ["Ann Lee", "Bob"]
+
+
+def test_a_merged_profile_keeps_what_waits_for_it(filled: Library) -> None:
+    filled.said.confirm("Episode 1", "SPEAKER_01", "Bob")
+    filled.episodes.store(replace(episode(1), turns=(Turn(0.0, 20.0, "SPEAKER_00"),)), {})
+    filled.profiles.merge("Bob", "Ann Lee")
+    filled.episodes.store(episode(1), {})
+    assert filled.episodes.get("Episode 1").matches["SPEAKER_01"].profile == "Ann Lee"
+
+
+def test_the_same_sound_under_another_name_is_found_by_both(filled: Library) -> None:
+    filled.episodes.store(replace(episode(1), source="/copies/other.mp3", title="Another title"), {})
+    for key in (
+        "episode-1.mp3",
+        "/shows/episode-1.mp3",
+        "Episode 1",
+        "other.mp3",
+        "/copies/other.mp3",
+        "Another title",
+    ):
+        assert filled.episodes.get(key).audio_sha256 == "01" * 32
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from tests.support.library_example import episode
 from voicematch.errors import LibraryError, ProfileNotFound
-from voicematch.library import Library
-from voicematch.library.reading.search import spans, terms
+from voicematch.library import Library, folding
+from voicematch.library.folding import folded, marks
+from voicematch.library.reading.search import terms
 from voicematch.types import Line
 
 
@@ -137,6 +138,75 @@ def test_terms() -> None:
     assert terms('say"cheese') == [("say cheese", False)]
 
 
-def test_spans_count_without_the_marks() -> None:
-    assert spans("no mark") == ()
-    assert spans("\x02one\x03 and \x02two\x03") == ((0, 3), (8, 11))
+SCRIPTS = (
+    "Żółć und Übergröße: café naïve",
+    "ИГОРЬ говорит о ёлках",
+    "東京は晴れです。",
+    "我们今天谈谈收音机",
+    "서울에서 만나요",
+    "วันนี้อากาศดีมาก",
+    "हिन्दी में बात करते हैं",
+    "Ærø, Đorđe, Straße, İstanbul, ﬁnance",
+    "ガラスの仮面 ｶﾞﾗｽ",
+    "عَرَبِيّ لغة",
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        *(("zolc", 0), ("ŻÓŁĆ", 0), ("Übergrösse", 0), ("ubergro*", 0), ("CAFE naive", 0), ('"cafe naive"', 0)),
+        *(("игорь", 1), ("елках", 1), ("Говор*", 1)),
+        *(("東京", 2), ("晴れ", 2), ("晴", 2), ("京は晴", 2), ("東京 です", 2), ('"東京は"', 2), ("晴れです。", 2)),
+        *(("收音机", 3), ("音", 3), ("今天谈", 3)),
+        *(("서울", 4), ("만나", 4)),
+        *(("อากาศ", 5), ("हिन्दी", 6), ("हिन्*", 6)),
+        *(("aero", 7), ("djordje", None), ("dorde", 7), ("strasse", 7), ("istanbul", 7), ("finance", 7)),
+        *(("ガラス", 8), ("仮面", 8)),
+        *(("عربي", 9), ("لغة", 9)),
+        *(("京都", None), ("晴東", None), ("天今", None), ("zol", None)),
+    ],
+)
+def test_every_script(filled: Library, words: str, line: int | None) -> None:
+    store_lines(filled, *SCRIPTS)
+    assert found(filled, words) == ([] if line is None else [SCRIPTS[line]])
+
+
+@pytest.mark.parametrize(
+    ("words", "marked"),
+    [
+        ("晴れ", ["晴れ"]),
+        ("zolc CAFE", ["Żółć", "café"]),
+        ("ubergr*", ["Übergröße"]),
+        ("서울", ["서울"]),
+        ("ガ", ["ガ", "ｶﾞ"]),
+    ],
+)
+def test_what_was_found_is_marked_as_it_is_written(filled: Library, words: str, marked: list[str]) -> None:
+    store_lines(filled, *SCRIPTS)
+    (hit,) = filled.search.lines(words)
+    assert [hit.text[start:end] for start, end in hit.marks] == marked
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text("aB ß東京晴れ가ｶﾞ1é.", min_size=1, max_size=12), st.data())
+def test_what_is_in_a_line_is_found_and_marked(filled: Library, text: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(text) - 1))
+    words = [token for token in folding.tokens(text) if token.start >= start][:3]
+    if not words:
+        return
+    asked = " ".join(text[token.start : token.end] for token in words)
+    store_lines(filled, text)
+    (hit,) = filled.search.lines(asked)
+    assert hit.text == text
+    assert hit.marks
+
+
+def test_plain_ascii_is_indexed_as_it_stands() -> None:
+    assert folded("It’s “plain” — 5 km/h…") is None
+    assert folded("Łódź") == "lodz"
+
+
+def test_marks_that_overlap_are_one() -> None:
+    assert marks("one two three", [("one two", False), ("two three", False)]) == ((0, 13),)
+    assert marks("no", [("mark", False)]) == ()

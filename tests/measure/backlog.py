@@ -3,7 +3,7 @@
 ``python -m tests.measure.backlog ../shared/data/dev --work build/backlog --kills 20 --show tts --show syn`` takes the
 folder of episodes with truth (``manifest.json``, and ``audio.*`` and ``ref.rttm`` for each); each show is a feed of its
 own. Without a folder, episodes are made of pure tones and the engines are those of ``tests.support.tones``: quick, and
-enough to see whether killing does harm. ``--names N`` names so many of the remembered voices, the most heard first.
+enough to see whether killing does harm. ``--names N`` names so many of the unknowns, the most heard first.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import sys
 import time
 from contextlib import suppress
 
-from tests.support.samples import EPISODE, TRANSCRIPTS
+from tests.support.samples import EPISODE, SERVICES, TRANSCRIPTS
 from voicematch.errors import FormatError
 from voicematch.formats import FORMATS, READERS, decode, read, read_episode
 from voicematch.types import Line
@@ -19,11 +19,37 @@ from voicematch.types import Line
 SLOWEST = 1.0  # s for one input of at most MOST_BYTES; a reader that is quadratic in its input takes longer
 MOST_BYTES = 100_000
 
-SEEDS = [text.encode() for text in (*TRANSCRIPTS.values(), *(write(EPISODE) for write in FORMATS.values()))]
+ROLLING = "WEBVTT\n\n" + "".join(
+    f"00:{n:02d}.000 --> 00:{n + 1:02d}.000\n{n}<00:{n:02d}.200><c> a</c>\n{n + 1} b\n\n" for n in range(9)
+)
+LABELLED = "".join(f"{'AB'[n % 2]}da Byron  0:{n:02d}\n[Speaker {n}]: (speaker 0) - Name: words\n\n" for n in range(9))
+WORDS = '{"chunks": [' + ", ".join(f'{{"text": " w{n}", "timestamp": [{n}, {n + 1}]}}' for n in range(9)) + "]}"
+SEEDS = [
+    text.encode()
+    for text in (
+        *TRANSCRIPTS.values(),
+        *SERVICES.values(),
+        *(write(EPISODE) for write in FORMATS.values()),
+        *(ROLLING, LABELLED, WORDS),
+    )
+]
 FRAGMENTS = [
     *(b"-->", b"00:00:01.000", b"99:99:99.999", b"\n\n", b"\r", b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"WEBVTT\n\n"),
     *(b"<v ", b"<v>", b"</v>", b"<time>", b"<cite>", b"<!--", b"-->", b"<a b='", b"&#55296;", b"&", b"[0:01] ", b"A: "),
     *(b'{"segments":', b"[[[[", b"]", b"}", b'"', b"\\ud800", b"NaN", b"1e999", b"-1", b"9" * 400, b"null", b"true"),
+    *(
+        b"[0:01]",
+        b"<tt><p begin='1s'>",
+        b"<br/>",
+        b"{\\i1}",
+        b"Dialogue: ",
+        b"\t",
+        b": ",
+        b"Speaker 1",
+        b"(",
+        b"- ",
+        b"<00:01.0>",
+    ),
     *(b"start", b"words", b"\xc3", b"\xe2\x80\xa8", b"\x0b", b" " * 50, b"0:" * 50, b"1 --> 2", b">>", b"NOTE\n"),
 ]
 

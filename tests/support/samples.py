@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from voicematch.types import Candidate, Chapter, LabelledEpisode, Line, Match, Turn, Verdict, Word
 
 EPISODE = LabelledEpisode(
@@ -138,4 +140,144 @@ TRANSCRIPTS = {
     "html": HTML,
     "page": PAGE,
     "plain": PLAIN,
+}
+
+_WORDS = (("Welcome", 0.5, 1.0, 0), ("back,", 1.0, 1.5, 0), ("all.", 1.5, 2.0, 0), ("Thanks!", 2.5, 3.0, 1))
+
+
+def _ms(time: float) -> int:
+    return round(time * 1000)
+
+
+def _assembly_words(speaker: int | None) -> list[dict[str, object]]:
+    return [
+        {"text": text, "start": _ms(start), "end": _ms(end), "speaker": "AB"[who], "confidence": 0.9}
+        for text, start, end, who in _WORDS
+        if speaker is None or who == speaker
+    ]
+
+
+def _deepgram_words(speaker: int | None) -> list[dict[str, object]]:
+    return [
+        {"word": text.strip(",.!").lower(), "punctuated_word": text, "start": start, "end": end, "speaker": who}
+        for text, start, end, who in _WORDS
+        if speaker is None or who == speaker
+    ]
+
+
+def _aws_items(*, labelled: bool) -> list[dict[str, object]]:
+    items: list[dict[str, object]] = []
+    for text, start, end, who in _WORDS:
+        label = {"speaker_label": f"spk_{who}"} if labelled else {}
+        times = {"start_time": f"{start}", "end_time": f"{end}"}
+        items.append({"type": "pronunciation", "alternatives": [{"content": text.rstrip(",.!")}], **times, **label})
+        if text[-1] in ",.!":
+            items.append({"type": "punctuation", "alternatives": [{"confidence": "0.0", "content": text[-1]}], **label})
+    return items
+
+
+_AWS_SEGMENTS = [
+    {
+        "start_time": f"{start}",
+        "end_time": f"{end}",
+        "speaker_label": f"spk_{who}",
+        "items": [{"start_time": f"{start}", "end_time": f"{end}", "speaker_label": f"spk_{who}"}],
+    }
+    for _, start, end, who in _WORDS
+]
+
+SERVICES = {
+    "assemblyai": json.dumps(
+        {
+            "id": "x",
+            "text": "Welcome back, all. Thanks!",
+            "words": _assembly_words(None),
+            "utterances": [
+                {"speaker": "A", "text": "Welcome back, all.", "start": 500, "end": 2000, "words": _assembly_words(0)},
+                {"speaker": "B", "text": "Thanks!", "start": 2500, "end": 3000, "words": _assembly_words(1)},
+            ],
+        }
+    ),
+    "assemblyai words": json.dumps({"id": "x", "utterances": None, "words": _assembly_words(None) * 1}),
+    "deepgram": json.dumps(
+        {
+            "metadata": {},
+            "results": {
+                "channels": [],
+                "utterances": [
+                    {
+                        "start": 0.5,
+                        "end": 2.0,
+                        "transcript": "Welcome back, all.",
+                        "speaker": 0,
+                        "words": _deepgram_words(0),
+                    },
+                    {"start": 2.5, "end": 3.0, "transcript": "Thanks!", "speaker": 1, "words": _deepgram_words(1)},
+                ],
+            },
+        }
+    ),
+    "deepgram words": json.dumps(
+        {"results": {"channels": [{"alternatives": [{"transcript": "", "words": _deepgram_words(None)}]}]}}
+    ),
+    "aws": json.dumps({"jobName": "x", "results": {"transcripts": [], "items": _aws_items(labelled=True)}}),
+    "aws segments": json.dumps(
+        {"results": {"items": _aws_items(labelled=False), "speaker_labels": {"speakers": 2, "segments": _AWS_SEGMENTS}}}
+    ),
+    "rev": json.dumps(
+        {
+            "monologues": [
+                {
+                    "speaker": speaker,
+                    "elements": [
+                        element
+                        for text, start, end, who in _WORDS
+                        if who == speaker
+                        for element in (
+                            {"type": "text", "value": text.rstrip(",.!"), "ts": start, "end_ts": end},
+                            {"type": "punct", "value": text[len(text.rstrip(",.!")) :] + " "},
+                        )
+                    ],
+                }
+                for speaker in (0, 1)
+            ]
+        }
+    ),
+    "json lines": "\n".join(
+        json.dumps({"start": start, "end": end, "text": text, "speaker": speaker, "words": words})
+        for start, end, text, speaker, words in (
+            (
+                0.5,
+                2.0,
+                "Welcome back, all.",
+                "A. Byron",
+                [{"word": w, "start": a, "end": b} for w, a, b, n in _WORDS if not n],
+            ),
+            (2.5, 3.0, "Thanks!", "B. Fox", []),
+        )
+    ),
+    "ttml": """<?xml version="1.0" encoding="UTF-8"?>
+<tt xmlns="http://www.w3.org/ns/ttml" xmlns:ttm="http://www.w3.org/ns/ttml#metadata" xml:lang="en">
+<head><metadata><ttm:agent xml:id="a1" type="person"><ttm:name type="full">Ada Byron</ttm:name></ttm:agent>
+<ttm:agent xml:id="a2" type="person"><ttm:name type="full">Basil</ttm:name></ttm:agent></metadata></head>
+<body dur="00:00:05.000"><div>
+<p begin="0.5s" end="2.0s" ttm:agent="a1"><span begin="0.5s" end="1s">Welcome</span><span begin="1s"
+ end="1.5s">back,</span> <span begin="1.5s" end="2s">all.</span></p>
+<p begin="00:00:02.500" end="00:00:03.000" ttm:agent="a2">Thanks!</p></div></body></tt>""",
+    "ass": """[Script Info]
+ScriptType: v4.00+
+
+[V4+ Styles]
+Format: Name, Fontname
+Style: Default,Arial
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+Comment: 0,0:00:00.00,0:00:01.00,Default,Ada Byron,0,0,0,,not said
+Dialogue: 0,0:00:00.50,0:00:02.00,Default,Ada Byron,0,0,0,,{\\i1}Welcome back,{\\i0}\\Nall.
+Dialogue: 0,0:00:02.50,0:00:03.00,Default,Basil,0,0,0,,Thanks!
+""",
+    "sbv": "0:00:00.500,0:00:02.000\nWelcome back,\nall.\n\n0:00:02.500,0:00:03.000\nThanks!\n",
+    "lrc": "[ar:Somebody]\n[length: 00:03]\n[00:00.50]Welcome back, all.\n[00:02.50]Thanks!\n",
+    "tsv": "start\tend\ttext\n500\t2000\tWelcome back, all.\n2500\t3000\tThanks!\n",
 }

@@ -302,7 +302,30 @@ def test_a_correction_takes_back_what_was_learned(library: Library) -> None:
     assert added is not None
     assert (added.profile, added.created, added.num_voiceprints) == ("Maya", True, 1)
     assert changes == (Change(sha(1), "SPEAKER_00", "Ada", "Maya"), Change(sha(2), "SPEAKER_00", "Ada", "Maya"))
+    assert library.profiles.find("Ada") is None  # it had nothing else
+
+
+def test_a_profile_of_which_a_person_said_more_stays_empty(library: Library) -> None:
+    mistaken(library)
+    library.said.confirm(sha(2), "SPEAKER_00", "Ada")
+    naming.correct(sha(1), "SPEAKER_00", "Maya", library=library, consent="public")
     assert library.profiles.get("Ada").num_voiceprints == 0
+
+
+def test_a_wrong_voiceprint_is_taken_out(library: Library) -> None:
+    hear(library, 1, ADA, MAYA)
+    naming.name(sha(1), "SPEAKER_00", "Ada", library=library, consent="public")
+    wrong = Embedding(MAYA, 30.0, 0.0, 30.0)
+    library.voiceprints.add(
+        "Ada", [wrong], embedder=EMBEDDER, consent="public", source="wrong.wav", audio_sha256="ee" * 32
+    )
+    naming.relabel(library=library)
+    number = next(row.id for row in library.voiceprints.rows("Ada") if row.source == "wrong.wav")
+    naming.remove_voiceprints("Ada", [number], library=library)
+    assert [row.source for row in library.voiceprints.rows("Ada")] != ["wrong.wav"]
+    assert library.profiles.get("Ada").num_voiceprints == 1
+    with pytest.raises(LibraryError, match="Ada has no such voiceprint"):
+        naming.remove_voiceprints("Ada", [number], library=library)
 
 
 def test_a_correction_leaves_what_others_taught(library: Library) -> None:
@@ -481,7 +504,10 @@ def test_a_file_that_somebody_changed_is_theirs(
     with caplog.at_level(logging.WARNING):
         naming.name_unknown("U-0001", "Ada", library=library, consent="public")
     assert edited.read_text(encoding="utf-8") == "by hand"
-    assert caplog.messages == [f"{edited} was changed since it was written; it still shows the names of before"]
+    assert caplog.messages == [
+        f"{edited} was changed since it was written; it still shows the names of before",
+        f"{gone} is gone; if it was moved, the file still shows the names of before",
+    ]
     assert "Ada" in left.read_text(encoding="utf-8")
     assert not gone.exists()
     with pytest.raises(OutputExists, match=r"edited\.txt was changed since voicematch wrote it; --force overwrites it"):

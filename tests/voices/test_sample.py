@@ -35,8 +35,17 @@ def checked(
     *,
     voiceprints: Voiceprints = EMPTY,
     speaker: str | None = None,
+    may_differ: bool = False,
 ) -> Sample:
-    return check(diarization, measured, name="Ada", calibration=CALIBRATION, voiceprints=voiceprints, speaker=speaker)
+    return check(
+        diarization,
+        measured,
+        name="Ada",
+        calibration=CALIBRATION,
+        voiceprints=voiceprints,
+        speaker=speaker,
+        may_differ=may_differ,
+    )
 
 
 def test_half_a_minute_of_one_clean_voice_has_nothing_against_it() -> None:
@@ -113,7 +122,9 @@ def test_a_voice_very_close_to_another_profile_is_told() -> None:
 
 def test_a_voice_unlike_the_one_enrolled_before_is_told() -> None:
     ada = Voiceprints(("Ada",), np.array([[0, 1]], dtype=np.float32), np.array([30], dtype=np.float32))
-    (warning,) = checked(clip(("SPEAKER_00", 30, (1, 0))), voiceprints=ada).warnings
+    with pytest.raises(EnrollmentError, match=r"Ada: does not sound like the Ada enrolled before; .* --force adds"):
+        checked(clip(("SPEAKER_00", 30, (1, 0))), voiceprints=ada)
+    (warning,) = checked(clip(("SPEAKER_00", 30, (1, 0))), voiceprints=ada, may_differ=True).warnings
     assert warning == "does not sound like the Ada enrolled before; is it the same person?"
 
 

@@ -18,8 +18,9 @@ from ..net.download import download
 from ..types import Array, Progress
 from .clips import decode_clip, encode_clip
 from .decoding import SAMPLE_RATE, Facts, chunks_from, complete_pass, expected_seconds, opened, reblocked
+from .tracks import EVERYTHING, Choice, tracks_heard
 
-__all__ = ["SAMPLE_RATE", "Audio", "decode_clip", "encode_clip"]
+__all__ = ["EVERYTHING", "SAMPLE_RATE", "Audio", "Choice", "decode_clip", "encode_clip"]
 
 MOST_BYTES = 8 << 30  # of a download; a live stream never ends, and a day of CD sound in FLAC is about this
 
@@ -32,10 +33,12 @@ class Audio:
     source : as given
     name : the file's name without folder and ending
     fetched : where a URL's content is already; it is left there
+    choice : the track and channel to listen to; by default all that belong together
     """
 
-    def __init__(self, source: str | Path, *, fetched: Path | None = None) -> None:
+    def __init__(self, source: str | Path, *, fetched: Path | None = None, choice: Choice = EVERYTHING) -> None:
         self.source = str(source)
+        self.choice = choice
         self._is_url = _is_url(source)
         self._facts: Facts | None = None
         self._fetched = fetched
@@ -65,8 +68,9 @@ class Audio:
 
     def estimate(self) -> float | None:
         """The container's idea of the duration in seconds, without decoding; None when it has none."""
-        with opened(self.fetch(), self.source) as (container, stream):
-            return expected_seconds(container, stream)
+        with opened(self.fetch(), self.source) as container:
+            heard = tracks_heard(container, self.source, self.choice, warn=False)
+            return expected_seconds(container, container.streams.audio[heard[0]])
 
     def blocks(self, seconds: float = 30.0) -> Iterator[Array]:
         """The whole recording in order, as (num_samples,) float32 arrays of ``seconds`` each, the last one shorter.
@@ -75,7 +79,8 @@ class Audio:
         timestamps say, so that times stay right. After the last block ``duration``, ``sha256`` and ``lost_seconds``
         are known; when sound was lost, one warning is logged.
         """
-        self._facts = yield from complete_pass(self.fetch(), self.source, seconds, warn=self._facts is None)
+        warn = self._facts is None
+        self._facts = yield from complete_pass(self.fetch(), self.source, seconds, choice=self.choice, warn=warn)
 
     def stretch(self, start: float, end: float = math.inf, seconds: float = 30.0) -> Iterator[Array]:
         """The samples from ``start`` to ``end`` in blocks of ``seconds``: exactly those that ``blocks`` gives there."""
@@ -109,7 +114,7 @@ class Audio:
 
     def _chunks(self, first: int, last: int) -> Iterator[tuple[int, Array]]:
         """(number of its first sample, samples) of chunks that cover samples ``first`` to ``last``."""
-        for at, chunk in chunks_from(self.fetch(), self.source, first):
+        for at, chunk in chunks_from(self.fetch(), self.source, first, self.choice):
             yield at, chunk
             if at + len(chunk) >= last:
                 return

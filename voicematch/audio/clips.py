@@ -14,7 +14,7 @@ from .decoding import SAMPLE_RATE, decoded
 
 
 def encode_clip(samples: Array) -> bytes:
-    """The clip as Opus in Ogg at 32 kbit/s, about 200 kB a minute. The same samples give the same bytes.
+    """Encode the clip as Opus in Ogg at 32 kbit/s, about 200 kB a minute. The same samples give the same bytes.
 
     On 20 s clips the embedding of what is decoded has a cosine of 0.994 to that of the original.
 
@@ -36,7 +36,7 @@ def encode_clip(samples: Array) -> bytes:
 
 
 def decode_clip(clip: bytes) -> Array:
-    """The samples of a kept clip, (num_samples,) float32 at 16 kHz, as many as went in; AudioError when damaged."""
+    """Return the samples of a kept clip, (num_samples,) float32 at 16 kHz, all that went in; AudioError if damaged."""
     samples = decoded(io.BytesIO(clip))
     if samples is None:
         raise AudioError("a kept clip", "is damaged; enroll the voice again from its recording")

@@ -21,6 +21,8 @@ import numpy as np
 
 from ..errors import AudioError
 from ..types import Array
+from .mp3 import announced, announced_first
+from .tracks import EVERYTHING, Choice, checked_channel, tracks_heard
 
 if TYPE_CHECKING:
     import av
@@ -39,13 +41,16 @@ GAP = 0.1  # s; a jump of the timestamps beyond this is sound that is missing (F
 GAP_AFTER_DAMAGE = 0.005  # s; after a packet that would not decode, even one packet's worth is made up for
 LONGEST_GAP = 3600.0  # s; a jump beyond this is a damaged timestamp
 LOSS = 0.5  # s; containers round their duration up by less than this
-WORTH_TELLING = 0.05  # s; two lost packets in an hour are not worth a warning
+WORTH_TELLING = 0.25  # s; ten packets, what the seams of inserted advertisements may cost, are not worth a warning
 MOST_SILENCE = 0.8  # share of a recording; with more than this put in for damage, it was never sound
 
 # Formats whose timestamps count samples exactly, with how far back (s) their decoders remember: a slice may skip the
 # decoding of all that lies before, and still gives the same samples. AAC's noise substitution and Opus remember all.
 REMEMBERS = {"mp3": 1.0, "wav": 0.0, "flac": 0.0}
-MARGIN = 2.0  # s more: up to 1 s to fall on an output sample, and far more than the resampler's filter is long
+MARGIN = 3.0  # s more: up to 1 s to fall on an output sample, up to 1 s to the next run, and far more than the
+# resampler's filter is long
+CANCELLED = 0.5  # share of the energy that channels without anything in common would have in their sum; below, they
+# are in opposite phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,48 +69,102 @@ class _Tally:
     digest: Any = field(default_factory=hashlib.sha256)
     damaged: bool = False  # a packet would not decode since the last frame
     silence: float = 0.0  # seconds put in for sound that is missing
+    announced: float | None = None  # seconds that the parts of an mp3 say they have
 
 
 class _TimestampsJump(Exception):
     """Among the packets to be skipped are some whose timestamps do not count samples."""
 
 
-def complete_pass(path: Path, source: str, seconds: float, *, warn: bool) -> Generator[Array, None, Facts]:
-    """Blocks of ``seconds``, and, returned at the end, what the pass has found."""
+def complete_pass(
+    path: Path, source: str, seconds: float, *, choice: Choice = EVERYTHING, warn: bool
+) -> Generator[Array, None, Facts]:
+    """Blocks of ``seconds``, and, returned at the end, what the pass has found; warns when sound was lost."""
+    with opened(path, source) as container:
+        tracks = tracks_heard(container, source, choice, warn=warn)
+    if len(tracks) == 1:
+        facts = yield from _pass(path, source, seconds, tracks[0], choice)
+    else:
+        facts = yield from _mixed([_pass(path, source, seconds, track, choice) for track in tracks])
+    if warn and facts.lost_seconds > WORTH_TELLING:
+        log.warning("%s: damaged or cut off; %.1f s of sound are lost", source, facts.lost_seconds)
+    return facts
+
+
+def _pass(path: Path, source: str, seconds: float, track: int, choice: Choice) -> Generator[Array, None, Facts]:
+    """The same of one track."""
     tally = _Tally()
     num_samples = 0
-    with opened(path, source) as (container, stream):
+    with opened(path, source) as container:
+        stream = container.streams.audio[track]
         tally.digest.update(stream.codec_context.name.encode())
-        expected = expected_seconds(container, stream) if _is_trusted(container, stream) else None
+        channel = checked_channel(stream, source, choice)
+        if channel is not None:
+            tally.digest.update(f"channel {channel}".encode())
+        is_mp3 = container.format.name == "mp3"
+        tally.announced = announced_first(path) if is_mp3 else None
+        expected = expected_seconds(container, stream) if _is_trusted(container, choice) else None
         if expected is not None and container.format.name == "wav":
             expected += _missing_bytes(path) * 8 / (stream.codec_context.bit_rate or math.inf)
-        for block in reblocked(_resampled(_runs(_frames(container, stream, tally), tally, _start(container))), seconds):
+        frames = _frames(container, stream, tally)
+        for block in reblocked(_resampled(_runs(frames, tally, _start(container), channel=channel)), seconds):
             num_samples += len(block)
             yield block
+        expected = tally.announced if is_mp3 else expected
     length = num_samples / SAMPLE_RATE
     if tally.silence >= MOST_SILENCE * length:
         raise AudioError(source, "nothing in it can be decoded; is it really audio? If so, download or export it again")
     missing = expected - (length - tally.silence) if expected is not None else 0.0
     lost = max(tally.silence, missing if missing > LOSS else 0.0)
-    if warn and lost > WORTH_TELLING:
-        log.warning("%s: damaged or cut off; %.1f s of sound are lost", source, lost)
     return Facts(num_samples, tally.digest.hexdigest(), lost)
 
 
-def chunks_from(path: Path, source: str, first: int) -> Iterator[tuple[int, Array]]:
+def _mixed(tracks: list[Generator[Array, None, Facts]]) -> Generator[Array, None, Facts]:
+    """The average of several tracks, which begin together; a track in which nothing can be decoded is silent.
+
+    The loss is that of the track that lost least: in Matroska one that ends early looks as if it were cut off.
+    """
+    facts: dict[int, Facts] = {}
+    error: AudioError | None = None
+    playing = dict(enumerate(tracks))
+    while playing:
+        blocks: list[Array] = []
+        for idx, track in list(playing.items()):
+            try:
+                blocks.append(next(track))
+            except StopIteration as stop:
+                facts[idx] = stop.value
+                del playing[idx]
+            except AudioError as unheard:
+                error = unheard
+                del playing[idx]
+        if blocks:
+            total = np.zeros(max(len(block) for block in blocks), dtype=np.float32)
+            for block in blocks:
+                total[: len(block)] += block
+            yield total / np.float32(len(tracks))
+    if not facts:
+        raise error or AssertionError("no track")
+    found = [facts[idx] for idx in sorted(facts)]
+    digest = hashlib.sha256("".join(one.sha256 for one in found).encode()).hexdigest()
+    return Facts(max(one.num_samples for one in found), digest, min(one.lost_seconds for one in found))
+
+
+def chunks_from(path: Path, source: str, first: int, choice: Choice = EVERYTHING) -> Iterator[tuple[int, Array]]:
     """(number of its first sample, samples) of chunks in order, from one that begins at or before sample ``first``.
 
     Decoding starts a little before where the format allows (REMEMBERS), and at the beginning of the file otherwise.
     Packets are always read from the beginning: a seek lands where an index or a guess says.
     """
-    with opened(path, source) as (container, stream), contextlib.suppress(_TimestampsJump):
-        late = _late(container, stream, first)
+    with opened(path, source) as container, contextlib.suppress(_TimestampsJump):
+        tracks = tracks_heard(container, source, choice, warn=False)
+        stream = container.streams.audio[tracks[0]]
+        channel = checked_channel(stream, source, choice)
+        late = _late(container, stream, first, channel) if len(tracks) == 1 else None
         if late is not None:
             yield from _numbered(*late)
             return
-    with opened(path, source) as (container, stream):
-        tally = _Tally()
-        yield from _numbered(0, _resampled(_runs(_frames(container, stream, tally), tally, _start(container))))
+    yield from _numbered(0, complete_pass(path, source, 1.0, choice=choice, warn=False))
 
 
 def decoded(file: BinaryIO) -> Array | None:
@@ -123,8 +182,8 @@ def decoded(file: BinaryIO) -> Array | None:
 
 
 @contextlib.contextmanager
-def opened(path: Path, source: str) -> Iterator[tuple[InputContainer, AudioStream]]:
-    """The file's container and the audio stream to listen to. AudioError, about ``source``, says why there is none."""
+def opened(path: Path, source: str) -> Iterator[InputContainer]:
+    """The file's container. AudioError, about ``source``, says why there is none."""
     import av
 
     with _open_file(path, source) as file:
@@ -134,7 +193,7 @@ def opened(path: Path, source: str) -> Iterator[tuple[InputContainer, AudioStrea
             file.seek(0)
             raise AudioError(source, _why_unreadable(file.read(4096))) from error
         with container:
-            yield container, _stream(container, source)
+            yield container
 
 
 def _container(file: BinaryIO) -> InputContainer:
@@ -175,17 +234,6 @@ def _why_unreadable(head: bytes) -> str:
     return "is not a sound file in any known format; is it really audio?"
 
 
-def _stream(container: InputContainer, source: str) -> AudioStream:
-    """The audio stream to listen to; the others are not read."""
-    if not container.streams.audio:
-        raise AudioError(source, "no audio stream; is this a video without sound?")
-    best = container.streams.best("audio")
-    stream = best if best in container.streams.audio else container.streams.audio[0]
-    if stream.codec_context is None:
-        raise AudioError(source, "its codec is not known; convert it to mp3, m4a or flac")
-    return stream
-
-
 def expected_seconds(container: InputContainer, stream: AudioStream) -> float | None:
     """Seconds that the container says the stream has."""
     if stream.duration is not None and stream.time_base is not None:
@@ -193,17 +241,15 @@ def expected_seconds(container: InputContainer, stream: AudioStream) -> float | 
     return container.duration / 1e6 if container.duration is not None else None
 
 
-def _is_trusted(container: InputContainer, stream: AudioStream) -> bool:
+def _is_trusted(container: InputContainer, choice: Choice) -> bool:
     """Whether the container's duration was written by who made the file, and not guessed by FFmpeg from its size.
 
-    For mp3 that takes a Xing or Info header, which FFmpeg shows by a start time (the encoder's delay). In Matroska
-    the duration is the whole file's, and a video may go on longer than its sound.
+    An mp3 says how long it is in its own frames. In Matroska the duration is the whole file's, and a video, or another
+    track, may go on longer than the sound that is listened to.
     """
     name = container.format.name
-    if name == "mp3":
-        return bool(stream.start_time)
     if name.startswith("matroska"):
-        return not container.streams.video
+        return not container.streams.video and (choice.track is None or len(container.streams.audio) == 1)
     return name.startswith("mov") or name in ("wav", "w64", "flac", "aiff", "caf", "wv", "tta", "ape", "asf")
 
 
@@ -223,6 +269,7 @@ def _frames(
     import av
 
     time_base = float(stream.time_base or 0)
+    is_mp3 = container.format.name == "mp3"
     skipping, due = math.isfinite(not_before), None
     for packet in _packets(container, stream, tally):
         if skipping:
@@ -234,6 +281,9 @@ def _frames(
                 continue
         if packet.size:
             tally.digest.update(packet)
+            part = announced(memoryview(packet)) if is_mp3 else None
+            if part is not None:  # a file stitched from several
+                tally.announced = (tally.announced or 0.0) + part
         try:
             yield from packet.decode()
         except av.FFmpegError:
@@ -252,10 +302,21 @@ def _packets(container: InputContainer, stream: AudioStream, tally: _Tally) -> I
             tally.damaged = True
 
 
-def _runs(frames: Iterable[AudioFrame], tally: _Tally, clock: float | None = None) -> Iterator[tuple[int, Array]]:
+def _runs(
+    frames: Iterable[AudioFrame],
+    tally: _Tally,
+    clock: float | None = None,
+    *,
+    position: int = 0,
+    channel: int | None = None,
+) -> Iterator[tuple[int, Array]]:
     """(sample rate, mono samples) in pieces of about a second, with silence where the timestamps say sound is missing.
 
+    Where a piece ends depends on its place in the recording alone, so that a slice is mixed as the whole is.
+
     clock : when the recording begins, in its own timestamps; None for the first frame's
+    position : number of the first sample
+    channel : the one to listen to, from 0; None mixes all
     """
     pending: list[AudioFrame] = []
     num_pending = 0
@@ -268,21 +329,23 @@ def _runs(frames: Iterable[AudioFrame], tally: _Tally, clock: float | None = Non
         missing = 0.0 if clock is None or time is None else time - clock
         wait = missing > (GAP_AFTER_DAMAGE if tally.damaged else GAP) and missing < LONGEST_GAP
         tally.damaged = False
-        if pending and (this != layout or wait or num_pending >= rate):
-            yield pending[0].sample_rate, _mono(pending)
+        if pending and (this != layout or wait or position // rate != (position - num_pending) // rate):
+            yield pending[0].sample_rate, _mono(pending, channel)
             pending, num_pending = [], 0
         if wait:
             tally.silence += missing if started else 0.0  # what comes before the first frame was never there
             yield from ((rate, silence) for silence in _silence(round(missing * rate), rate))
+            position += round(missing * rate)
         if time is not None and (clock is None or wait or abs(missing) > GAP):
             clock = time
         if clock is not None:
             clock += frame.samples / rate
         pending.append(frame)
         num_pending += frame.samples
+        position += frame.samples
         layout, started = this, True
     if pending:
-        yield pending[0].sample_rate, _mono(pending)
+        yield pending[0].sample_rate, _mono(pending, channel)
 
 
 def _silence(num_samples: int, most: int) -> Iterator[Array]:
@@ -290,26 +353,45 @@ def _silence(num_samples: int, most: int) -> Iterator[Array]:
         yield np.zeros(min(most, num_samples - at), dtype=np.float32)
 
 
-def _mono(frames: list[AudioFrame]) -> Array:
-    """The average of all channels of frames of one format, (num_samples,) float32 in -1 … 1."""
+def _mono(frames: list[AudioFrame], channel: int | None) -> Array:
+    """The average of all channels of frames of one format, (num_samples,) float32 in -1 … 1; or one channel.
+
+    Channels in opposite phase would cancel each other; those that do are turned over before they are added.
+    """
     first = frames[0]
     kind = first.format.name.removesuffix("p")
     dtype = np.dtype({"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}[kind])
     num_channels = first.layout.nb_channels
     num_planes, packed = (num_channels, 1) if first.format.is_planar else (1, num_channels)
     planes = [frame.planes for frame in frames]
-    total = np.zeros(sum(frame.samples for frame in frames), dtype=np.float32)
+    half = 2.0 ** (8 * dtype.itemsize - 1)
+    total: Array = np.zeros(sum(frame.samples for frame in frames), dtype=np.float32)
+    energy, channels = 0.0, list[Array]()
     for idx in range(num_planes):
         pieces = [
             np.frombuffer(memoryview(p[idx]), dtype, f.samples * packed) for p, f in zip(planes, frames, strict=True)
         ]
-        plane = np.concatenate(pieces)
+        plane = np.concatenate(pieces).astype(np.float32, copy=False)
+        if dtype.kind == "u":
+            plane -= half
+        energy += float(np.dot(plane, plane))
         total += plane if packed == 1 else plane.reshape(-1, packed).sum(axis=1, dtype=np.float32)
-    total /= num_channels
-    if dtype.kind != "f":
-        half = 2.0 ** (8 * dtype.itemsize - 1)
-        total -= half if dtype.kind == "u" else 0.0
-        total /= half
+        channels += [plane] if packed == 1 else list(plane.reshape(-1, packed).T)
+    if channel is not None:
+        total = np.array(channels[min(channel, num_channels - 1)])
+    elif num_channels > 1 and float(np.dot(total, total)) < CANCELLED * energy:
+        total = _in_phase(channels) / np.float32(num_channels)
+    else:
+        total /= num_channels
+    return total if dtype.kind == "f" else total / np.float32(half)
+
+
+def _in_phase(channels: list[Array]) -> Array:
+    """The sum of the channels, with those turned over that are in opposite phase to the loudest."""
+    loudest = max(channels, key=lambda one: float(np.dot(one, one)))
+    total = np.zeros_like(loudest)
+    for one in channels:
+        total += one if float(np.dot(one, loudest)) >= 0 else -one
     return total
 
 
@@ -367,7 +449,9 @@ def _start(container: InputContainer) -> float | None:
     return container.start_time / 1e6 if container.start_time is not None else None
 
 
-def _late(container: InputContainer, stream: AudioStream, first: int) -> tuple[int, Iterator[Array]] | None:
+def _late(
+    container: InputContainer, stream: AudioStream, first: int, channel: int | None
+) -> tuple[int, Iterator[Array]] | None:
     """Number of the first sample, and chunks, of a decoding that starts shortly before sample ``first``.
 
     None when the format does not allow it, or there is next to nothing to skip. Resampling starts at an input sample
@@ -385,7 +469,7 @@ def _late(container: InputContainer, stream: AudioStream, first: int) -> tuple[i
     step = head.sample_rate // math.gcd(head.sample_rate, SAMPLE_RATE)
     begins = round((head.time - origin) * head.sample_rate)
     dropped = -begins % step
-    runs = _without(dropped, _runs(itertools.chain([head], frames), tally))
+    runs = _without(dropped, _runs(itertools.chain([head], frames), tally, position=begins, channel=channel))
     return (begins + dropped) * SAMPLE_RATE // head.sample_rate, _resampled(runs)
 
 

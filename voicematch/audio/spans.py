@@ -34,7 +34,7 @@ class Excerpt:
 
 
 def sound_of(turns: Sequence[Turn], audio: Audio, offset: float) -> Array:
-    """Up to a minute of the turns' sound, longest turns first, in the order spoken."""
+    """Return up to a minute of the turns' sound, longest turns first, in the order spoken."""
     kept: list[tuple[float, float]] = []
     left = KEPT_CLIP_SECONDS
     for turn in sorted(turns, key=lambda t: (-t.duration, t.start)):

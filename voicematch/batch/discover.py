@@ -71,7 +71,7 @@ def find(
     match: str | None = None,
     allow_local: bool = False,
 ) -> Found:
-    """The episodes in folders, sound files, text files that list sources, RSS feeds and OPML lists.
+    """Find the episodes in folders, sound files, text files that list sources, RSS feeds and OPML lists.
 
     since : ISO 8601 day; of a file, the day it was last changed counts, and what has no date is taken
     limit : at most so many of each folder, list and feed, the newest
@@ -98,11 +98,12 @@ def _look(search: _Search, source: str | Path, nearby: str | None = None) -> Non
         return
     path = Path(source)
     if path.is_dir():
-        search.keep(file_job(file, path.name) for file in _sound_files(path))
+        show = path.resolve().name  # "." and links have no name of their own
+        search.keep(file_job(file, show) for file in _sound_files(path))
     elif not path.exists():
         raise AudioError(source, "no such file, folder or http(s) address")
     elif feeds.SOUND.search(path.name):
-        search.keep([file_job(path, path.absolute().parent.name)])
+        search.keep([file_job(path, path.resolve().parent.name)])
     elif path.suffix.lower() in LISTS:
         _look_through(search, _listed(path), path)
     else:
@@ -131,12 +132,12 @@ def _look_at_document(search: _Search, document: Document, source: str | Path) -
 
 
 def _look_through(search: _Search, sources: Iterable[str | Path], where: object, nearby: str | None = None) -> None:
-    """Looks at each source of a list. One that cannot be had is left out; ``limit`` counts single files together."""
+    """Look at each source of a list. One that cannot be had is left out; ``limit`` counts single files together."""
     single: list[tuple[str, NewJob]] = []
     for source in sources:
         try:
             if not is_address(source) and Path(source).is_file() and feeds.SOUND.search(str(source)):
-                single.append(file_job(Path(source), Path(source).absolute().parent.name))
+                single.append(file_job(Path(source), Path(source).resolve().parent.name))
             elif is_address(source) and feeds.SOUND.search(urlsplit(str(source)).path):
                 single.append(_url_job(str(source), nearby))
             else:

@@ -7,6 +7,7 @@ not the text of a person, so those are read in a second pass.
 
 from __future__ import annotations
 
+import html
 import json
 import logging
 import re
@@ -22,6 +23,7 @@ import feedparser
 
 from .. import formats
 from ..errors import FormatError, shown
+from ..formats.xml_text import with_escaped_ampersands
 from ..net.addresses import is_address, without_login
 from ..net.download import Document, fetch
 from ..types import Chapter, Line
@@ -144,12 +146,42 @@ def read_feed(source: str | Path, document: Document | None = None) -> Feed:
     entries, left_out, seen = list(feed.entries), list(feed.left_out), {feed.url}
     page = feed
     while page.next_page and page.next_page not in seen and len(seen) < MOST_PAGES:
-        seen.add(page.next_page)
-        page = parse_feed(load(page.next_page, nearby=feed.nearby), page.next_page)
+        address = page.next_page
+        seen.add(address)
+        try:
+            page = parse_feed(load(address, nearby=feed.nearby), address)
+        except FormatError as error:  # what the other pages have is worth having
+            left_out.append(f"{feed.title}: the rest of it: {error}")
+            break
         entries += page.entries
         left_out += page.left_out
-    unique = {entry.guid: entry for entry in reversed(entries)}
-    return replace(feed, entries=tuple(reversed(unique.values())), left_out=tuple(left_out), next_page="")
+    return replace(feed, entries=tuple(_told_apart(entries)), left_out=tuple(left_out), next_page="")
+
+
+def _told_apart(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries in their order, each once; different ones that share a guid get their addresses added to it.
+
+    Two of one guid are the same when their sound is, or when they have title and day in common: pages of a feed
+    overlap, and a sound may move to another host.
+    """
+    by_guid: dict[str, list[Entry]] = {}
+    for entry in entries:
+        known = by_guid.setdefault(entry.guid, [])
+        if not any(_is_same(entry, one) for one in known):
+            known.append(entry)
+    kept = {id(one) for of_guid in by_guid.values() for one in of_guid}
+    apart: list[Entry] = []
+    for entry in entries:
+        if id(entry) in kept:
+            is_shared = len(by_guid[entry.guid]) > 1
+            guid = f"{entry.guid} {entry.enclosure.url.partition('?')[0]}" if is_shared else entry.guid
+            apart.append(replace(entry, guid=guid))
+    return apart
+
+
+def _is_same(one: Entry, other: Entry) -> bool:
+    same_sound = one.enclosure.url.partition("?")[0] == other.enclosure.url.partition("?")[0]
+    return same_sound or (one.title == other.title and one.date == other.date)
 
 
 def load(source: str | Path, *, nearby: str | None = None) -> Document:
@@ -199,9 +231,9 @@ def parse_feed(document: Document, source: object) -> Feed:
             left_out.append(found)
     return Feed(
         guid=channel.guid or without_login(url),
-        title=_text(about.get("title")) or "untitled show",
+        title=_title(about.get("title")) or "untitled show",
         url=url,
-        author=_text(about.get("author")),
+        author=_title(about.get("author")),
         persons=tuple(channel.persons),
         entries=tuple(entries),
         left_out=tuple(left_out),
@@ -221,12 +253,22 @@ def read_opml(document: Document, source: object) -> tuple[str, ...]:
         elif address:
             log.warning("%s: %s is not an http(s) address; left out", source, address)
 
-    parser = _parser(source)
-    parser.StartElementHandler = start
-    try:
-        parser.Parse(document.raw, True)
-    except expat.ExpatError as error:
-        raise FormatError(source, f"is not OPML: {expat.ErrorString(error.code)}", error.lineno) from error
+    # Many programs write an & in a title or an address as it is. Latin-1 leaves every other byte as it was.
+    mended = with_escaped_ampersands(document.raw.decode("latin-1")).encode("latin-1")
+    for raw in (document.raw, mended):
+        found.clear()
+        parser = _parser(source)
+        parser.StartElementHandler = start
+        try:
+            parser.Parse(raw, True)
+        except expat.ExpatError as error:
+            broken = error
+        else:
+            return tuple(dict.fromkeys(found))
+    what = expat.ErrorString(broken.code)
+    if not found:
+        raise FormatError(source, f"is not OPML: {what}", broken.lineno) from broken
+    log.warning("%s:%d: breaks off there (%s); %d feeds before it are taken", source, broken.lineno, what, len(found))
     return tuple(dict.fromkeys(found))
 
 
@@ -274,7 +316,7 @@ def parse_chapters(raw: bytes, source: object) -> tuple[Chapter, ...]:
     """The chapters in Podcasting 2.0's JSON, in order of time. Raises FormatError."""
     try:
         listed = json.loads(raw)["chapters"]
-        chapters = [Chapter(float(chapter["startTime"]), _text(chapter.get("title"))) for chapter in listed]
+        chapters = [Chapter(float(chapter["startTime"]), _title(chapter.get("title"))) for chapter in listed]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FormatError(source, "not chapters as Podcasting 2.0 writes them") from error
     return tuple(sorted(chapters, key=lambda chapter: chapter.start))
@@ -296,7 +338,7 @@ def seconds_of(text: str) -> float | None:
 
 def _entry(entry: Any, tags: _Tags, base: str) -> Entry | str:
     """The entry, or why it is left out."""
-    title = _text(entry.get("title"))
+    title = _title(entry.get("title"))
     offered = [link for link in entry.get("enclosures", ()) if link.get("href")]
     sound = next((link for link in offered if _is_sound(link)), None)
     if sound is None:
@@ -312,7 +354,7 @@ def _entry(entry: Any, tags: _Tags, base: str) -> Entry | str:
     )
     return Entry(
         guid=_text(entry.get("id")) or url,
-        title=title or _text(entry.get("itunes_title")) or "untitled",
+        title=title or _title(entry.get("itunes_title")) or "untitled",
         enclosure=Enclosure(url, _integer(sound.get("length")) or 0, _text(sound.get("type"))),
         date=f"{published.tm_year:04}-{published.tm_mon:02}-{published.tm_mday:02}" if published else None,
         duration=seconds_of(str(entry.get("itunes_duration") or "")),
@@ -338,10 +380,23 @@ def _address(url: str, base: str) -> str:
         return ""
 
 
+_ESCAPED = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#[0-9]{1,6}|#x[0-9a-f]{1,5});", re.IGNORECASE)
+
+
 def _text(value: object) -> str:
     """One line without control or direction characters, no longer than a title is."""
     kept = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in str(value or ""))
     return " ".join(kept.split())[:MOST_TEXT]
+
+
+def _title(value: object) -> str:
+    """The same of a title or a name, which many programs escape twice.
+
+    >>> _title("Q &amp; A &#8211; live")
+    'Q & A – live'
+    """
+    text = _text(value)
+    return _text(html.unescape(text)) if _ESCAPED.search(text) else text
 
 
 def _integer(value: object) -> int | None:
@@ -424,7 +479,7 @@ class _TagReader:
         if tag == "guid" and self.entry is None and self.depth == CHANNEL_DEPTH:
             self.channel.guid = content
         elif tag == "person":
-            person = Person(content, self.roles["role"] or "host", self.roles["group"] or "cast")
+            person = Person(_title(content), self.roles["role"] or "host", self.roles["group"] or "cast")
             (self.entry or self.channel).persons.append(person)
 
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .. import formats, outputs
@@ -177,8 +177,29 @@ class Worker:
         paths = self._jobs.reserve(job, self._wanted(job), self._refuse_others)
         if not self.settings.force:
             outputs.refuse_changed(self._library, [Path(path) for path in paths.values()])
+        episode = self._of_another_show(job) or self._heard(job, progress)
+        progress("write", 0, 0)
+        if not self._jobs.beat(job):
+            raise Stopped
+        outputs.write(self._library, episode, [(Path(path), name) for name, path in paths.items()])
+        return episode
+
+    def _of_another_show(self, job: Job) -> LabelledEpisode | None:
+        """The stored answer, where the feed of another show has the same sound, and this one nothing to add to it."""
+        sha256 = self._jobs.done_elsewhere(job)
+        if sha256 is None:
+            return None
+        try:
+            episode = self._library.episodes.get(sha256)
+        except LibraryError:  # removed since
+            return None
+        if job.about.get("transcripts") and not episode.lines:
+            return None
+        return replace(episode, title=job.title, show=job.show, date=job.date)
+
+    def _heard(self, job: Job, progress: Progress) -> LabelledEpisode:
         audio, lines = self._sound(job, progress), self._lines(job)
-        episode = identify(
+        return identify(
             audio,
             library=self._library,
             lines=lines,
@@ -189,11 +210,6 @@ class Worker:
             engines=self._engines,
             progress=progress,
         )
-        progress("write", 0, 0)
-        if not self._jobs.beat(job):
-            raise Stopped
-        outputs.write(self._library, episode, [(Path(path), name) for name, path in paths.items()])
-        return episode
 
     def _sound(self, job: Job, progress: Progress) -> Audio:
         if not is_address(job.source):

@@ -39,6 +39,7 @@ COMMANDS = {
     "library": ("library", "Where the library is, what is in it, check it, back it up, move it to another embedder."),
     "models": ("models", "The models: which there are, where they are; pull, verify, remove, export, compare."),
     "evaluate": ("evaluate", "Score labels against a truth, or an embedder on trial lists."),
+    "calibrate": ("calibrate", "Measure what an embedder's scores are worth, and from where on to give names."),
     "bench": ("evaluate", "Time each stage on this machine."),
 }
 

@@ -101,6 +101,7 @@ def add(
     help="Episodes at once (default: one for every two cores).",
 )
 @click.option(
+    "-o",
     "--out",
     metavar="DIR|TEMPLATE",
     help="Where to write: a folder, or a path with {show} {date} {year} {title} {season} {episode} {name} "

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 import click
 
 from ..voices.consent import CONSENT
-from .options import Timestamp, engine_options, json_option, library_option, open_engines, quiet_option
+from .options import (
+    Timestamp,
+    choice_of,
+    choice_options,
+    engine_options,
+    json_option,
+    library_option,
+    open_engines,
+    quiet_option,
+)
 from .terminal import print_json, progress_bar
 
 if TYPE_CHECKING:
@@ -42,6 +51,8 @@ def ask_consent(name: str) -> str:
 @click.option("--consent", type=click.Choice(CONSENT), help=CONSENT_HELP + " Asked for in a terminal.")
 @click.option("--consent-note", metavar="TEXT", default="", help="Who gave it, where, in what words: kept with it.")
 @click.option("--role", help="host, guest …: shown with the profile.")
+@click.option("--force", is_flag=True, help="Add a voice that does not sound like the NAME known so far.")
+@choice_options
 @click.option("--no-clip", is_flag=True, help="Keep the vectors alone; a later model then cannot re-embed this voice.")
 @engine_options
 @json_option
@@ -58,6 +69,9 @@ def enroll(
     consent: str | None,
     consent_note: str,
     role: str | None,
+    force: bool,
+    track: int | None,
+    channel: int | None,
     no_clip: bool,
     diarizer: str | None,
     embedder: str | None,
@@ -93,6 +107,8 @@ def enroll(
             consent_note=consent_note,
             role=role,
             keep_clip=not no_clip,
+            force=force,
+            choice=choice_of(track, channel),
             engines=engines,
             progress=progress,
         )
@@ -100,6 +116,9 @@ def enroll(
         click.echo(f"warning: {warning}", err=True)
     if as_json:
         print_json(dataclasses.asdict(added))
+        return
+    if not added.created and added.num_voiceprints == 0:
+        click.echo(f"{added.profile} has this clip already; nothing is new")
         return
     click.echo(
         f"{'Enrolled' if added.created else 'Added to'} {added.profile}: "

@@ -25,6 +25,13 @@ CLIP_SECONDS = (1.0, 1.5, 2.0, 3.0, 5.0, None)  # None is the whole clip
 @click.option(
     "--trials", is_flag=True, help="FILES are trial lists: enroll<TAB>test<TAB>0 or 1, paths beside the list."
 )
+@click.option(
+    "--open-set",
+    "is_open",
+    is_flag=True,
+    help="FILES are lists of people: tables with speaker, path and seconds. How many are named as a library grows.",
+)
+@click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Draw the open-set rates.")
 @click.option("--embedder", metavar="NAME", help="Which embedder to score on the trials (default: the built-in one).")
 @device_option
 @click.option(
@@ -37,6 +44,8 @@ def evaluate(
     uem: Path | None,
     collar: float,
     trials: bool,
+    is_open: bool,
+    svg: Path | None,
     embedder: str | None,
     device: str,
     lengths: tuple[float, ...],
@@ -48,7 +57,13 @@ def evaluate(
     \b
     voicematch evaluate truth.rttm episode.rttm --uem truth.uem
     voicematch evaluate --trials lists/*.tsv --seconds 1.5 --seconds 0
+    voicematch evaluate --open-set people.tsv --svg rates.svg
     """
+    if is_open:
+        if not files or trials:
+            raise click.UsageError("--open-set needs at least one list of people, and goes without --trials")
+        _evaluate_open_set(files, embedder, device, svg, as_json, quiet)
+        return
     if trials:
         if not files:
             raise click.UsageError("--trials needs at least one list")
@@ -121,6 +136,33 @@ def _evaluate_trials(
     ]
     columns = ("list", "clips", "target", "nontarget", "EER", "EER norm.", "minDCF .01", "minDCF .05", "min Cllr")
     print_table(columns, rows, right=columns[2:], title=f"{model.name}: enrollment vectors averaged, cosine")
+
+
+def _evaluate_open_set(
+    lists: tuple[Path, ...], embedder: str | None, device: str, svg: Path | None, as_json: bool, quiet: bool
+) -> None:
+    from ..engines import open_embedder
+    from ..evaluate.drawing import open_set as drawn
+    from ..evaluate.open_set import gallery, open_set, read_people
+    from ..models.files import calibration
+    from ..models.table import DEFAULT_EMBEDDER
+    from ..outputs import write_atomically
+
+    model = open_embedder(embedder or DEFAULT_EMBEDDER, device=device)
+    people = read_people(lists)
+    with progress_bar(model.name, quiet=quiet) as progress:
+        found = open_set(gallery(people, model.embed, progress), calibration(model.name))
+    if svg is not None:
+        lines: dict[str, list[tuple[int, float]]] = {}
+        for one in found:
+            lines.setdefault(f"{one.false_alarm_rate:.1%} false alarms", []).append((one.num_profiles, one.rate))
+        write_atomically(svg, drawn(lines, f"{model.name}: named rightly"))
+    if as_json:
+        print_json({"embedder": model.name, "open_set": [dataclasses.asdict(one) for one in found]})
+        return
+    rows = [(f"{o.num_profiles:,}", f"{o.false_alarm_rate:.1%}", f"{o.rate:.1%}", f"{o.threshold:.3f}") for o in found]
+    columns = ("profiles", "strangers named", "known named rightly", "from a score of")
+    print_table(columns, rows, right=columns, title=f"{model.name}: {len(people):,} people")
 
 
 @click.command()

@@ -12,7 +12,16 @@ import click
 
 from ..errors import VoicematchError, redacted
 from . import EXIT_ERROR, EXIT_PARTIAL
-from .options import SpeakerCount, engine_options, json_option, library_option, open_engines, quiet_option
+from .options import (
+    SpeakerCount,
+    choice_of,
+    choice_options,
+    engine_options,
+    json_option,
+    library_option,
+    open_engines,
+    quiet_option,
+)
 from .showing import FormatName, OutputFiles, print_episode_json, show
 from .terminal import progress_bar
 
@@ -31,7 +40,7 @@ NO_VOICES = 'The library knows no voices yet. Teach it one: voicematch enroll "N
     "--transcript",
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help="A transcript to put the names on: SRT, WebVTT, Podcasting 2.0 or Whisper JSON, text, HTML.",
+    help="A transcript to put the names on: SRT, WebVTT, ASS, TTML, JSON of many recognisers, text, HTML …",
 )
 @click.option(
     "--transcribe",
@@ -52,6 +61,7 @@ NO_VOICES = 'The library knows no voices yet. Teach it one: voicematch enroll "N
     help="Also write STEM.FORMAT: json, vtt, srt, rttm, txt, md, csv … (repeatable).",
 )
 @click.option("-o", "--out", metavar="DIR|-", help="Where to write (default: beside the audio); - for stdout.")
+@choice_options
 @click.option("--speakers", type=SpeakerCount(), metavar="N|MIN-MAX", help="How many voices there are, if you know.")
 @click.option(
     "--voices",
@@ -76,6 +86,8 @@ def identify(
     language: str | None,
     formats: tuple[str, ...],
     out: str | None,
+    track: int | None,
+    channel: int | None,
     speakers: tuple[int, int] | None,
     voices: Path | None,
     explain: bool,
@@ -94,6 +106,7 @@ def identify(
     voicematch identify episode.mp3
     voicematch identify episode.mp3 --transcript episode.srt -f vtt -o labelled/
     """
+    from ..audio import Audio
     from ..usecases import identify as identifying
 
     if transcript and transcribe:
@@ -103,6 +116,7 @@ def identify(
     if out == "-" and (len(formats) != 1 or as_json):
         raise click.UsageError("-o - takes exactly one -f, and no --json")
     outputs = OutputFiles(formats, out, force=force)
+    outputs.refuse_shared(sources)
     engines = engines or open_engines(diarizer, embedder, device)
     failures = 0
     with _library(location, voices, engines, quiet=quiet) as library:
@@ -111,7 +125,7 @@ def identify(
                 outputs.check(source, None if no_store or voices else library)
                 with progress_bar(Path(source).name, quiet=quiet) as progress:
                     episode = identifying.identify(
-                        source,
+                        Audio(source, choice=choice_of(track, channel)),
                         library=library,
                         transcript_path=transcript,
                         whisper=whisper if transcribe else None,

@@ -89,10 +89,10 @@ class Age(click.ParamType[int]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        found = re.fullmatch(r"(\d{1,5})([dmy]?)", value)
-        if not found:
+        parts = re.fullmatch(r"(\d{1,5})([dmy]?)", value)
+        if not parts:
             self.fail(f"{value!r} is no age; write days, or 90d, 12m, 2y", param, ctx)
-        return int(found[1]) * {"": 1, "d": 1, "m": 30, "y": 365}[found[2]]
+        return int(parts[1]) * {"": 1, "d": 1, "m": 30, "y": 365}[parts[2]]
 
 
 @library.command()
@@ -129,14 +129,14 @@ def expire(
         raise click.UsageError("say of which kinds: --profiles, --unknowns, --episodes")
     before = (datetime.now(UTC) - timedelta(days=age)).strftime("%Y-%m-%dT%H:%M:%SZ")
     with open_library(location, create=False) as opened:
-        found = expiring.expire(before, kinds, library=opened, dry_run=True)
-        told = ", ".join(f"{len(getattr(found, kind))} {kind}" for kind in kinds)
-        if not dry_run and found != expiring.Expired():
+        expired = expiring.expire(before, kinds, library=opened, dry_run=True)
+        told = ", ".join(f"{len(getattr(expired, kind))} {kind}" for kind in kinds)
+        if not dry_run and expired != expiring.Expired():
             if not yes:
                 click.confirm(f"Erase {told} of before {before[:10]} for good?", abort=True, err=True)
-            found = expiring.expire(before, kinds, library=opened)
+            expired = expiring.expire(before, kinds, library=opened)
     if as_json:
-        print_json({"dry_run": dry_run, "before": before} | dataclasses.asdict(found))
+        print_json({"dry_run": dry_run, "before": before} | dataclasses.asdict(expired))
         return
     click.echo(f"{'Would erase' if dry_run else 'Erased'} {told} of before {before[:10]}")
 

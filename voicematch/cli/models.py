@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,6 +75,7 @@ def pull(name: str, folder: Path | None, yes: bool, quiet: bool) -> None:
     offer = hub.offer(name, folder=folder)
     if not offer.files:
         click.echo(f"{name} is here and intact: nothing to fetch", err=True)
+        _calibrate(name, quiet)
         return
     at = f" at {offer.revision[:12]}" if offer.revision else ""
     click.echo(f"{name}: {_megabytes(offer.size)} from {offer.origin}{at}, licence {offer.licence}", err=True)
@@ -84,6 +86,21 @@ def pull(name: str, folder: Path | None, yes: bool, quiet: bool) -> None:
     with progress_bar(name, quiet=quiet) as progress:
         into = hub.pull(offer, progress=progress)
     click.echo(f"wrote {into}", err=True)
+    _calibrate(name, quiet)
+
+
+def _calibrate(name: str, quiet: bool) -> None:
+    """Make the calibration of an embedder that was pulled, where there is none yet."""
+    from ..engines import open_embedder
+    from ..models.table import card
+    from ..usecases.calibrate import ensure
+
+    if card(name).kind != "embedder":
+        return
+    with progress_bar(name, quiet=quiet) as progress:
+        made = ensure(open_embedder(name, device="cpu"), progress=progress)
+    if made is not None:
+        click.echo(f"wrote {made.file}: Cllr {made.cllr:.3f} on the calibration kit", err=True)
 
 
 @models.command()
@@ -129,17 +146,21 @@ def verify() -> int:
 @click.argument("name")
 @click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
 def export(name: str, file: Path | None) -> None:
-    """Write the torch model NAME as ONNX to FILE; by default to where voicematch runs it from without torch.
-
-    Only speechbrain can be exported; it has to be pulled first, and needs pip install 'voicematch[torch]'.
-    """
+    """Copy the ONNX file of the model NAME to FILE, by default NAME.onnx; one to pull has to be pulled first."""
+    from ..models.files import path as path_of
     from ..models.table import card
 
-    if card(name).engine != "speechbrain":
-        raise ModelError(f"model {name!r} cannot be exported; speechbrain can")
-    from ..engines.speechbrain import export as write
-
-    click.echo(f"wrote {write(file)}", err=True)
+    if card(name).engine != "onnx":
+        raise ModelError(f"model {name!r} cannot be exported; it does not run in ONNX Runtime")
+    target = file or Path(f"{name}.onnx")
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        shutil.copyfile(path_of(name), partial)
+        partial.replace(target)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise ModelError(f"{target}: {error.strerror or error}") from error
+    click.echo(f"wrote {target}", err=True)
 
 
 @models.command()

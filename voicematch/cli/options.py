@@ -11,6 +11,7 @@ import click
 from ..models.table import DEVICES
 
 if TYPE_CHECKING:
+    from ..audio import Choice
     from ..usecases.chosen import Engines
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -126,6 +127,23 @@ class SpeakerCount(click.ParamType[tuple[int, int]]):
         if not 1 <= fewest <= most:
             self.fail(f"{value!r}: the fewest is at least 1 and at most the most", param, ctx)
         return fewest, most
+
+
+def choice_options(command: Command) -> Command:
+    """``--track`` and ``--channel``: what to listen to in a file of several."""
+    command = click.option(
+        "--channel", type=click.IntRange(1), metavar="N", help="Listen to this channel alone (1 is left, 2 right)."
+    )(command)
+    return click.option(
+        "--track", type=click.IntRange(1), metavar="N", help="Of a file with several audio tracks, listen to this one."
+    )(command)
+
+
+def choice_of(track: int | None, channel: int | None) -> Choice:
+    """What those options say."""
+    from ..audio import Choice
+
+    return Choice(track, channel)
 
 
 def clock(seconds: float) -> str:

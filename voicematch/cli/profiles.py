@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import OutputExists
+from ..errors import LibraryError, OutputExists
 from .naming import dry_run_option, print_changes
 from .options import clock, json_option, library_option
 from .terminal import print_json, print_table
@@ -97,12 +97,12 @@ def show(name: str, as_json: bool, location: str | None) -> None:
         f"Voice profile active: {profile.num_voiceprints} voiceprint(s), {clock(profile.speech_seconds)} of speech"
     )
     print_table(
-        ("voiceprint from", "span", "speech", "consent", "added"),
+        ("no.", "voiceprint from", "span", "speech", "consent", "added"),
         [
-            (v.source, f"{clock(v.start)}-{clock(v.end)}", f"{v.seconds:.0f} s", v.consent, v.created[:10])
-            for v in voiceprints
+            (str(number), v.source, f"{clock(v.start)}-{clock(v.end)}", f"{v.seconds:.0f} s", v.consent, v.created[:10])
+            for number, v in enumerate(voiceprints, start=1)
         ],
-        right=("speech",),
+        right=("no.", "speech"),
     )
     if appearances:
         rows = [
@@ -116,6 +116,35 @@ def show(name: str, as_json: bool, location: str | None) -> None:
             for a in appearances
         ]
         print_table(("episode", "date", "talk", "turns", "with"), rows, right=("talk", "turns"))
+
+
+@profiles.command()
+@click.argument("name")
+@click.argument("numbers", nargs=-1, required=True, type=click.IntRange(1), metavar="NUMBER...")
+@json_option
+@library_option
+def remove(name: str, numbers: tuple[int, ...], as_json: bool, location: str | None) -> None:
+    """Take out voiceprints that are somebody else's, by their numbers in `profiles show NAME`.
+
+    \b
+    voicematch profiles remove "Ada Byron" 3
+    """
+    from ..library import open_library
+    from ..usecases import name as naming
+
+    with open_library(location) as library:
+        known = library.profiles.get(name).name
+        rows = library.voiceprints.rows(known)
+        unknown = [number for number in numbers if number > len(rows)]
+        if unknown:
+            raise LibraryError(f"{known} has {len(rows)} voiceprint(s), and none of number {unknown[0]}")
+        changes = naming.remove_voiceprints(known, [rows[number - 1].id for number in numbers], library=library)
+        left = library.profiles.get(known).num_voiceprints
+    if as_json:
+        print_json({"num_voiceprints": left, "changes": [dataclasses.asdict(change) for change in changes]})
+        return
+    click.echo(f"Took {len(set(numbers))} out of {known}; {left} voiceprint(s) left")
+    click.echo(f"{len(changes)} voice(s) changed their label")
 
 
 @profiles.command()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,8 +58,17 @@ class OutputFiles:
         folder = Path(self.folder) if self.folder else Path() if is_address(source) else Path(source).parent
         return [folder / f"{Audio(source).name}.{SUFFIXES.get(name, name)}" for name in self.formats]
 
+    def refuse_shared(self, sources: Sequence[str]) -> None:
+        """Raise OutputExists when two of the sources would be written to one file, before any work is done."""
+        by_path: dict[Path, str] = {}
+        for source in sources:
+            for path in self.paths(source):
+                other = by_path.setdefault(path.absolute(), source)
+                if other != source:
+                    raise OutputExists(f"{other} and {source} would both be written to {path}; give them one at a time")
+
     def check(self, source: str, follow: Library | None = None) -> None:
-        """Raises OutputExists before any work is done.
+        """Raise OutputExists before any work is done.
 
         follow : the library whose own files for this audio may be written again, if nobody has changed them
         """
@@ -83,8 +93,13 @@ class OutputFiles:
             click.echo(f"wrote {path}", err=True)
 
 
+def called(title: str, source: str) -> str:
+    """What to call an episode in a list: its title, else its file's name or its address."""
+    return title or (source if "://" in source else Path(source).name)
+
+
 def print_episode_json(episode: LabelledEpisode) -> None:
-    """The episode's JSON on one line, so that several episodes are JSON Lines."""
+    """Print the episode's JSON on one line, so that several episodes are JSON Lines."""
     from ..outputs import text_of
 
     print_json(json.loads(text_of(episode, "json")))
@@ -114,8 +129,18 @@ def show(episode: LabelledEpisode, *, explain: bool, num_episodes: Mapping[str, 
         click.echo("Nobody speaks in this audio.")
     if explain:
         for speaker, match in episode.matches.items():
-            for reason in match.reasons:
+            for reason in (*match.reasons, *_unnumbered(match, talk.get(speaker, 0.0))):
                 click.echo(f"{episode.name(speaker)}: {reason}")
+
+
+def _unnumbered(match: Match, seconds: float) -> tuple[str, ...]:
+    """Why a voice without a name has no number (U-0001) to be remembered by."""
+    if match.unknown is not None or (match.verdict == "accept" and match.profile):
+        return ()
+    from ..library.unknowns import MIN_SECONDS
+
+    needed = f"a voice is remembered from {MIN_SECONDS:.0f} s of clear speech on, in an episode that is stored"
+    return (f"has no number (U-0001): talks for {math.floor(seconds)} s; {needed}",)
 
 
 def _label(match: Match, num_episodes: Mapping[str, int]) -> str:

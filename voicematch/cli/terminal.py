@@ -15,7 +15,7 @@ from ..types import Progress
 
 
 def print_json(value: object) -> None:
-    """One JSON value on one line of stdout; addresses without their passwords and keys."""
+    """Print one JSON value on one line of stdout; addresses without their passwords and keys."""
     click.echo(json.dumps(_shown(value), ensure_ascii=False))
 
 

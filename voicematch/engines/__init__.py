@@ -41,7 +41,7 @@ def open_embedder(name: str = DEFAULT_EMBEDDER, *, device: str = "auto") -> Embe
     if card.kind != "embedder":
         known = ", ".join(other.name for other in MODELS.values() if other.kind == "embedder")
         raise ModelError(f"{name!r} makes no voice vectors; embedders are {known}")
-    if card.engine == "speechbrain":
+    if card.front_end == "speechbrain":
         from .speechbrain import SpeechBrainEmbedder
 
         return SpeechBrainEmbedder(device=device)

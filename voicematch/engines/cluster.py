@@ -7,6 +7,7 @@ F_A and F_B are named below). What is usual for one voice and between voices com
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,8 +92,14 @@ class Backend:
 
     def save(self, file: Path) -> None:
         """Write it, as float32, beside the model it belongs to."""
+        file.write_bytes(self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """What `load` reads, as a file has it."""
+        file = io.BytesIO()
         arrays = {"mean": self.mean, "projection": self.projection, "between": self.between}
         np.savez(file, **{name: array.astype(np.float32) for name, array in arrays.items()})  # type: ignore[arg-type]
+        return file.getvalue()
 
     @classmethod
     def load(cls, file: Path) -> Backend:

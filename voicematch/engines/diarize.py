@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from ..models import files
-from ..models.table import DEFAULT_EMBEDDER, MODELS
+from ..models.table import DEFAULT_EMBEDDER, is_known
 from ..types import Diarization, Progress, Sound
 from .cluster import Backend, cluster
 from .embed import Embedder, OnnxEmbedder
@@ -89,9 +89,8 @@ class BuiltinDiarizer:
 
 
 def guide_of(embedder: Embedder) -> Embedder | None:
-    """Return who tells voices apart in place of an embedder the clustering knows nothing of; None for the others."""
-    is_known = files.beside(embedder.name, BACKEND) is not None
-    if is_known or embedder.name not in MODELS or embedder.name == DEFAULT_EMBEDDER:
+    """Return who tells voices apart in place of another embedder than the built-in one; None for that itself."""
+    if embedder.name == DEFAULT_EMBEDDER or not is_known(embedder.name):
         return None
     return OnnxEmbedder(device="auto")
 

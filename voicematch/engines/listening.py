@@ -206,6 +206,11 @@ def spoken_of(
     return spoken
 
 
+def vectors_of(embedder: Embedder, samples: Array, windows: npt.NDArray[np.float64]) -> Array:
+    """Return the vectors of windows (in seconds) of sound that is all at hand, as `listen` makes them."""
+    return _vectors(embedder, _Spoken(samples, log_mel(samples), windows, 0.0))[0]
+
+
 def _vectors(embedder: Embedder, spoken: _Spoken) -> tuple[Array, list[Moments]]:
     """(num_windows, dimension) vectors of the windows, and those of moments beside them."""
     windows = spoken.windows

@@ -1,16 +1,15 @@
-"""SpeechBrain's ECAPA-TDNN (speechbrain/spkrec-ecapa-voxceleb) as an Embedder, on torch, or exported, without it.
+"""SpeechBrain's ECAPA-TDNN (speechbrain/spkrec-ecapa-voxceleb) as an Embedder, in ONNX Runtime; no torch is needed.
 
-Only the checkpoint is read, as weights: SpeechBrain's own way there runs a YAML file of the repository and asks the hub
-even when the folder is local. The network is SpeechBrain's class with the sizes of that YAML file; the features are its
-``Fbank``, whose window, filters and logarithm are not Kaldi's.
+Its features are SpeechBrain's ``Fbank``, whose window, filters and logarithm are not Kaldi's. A checkpoint with other
+weights, such as a pipeline of pyannote.audio may name, runs on torch, in SpeechBrain's own class with the sizes of the
+repository's YAML file. Only the weights are read: SpeechBrain's own way there runs that file, and asks the hub even
+when the folder is local.
 """
 
 from __future__ import annotations
 
 import functools
-import os
 import pickle
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,6 @@ from .device import in_batches, load, pick, require
 from .features import FRAME, HOP, NUM_BINS
 
 MODEL = "speechbrain"
-EXPORTED = "speechbrain.onnx"  # beside the checkpoint, made by `export`; twice as quick on a CPU, and without torch
 SIZES: dict[str, Any] = {
     "input_size": NUM_BINS,
     "channels": [1024, 1024, 1024, 1024, 3072],
@@ -47,11 +45,11 @@ Network = Callable[[Array], Array]
 
 
 class SpeechBrainEmbedder:
-    """The embedder ``speechbrain``; where it was exported and no GPU is asked for, ONNX Runtime runs it.
+    """The embedder ``speechbrain``.
 
-    checkpoint : another file than the one that was pulled, with weights of the same sizes
+    checkpoint : weights of the same sizes to run on torch, in place of the model that was pulled
 
-    Raises ModelError when SpeechBrain is not installed, or the model not on this machine.
+    Raises ModelError when the model is not on this machine, or for a checkpoint when SpeechBrain is not installed.
     """
 
     name = MODEL
@@ -61,12 +59,11 @@ class SpeechBrainEmbedder:
         self.dimension = card.dimension
         self.min_speech = card.min_speech
         self._device = device
-        self._exported = files.pulled_folder(MODEL) / EXPORTED
-        if checkpoint is not None or device not in ("auto", "cpu") or not self._exported.is_file():
-            require("speechbrain")
-            self._checkpoint: Path | None = checkpoint or files.path(MODEL)
+        self._checkpoint = checkpoint
+        if checkpoint is None:
+            files.path(MODEL)
         else:
-            self._checkpoint = None
+            require("speechbrain")
         self._network: Network | None = None
         self._most = FRAMES_AT_ONCE["cpu"]
 
@@ -97,7 +94,7 @@ class SpeechBrainEmbedder:
     def _opened(self) -> Network:
         if self._network is None:
             if self._checkpoint is None:
-                self._network = _exported_network(self._exported)
+                self._network = _onnx_network(self._device)
             else:
                 device = pick(self._device)
                 self._network = _torch_network(network(self._checkpoint), device)
@@ -164,78 +161,11 @@ def _torch_network(made: Any, device: Any) -> Network:
     return run
 
 
-def _exported_network(file: Path) -> Network:
-    onnxruntime = sessions.runtime()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = sessions.num_cores()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(file), sess_options=options, providers=["CPUExecutionProvider"])
+def _onnx_network(device: str) -> Network:
+    session = sessions.session(MODEL, device)
 
     def run(rows: Array) -> Array:
         (vectors,) = session.run(None, {"features": rows})
         return np.asarray(vectors, np.float32)
 
     return run
-
-
-def export(target: Path | None = None, *, checkpoint: Path | None = None) -> Path:
-    """Where the network now lies as ONNX: (batch, frames, 80) ``features`` to (batch, 192) ``embedding``.
-
-    target : default where `SpeechBrainEmbedder` looks for it
-    checkpoint : the weights; default those that were pulled
-
-    Features are `filterbank`'s, less their mean over the window. Raises ModelError when a package is missing, or what
-    was written does not answer as the network does.
-    """
-    require("speechbrain")
-    require("onnx")
-    torch = load("torch")
-    made = network(checkpoint or files.path(MODEL))
-    rows = np.random.default_rng(0).normal(0, 10, (3, 120, NUM_BINS)).astype(np.float32)
-    expected = _torch_network(made, torch.device("cpu"))(rows)
-    made.asp.forward = functools.partial(_pooled, made.asp)
-    inner = made.forward
-    made.forward = lambda features: inner(features)[:, 0]
-    file = target or files.pulled_folder(MODEL) / EXPORTED
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=file.parent) as folder:
-        written = Path(folder) / file.name
-        _write(made, written)
-        worst = float(np.abs(_exported_network(written)(rows) - expected).max() / np.abs(expected).max())
-        if worst > 1e-4:
-            raise ModelError(f"the exported network is {worst:.1g} from the one on torch; {file} was not written")
-        os.replace(written, file)
-    return file
-
-
-def _write(made: Any, file: Path) -> None:
-    import warnings
-
-    torch = load("torch")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that the tracing exporter is the older of two; the other needs more packages
-        torch.onnx.export(
-            made,
-            (torch.zeros(2, 150, NUM_BINS),),
-            str(file),
-            input_names=["features"],
-            output_names=["embedding"],
-            dynamic_axes={"features": {0: "batch", 1: "frames"}, "embedding": {0: "batch"}},
-            opset_version=17,
-            dynamo=False,
-        )
-
-
-def _pooled(pooling: Any, values: Any, lengths: None = None) -> Any:
-    """SpeechBrain's AttentiveStatisticsPooling for windows of one length, so without its mask.
-
-    The mask is made for the number of windows at hand, and tracing would keep that number.
-    """
-    torch = load("torch")
-    mean = values.mean(dim=2, keepdim=True)
-    spread = ((values - mean) ** 2).mean(dim=2, keepdim=True).clamp(pooling.eps).sqrt()
-    context = torch.cat([values, mean.expand_as(values), spread.expand_as(values)], dim=1)
-    shares = pooling.conv(pooling.tanh(pooling.tdnn(context))).softmax(dim=2)
-    mean = (shares * values).sum(dim=2, keepdim=True)
-    spread = (shares * (values - mean) ** 2).sum(dim=2, keepdim=True).clamp(pooling.eps).sqrt()
-    return torch.cat([mean, spread], dim=1)

@@ -55,7 +55,8 @@ def in_bytes(vectors: Array) -> npt.NDArray[np.int8]:
     array([[  95, -127]], dtype=int8)
     """
     largest = np.abs(vectors).max(axis=1, keepdims=True)
-    return np.rint(vectors * (127 / np.maximum(largest, 1e-12))).astype(np.int8)
+    rows: npt.NDArray[np.int8] = np.rint(vectors * (127 / np.maximum(largest, 1e-12))).astype(np.int8)
+    return rows
 
 
 class Heard:

@@ -1,15 +1,17 @@
 """Transcripts with names: text to and from every format.
 
 ``FORMATS`` writes a :class:`~voicematch.types.LabelledEpisode`, ``READERS`` gives the lines of a transcript, ``read``
-finds out which format a text is in. Everything here is pure but :func:`read_file`.
+finds out which format a text is in. Everything here is pure but :func:`read_file`, and that readers warn of what they
+had to mend: one bad byte, time or block costs that byte, time or block.
 
-The standard library does JSON, CSV and escaping. The readers and writers of the caption formats are our own, because
-what people hand in is often broken and sometimes hostile, and the libraries for it, as of November 2026, were not made
-for that; the tests use them as independent readers of what is written here:
+The standard library does JSON, CSV, XML and escaping. The readers and writers of the caption formats are our own,
+because what people hand in is often broken and sometimes hostile, and the libraries for it, as of November 2026, were
+not made for that; the tests use them as independent readers and writers of what is read and written here:
 
 - ``srt`` 3.5.3 takes 58 s for 32 kB of blank lines, and its errors have no line numbers;
 - ``webvtt-py`` 0.6.0 drops malformed cues without a word, knows one voice a cue, and leaves ``&amp;`` as it is;
-- ``pysubs2`` 1.8.1 drops voices, and repairs malformed times without a word;
+- ``pysubs2`` 1.8.1 gives a whole ASS file up for one bad time and ignores its Format line, drops the agents of TTML and
+  the voices of WebVTT, and repairs malformed times without a word;
 - ``praatio`` 6.2.2 reads TextGrids well; writing one takes forty lines and no dependency;
 - ``html.parser`` takes 7 s for 40 kB of ``<a b="`` and raises AssertionError on ``<![<![``.
 """
@@ -22,19 +24,26 @@ from pathlib import Path
 
 from ..errors import FormatError
 from ..types import LabelledEpisode, Line
-from . import episode_json, json_node, recognizers
+from . import episode_json, json_node, recognizers, services
+from .captions import SBV_TIMES, read_ass, read_sbv
+from .cues import split_lines
+from .encoding import decode
 from .episode_json import read_episode, write_json
 from .json_node import Node
 from .labels import slugs, write_audacity, write_csv, write_rttm, write_textgrid
 from .plain import read_text
 from .prose import write_markdown, write_text
 from .recognizers import write_podcast
+from .repairs import Repairs
+from .spoken import refuse_empty
 from .srt import read_srt, write_srt
+from .tables import LYRICS_LINE, LYRICS_TAG, TSV_HEADER, read_json_lines, read_lrc, read_tsv
 from .tags import write_tags
+from .ttml import read_ttml
 from .vtt import read_vtt, write_vtt
 from .web_page import read_html
 
-__all__ = ["FORMATS", "READERS", "SUFFIXES", "read", "read_episode", "read_file", "slugs", "write_tags"]
+__all__ = ["FORMATS", "READERS", "SUFFIXES", "decode", "read", "read_episode", "read_file", "slugs", "write_tags"]
 
 Writer = Callable[[LabelledEpisode], str]
 Reader = Callable[[str, object], tuple[Line, ...]]
@@ -59,22 +68,52 @@ SUFFIXES = {"podcast": "podcast.json", "audacity": "audacity.txt", "textgrid": "
 MAX_BYTES = 64 * 2**20  # a five-hour WhisperX file with a time for every word is about 10 MB
 
 _JSON_LIST = re.compile(r"\[\s*(?:[{\[\]\"]|$)")  # [00:01:02] begins a plain transcript
+_JSON_LINES = re.compile(r"\{[^\r\n]*\}[ \t]*(?:\r\n?|\n)\s*\{")
+_TTML = re.compile(r"<(?:[A-Za-z]{1,8}:)?tt[\s>]")
 _HTML = re.compile(r"<[!A-Za-z]")
-_ARROW = re.compile(r"^[ \t]*[0-9][0-9:.,]*[ \t]*-->", re.MULTILINE)
+_ARROW = re.compile(r"^[ \t]*[-−]?[0-9][0-9:;.,]*[ \t]*(?:[-–—=]{1,3}>|→)", re.MULTILINE)
+_SBV = re.compile(rf"^{SBV_TIMES.pattern}$", re.MULTILINE)
+_UNREAD = {
+    "SAMI": re.compile(r"<SAMI", re.IGNORECASE),
+    "MicroDVD, which counts frames": re.compile(r"\{[0-9]+\}\{[0-9]+\}"),
+    "RTF": re.compile(r"\{\\rtf"),
+    "PDF": re.compile(r"%PDF-"),
+    "RTTM, which has no words": re.compile(r"(?:SPEAKER|SPKR-INFO) \S+ [0-9]"),
+    "a TextGrid": re.compile(r"File type = \"ooTextFile\""),
+    "XML of a kind that is not known": re.compile(r"<\?xml(?![^>]*>\s*(?:<!DOCTYPE[^>]*>\s*)?<html)", re.IGNORECASE),
+}
+READ = (
+    "SubRip, WebVTT, SBV, ASS, TTML, LRC, HTML, text with times, Whisper's TSV, JSON lines, and JSON of voicematch, "
+    "Podcasting 2.0, Whisper and its kin, AssemblyAI, AWS Transcribe, Deepgram and Rev"
+)
+"""What is read, for who hands in something else."""
 
 
 def read_json(text: str, source: object) -> tuple[Line, ...]:
-    """The lines of our own JSON, of Podcasting 2.0's, or of a speech recogniser's."""
-    return json_node.parse(text, source, _lines_of)
+    """The lines of our own JSON, of Podcasting 2.0's, of a speech recogniser's, or of a service's."""
+    return json_node.parse(text, source, lambda document: _lines_of(document, Repairs(source)))
 
 
-def _lines_of(document: Node) -> tuple[Line, ...]:
+def _lines_of(document: Node, repairs: Repairs) -> tuple[Line, ...]:
     if document.get("format") is not None:
         return episode_json.lines_of(document)
-    return recognizers.lines_of(document)
+    reader = services.reader_of(document) or recognizers.lines_of
+    return reader(document, repairs)
 
 
-READERS: dict[str, Reader] = {"vtt": read_vtt, "srt": read_srt, "json": read_json, "html": read_html, "txt": read_text}
+READERS: dict[str, Reader] = {
+    "vtt": read_vtt,
+    "srt": read_srt,
+    "sbv": read_sbv,
+    "ass": read_ass,
+    "ttml": read_ttml,
+    "json": read_json,
+    "jsonl": read_json_lines,
+    "tsv": read_tsv,
+    "lrc": read_lrc,
+    "html": read_html,
+    "txt": read_text,
+}
 
 
 def read(text: str, source: object) -> tuple[Line, ...]:
@@ -82,11 +121,8 @@ def read(text: str, source: object) -> tuple[Line, ...]:
 
     source : what an error calls the text
     """
-    text = text.removeprefix("\ufeff")
-    lines = READERS[sniff(text, source)](text, source)
-    if not lines:
-        raise FormatError(source, "a transcript without a word")
-    return lines
+    text = text.lstrip("\ufeff")
+    return refuse_empty(READERS[sniff(text, source)](text, source), source)
 
 
 def sniff(text: str, source: object) -> str:
@@ -96,15 +132,35 @@ def sniff(text: str, source: object) -> str:
         raise FormatError(source, "the file is empty")
     if start.startswith("WEBVTT"):
         return "vtt"
+    if _TTML.search(start[:4000]):
+        return "ttml"
+    unread = next((kind for kind, pattern in _UNREAD.items() if pattern.match(start)), None)
+    if unread is not None:
+        raise FormatError(source, f"is {unread}, and not read; read are {READ}")
     if start[0] == "{" or _JSON_LIST.match(start):
-        return "json"
+        return "jsonl" if _JSON_LINES.match(start) else "json"
+    if start.lower().startswith("[script info]") or "\nDialogue:" in start:
+        return "ass"
+    if _SBV.search(start[:4000]):
+        return "sbv"
     if _ARROW.search(text):
         return "srt"
-    return "html" if _HTML.match(start) else "txt"
+    first, _, _ = start.partition("\n")
+    if TSV_HEADER.fullmatch(first.strip()):
+        return "tsv"
+    if _HTML.match(start):
+        return "html"
+    return "lrc" if _is_lyrics(start) else "txt"
+
+
+def _is_lyrics(text: str) -> bool:
+    rows = [row for row in split_lines(text[:4000]) if row.strip()]
+    num_lyrics = sum(LYRICS_LINE.fullmatch(row) is not None for row in rows)
+    return num_lyrics * 2 > len(rows) or (num_lyrics > 0 and LYRICS_TAG.match(rows[0]) is not None)
 
 
 def read_file(path: str | Path) -> tuple[Line, ...]:
-    """:func:`read` for a file: UTF-8 or UTF-16 with or without a mark, else Latin-1 as old tools wrote it."""
+    """:func:`read` for a file."""
     path = Path(path)
     try:
         with path.open("rb") as file:
@@ -113,23 +169,8 @@ def read_file(path: str | Path) -> tuple[Line, ...]:
         raise FormatError(path, f"cannot be read: {error.strerror}") from error
     if len(raw) > MAX_BYTES:
         raise FormatError(path, f"larger than {MAX_BYTES // 2**20} MiB; is this a transcript?")
-    return read(decode(raw, path), path)
-
-
-def decode(raw: bytes, source: object) -> str:
-    """The text of a file's bytes."""
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encoding = "utf-16"
-    elif raw[:4].count(0) == 2 and raw[:2] != b"\0\0":
-        encoding = "utf-16-be" if raw[0] == 0 else "utf-16-le"
-    else:
-        try:
-            return raw.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            if b"\0" in raw:
-                raise FormatError(source, "not a text file") from None
-            return raw.decode("cp1252", errors="replace")
     try:
-        return raw.decode(encoding).removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise FormatError(source, f"begins like UTF-16 but is not: {error.reason}") from error
+        text = decode(raw, path)
+    except FormatError as error:
+        raise FormatError(path, f"{error.reason}; read are {READ}") from error
+    return read(text, path)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ..errors import FormatError
 from ..types import LabelledEpisode, Line
 from . import clock
+from .repairs import BLOCKS, Repairs
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1b\x7f\ud800-\udfff\ufffe\uffff]")
 _TIMING = re.compile(r"\s*([0-9][0-9:.,]*)\s*-->\s*([0-9][0-9:.,]*)(?:\s.*)?")
-_NEARLY_TIMING = re.compile(r"[0-9]{1,3}:[0-9:.,]{1,12}\s{0,3}[-–—=]{1,3}>|-->\s{0,3}[0-9]{1,3}:[0-9]")
-_LINE_END = re.compile(r"\r\n|\r|\n")
-_LABEL = re.compile(r"\[?([^\s:\[\]<>]{1,40}(?: [^\s:\[\]<>]{1,40}){0,4})\]?:(?:\s+|$)")
-_PARTICLES = frozenset(
-    {"&", "al", "and", "da", "de", "del", "der", "di", "du", "el", "la", "le", "of", "the", "van", "von", "y"}
+_NEARLY_TIMING = re.compile(
+    r"\s*(?P<start>[-−]?[0-9][0-9:;.,]{0,15}|[^\s<>-]{0,12})\s{0,3}(?:[-–—=]{1,3}>|→)\s{0,3}"
+    r"(?P<end>[-−]?[0-9][0-9:;.,]{0,15}|[^\s<>-]{0,12})(?:\s.*)?"
 )
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 def clean(text: str) -> str:
@@ -49,31 +49,38 @@ def named_lines(episode: LabelledEpisode) -> list[Line]:
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """One block of a caption file; ``line`` is where its times stand."""
+    """One block of a caption file.
 
-    start: float
-    end: float
+    start, end : seconds; None where no time can be read
+    line : where its times stand
+    is_malformed : a time stands there that is not as the format wants it
+    """
+
+    start: float | None
+    end: float | None
     text: str
     line: int
+    is_malformed: bool = False
 
 
 def read_cues(
     lines: list[str],
-    source: object,
+    repairs: Repairs,
     *,
     first: int,
     is_comment: Callable[[str], bool],
     is_name: Callable[[str, bool], bool],
-) -> Iterator[Cue]:
+) -> list[Cue]:
     """The cues of a caption file from line ``first`` (0-based) on.
 
-    A blank line inside a cue's text, which both formats forbid and many files have, does not end the text.
+    A blank line inside a cue's text, which both formats forbid and many files have, does not end the text. What stands
+    before the first time is no part of the transcript, and is counted when it is more than a name.
 
     is_comment : whether a block that begins with this line is skipped
     is_name : whether the line before the times, which does or does not follow a blank one, is the cue's number or
         name rather than text
     """
-    times: tuple[float, float, int] | None = None
+    cues: list[Cue] = []
     payload: list[tuple[int, str]] = []  # with line numbers; blank lines as ""
     after_blank, skipping = True, False
     for number, line in enumerate(lines[first:], start=first + 1):
@@ -84,68 +91,47 @@ def read_cues(
         if skipping or (after_blank and is_comment(line)):
             skipping = True
             continue
-        timing = _timing(line, source, number)
+        timing = _timing(line, number)
         if timing is None:
             payload.append((number, line))
             after_blank = False
             continue
-        if payload and payload[-1][1] and is_name(payload[-1][1], _follows_blank(payload, times is None)):
+        if payload and payload[-1][1] and is_name(payload[-1][1], _follows_blank(payload, not cues)):
             payload.pop()
-        if times is not None:
-            yield Cue(times[0], times[1], "\n".join(text for _, text in payload), times[2])
-        elif any(text for _, text in payload):
-            stray = next(at for at, text in payload if text)
-            raise FormatError(source, "text before the first time", stray)
-        times, payload, after_blank = (*timing, number), [], False
-    if times is None:
-        raise FormatError(source, "no cue with times", len(lines))
-    yield Cue(times[0], times[1], "\n".join(text for _, text in payload), times[2])
+        if cues:
+            cues[-1] = replace(cues[-1], text="\n".join(text for _, text in payload))
+        else:
+            _note_blocks(payload, repairs)
+        cues.append(timing)
+        payload, after_blank = [], False
+    if not cues:
+        raise FormatError(repairs.source, "no cue with times", len(lines))
+    cues[-1] = replace(cues[-1], text="\n".join(text for _, text in payload))
+    return cues
 
 
 def _follows_blank(payload: list[tuple[int, str]], at_start: bool) -> bool:
     return not payload[-2][1] if len(payload) > 1 else at_start
 
 
-def _timing(line: str, source: object, number: int) -> tuple[float, float] | None:
+def _note_blocks(payload: list[tuple[int, str]], repairs: Repairs) -> None:
+    """Counts the blocks of text before the first time."""
+    before = ""
+    for number, text in payload:
+        if text and not before:
+            repairs.note(BLOCKS, number)
+        before = text
+
+
+def _timing(line: str, number: int) -> Cue | None:
+    """A cue without text yet, if the line is one with times, be they right or not."""
     match = _TIMING.fullmatch(line)
-    if match is None:
-        if _NEARLY_TIMING.search(line) is None:
-            return None
-        raise FormatError(source, "times not understood; expected 00:00:01.000 --> 00:00:02.000", number)
-    start, end = (clock.seconds(part) for part in match.groups())
-    if start is None or end is None:
-        raise FormatError(source, "times not understood; expected 00:00:01.000 --> 00:00:02.000", number)
-    if end < start:
-        raise FormatError(source, "the cue ends before it starts", number)
-    return start, end
-
-
-def _label(text: str) -> re.Match[str] | None:
-    match = _LABEL.match(text)
-    if match is None or text[0].islower():
+    if match is not None:
+        start, end = (clock.seconds(part) for part in match.groups())
+        if start is not None and end is not None:
+            return Cue(start, end, "", number)
+    nearly = _NEARLY_TIMING.fullmatch(line)
+    if nearly is None or not any(":" in part for part in nearly.groups()):
         return None
-    looks_like_name = all(word in _PARTICLES or not word[0].islower() for word in match.group(1).split())
-    return match if looks_like_name else None
-
-
-def label_speakers(lines: list[Line]) -> tuple[Line, ...]:
-    """Lines with ``Name:`` taken off the text and made the speaker, when the file labels its speakers that way.
-
-    It does when its first line carries such a label, or when one label comes twice; a label holds until the next
-    one, and ``>>`` (the captioner's sign for a change of speaker) ends it. Otherwise the text is left alone, so that
-    no word is taken for a name.
-    """
-    labels = [_label(line.text) for line in lines]
-    found = [match.group(1) for match in labels if match is not None]
-    if not labels or (labels[0] is None and len(set(found)) == len(found)):
-        return tuple(lines)
-    speaker: str | None = None
-    named: list[Line] = []
-    for line, match in zip(lines, labels, strict=True):
-        text = line.text
-        if match is not None:
-            speaker, text = match.group(1), text[match.end() :]
-        elif text.startswith(">>"):
-            speaker, text = None, text[2:].lstrip()
-        named.append(replace(line, text=text, speaker=speaker))
-    return tuple(line for line in named if line.text)
+    start, end = (clock.loose(part) for part in nearly.groups())
+    return Cue(start, end, "", number, is_malformed=True)

@@ -16,6 +16,7 @@ T = TypeVar("T")
 Path = tuple[str | int, ...]
 
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # JSON can spell half a surrogate pair, UTF-8 cannot
+_DECIMAL = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _BLANK = re.compile(r"[ \t\r\n]*")
 
 
@@ -77,11 +78,30 @@ class Node:
             raise Misfit(self.path, f"a time out of range: {time:g} s")
         return time
 
+    def time(self, unit: float = 1.0) -> float | None:
+        """A time as it stands there, as a number or spelled out; None when it is none.
+
+        unit : seconds that one stands for; a time spelled with colons needs none
+        """
+        if isinstance(self.value, str):
+            spelled = self.value.strip()
+            found = clock.loose(spelled) if ":" in spelled else _decimal(spelled, unit)
+        elif isinstance(self.value, bool) or not isinstance(self.value, (int, float)):
+            found = None
+        else:
+            found = self.value * unit if abs(self.value) < 2**53 else None
+        return found if found is not None and math.isfinite(found) else None
+
+
+def _decimal(text: str, unit: float) -> float | None:
+    text = text.removesuffix("s")
+    return float(text) * unit if _DECIMAL.fullmatch(text) else None
+
 
 def parse(text: str, source: object, build: Callable[[Node], T]) -> T:
     """What ``build`` makes of the document; whatever does not fit becomes a FormatError with its line."""
     try:
-        document = json.loads(text, parse_constant=_refuse_constant)
+        document = json.loads(text, parse_constant=_refuse_constant, strict=False)
     except json.JSONDecodeError as error:
         raise FormatError(source, f"not JSON: {error.msg}", error.lineno) from error
     except (ValueError, RecursionError) as error:

@@ -6,6 +6,11 @@ Each of these begins an entry, whose text goes on to the next::
     00:01:02 Welcome back.                (1:02) Welcome back.
     Maya Lindqvist [00:01:02]: Welcome    Maya Lindqvist  1:02
                                           Welcome back.
+    [Maya Lindqvist] 00:01:02             Maya Lindqvist
+    Welcome back.                         1:02
+                                          Welcome back.
+    Maya: [00:01:02] Welcome back.        [00:01:02] - Maya
+                                          Welcome back.
 
 What stands before the first time (a title, a summary) is not part of the transcript. A time without an end lasts to
 the next one.
@@ -14,88 +19,147 @@ the next one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from ..errors import FormatError
 from ..types import Line
 from . import clock
-from .cues import clean, label_speakers, split_lines
+from .cues import clean, split_lines
+from .mending import out_of_order
+from .names import is_name
+from .repairs import Repairs
+from .spoken import Passage, settle
 
-SPEAKING_RATE = 15.0  # characters a second, for the length of the last entry, which nothing ends
+EXPECTED = "[00:01:02]"
+MOSTLY = 0.8  # share of the entries that have a name in one place, from which on it is one
 
-_TIME = r"[0-9]{1,3}:[0-9]{1,2}(?::[0-9]{1,2})?(?:[.,][0-9]{1,3})?"
-_RANGE = rf"(?P<since>{_TIME})(?:\s{{0,3}}(?:-|–|—|to|-->)\s{{0,3}}(?P<until>{_TIME}))?"
-_NAME = r"(?P<name>(?:[^\s:\[\]()<>0-9][^\s:\[\]()<>]{0,40} {1,4}){1,6})"
-_BRACKETED = re.compile(rf"\s{{0,8}}{_NAME}?[\[(]\s?{_RANGE}\s?[\])]\s{{0,3}}[:|–—-]?(?:\s+|$)(?P<rest>.*)")
-_NAKED = re.compile(rf"\s{{0,8}}{_RANGE}(?:\s{{0,3}}[:|–—-])?(?:\s+|$)(?P<rest>.*)")
-_NAMED = re.compile(rf"\s{{0,8}}{_NAME}{_RANGE}\s*")
+_TIME = r"-?[0-9]{1,4}:[0-9]{1,3}(?::[0-9]{1,3})?(?:[.,:;][0-9]{1,3})?"
+_RANGE = rf"(?P<since>{_TIME})(?:\s{{0,3}}(?:-->|-|–|—|to|→)\s{{0,3}}(?P<until>{_TIME}))?"
+_WORD = r"[^\s:\[\]()<>|\t]{1,40}"
+_NAME = rf"\*{{0,2}}(?P<name>(?![0-9]){_WORD}(?:[ ]{{1,4}}{_WORD}){{0,5}})\*{{0,2}}"
+_SHAPES = (
+    re.compile(
+        rf"\s{{0,8}}(?:{_NAME}(?:\s{{1,4}}|:\s{{0,4}}))?[\[(]\s?{_RANGE}\s?[\])]\s{{0,3}}[:|]?(?:\s+|$)(?P<rest>.*)"
+    ),
+    re.compile(rf"\s{{0,8}}{_RANGE}(?:\s{{0,3}}[:|])?(?:\s+|$)(?P<rest>.*)"),
+    re.compile(rf"\s{{0,8}}{_NAME}\s{{0,4}}[,|:–—-]?\s{{1,8}}{_RANGE}\s*(?P<rest>)"),
+    re.compile(rf"\s{{0,8}}\[{_NAME}\]\s{{0,4}}{_RANGE}(?:\s+|$)(?P<rest>.*)"),
+    re.compile(rf"\s{{0,8}}{_NAME}:?\t\s{{0,3}}{_RANGE}\s{{0,3}}(?:\t|$)(?P<rest>.*)"),
+    re.compile(rf"\s{{0,8}}{_NAME}:\s{{1,4}}{_RANGE}\s+(?P<rest>.*)"),
+)
+_BRACKETED, _NAKED = _SHAPES[0], _SHAPES[1]
 
 
 @dataclass(slots=True)
 class _Entry:
-    start: float
+    """start, end : None where the time is no time; name : what stands beside the time; above : the row over it"""
+
+    start: float | None
     end: float | None
     name: str | None
+    line: int
+    raw: str
     fields: int  # 1 for minutes:seconds, 2 with hours
-    parts: list[str]
+    above: str
+    is_malformed: bool
+    rows: list[str] = field(default_factory=list)
 
 
 def read_text(text: str, source: object) -> tuple[Line, ...]:
-    """The entries of a plain transcript; names by themselves or as ``Name:`` become speakers."""
+    """The entries of a plain transcript; names beside the time, above it, or as labels become speakers."""
     return read_rows(enumerate(split_lines(text), start=1), source)
 
 
 def read_rows(rows: Iterable[tuple[int, str]], source: object) -> tuple[Line, ...]:
-    """The same from numbered lines. The first time decides how times stand in this file: in brackets, first or last."""
-    entries: list[_Entry] = []
-    pattern: re.Pattern[str] | None = None
-    for number, row in rows:
-        shape = pattern or next((shape for shape in (_BRACKETED, _NAKED, _NAMED) if shape.fullmatch(row)), None)
-        match = None if shape is None else shape.fullmatch(row)
-        entry = None if match is None or shape is None else _entry(match, shape, number, source, entries)
-        if entry is not None:
-            pattern = shape
-            entries.append(entry)
-        elif entries:
-            entries[-1].parts.append(row)
-    if not entries:
+    """The same from numbered lines. Most lines with a time decide where times stand in this file."""
+    numbered = list(rows)
+    shape = _shape_of(numbered)
+    if shape is None:
         raise FormatError(source, "no line begins with a time, as in [00:01:02] Name: text", 1)
-    return _lines(entries)
+    repairs = Repairs(source)
+    entries = _in_order(_believed(_entries(numbered, shape), shape), shape)
+    _name_by_row_above(entries)
+    pieces = [
+        Passage(e.start, e.end, "\n".join(e.rows), e.name, line=e.line, is_malformed=e.is_malformed) for e in entries
+    ]
+    return settle(pieces, repairs, expected=EXPECTED)
 
 
-def _entry(
-    match: re.Match[str], shape: re.Pattern[str], number: int, source: object, before: list[_Entry]
-) -> _Entry | None:
-    found = match.groupdict()
-    name, since, until = found.get("name"), match["since"], found["until"]
-    start, end = clock.seconds(since), None if until is None else clock.seconds(until)
-    backwards = start is not None and bool(before) and start < before[-1].start
-    if shape is _NAKED and before and since.count(":") < before[-1].fields:
-        return None  # "12:30 sharp" in a file that counts hours
-    if start is None or (until is not None and end is None) or backwards:
-        if shape is _BRACKETED and name is None:
-            reason = "time goes back" if backwards else "a time that does not exist"
-            raise FormatError(source, f"{reason}: {since}", number)
-        return None
-    return _Entry(start, end, clean(name) if name else None, since.count(":"), [found.get("rest", "")])
+def _shape_of(rows: Sequence[tuple[int, str]]) -> re.Pattern[str] | None:
+    """The shape of most lines with a time; the first of those that are as many."""
+    counts = [sum(shape.fullmatch(row) is not None for _, row in rows) for shape in _SHAPES]
+    most = max(counts)
+    return _SHAPES[counts.index(most)] if most else None
 
 
-def _lines(entries: list[_Entry]) -> tuple[Line, ...]:
-    lines: list[Line] = []
-    for idx, entry in enumerate(entries):
-        end = entry.end
-        if end is None:
-            end = entries[idx + 1].start if idx + 1 < len(entries) else entry.start
-        text = clean(" ".join(entry.parts))
-        if text:
-            lines.append(Line(entry.start, max(entry.start, end), text, entry.name))
-    named = tuple(lines) if any(line.speaker for line in lines) else label_speakers(lines)
-    if not named or entries[-1].end is not None:
-        return named
-    return (*named[:-1], replace(named[-1], end=end_of_speech(named[-1])))
+def _entries(rows: Sequence[tuple[int, str]], shape: re.Pattern[str]) -> list[_Entry]:
+    entries: list[_Entry] = []
+    above, before = "", ""
+    for number, row in rows:
+        match = shape.fullmatch(row)
+        if match is not None:
+            found = match.groupdict()
+            since, until = match["since"], found["until"]
+            start, end = _time(since), None if until is None else _time(until)
+            is_malformed = clock.seconds(since) is None or (until is not None and clock.seconds(until) is None)
+            name = clean(found.get("name") or "").rstrip(",|–—- ") or None
+            entry = _Entry(start, end, name, number, row, since.count(":"), above, is_malformed, [found["rest"]])
+            entries.append(entry)
+            above = before = ""
+        elif entries:
+            entries[-1].rows.append(row)
+        if match is None:
+            above, before = (row if not before.strip() else ""), row
+    return entries
 
 
-def end_of_speech(line: Line) -> float:
-    """When a line probably ends that nothing ends."""
-    return max(line.end, round(line.start + len(line.text) / SPEAKING_RATE, 3))
+def _time(text: str) -> float | None:
+    exact = clock.seconds(text)
+    return clock.loose(text) if exact is None else exact
+
+
+def _believed(entries: list[_Entry], shape: re.Pattern[str]) -> list[_Entry]:
+    """The entries but those whose name is none: a sentence with a time in it, which is said in the one before."""
+    counts = Counter(entry.name for entry in entries if entry.name)
+    kept: list[_Entry] = []
+    for entry in entries:
+        is_sentence = entry.name is not None and counts[entry.name] < 2 and not is_name(entry.name)
+        if shape is _NAKED and kept and entry.fields < kept[-1].fields:
+            is_sentence = True  # "12:30 sharp" in a file that counts hours
+        if is_sentence and kept:
+            kept[-1].rows += [entry.raw, *entry.rows[1:]]
+        elif not is_sentence:
+            kept.append(entry)
+    return kept or entries
+
+
+def _in_order(entries: list[_Entry], shape: re.Pattern[str]) -> list[_Entry]:
+    """The entries with times that never go back. A time in brackets that does is wrong; any other is one that
+    somebody says."""
+    kept: list[_Entry] = []
+    for entry, is_out in zip(entries, out_of_order([entry.start for entry in entries]), strict=True):
+        if not is_out:
+            kept.append(entry)
+        elif shape is _BRACKETED or entry.name is not None or not kept:
+            kept.append(replace(entry, start=None, end=None, is_malformed=True))
+        else:
+            kept[-1].rows += [entry.raw, *entry.rows[1:]]
+    return kept
+
+
+def _name_by_row_above(entries: list[_Entry]) -> None:
+    """Takes the row above each time for the speaker, where nearly all entries have a name there and nothing beside
+    the time."""
+    named = [entry for entry in entries if entry.above and is_name(entry.above.strip().rstrip(":"))]
+    alone = [entry for entry in entries if not entry.rows[0].strip() and entry.name is None]
+    names = {entry.above.strip() for entry in named}
+    if len(named) < max(2, MOSTLY * len(entries)) or len(alone) < len(entries) or len(names) * 2 > len(named) + 1:
+        return
+    for before, entry in pairwise(entries):
+        if entry in named:
+            before.rows.pop()
+    for entry in named:
+        entry.name = clean(entry.above).rstrip(":")

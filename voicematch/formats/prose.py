@@ -6,10 +6,11 @@ import re
 from bisect import bisect
 from dataclasses import dataclass
 
-from ..types import LabelledEpisode
+from ..types import LabelledEpisode, Line
 from . import clock
 from .cues import clean, named_lines
 from .labels import stem
+from .names import written
 
 LONGEST_PARAGRAPH = 120.0  # s after which a speaker's next line begins a new paragraph: it has a time to jump to
 
@@ -39,16 +40,18 @@ def paragraphs(episode: LabelledEpisode) -> list[Paragraph]:
 
 
 def write_text(episode: LabelledEpisode) -> str:
-    """Plain text: ``[0:01:02] Name: what they say``; ``>>`` for a name that is not known.
+    """Plain text: ``[0:01:02] Name: what they say``; ``>>`` for a name that is not known, brackets around
+    names that could be taken for words.
 
     Without a transcript, who speaks from when to when.
     """
+    found = paragraphs(episode)
+    texts = written([Line(one.start, one.end, one.text, one.name) for one in found], lambda text: [text], every=True)
     rows: list[str] = []
-    for paragraph in paragraphs(episode):
+    for paragraph, text in zip(found, texts, strict=True):
         time = f"[{clock.short_stamp(paragraph.start)}]"
         if paragraph.text:
-            label = f"{paragraph.name}: " if paragraph.name else ">> " if rows else ""
-            rows.append(f"{time} {label}{paragraph.text}\n")
+            rows.append(f"{time} {text}\n")
         else:
             rows.append(f"{time} {paragraph.name}, until {clock.short_stamp(paragraph.end)}\n")
     return "\n".join(rows)

@@ -14,147 +14,178 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from dataclasses import replace
 
-from ..types import LabelledEpisode, Line, Word
-from . import clock, json_node
+from ..types import LabelledEpisode, Line
+from . import clock
 from .cues import clean, named_lines
 from .json_node import Misfit, Node
+from .names import Opening, labels
+from .repairs import BLOCKS, Repairs
+from .spoken import Passage, TimedWord, settle
 
 _SPECIAL_TOKEN = re.compile(r"\[_[A-Z_]+[0-9]*_?\]|<\|[^|<>]*\|>")
-SENTENCE_PAUSE = 1.0  # s between one-word segments that begins a new line
+SECONDS = "seconds, such as 1.5"
 
 
-def read_recognizer(text: str, source: object) -> tuple[Line, ...]:
+def lines_of(document: Node, repairs: Repairs) -> tuple[Line, ...]:
     """The lines of any of the shapes above, with word times where the file has them."""
-    return json_node.parse(text, source, lines_of)
-
-
-def lines_of(document: Node) -> tuple[Line, ...]:
     if isinstance(document.value, list):
-        return _whisper(document)
+        return _settled(document, _whisper, repairs)
     if document.get("transcription") is not None:
-        return _whisper_cpp(document["transcription"])
+        return _settled(document["transcription"], _whisper_cpp, repairs)
     if document.get("chunks") is not None:
-        return _chunks(document["chunks"])
+        return _settled(document["chunks"], _chunk, repairs)
     segments = document.get("segments")
+    if segments is None and document.get("text") is not None and document.get("start") is not None:
+        return _settled(Node([document.value], document.path), _whisper, repairs)
     if segments is None:
-        raise Misfit(document.path, "no transcript: neither segments, chunks, transcription nor lines")
-    if any(segment.get("startTime") is not None for segment in segments.each()):
-        return _podcast(segments)
-    return _whisper(segments)
+        raise Misfit(document.path, "no transcript: neither segments, chunks, transcription, utterances nor lines")
+    is_podcast = any(segment.get("startTime") is not None for segment in segments.each())
+    return _settled(segments, _podcast if is_podcast else _whisper, repairs)
 
 
-def _line(start: float, end: float, text: str, speaker: Node | None, words: tuple[Word, ...] = ()) -> Line:
-    return spelled_line(start, end, text, None if speaker is None else clean(_name(speaker)) or None, words)
+def _settled(segments: Node, read: Callable[[Node], Passage], repairs: Repairs) -> tuple[Line, ...]:
+    """The lines of a list of segments; one that is none is left out and counted, unless all are."""
+    pieces = _whole_words(pieces_of(segments, read, repairs))
+    return settle(pieces, repairs, are_named=_say_who(segments), expected=SECONDS)
 
 
-def spelled_line(start: float, end: float, text: str, speaker: str | None, words: tuple[Word, ...]) -> Line:
-    """A line whose words spell its text; words that do not are left out, as the text is what people have read."""
-    text = clean(text)
-    if "".join(word.text for word in words).replace(" ", "") != text.replace(" ", ""):
-        words = ()
-    return Line(start, max(start, end), text, speaker, words)
-
-
-def _name(speaker: Node) -> str:
-    return str(speaker.value) if isinstance(speaker.value, int) else speaker.text()
-
-
-def _whisper(segments: Node) -> tuple[Line, ...]:
-    lines: list[Line] = []
+def pieces_of(segments: Node, read: Callable[[Node], Passage], repairs: Repairs) -> list[Passage]:
+    """What ``read`` makes of each segment that it can read. Raises the first Misfit when that is none."""
+    pieces: list[Passage] = []
+    misfit: Misfit | None = None
     for segment in segments.each():
-        start, end = segment["start"].seconds(), segment["end"].seconds()
-        spelled: list[tuple[str, float | None, float | None]] = []
-        words = segment.get("words")
-        for word in words.each() if words is not None else ():
-            text = clean((word.get("word") or word["text"]).text())
-            times = [None if time is None else time.seconds() for time in (word.get("start"), word.get("end"))]
-            if text:
-                spelled.append((text, times[0], times[1]))
-        timed = fill_times(spelled, start, end)
-        lines.append(_line(start, end, segment["text"].text(), segment.get("speaker"), timed))
-    return tuple(line for line in lines if line.text)
+        try:
+            pieces.append(read(segment))
+        except Misfit as error:
+            misfit = misfit or error
+            repairs.note(BLOCKS)
+    if misfit is not None and not pieces:
+        raise misfit
+    return pieces
 
 
-def _whisper_cpp(segments: Node) -> tuple[Line, ...]:
-    lines: list[Line] = []
-    for segment in segments.each():
-        start, end = (segment["offsets"][key].seconds(0.001) for key in ("from", "to"))
-        text = segment["text"].text()
-        tokens = segment.get("tokens")
-        words = () if tokens is None else _joined(tokens, start, end)
-        lines.append(_line(start, end, text, segment.get("speaker"), words))
-    return tuple(line for line in lines if line.text)
+def _say_who(segments: Node) -> bool:
+    """Whether any segment has a speaker, be it an empty one."""
+    return any(segment.get("speaker") is not None for segment in segments.each())
 
 
-def _joined(tokens: Node, start: float, end: float) -> tuple[Word, ...]:
+def speaker_of(segment: Node, key: str = "speaker") -> str | None:
+    """The speaker as the segment names it; None when it does not."""
+    speaker = segment.get(key)
+    if speaker is None or isinstance(speaker.value, (dict, list, float)):
+        return None
+    return clean(str(speaker.value) if isinstance(speaker.value, int) else speaker.text()) or None
+
+
+def piece_of(
+    segment: Node,
+    start: Node | None,
+    end: Node | None,
+    text: str,
+    *,
+    speaker: str | None = None,
+    words: tuple[TimedWord, ...] = (),
+    unit: float = 1.0,
+) -> Passage:
+    """What a segment says. unit : seconds that one of its times stands for"""
+    since, until = (None if time is None else time.time(unit) for time in (start, end))
+    is_malformed = (start is not None and since is None) or (end is not None and until is None)
+    return Passage(since, until, text, speaker, words, is_malformed=is_malformed)
+
+
+def _whisper(segment: Node) -> Passage:
+    words = segment.get("words")
+    timed = () if words is None else words_of(words, ("word", "text"))
+    start, end, text = segment.get("start"), segment.get("end"), segment["text"].text()
+    return piece_of(segment, start, end, text, speaker=speaker_of(segment), words=timed)
+
+
+def words_of(
+    words: Node, spellings: tuple[str, ...], keys: tuple[str, str] = ("start", "end"), unit: float = 1.0
+) -> tuple[TimedWord, ...]:
+    """The words of a list of them, spelled under the first of those keys that each has."""
+    timed: list[TimedWord] = []
+    for word in words.each():
+        spelled = next((found for found in map(word.get, spellings) if found is not None), None)
+        text = "" if spelled is None else clean(spelled.text())
+        since, until = (None if time is None else time.time(unit) for time in map(word.get, keys))
+        if text:
+            timed.append((text, since, until))
+    return tuple(timed)
+
+
+def _whisper_cpp(segment: Node) -> Passage:
+    offsets = segment.get("offsets")
+    start, end = (None, None) if offsets is None else (offsets.get("from"), offsets.get("to"))
+    tokens = segment.get("tokens")
+    words = () if tokens is None else _joined(tokens)
+    text = segment["text"].text()
+    return piece_of(segment, start, end, text, speaker=speaker_of(segment), words=words, unit=0.001)
+
+
+def _joined(tokens: Node) -> tuple[TimedWord, ...]:
     """Words from tokens: one begins at every token with a blank in front."""
-    spelled: list[tuple[str, float | None, float | None]] = []
+    spelled: list[TimedWord] = []
     for token in tokens.each():
         text = token["text"].text()
         if _SPECIAL_TOKEN.fullmatch(text.strip()) or not text:
             continue
         offsets = token.get("offsets")
-        since, until = (None, None) if offsets is None else (offsets[key].seconds(0.001) for key in ("from", "to"))
+        ends = (None, None) if offsets is None else (offsets.get("from"), offsets.get("to"))
+        since, until = (None if time is None else time.time(0.001) for time in ends)
         if spelled and not text[0].isspace():
             spelled[-1] = (spelled[-1][0] + text, spelled[-1][1], until)
         else:
             spelled.append((text, since, until))
     cleaned = [(clean(text), since, until) for text, since, until in spelled]
-    return fill_times([word for word in cleaned if word[0]], start, end)
+    return tuple(word for word in cleaned if word[0])
 
 
-def _chunks(chunks: Node) -> tuple[Line, ...]:
-    lines: list[Line] = []
-    for chunk in chunks.each():
-        times = list(chunk["timestamp"].each())
-        if len(times) != 2:
-            raise Misfit(chunk.path, "timestamp is not [start, end]")
-        start = times[0].seconds()
-        end = start if times[1].value is None else times[1].seconds()
-        lines.append(_line(start, end, chunk["text"].text(), chunk.get("speaker")))
-    return tuple(line for line in lines if line.text)
+def _chunk(chunk: Node) -> Passage:
+    times = list(chunk["timestamp"].each())
+    if len(times) != 2:
+        raise Misfit(chunk.path, "timestamp is not [start, end]")
+    start, end = (None if time.value is None else time for time in times)
+    return piece_of(chunk, start, end, chunk["text"].text(), speaker=speaker_of(chunk))
 
 
-def _podcast(segments: Node) -> tuple[Line, ...]:
-    lines: list[Line] = []
-    for segment in segments.each():
-        start = segment["startTime"].seconds()
-        end = segment.get("endTime")
-        until = start if end is None else end.seconds()
-        lines.append(_line(start, until, segment["body"].text(), segment.get("speaker")))
-    return tuple(line for line in lines if line.text)
+def _podcast(segment: Node) -> Passage:
+    text = segment["body"].text()
+    return piece_of(segment, segment.get("startTime"), segment.get("endTime"), text, speaker=speaker_of(segment))
 
 
-def fill_times(words: list[tuple[str, float | None, float | None]], start: float, end: float) -> tuple[Word, ...]:
-    """Words with times in order inside the line: those without share the gap they stand in evenly.
-
-    >>> [word.start for word in fill_times([("in", 1.0, 2.0), ("2014", None, None), ("so", 4.0, 5.0)], 0.0, 6.0)]
-    [1.0, 2.0, 4.0]
-    """
-    if all(since is None for _, since, _ in words):
-        return ()
-    filled: list[Word] = []
-    cursor = start
-    for idx, (text, since, until) in enumerate(words):
-        if since is None:
-            rest = words[idx:]
-            gap = next((n for n, later in enumerate(rest) if later[1] is not None), len(rest))
-            known = rest[gap][1] if gap < len(rest) else end
-            since = cursor
-            until = cursor + max(0.0, (end if known is None else known) - cursor) / gap
-        since = max(since, cursor)
-        until = max(since, since if until is None else until)
-        filled.append(Word(since, until, text))
-        cursor = until
-    return tuple(filled)
+def _whole_words(pieces: list[Passage]) -> list[Passage]:
+    """The pieces, or, where most begin with a blank as words of a recogniser do, those joined that go on a word."""
+    spoken = [piece for piece in pieces if piece.text.strip()]
+    if sum(piece.text[0].isspace() for piece in spoken) * 2 <= len(spoken) or any(piece.words for piece in spoken):
+        return pieces
+    whole: list[Passage] = []
+    for piece in spoken:
+        last = whole[-1] if whole else None
+        is_part = not piece.text[0].isspace() and " " not in piece.text.strip()
+        if last is not None and is_part and " " not in last.text.strip() and last.speaker == piece.speaker:
+            whole[-1] = replace(last, text=last.text + piece.text, end=piece.end)
+        else:
+            whole.append(piece)
+    return whole
 
 
 def write_podcast(episode: LabelledEpisode) -> str:
-    """Podcasting 2.0 transcript JSON: a segment for every line; ``speaker`` is absent where nobody is named."""
+    """Podcasting 2.0 transcript JSON: a segment for every line; ``speaker`` is absent where nobody is named.
+
+    In an episode that names nobody and whose words look like labels it is empty.
+    """
     segments = []
-    for line in named_lines(episode):
+    lines = named_lines(episode)
+    is_named = any(line.speaker for line in lines)
+    like_labels = {} if is_named else labels([Opening(line.text) for line in lines])
+    for idx, line in enumerate(lines):
         segment: dict[str, str | float] = {"speaker": line.speaker} if line.speaker else {}
+        if idx in like_labels:
+            segment["speaker"] = ""
         segment["startTime"] = clock.milliseconds(line.start) / 1000
         segment["endTime"] = clock.milliseconds(line.end) / 1000
         segment["body"] = line.text

@@ -11,12 +11,15 @@ import re
 from ..errors import FormatError
 from ..types import LabelledEpisode, Line
 from . import clock
-from .cues import Cue, clean, named_lines, read_cues, split_lines
+from .cues import named_lines, read_cues, split_lines
+from .markup import UNLABELLED, bare, pieces_of
+from .names import Opening, labels
+from .repairs import Repairs
+from .rolling import once
+from .spoken import settle
 
 _HEADER = re.compile(r"WEBVTT(?:[ \t].*)?")
 _COMMENT = re.compile(r"NOTE(?:[ \t].*)?|(?:STYLE|REGION)[ \t]*")
-_TAG = re.compile(r"<([^<>]*)>")
-_VOICE = re.compile(r"v(?:\.\S*)?\s+(\S.*)", re.DOTALL)
 
 
 def write_vtt(episode: LabelledEpisode) -> str:
@@ -25,8 +28,12 @@ def write_vtt(episode: LabelledEpisode) -> str:
     A cue of a turn without words says the name. WebVTT has no cue of no length, so one gets a millisecond.
     """
     blocks = ["WEBVTT\n"]
-    for line in named_lines(episode):
+    named = named_lines(episode)
+    is_named = any(line.speaker for line in named)
+    like_labels = {} if is_named else labels([Opening(line.text) for line in named])
+    for idx, line in enumerate(named):
         text = _escape(line.text or line.speaker or "")
+        text = UNLABELLED + text if idx in like_labels else text
         voice = f"<v {_escape(line.speaker)}>" if line.speaker else ""
         end = max(clock.milliseconds(line.end), clock.milliseconds(line.start) + 1) / 1000
         blocks.append(f"{clock.stamp(line.start)} --> {clock.stamp(end)}\n{voice}{text}\n")
@@ -43,47 +50,12 @@ def read_vtt(text: str, source: object) -> tuple[Line, ...]:
     if not _HEADER.fullmatch(lines[0]):
         raise FormatError(source, "WebVTT begins with a line WEBVTT", 1)
     first = next((idx for idx, line in enumerate(lines) if not line.strip() or "-->" in line), len(lines))
+    repairs = Repairs(source)
     cues = read_cues(
         lines,
-        source,
+        repairs,
         first=first,
         is_comment=lambda line: _COMMENT.fullmatch(line) is not None,
         is_name=lambda line, after_blank: after_blank,
     )
-    return tuple(line for cue in cues for line in _voices(cue))
-
-
-def _voices(cue: Cue) -> list[Line]:
-    parts: list[tuple[str | None, str]] = []
-    speaker, position = None, 0
-    for tag in _TAG.finditer(cue.text):
-        parts.append((speaker, cue.text[position : tag.start()]))
-        position = tag.end()
-        voice = _VOICE.fullmatch(tag.group(1))
-        if voice is not None:
-            speaker = clean(html.unescape(voice.group(1))) or None
-        elif tag.group(1) == "/v":
-            speaker = None
-    parts.append((speaker, cue.text[position:]))
-    merged: list[tuple[str | None, str]] = []
-    for name, piece in parts:
-        if merged and merged[-1][0] == name:
-            merged[-1] = (name, merged[-1][1] + piece)
-        else:
-            merged.append((name, piece))
-    spoken = [(name, clean(html.unescape(piece))) for name, piece in merged]
-    spoken = [(name, piece) for name, piece in spoken if piece]
-    return _spread(cue, spoken)
-
-
-def _spread(cue: Cue, spoken: list[tuple[str | None, str]]) -> list[Line]:
-    """The cue's time shared out by length of text, in whole milliseconds."""
-    total = sum(len(piece) for _, piece in spoken)
-    lines: list[Line] = []
-    start, count = cue.start, 0
-    for name, piece in spoken:
-        count += len(piece)
-        end = cue.end if count == total else round(cue.start + (cue.end - cue.start) * count / total, 3)
-        lines.append(Line(start, end, piece, name))
-        start = end
-    return lines
+    return settle(pieces_of(once(cues, bare)), repairs)

@@ -9,13 +9,16 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..errors import FormatError
 from ..types import Line
 from . import clock
 from .cues import clean
-from .plain import end_of_speech, read_rows
+from .mending import out_of_order
+from .plain import read_rows
+from .repairs import Repairs
+from .spoken import Passage, settle
 
 _TAG_NAME = re.compile(r"/?[A-Za-z][A-Za-z0-9]*")
 _UNSPOKEN = frozenset({"head", "script", "style", "title", "template", "noscript", "svg"})
@@ -29,6 +32,17 @@ class _Token:
     tag: str
     text: str
     line: int
+
+
+@dataclass(slots=True)
+class _TimedEntry:
+    """What is said from a time on."""
+
+    start: float | None
+    is_malformed: bool
+    speaker: str | None
+    line: int
+    parts: list[str]
 
 
 def read_html(text: str, source: object) -> tuple[Line, ...]:
@@ -89,7 +103,7 @@ def _rows(tokens: list[_Token]) -> Iterator[tuple[int, str]]:
 
 
 def _marked_up(tokens: list[_Token], source: object) -> tuple[Line, ...]:
-    entries: list[tuple[float, str | None, list[str]]] = []
+    entries: list[_TimedEntry] = []
     open_tag, cited, speaker = "", [""], None
     for token in tokens:
         if token.tag:
@@ -99,27 +113,26 @@ def _marked_up(tokens: list[_Token], source: object) -> tuple[Line, ...]:
                 speaker = clean("".join(cited)).rstrip(": ") or None
             open_tag = token.tag if token.tag in ("cite", "time") else "" if token.tag[0] == "/" else open_tag
             if entries and not _INLINE.fullmatch(token.tag):
-                entries[-1][2].append(" ")
+                entries[-1].parts.append(" ")
         elif open_tag == "cite":
             cited.append(token.text)
         elif open_tag == "time":
-            start = clock.seconds(clean(token.text))
-            if start is None:
-                raise FormatError(source, f"not a time: {clean(token.text)[:40]}", token.line)
-            if entries and start < entries[-1][0]:
-                raise FormatError(source, f"time goes back: {clean(token.text)}", token.line)
-            entries.append((start, speaker, []))
+            spelled = clean(token.text)
+            exact = clock.seconds(spelled)
+            start = clock.loose(spelled) if exact is None else exact
+            entries.append(_TimedEntry(start, exact is None, speaker, token.line, []))
         elif entries:
-            entries[-1][2].append(token.text)
+            entries[-1].parts.append(token.text)
     return _lines(entries, source)
 
 
-def _lines(entries: list[tuple[float, str | None, list[str]]], source: object) -> tuple[Line, ...]:
+def _lines(entries: list[_TimedEntry], source: object) -> tuple[Line, ...]:
     if not entries:
         raise FormatError(source, "no <time> with a time in it", 1)
-    lines: list[Line] = []
-    for idx, (start, speaker, parts) in enumerate(entries):
-        text = clean("".join(parts))
-        if text:
-            lines.append(Line(start, entries[min(idx + 1, len(entries) - 1)][0], text, speaker))
-    return (*lines[:-1], *(replace(line, end=end_of_speech(line)) for line in lines[-1:]))
+    pieces: list[Passage] = []
+    for entry, is_out in zip(entries, out_of_order([entry.start for entry in entries]), strict=True):
+        start = None if is_out else entry.start
+        text = clean("".join(entry.parts))
+        is_malformed = entry.is_malformed or is_out
+        pieces.append(Passage(start, None, text, entry.speaker, line=entry.line, is_malformed=is_malformed))
+    return settle(pieces, Repairs(source), expected="<time>0:01:02</time>")

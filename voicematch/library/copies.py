@@ -30,24 +30,24 @@ class Copies:
         self._database = database
 
     def begin(self, path: Path, kind: str) -> None:
-        """Records a copy before it is written, so that one whose writer is killed is known too."""
+        """Record a copy before it is written, so that one whose writer is killed is known too."""
         with self._database.write() as connection:
             connection.execute(copies.delete().where(copies.c.path == str(path.absolute())))
             connection.execute(copies.insert().values(path=str(path.absolute()), kind=kind, begun=now()))
 
     def finish(self, path: Path) -> None:
-        """Records that it is written."""
+        """Record that it is written."""
         own = copies.c.path == str(path.absolute())
         with self._database.write() as connection:
             connection.execute(copies.update().where(own).values(finished=now()))
 
     def remove(self, path: Path) -> None:
-        """Takes a copy from the list that is there no more, or never came about."""
+        """Take a copy from the list that is there no more, or never came about."""
         with self._database.write() as connection:
             connection.execute(copies.delete().where(copies.c.path == str(path.absolute())))
 
     def all(self) -> tuple[Copy, ...]:
-        """Every copy recorded, in the order of their paths, those that are gone since too."""
+        """Return every copy recorded, in the order of their paths, those that are gone since too."""
         with self._database.read() as connection:
             rows = connection.execute(sa.select(copies).order_by(copies.c.path))
             return tuple(Copy(Path(row.path), row.kind, row.begun, row.finished is not None) for row in rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sqlite3
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 
 from ..errors import LibraryError
 
@@ -81,12 +82,19 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """Begin a transaction that sees one state of the library throughout."""
-        if self._joint is not None:
-            yield self._joint
-            return
-        with one_line_errors(self.location), self.engine.begin() as connection:
-            yield connection
+        """Begin a transaction that sees one state of the library throughout.
+
+        What is read in it and cannot be understood was damaged: the tables take more than we ever put there.
+        """
+        try:
+            if self._joint is not None:
+                yield self._joint
+                return
+            with one_line_errors(self.location), self.engine.begin() as connection:
+                yield connection
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            wrong = f"holds what cannot be right ({error}); voicematch library check --repair"
+            raise LibraryError(f"{self.location}: {wrong}") from error
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
@@ -167,6 +175,8 @@ def one_line_errors(location: str) -> Iterator[None]:
         raise LibraryError(f"{location}: {_reason(error.orig)}") from error
     except sqlite3.Error as error:
         raise LibraryError(f"{location}: {_reason(error)}") from error
+    except (UnicodeDecodeError, json.JSONDecodeError, StatementError) as error:  # bytes that no version stored
+        raise LibraryError(f"{location}: {REASONS['SQLITE_CORRUPT']}") from error
 
 
 def _reason(error: BaseException | None) -> str:
@@ -226,8 +236,8 @@ def _is_lent(path: Path) -> bool:
 def _keep_private(path: Path) -> None:
     """Takes from others what they may read of a library that is the user's own, and says so."""
     with suppress(OSError):
-        found = path.stat()
-        if os.name == "posix" and stat.S_IMODE(found.st_mode) & 0o077 and found.st_uid == os.geteuid():
+        status = path.stat()
+        if os.name == "posix" and stat.S_IMODE(status.st_mode) & 0o077 and status.st_uid == os.geteuid():
             for suffix in ("", "-wal", "-shm"):
                 with suppress(FileNotFoundError):
                     path.with_name(path.name + suffix).chmod(0o600)

@@ -45,7 +45,7 @@ class Finding:
 
 
 def findings(connection: sa.Connection) -> Iterator[Finding]:
-    """Everything in the tables that cannot be right, vectors aside."""
+    """Find everything in the tables that cannot be right, vectors aside."""
     for table, bad, problem, values in _RULES:
         for row in connection.execute(sa.select(*table.primary_key.columns).where(bad)):
             yield Finding(table, tuple(row), problem, values)
@@ -60,16 +60,16 @@ def findings(connection: sa.Connection) -> Iterator[Finding]:
 
 
 def repair(connection: sa.Connection) -> tuple[str, ...]:
-    """Takes out, or sets to nothing, whatever `findings` finds; says what it did."""
+    """Take out, or set to nothing, whatever `findings` finds; return what was done."""
     done = []
-    for found in list(findings(connection)):
-        keys = zip(found.table.primary_key.columns, found.row, strict=True)
+    for finding in list(findings(connection)):
+        keys = zip(finding.table.primary_key.columns, finding.row, strict=True)
         own = sa.and_(*(column == value for column, value in keys))
-        if found.values is None:
-            connection.execute(found.table.delete().where(own))
+        if finding.values is None:
+            connection.execute(finding.table.delete().where(own))
         else:
-            connection.execute(found.table.update().where(own).values(found.values))
-        done.append(found.mended)
+            connection.execute(finding.table.update().where(own).values(finding.values))
+        done.append(finding.mended)
     return tuple(done)
 
 

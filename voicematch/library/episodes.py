@@ -11,12 +11,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..types import Chapter, Embedding, LabelledEpisode, Line, Turn, Word
-from . import erasure, keys, matches, said, vectors
+from . import erasure, folding, keys, matches, said, shows, vectors
 from .database import Database, insert, now
 from .keys import storable
 from .pins import Pin
 from .said import Before
-from .schema import candidates, episodes, lines, speaker_embeddings, speakers, turns
+from .schema import candidates, episodes, known_as, lines, profiles, speaker_embeddings, speakers, turns
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Episodes:
             return tuple(_line(line) for line in connection.execute(of_episode.order_by(lines.c.position)))
 
     def stored_before(self, moment: str) -> tuple[str, ...]:
-        """The sha256 of the audio of each episode that was last stored before a moment (ISO 8601)."""
+        """Return the sha256 of the audio of each episode that was last stored before a moment (ISO 8601)."""
         old = sa.select(episodes.c.audio_sha256).where(episodes.c.stored < moment).order_by(episodes.c.id)
         with self._database.read() as connection:
             return tuple(connection.scalars(old))
@@ -90,9 +90,12 @@ def _store(
     }
     before = said.speakers_before(connection, episode.audio_sha256)
     carried = said.origins(before, episode.turns)
-    _warn_of_lost(episode.audio_sha256, before, carried)
     episode_id = _replace_episode(connection, episode)
     names = matches.Names(connection)
+    held = {one.label for one in carried.values()}
+    lost = [one for one in before if one.confirmed is not None and one.label not in held]
+    said.put_aside(connection, episode_id, lost)
+    _warn_of_lost(connection, episode.audio_sha256, lost)
     num_turns = dict.fromkeys(labels, 0)
     for turn in episode.turns:
         num_turns[turn.speaker] += 1
@@ -130,10 +133,10 @@ def _insert_all(connection: sa.Connection, table: sa.Table, rows: Iterable[dict[
 
 
 def _replace_episode(connection: sa.Connection, episode: LabelledEpisode) -> int:
-    source = storable(episode.source)
+    source = storable(shows.home_of(connection, episode.audio_sha256, episode.source))
     values = {
         "source": source,
-        "name": PurePath(source.partition("?")[0]).stem,
+        "name": _stem(source),
         "title": storable(episode.title),
         "date": episode.date,
         "duration": float(episode.duration),
@@ -149,18 +152,42 @@ def _replace_episode(connection: sa.Connection, episode: LabelledEpisode) -> int
     sha256 = episode.audio_sha256
     known = connection.scalar(sa.select(episodes.c.id).where(episodes.c.audio_sha256 == sha256))
     if known is None:
-        return insert(connection, episodes, audio_sha256=sha256, **values)
+        made = insert(connection, episodes, audio_sha256=sha256, **values)
+        _remember_name(connection, made, episode)
+        return made
+    _remember_name(connection, int(known), episode)
     connection.execute(episodes.update().where(episodes.c.id == known).values(values))
     connection.execute(lines.delete().where(lines.c.episode_id == known))
     connection.execute(speakers.delete().where(speakers.c.episode_id == known))  # takes turns and voices with it
     return int(known)
 
 
-def _warn_of_lost(audio_sha256: str, before: Sequence[Before], carried: Mapping[str, Before]) -> None:
-    held = {one.label for one in carried.values()}
-    for one in before:
-        if one.confirmed is not None and one.label not in held:
-            log.warning("episode %s: no speaker holds the turns of confirmed %s", audio_sha256[:12], one.label)
+def _remember_name(connection: sa.Connection, episode_id: int, episode: LabelledEpisode) -> None:
+    """Adds a name to those under which the episode is found."""
+    source = storable(episode.source)
+    same = (known_as.c.episode_id == episode_id) & (known_as.c.source == source)
+    connection.execute(known_as.delete().where(same))
+    values = {"title": storable(episode.title), "show": storable(episode.show), "name": _stem(source)}
+    connection.execute(known_as.insert().values(episode_id=episode_id, source=source, **values))
+
+
+def _stem(source: str) -> str:
+    return PurePath(source.partition("?")[0]).stem
+
+
+def _warn_of_lost(connection: sa.Connection, audio_sha256: str, lost: Sequence[Before]) -> None:
+    named = {row.id: row.name for row in connection.execute(sa.select(profiles.c.id, profiles.c.name))} if lost else {}
+    for one in lost:
+        who = named.get(one.confirmed["profile_id"], "nobody to be named") if one.confirmed is not None else ""
+        where = ", ".join(f"{start:.0f}-{end:.0f} s" for start, end in one.spans[:3])
+        log.warning(
+            "episode %s: a person said that %s%s is %s, but no speaker there is that one alone; "
+            "it is kept until an answer tells them apart",
+            audio_sha256[:12],
+            where,
+            " …" if len(one.spans) > 3 else "",
+            who,
+        )
 
 
 def _turn_rows(episode_id: int, of_episode: Sequence[Turn], ids: Mapping[str, int]) -> Iterator[dict[str, Any]]:
@@ -177,13 +204,15 @@ def _turn_rows(episode_id: int, of_episode: Sequence[Turn], ids: Mapping[str, in
 def _line_rows(episode_id: int, of_episode: Sequence[Line]) -> Iterator[dict[str, Any]]:
     for position, line in enumerate(of_episode):
         words = [[float(word.start), float(word.end), storable(word.text), word.speaker] for word in line.words]
+        text = storable(line.text)
         yield {
             "episode_id": episode_id,
             "position": position,
             "start": float(line.start),
             "stop": float(line.end),
             "speaker": line.speaker,
-            "text": storable(line.text),
+            "text": text,
+            "folded": folding.folded(text),
             "words": json.dumps(words, ensure_ascii=False, separators=(",", ":")) if words else None,
             "others": json.dumps(line.others, ensure_ascii=False) if line.others else None,
         }

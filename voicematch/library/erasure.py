@@ -65,7 +65,7 @@ class Forgotten:
 
 
 def forget(connection: sa.Connection, name: str, *, words: bool = False) -> Forgotten:
-    """Erases a profile from every table. ``compact`` then takes it out of the file.
+    """Erase a profile from every table. ``compact`` then takes it out of the file.
 
     words : also redact the name where it is said, and in titles
     """
@@ -186,19 +186,19 @@ def _scrub_lines(connection: sa.Connection, name: str) -> tuple[int, frozenset[s
 
 
 def make_due(connection: sa.Connection) -> None:
-    """Notes that something was erased which is in the bytes of the file until it is compacted."""
+    """Note that something was erased which is in the bytes of the file until it is compacted."""
     connection.execute(settings.delete().where(*TO_COMPACT))
     connection.execute(settings.insert().values(embedder="", key="to_compact", value=now()))
 
 
 def is_due(database: Database) -> bool:
-    """Whether what was forgotten is still in the bytes of the file, because nobody could compact it."""
+    """Return whether what was forgotten is still in the bytes of the file, because nobody could compact it."""
     with database.read() as connection:
         return connection.scalar(sa.select(settings.c.value).where(*TO_COMPACT)) is not None
 
 
 def compact(database: Database, forgotten: Forgotten) -> Forgotten:
-    """Rewrites the file without what was deleted, and says whether that could be done now, and what is out of reach."""
+    """Rewrite the file without what was deleted; return whether that could be done now, and what is out of reach."""
     obstacle = _compact(database)
     if not obstacle:
         with database.write() as connection:

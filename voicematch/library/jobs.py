@@ -24,6 +24,7 @@ from . import schema
 from .database import Database, insert, now
 from .keys import key
 from .schema import job_outputs, jobs
+from .shows import day_in_name
 
 STALE_SECONDS = 120.0  # without a heartbeat; a worker beats every ten, and waits thirty for a busy library at most
 MOST_CRASHES = 3  # workers that may die on one job before the job is taken to be the reason
@@ -237,6 +238,18 @@ class Jobs:
                 connection.execute(job_outputs.insert().values(path=path, job_id=job.id, format=name))
             return reserved
 
+    def done_elsewhere(self, job: Job) -> str | None:
+        """The audio sha256 of the same sound, where a job of another show has labelled it already."""
+        with self._database.read() as connection:
+            twin = sa.select(jobs.c.audio_sha256).where(
+                jobs.c.source == job.source,
+                jobs.c.fingerprint == job.fingerprint,
+                jobs.c.fingerprint != "",
+                jobs.c.state == State.DONE,
+                jobs.c.id != job.id,
+            )
+            return connection.scalar(twin.order_by(jobs.c.id).limit(1))
+
     # -- looking
 
     def counts(self) -> dict[State, int]:
@@ -318,8 +331,11 @@ def _add(connection: sa.Connection, job: NewJob) -> str:
     }
     known = connection.execute(sa.select(jobs).where(jobs.c.key == job.key)).one_or_none()
     if known is None:
-        if connection.scalar(sa.select(jobs.c.id).where(jobs.c.source == job.source)) is not None:
-            return "known"  # one recording, in two feeds or under two names
+        same_sound = sa.select(jobs.c.id).where(jobs.c.source == job.source)
+        if "feed" in job.about:  # two shows may have one episode, which is listed in both
+            same_sound = same_sound.where(jobs.c.show == job.show)
+        if connection.scalar(same_sound.limit(1)) is not None:
+            return "known"  # one recording, twice in one show or under two names
         insert(connection, jobs, key=job.key, **values, state=State.QUEUED, added=now())
         return "new"
     if known.state in (State.QUEUED, State.FAILED):
@@ -373,17 +389,19 @@ def _job(row: Any) -> Job:
 
 
 def file_job(path: Path, show: str) -> tuple[str, NewJob]:
-    """Return (the day it was last changed, the job) of a sound file."""
+    """Return (the day in its name, else that it was last changed, the job) of a sound file."""
     try:
         stat = path.stat()
     except OSError as error:
         raise AudioError(path, f"cannot be opened: {error.strerror}") from error
-    day = datetime.fromtimestamp(stat.st_mtime, UTC).date().isoformat()
+    named_day, title = day_in_name(path.stem)
+    day = named_day or datetime.fromtimestamp(stat.st_mtime, UTC).date().isoformat()
     source = str(path.absolute())
     return day, NewJob(
         key=str(path.resolve()),
         source=source,
-        title=path.stem,
+        title=title,
         show=show,
+        date=named_day,
         fingerprint=f"{stat.st_size}:{stat.st_mtime_ns}",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import unicodedata
 from pathlib import PurePath
@@ -10,7 +11,8 @@ from pathlib import PurePath
 import sqlalchemy as sa
 
 from ..errors import LibraryError, ProfileNotFound
-from .schema import episodes, profiles
+from ..net.addresses import is_address
+from .schema import episodes, known_as, profiles
 
 LONGEST_NAME = 200  # characters
 RESERVED = re.compile(r"(speaker_\d+|u-\d+)$", re.IGNORECASE)  # what voicematch itself calls unnamed voices
@@ -77,13 +79,18 @@ def episode_id(connection: sa.Connection, key: str) -> int:
     Raises LibraryError that names the choices when there are several, or what comes close when there is none.
     """
     stored = storable(key.strip())
+    path = stored if is_address(stored) else os.path.realpath(stored)
+    also = sa.select(known_as.c.episode_id)
     asked = (
         (episodes.c.source == stored) | (episodes.c.audio_sha256 == stored.lower()),
+        (episodes.c.source == path) | episodes.c.id.in_(also.where(known_as.c.source.in_([stored, path]))),
         episodes.c.audio_sha256.startswith(stored.lower())
         if re.fullmatch(rf"[0-9a-fA-F]{{{SHORTEST_PREFIX},64}}", stored)
         else None,
         (episodes.c.name == stored) | (episodes.c.title == stored),
         episodes.c.name == PurePath(stored).stem,
+        episodes.c.id.in_(also.where(known_as.c.name.in_([stored, PurePath(stored).stem]))),
+        episodes.c.id.in_(also.where(known_as.c.title == stored)),
     )
     for condition in asked:
         if condition is None:

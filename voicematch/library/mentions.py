@@ -15,7 +15,7 @@ REDACTED = "[\u2026]"
 
 
 def find(connection: sa.Connection, name: str, *, redact: bool) -> tuple[int, frozenset[str]]:
-    """How many lines and titles say a name, as whole words in whatever case, and in which episodes (audio sha256).
+    """Return how many lines and titles say a name, as whole words in any case, and in which episodes (audio sha256).
 
     redact : put ``REDACTED`` in its place; a line then loses the times of its single words
     """
@@ -55,19 +55,19 @@ def find(connection: sa.Connection, name: str, *, redact: bool) -> tuple[int, fr
 def _maybe(number: sa.Column[Any], episode: sa.Column[Any], text: sa.Column[Any], name: str) -> sa.Select[Any]:
     """The lines that may say it: those with the longest run of plain letters in it, if there is one."""
     plain = max(re.findall(r"[a-z0-9]+", name.lower()), key=len, default="")
-    found = sa.select(number, episode, text)
-    return found.where(sa.func.lower(text).contains(plain)) if plain else found
+    texts = sa.select(number, episode, text)
+    return texts.where(sa.func.lower(text).contains(plain)) if plain else texts
 
 
 def _redacted(text: str, whole: re.Pattern[str]) -> str:
     """The text without the name; of JSON, every text in it but addresses."""
     try:
-        found = json.loads(text)
+        document = json.loads(text)
     except ValueError:
-        found = text
-    if not isinstance(found, dict | list):
+        document = text
+    if not isinstance(document, dict | list):
         return whole.sub(REDACTED, text)
-    return json.dumps(_walked(found, lambda said: said if "://" in said else whole.sub(REDACTED, said)))
+    return json.dumps(_walked(document, lambda said: said if "://" in said else whole.sub(REDACTED, said)))
 
 
 def _walked(value: Any, change: Callable[[str], str]) -> Any:

@@ -17,7 +17,7 @@ from sqlalchemy import Column, ForeignKey, Table
 
 from ..errors import LibraryError
 from ..voices.score import steadiness
-from . import schema, vectors
+from . import folding, schema, vectors
 from .database import Database, add_column, now
 from .schema import (
     clips,
@@ -25,9 +25,12 @@ from .schema import (
     episodes,
     job_outputs,
     jobs,
+    known_as,
+    lines,
     outputs,
     profiles,
     ruled_out,
+    set_aside,
     speaker_embeddings,
     speakers,
     unknown_speakers,
@@ -117,6 +120,48 @@ def add_unfinished(connection: sa.Connection) -> None:
         connection.execute(clips.update().where(clips.c.id == number).values(sha256=digest))
 
 
+def fold_lines(connection: sa.Connection) -> None:
+    """Make the search find scripts without blanks, and letters like ł."""
+    is_sqlite = connection.dialect.name == "sqlite"
+    if is_sqlite:
+        for trigger in ("lines_inserted", "lines_deleted", "lines_updated"):
+            connection.exec_driver_sql(f"DROP TRIGGER {trigger}")
+        connection.exec_driver_sql("DROP TABLE lines_fts")
+    else:
+        connection.exec_driver_sql("DROP INDEX lines_words")
+    add_column(connection, lines.c.folded)
+    last = 0
+    while rows := connection.execute(_after(last)).all():
+        last = rows[-1].id
+        changed = [(row.id, folding.folded(row.text)) for row in rows]
+        for line, text in changed:
+            if text is not None:
+                connection.execute(lines.update().where(lines.c.id == line).values(folded=text))
+    for statement in schema.SEARCH_ON_SQLITE if is_sqlite else schema.SEARCH_ON_POSTGRESQL:
+        connection.exec_driver_sql(statement)
+    if is_sqlite:
+        connection.exec_driver_sql("INSERT INTO lines_fts(lines_fts) VALUES ('rebuild')")
+
+
+def remember_names(connection: sa.Connection) -> None:
+    """Remember every name that a sound came under, and as which of them each file was written."""
+    schema.metadata.create_all(connection, tables=[known_as])
+    known = sa.select(episodes.c.id, episodes.c.source, episodes.c.name, episodes.c.title, episodes.c.show)
+    connection.execute(known_as.insert().from_select(["episode_id", "source", "name", "title", "show"], known))
+    for column in (outputs.c.as_source, outputs.c.as_title, outputs.c.as_show):
+        add_column(connection, column)
+
+
+def create_set_aside(connection: sa.Connection) -> None:
+    """Make room for what a person said of a stretch that no speaker holds any more."""
+    schema.metadata.create_all(connection, tables=[set_aside])
+
+
+def _after(line: int) -> sa.Select[tuple[int, str]]:
+    """Some thousand lines at a time, so that a large library is never in memory whole."""
+    return sa.select(lines.c.id, lines.c.text).where(lines.c.id > line).order_by(lines.c.id).limit(5_000)
+
+
 FIRST = "0001_first"
 STEPS: tuple[Step, ...] = (
     ("0002_jobs", create_jobs),
@@ -125,6 +170,9 @@ STEPS: tuple[Step, ...] = (
     ("0005_shows", add_show_and_chapters),
     ("0006_steadiness", add_steadiness),
     ("0007_unfinished", add_unfinished),
+    ("0008_folded", fold_lines),
+    ("0009_names", remember_names),
+    ("0010_set_aside", create_set_aside),
 )
 """What was changed after the first schema, oldest first. Released steps are never edited."""
 

@@ -24,7 +24,7 @@ _numbers = itertools.count()
 
 @contextmanager
 def writing(path: Path, *, private: bool = False, fresh: bool = False, durable: bool = True) -> Iterator[Path]:
-    """A name to write under, empty and beside ``path``; it takes the place of ``path`` at the end, or is gone.
+    """Give a name to write under, empty and beside ``path``; it takes the place of ``path`` at the end, or is gone.
 
     private : readable for its owner alone, else as the umask has it
     durable : also a power cut leaves it whole
@@ -66,17 +66,17 @@ def _place(partial: Path, path: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Removes what processes that are no more were writing in a folder."""
+    """Remove what processes that are no more were writing in a folder."""
     with suppress(OSError):
         for entry in os.scandir(folder):
-            found = NAME.fullmatch(entry.name)
-            if found and (_is_gone(int(found[1])) or _is_old(entry)):
+            named = NAME.fullmatch(entry.name)
+            if named and (_is_gone(int(named[1])) or _is_old(entry)):
                 with suppress(OSError):
                     os.unlink(entry.path)
 
 
 def sweep_folders(beside: Path) -> None:
-    """Removes the hidden folders in which libraries used to be copied, once they are an hour old."""
+    """Remove the hidden folders in which libraries used to be copied, once they are an hour old."""
     with suppress(OSError):
         for entry in os.scandir(beside.parent):
             is_ours = entry.name.startswith(f".{beside.name}.") and ".backup." in entry.name

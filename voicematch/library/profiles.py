@@ -12,7 +12,7 @@ from .keys import clean, key, profile_id
 from .matches import token
 from .pins import Pin
 from .reading.people import Profile, read_profile
-from .schema import candidates, clips, profiles, speakers, voiceprints
+from .schema import candidates, clips, profiles, set_aside, speakers, voiceprints
 
 
 class Profiles:
@@ -72,6 +72,21 @@ class Profiles:
             _merge(connection, from_id, into_id)
             return self._one(connection, into_id)
 
+    def remove_empty(self, name: str) -> bool:
+        """Remove a profile that holds no voice and of which no person said anything; False when it holds something."""
+        with self._database.write() as connection:
+            number = profile_id(connection, name)
+            held = (
+                sa.select(sa.literal(1)).where(voiceprints.c.profile_id == number),
+                sa.select(sa.literal(1)).where(clips.c.profile_id == number),
+                sa.select(sa.literal(1)).where(set_aside.c.profile_id == number),
+                sa.select(sa.literal(1)).where(speakers.c.profile_id == number, speakers.c.confirmed.is_not(None)),
+            )
+            if any(connection.scalar(one.limit(1)) is not None for one in held):
+                return False
+            connection.execute(profiles.delete().where(profiles.c.id == number))
+            return True
+
     def forget(self, name: str, *, words: bool = False) -> Forgotten:
         """Erase a person, down to the bytes of the file: voiceprints, clips, the stored voices of speakers accepted
         as this person, and the name wherever voicematch wrote it. What was said, and titles, stay as they were.
@@ -110,7 +125,7 @@ def _merge(connection: sa.Connection, from_id: int, into_id: int) -> None:
             ),
         )
     )
-    for table in (voiceprints, clips, speakers):
+    for table in (voiceprints, clips, speakers, set_aside):
         connection.execute(table.update().where(table.c.profile_id == from_id).values(profile_id=into_id))
     _merge_candidates(connection, from_id, into_id)
     connection.execute(

@@ -15,9 +15,11 @@ from ..types import Embedding, LabelledEpisode, Turn, Verdict
 from ..voices.rules import CONFIRMED, Said, name_of
 from . import keys, shows
 from .database import Database, now
-from .schema import episodes, profiles, ruled_out, speakers, turns, unknown_speakers, unknowns
+from .schema import episodes, profiles, ruled_out, set_aside, speakers, turns, unknown_speakers, unknowns
 from .unknowns import link
 
+MOST_OF_ANOTHER = 0.25  # share of a speaker's talk that was somebody else's and leaves a person's word true
+MOST_OF_TOLD_APART = 0.1  # the same, of people who a person said are others
 WORD = ("verdict", "profile_id", "probability", "reasons", "confirmed")  # the columns that a word is kept in
 
 
@@ -153,7 +155,7 @@ def speakers_before(connection: sa.Connection, audio_sha256: str) -> list[Before
     for row in connection.execute(sa.select(turns).where(turns.c.speaker_id.in_(of_episode)).order_by(turns.c.start)):
         spans.setdefault(row.speaker_id, []).append((row.start, row.stop))
     every = sa.select(speakers).where(speakers.c.id.in_(of_episode)).order_by(speakers.c.position)
-    return [
+    found = [
         Before(
             label=row.label,
             spans=tuple(spans.get(row.id, ())),
@@ -163,13 +165,31 @@ def speakers_before(connection: sa.Connection, audio_sha256: str) -> list[Before
         )
         for row in connection.execute(every).all()
     ]
+    waiting = (
+        sa.select(set_aside).join(episodes).where(episodes.c.audio_sha256 == audio_sha256).order_by(set_aside.c.id)
+    )
+    for row in connection.execute(waiting):
+        spans_said_of = tuple((start, end) for start, end in json.loads(row.spans))
+        word = {column: row._mapping[column] for column in WORD}
+        found.append(Before(f"set aside {row.id}", spans_said_of, word, None, frozenset()))
+    return found
+
+
+def put_aside(connection: sa.Connection, episode_id: int, lost: Sequence[Before]) -> None:
+    """Keep what a person said of stretches that no speaker holds now, for an answer that tells them apart again."""
+    connection.execute(set_aside.delete().where(set_aside.c.episode_id == episode_id))
+    for one in lost:
+        word = dict(one.confirmed or {})
+        connection.execute(set_aside.insert().values(episode_id=episode_id, spans=json.dumps(one.spans), **word))
 
 
 def origins(before: Sequence[Before], of_episode: Sequence[Turn]) -> dict[str, Before]:
     """By new label, the stored speaker whose turns it mostly holds; absent for one who holds nobody's.
 
     Labels are local: another diarization may number the same voices otherwise, so what is known follows the time. It
-    goes to a speaker at least half of whose talk it was about, never to one who is mostly somebody else.
+    goes to a speaker at least half of whose talk it was about, never to one who is mostly somebody else. Who a person
+    said somebody is goes only where next to nothing of anybody else has come in: two people whom a person told apart
+    are never one.
     """
     if not before:
         return {}
@@ -178,11 +198,59 @@ def origins(before: Sequence[Before], of_episode: Sequence[Turn]) -> dict[str, B
         spans_by_label.setdefault(turn.speaker, []).append((turn.start, turn.end))
     found = {}
     for label, spans in spans_by_label.items():
-        shared = [overlap(one.spans, spans) for one in before]
-        most = int(np.argmax(shared))  # of equal ones the first
-        if shared[most] > 0 and shared[most] >= 0.5 * sum(end - start for start, end in spans):
-            found[label] = before[most]
+        origin = _told(before, spans) or _held([one for one in before if one.confirmed is None], spans)
+        if origin is not None:
+            found[label] = origin
     return found
+
+
+def _held(before: Sequence[Before], spans: Sequence[tuple[float, float]]) -> Before | None:
+    """The one whose turns these spans mostly are."""
+    shared = [overlap(one.spans, spans) for one in before]
+    most = int(np.argmax(shared)) if shared else 0  # of equal ones the first
+    seconds = sum(end - start for start, end in spans)
+    return before[most] if shared and shared[most] > 0 and shared[most] >= 0.5 * seconds else None
+
+
+def _told(before: Sequence[Before], spans: Sequence[tuple[float, float]]) -> Before | None:
+    """The one of whom a person said something that holds for who talks in these spans.
+
+    Several may be one person to whom a person gave the same name twice.
+    """
+    people: dict[object, list[Before]] = {}
+    for one in before:
+        if one.confirmed is not None:
+            people.setdefault(one.confirmed["profile_id"] or one.label, []).append(one)
+    shared = {who: sum(overlap(one.spans, spans) for one in own) for who, own in people.items()}
+    who = max(shared, key=lambda one: shared[one], default=None)
+    seconds = sum(end - start for start, end in spans)
+    if who is None or shared[who] <= 0 or shared[who] < 0.5 * seconds:
+        return None
+    rest = _without(spans, [span for one in people[who] for span in one.spans])
+    others = [overlap(one.spans, rest) for one in before if one not in people[who]]
+    told = [overlap(one.spans, rest) for other, own in people.items() if other != who for one in own]
+    if max(others, default=0.0) > MOST_OF_ANOTHER * seconds or sum(told) > MOST_OF_TOLD_APART * seconds:
+        return None
+    return max(people[who], key=lambda one: overlap(one.spans, spans))
+
+
+def _without(spans: Sequence[tuple[float, float]], holes: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The spans less what lies in the holes.
+
+    >>> _without([(0.0, 4.0), (6.0, 8.0)], [(3.0, 7.0)])
+    [(0.0, 3.0), (7.0, 8.0)]
+    """
+    left: list[tuple[float, float]] = []
+    ordered = sorted(holes)
+    for start, end in spans:
+        for since, until in ordered:
+            if since < end and until > start:
+                if since > start:
+                    left.append((start, since))
+                start = max(start, until)
+        if start < end:
+            left.append((start, end))
+    return left
 
 
 def overlap(one: Sequence[tuple[float, float]], other: Sequence[tuple[float, float]]) -> float:

@@ -95,6 +95,18 @@ episodes = Table(
     Column("chapters", Text),
 )
 
+# The same sound may come from several places: a copy under another name, the feeds of two shows.
+known_as = Table(
+    "known_as",
+    metadata,
+    Column("episode_id", ID, ForeignKey("episodes.id", ondelete="CASCADE"), primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("name", Text, nullable=False, index=True),
+    Column("title", Text, nullable=False),
+    Column("show", Text, nullable=False),
+    sa.Index("known_as_source", "source"),
+)
+
 # ``confirmed`` is when a person said so; no machine changes such a row's match.
 speakers = Table(
     "speakers",
@@ -144,6 +156,7 @@ turns = Table(
 )
 
 # ``speaker`` is what the line says: a local label, or a name read from a transcript file, or nothing.
+# ``folded`` is what the search index has in place of the text, NULL where that is the text itself (folding.py).
 lines = Table(
     "lines",
     metadata,
@@ -156,29 +169,32 @@ lines = Table(
     Column("text", Text, nullable=False),
     Column("words", Text),
     Column("others", Text),
+    Column("folded", Text),
     sa.UniqueConstraint("episode_id", "position"),
 )
 
 # An external-content index keeps the words of a line once. The triggers also run for rows deleted by a cascade.
-for statement in (
+SEARCH_ON_SQLITE = (
+    "CREATE VIEW lines_sought AS SELECT id, coalesce(folded, text) AS text FROM lines",
     "CREATE VIRTUAL TABLE lines_fts USING fts5"
-    "(text, content='lines', content_rowid='id', tokenize='unicode61 remove_diacritics 2')",
+    "(text, content='lines_sought', content_rowid='id', tokenize='unicode61 remove_diacritics 2')",
     "CREATE TRIGGER lines_inserted AFTER INSERT ON lines BEGIN"
-    " INSERT INTO lines_fts(rowid, text) VALUES (new.id, new.text); END",
+    " INSERT INTO lines_fts(rowid, text) VALUES (new.id, coalesce(new.folded, new.text)); END",
     "CREATE TRIGGER lines_deleted AFTER DELETE ON lines BEGIN"
-    " INSERT INTO lines_fts(lines_fts, rowid, text) VALUES ('delete', old.id, old.text); END",
-    "CREATE TRIGGER lines_updated AFTER UPDATE OF text ON lines BEGIN"
-    " INSERT INTO lines_fts(lines_fts, rowid, text) VALUES ('delete', old.id, old.text);"
-    " INSERT INTO lines_fts(rowid, text) VALUES (new.id, new.text); END",
-):
-    sa.event.listen(lines, "after_create", sa.DDL(statement).execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]
-sa.event.listen(
-    lines,
-    "after_create",
-    sa.DDL("CREATE INDEX lines_words ON lines USING gin (to_tsvector('simple'::regconfig, text))").execute_if(  # type: ignore[no-untyped-call]
-        dialect="postgresql"
-    ),
+    " INSERT INTO lines_fts(lines_fts, rowid, text) VALUES ('delete', old.id, coalesce(old.folded, old.text)); END",
+    "CREATE TRIGGER lines_updated AFTER UPDATE OF text, folded ON lines BEGIN"
+    " INSERT INTO lines_fts(lines_fts, rowid, text) VALUES ('delete', old.id, coalesce(old.folded, old.text));"
+    " INSERT INTO lines_fts(rowid, text) VALUES (new.id, coalesce(new.folded, new.text)); END",
 )
+# The words as SQLite's parser finds them, which knows neither addresses nor compounds.
+SOUGHT_ON_POSTGRESQL = (
+    "to_tsvector('simple'::regconfig, coalesce(folded, regexp_replace(text, '[^A-Za-z0-9]+', ' ', 'g')))"
+)
+SEARCH_ON_POSTGRESQL = (f"CREATE INDEX lines_words ON lines USING gin ({SOUGHT_ON_POSTGRESQL})",)
+for dialect, statements in (("sqlite", SEARCH_ON_SQLITE), ("postgresql", SEARCH_ON_POSTGRESQL)):
+    for statement in statements:
+        made = sa.DDL(statement).execute_if(dialect=dialect)  # type: ignore[no-untyped-call]
+        sa.event.listen(lines, "after_create", made)
 
 
 jobs = Table(
@@ -223,6 +239,7 @@ job_outputs = Table(
 # digest_before : of what was there before that, for when the writing never came about
 # stale : set in the transaction that changes what the file should say, and taken away when that is written; whoever
 #     takes it away names the value it saw, so that a change meanwhile is not lost
+# as_source, as_title, as_show : as which the episode was written there; NULL for files of an older library
 outputs = Table(
     "outputs",
     metadata,
@@ -232,6 +249,9 @@ outputs = Table(
     Column("digest", Text),
     Column("digest_before", Text),
     Column("stale", Text),
+    Column("as_source", Text),
+    Column("as_title", Text),
+    Column("as_show", Text),
 )
 
 
@@ -267,6 +287,22 @@ unknown_speakers = Table(
     Column("vector", sa.LargeBinary, nullable=False),
     Column("seconds", sa.Double, nullable=False),
     Column("steadiness", sa.Double),
+)
+
+
+# What a person said of a stretch that no speaker of today's answer holds; another answer may have it again.
+# spans : JSON, [[start, end], …] of the turns that it was said of
+set_aside = Table(
+    "set_aside",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("episode_id", ID, ForeignKey("episodes.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("profile_id", ID, ForeignKey("profiles.id", ondelete="CASCADE"), index=True),
+    Column("spans", Text, nullable=False),
+    Column("verdict", Text),
+    Column("probability", sa.Double, nullable=False),
+    Column("reasons", Text, nullable=False),
+    Column("confirmed", Text, nullable=False),
 )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from pathlib import PurePath
+from datetime import date
+from pathlib import Path, PurePath
 
 import sqlalchemy as sa
 
+from ..net.addresses import is_address
 from .database import Database, one_of
 from .schema import episodes, jobs, profiles, speakers, voiceprints
 
@@ -25,10 +27,31 @@ def show_of(show: str | None, source: str, *, folders: bool = False) -> str:
     return show or (host[1] if host else folder)
 
 
+_DAY = re.compile(r"(?<![0-9])((?:19|20)[0-9]{2})-([01][0-9])-([0-3][0-9])(?![0-9])")
+_DAY_FIRST = re.compile(r"((?:19|20)[0-9]{2})[._ ]?([01][0-9])[._ ]?([0-3][0-9])(?=[ ._-]|$)")
+
+
+def day_in_name(name: str) -> tuple[str | None, str]:
+    """(ISO 8601 day, the rest) of a file's name; (None, the name) when there is no such day in it.
+
+    >>> day_in_name("2024-06-14 Title"), day_in_name("20240614_Title"), day_in_name("Title 99")
+    (('2024-06-14', 'Title'), ('2024-06-14', 'Title'), (None, 'Title 99'))
+    """
+    found = _DAY.search(name) or _DAY_FIRST.match(name)
+    if found is None:
+        return None, name
+    try:
+        day = date(*map(int, found.groups())).isoformat()
+    except ValueError:
+        return None, name
+    rest = " ".join(part.strip(" ._-") for part in (name[: found.start()], name[found.end() :]))
+    return day, rest.strip() or name
+
+
 def by_episode(
     connection: sa.Connection, episode_ids: Collection[int] | None = None, *, folders: bool = True
 ) -> dict[int, str]:
-    """By episode id, the show; of all episodes, or at least of some. ``folders`` is as for `show_of`."""
+    """Return by episode id the show, of all episodes or at least of some. ``folders`` is as for `show_of`."""
     show = sa.func.coalesce(sa.func.nullif(episodes.c.show, ""), jobs.c.show).label("show")
     of_job = jobs.c.audio_sha256 == episodes.c.audio_sha256
     wanted = sa.select(episodes.c.id, episodes.c.source, show).outerjoin(jobs, of_job).order_by(jobs.c.id.desc())
@@ -37,9 +60,20 @@ def by_episode(
     return {row.id: show_of(row.show, row.source, folders=folders) for row in connection.execute(wanted).all()}
 
 
+def home_of(connection: sa.Connection, audio_sha256: str, source: str) -> str:
+    """Where a sound belongs that comes from ``source``: where it is stored from, if that file is still there.
+
+    A copy made elsewhere is the same recording of the same show.
+    """
+    known = connection.scalar(sa.select(episodes.c.source).where(episodes.c.audio_sha256 == audio_sha256))
+    is_file = known is not None and not is_address(known) and not is_address(source)
+    return known if known is not None and is_file and known != source and Path(known).is_file() else source
+
+
 def of_audio(connection: sa.Connection, audio_sha256: str, show: str, source: str) -> str:
     """Return the show of an audio that may not be stored yet, as `by_episode` will have it once it is."""
     stored = connection.scalar(sa.select(episodes.c.show).where(episodes.c.audio_sha256 == audio_sha256))
+    source = home_of(connection, audio_sha256, source)
     newest = sa.select(jobs.c.show).where(jobs.c.audio_sha256 == audio_sha256).order_by(jobs.c.id).limit(1)
     return show_of(show or stored or connection.scalar(newest), source, folders=True)
 
@@ -51,7 +85,7 @@ class Shows:
         self._database = database
 
     def of_episodes(self) -> dict[str, str]:
-        """By audio sha256, the show."""
+        """Return by audio sha256 the show."""
         with self._database.read() as connection:
             shows = by_episode(connection)
             hashes = connection.execute(sa.select(episodes.c.id, episodes.c.audio_sha256))

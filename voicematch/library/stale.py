@@ -15,11 +15,11 @@ MOST_ASKED = 500  # a longer list is cheaper to look up here than to send
 
 
 def mark(connection: sa.Connection, audio_sha256s: Collection[str]) -> None:
-    """Makes stale every file of these episodes, by the sha256 of their audio."""
+    """Make stale every file of these episodes, by the sha256 of their audio."""
     few = len(audio_sha256s) < MOST_ASKED
     wanted = episodes.c.audio_sha256.in_(list(audio_sha256s)) if few else sa.true()
-    found = connection.execute(sa.select(episodes.c.id, episodes.c.audio_sha256).where(wanted)).all()
-    numbers = {row.audio_sha256: row.id for row in found if row.audio_sha256 in audio_sha256s}
+    rows = connection.execute(sa.select(episodes.c.id, episodes.c.audio_sha256).where(wanted)).all()
+    numbers = {row.audio_sha256: row.id for row in rows if row.audio_sha256 in audio_sha256s}
     if not numbers:
         return
     values = {"stale": uuid.uuid4().hex}
@@ -34,7 +34,7 @@ def mark(connection: sa.Connection, audio_sha256s: Collection[str]) -> None:
 
 
 def of_jobs() -> sa.Select[Any]:
-    """Files that a job wrote before they were recorded with their episodes."""
+    """Return the files that a job wrote before they were recorded with their episodes."""
     return (
         sa.select(job_outputs.c.path, job_outputs.c.format, jobs.c.audio_sha256)
         .join(jobs, jobs.c.id == job_outputs.c.job_id)

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from ..errors import ChangedSince
 from ..types import Verdict
 from .keys import key
-from .schema import candidates, clips, profiles, ruled_out, speakers, unknown_speakers, unknowns, voiceprints
+from .schema import candidates, clips, profiles, ruled_out, set_aside, speakers, unknown_speakers, unknowns, voiceprints
 
 REFUSED = "cannot be undone: what it changed has been changed again since; correct it by hand"
 _MATCH = ("verdict", "profile_id", "probability", "reasons", "confirmed")
@@ -28,6 +28,7 @@ _COLUMNS: dict[sa.Table, tuple[sa.Column[Any], ...]] = {  # parents first
     speakers: (speakers.c.id, *(speakers.c[name] for name in _MATCH)),
     candidates: tuple(candidates.c),
     ruled_out: tuple(ruled_out.c),
+    set_aside: tuple(set_aside.c),
     unknown_speakers: tuple(unknown_speakers.c),
 }
 

@@ -98,7 +98,7 @@ class Unknowns:
             return num_erased
 
     def last_stored_before(self, moment: str) -> tuple[str, ...]:
-        """The unknowns that no episode stored since a moment (ISO 8601) was heard to have."""
+        """Return the unknowns that no episode stored since a moment (ISO 8601) was heard to have."""
         newest = (
             sa.select(unknowns.c.id, sa.func.max(sa.func.coalesce(episodes.c.stored, unknowns.c.created)))
             .select_from(unknowns)

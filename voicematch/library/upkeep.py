@@ -13,14 +13,16 @@ import numpy as np
 import sqlalchemy as sa
 
 from ..errors import LibraryError, OutputExists
-from . import domains, erasure, partial, schema
+from . import domains, erasure, folding, partial, schema
 from .copies import BACKUP, Copies
 from .database import Database, one_line_errors
 from .pins import Pin
 
+UNINDEXED = "the search index does not agree with the lines"
 OF_TARGET = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC")
 """What goes wrong in a copying because of where the copy is written."""
 NOBODY = erasure.Forgotten(0, 0, 0, 0, 0, 0)
+UNINDEXED = "the search index does not agree with the lines"
 
 log = logging.getLogger(__name__)
 
@@ -73,10 +75,11 @@ class Upkeep:
 
     def check(self) -> tuple[str, ...]:
         """Say what is wrong, one line each: the file, references, the search index, vectors. Nothing: all is well."""
-        of_file = _file_findings(self._database)
+        of_file = tuple(_file_findings(self._database))
         with self._database.read() as connection:
             of_vectors = _vector_findings(connection, self._pin.embedder, self._pin.dimension(connection))
-            return (*of_file, *map(str, domains.findings(connection)), *of_vectors)
+            of_lines = () if UNINDEXED in of_file or _are_folded(connection) else (UNINDEXED,)
+            return (*of_file, *of_lines, *map(str, domains.findings(connection)), *of_vectors)
 
     def repair(self) -> tuple[str, ...]:
         """Take out what cannot be right, and say what that was, one line each. What `check` finds then, stays.
@@ -122,6 +125,12 @@ def _num_rows(connection: sa.Connection, table: sa.Table) -> int:
     return int(connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
 
 
+def _are_folded(connection: sa.Connection) -> bool:
+    """Whether the search index has every line as it is today."""
+    of_lines = sa.select(schema.lines.c.text, schema.lines.c.folded).execution_options(yield_per=10_000)
+    return all(folding.folded(text) == folded for text, folded in connection.execute(of_lines))
+
+
 def _file_findings(database: Database) -> Iterator[str]:
     if database.path is None:
         return
@@ -135,7 +144,7 @@ def _file_findings(database: Database) -> Iterator[str]:
             connection.execute("INSERT INTO lines_fts(lines_fts, rank) VALUES ('integrity-check', 1)")
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorname.startswith("SQLITE_CORRUPT"):
-                yield "the search index does not agree with the lines"
+                yield UNINDEXED
             elif not error.sqlite_errorname.startswith("SQLITE_READONLY"):  # this one check is worded as a write
                 raise
 
@@ -182,7 +191,7 @@ def _problem(vectors: bytes, dimension: int | None) -> str | None:
 
 @contextlib.contextmanager
 def recorded(copies: Copies, path: Path, kind: str) -> Iterator[None]:
-    """While the block writes a copy of what the library holds, and from then on, forgetting knows of it.
+    """Let forgetting know of the copy of the library that the block writes, from its beginning on.
 
     A library that can only be read cannot note it; the log says so.
     """
@@ -202,7 +211,7 @@ def recorded(copies: Copies, path: Path, kind: str) -> Iterator[None]:
 
 
 def copy_sqlite(database: Database, target: Path) -> None:
-    """Copies the file as it is at one moment; ``target`` is there at the end, or was never there."""
+    """Copy the file as it is at one moment; ``target`` is there at the end, or was never there."""
     if target.exists():
         raise OutputExists(f"{target}: already there; choose another name")
     try:

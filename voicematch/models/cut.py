@@ -12,16 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from .wire import BYTES, VARINT, Field, fields, varint, written
+
 # Field numbers of onnx.proto3
 MODEL_GRAPH = 7
 GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_INPUT, GRAPH_OUTPUT, GRAPH_VALUE_INFO = 1, 5, 11, 12, 13
 NODE_INPUT, NODE_OUTPUT, NODE_TYPE = 1, 2, 4
 TENSOR_NAME, VALUE_NAME = 8, 1
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types
 FLOAT = 1  # TensorProto.DataType
-
-Field = tuple[int, int, bytes]
-"""Number, wire type, and the bytes of the value: those of a varint as they are, of a string without its length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +56,9 @@ class _Cut:
 def halves(model: bytes) -> Halves | None:
     """Cut the model where its pooling begins; None when it has no such place, or is not whole."""
     try:
-        fields = list(_fields(model))
-        (graph,) = (value for number, _, value in fields if number == MODEL_GRAPH)
-        inside = list(_fields(graph))
+        outside = list(fields(model))
+        (graph,) = (value for number, _, value in outside if number == MODEL_GRAPH)
+        inside = list(fields(graph))
         nodes = [_node(field) for field in inside if field[0] == GRAPH_NODE]
         constants = {_name(value, TENSOR_NAME) for number, _, value in inside if number == GRAPH_INITIALIZER}
         (target,) = (_name(value, VALUE_NAME) for number, _, value in inside if number == GRAPH_OUTPUT)
@@ -76,8 +74,8 @@ def halves(model: bytes) -> Halves | None:
         foreign = {name for node in head for name in node.inputs} - made - constants - {cut.statistics, ""}
         if front and head and not foreign:
             return Halves(
-                _part(fields, inside, front, {GRAPH_OUTPUT: (cut.frames, cut.weights)}),
-                _part(fields, inside, head, {GRAPH_INPUT: (cut.statistics,), GRAPH_OUTPUT: (target,)}),
+                _part(outside, inside, front, {GRAPH_OUTPUT: (cut.frames, cut.weights)}),
+                _part(outside, inside, head, {GRAPH_INPUT: (cut.statistics,), GRAPH_OUTPUT: (target,)}),
             )
     return None
 
@@ -111,23 +109,23 @@ def _needed(nodes: Sequence[_Node], targets: Iterable[str], given: Iterable[str]
 
 
 def _part(
-    fields: Sequence[Field], inside: Sequence[Field], nodes: Sequence[_Node], ends: Mapping[int, Sequence[str]]
+    outside: Sequence[Field], inside: Sequence[Field], nodes: Sequence[_Node], ends: Mapping[int, Sequence[str]]
 ) -> bytes:
     """The model with these nodes alone.
 
     ends : the tensors that are now the graph's inputs or outputs, by the number of that field
     """
     used = {name for node in nodes for name in node.inputs}
-    graph = [_written(node.field) for node in nodes]
+    graph = [written(node.field) for node in nodes]
     for field in inside:
         number, _, value = field
         is_unused = number == GRAPH_INITIALIZER and _name(value, TENSOR_NAME) not in used
         if number not in (GRAPH_NODE, GRAPH_VALUE_INFO, *ends) and not is_unused:
-            graph.append(_written(field))
-    graph += [_written((number, BYTES, _value(name))) for number, names in ends.items() for name in names]
+            graph.append(written(field))
+    graph += [written((number, BYTES, _value(name))) for number, names in ends.items() for name in names]
     whole = b"".join(graph)
     return b"".join(
-        _written((number, kind, whole if number == MODEL_GRAPH else value)) for number, kind, value in fields
+        written((number, kind, whole if number == MODEL_GRAPH else value)) for number, kind, value in outside
     )
 
 
@@ -135,7 +133,7 @@ def _node(field: Field) -> _Node:
     inputs: list[str] = []
     outputs: list[str] = []
     kind = ""
-    for number, _, value in _fields(field[2]):
+    for number, _, value in fields(field[2]):
         if number == NODE_INPUT:
             inputs.append(value.decode())
         elif number == NODE_OUTPUT:
@@ -147,62 +145,12 @@ def _node(field: Field) -> _Node:
 
 def _name(message: bytes, number: int) -> str:
     """The string in that field of a message."""
-    return next((value.decode() for found, _, value in _fields(message) if found == number), "")
+    return next((value.decode() for tag, _, value in fields(message) if tag == number), "")
 
 
 def _value(name: str) -> bytes:
     """A ValueInfoProto: that name, a tensor of floats of any shape of three dimensions."""
     names = (b"batch", b"channels", b"frames")
-    dimensions = b"".join(_written((1, BYTES, _written((2, BYTES, part)))) for part in names)
-    tensor = _written((1, VARINT, _varint(FLOAT))) + _written((2, BYTES, dimensions))
-    return _written((1, BYTES, name.encode())) + _written((2, BYTES, _written((1, BYTES, tensor))))
-
-
-def _fields(message: bytes) -> Iterator[Field]:
-    """The fields of a message in order. Raises ValueError or IndexError when it ends too early."""
-    position = 0
-    while position < len(message):
-        key, position = _read_varint(message, position)
-        number, kind = key >> 3, key & 7
-        if kind == VARINT:
-            _, end = _read_varint(message, position)
-        elif kind in (FIXED64, FIXED32):
-            end = position + (8 if kind == FIXED64 else 4)
-        elif kind == BYTES:
-            length, position = _read_varint(message, position)
-            end = position + length
-        else:
-            raise ValueError(f"no such wire type: {kind}")
-        if end > len(message):
-            raise ValueError("a field reaches past the end")
-        yield number, kind, message[position:end]
-        position = end
-
-
-def _read_varint(message: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
-
-
-def _varint(value: int) -> bytes:
-    """Seven bits to a byte, the lowest first.
-
-    >>> _varint(300).hex()
-    'ac02'
-    """
-    written = bytearray()
-    while value >= 0x80:
-        written.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*written, value])
-
-
-def _written(field: Field) -> bytes:
-    number, kind, value = field
-    return _varint(number << 3 | kind) + (_varint(len(value)) if kind == BYTES else b"") + value
+    dimensions = b"".join(written((1, BYTES, written((2, BYTES, part)))) for part in names)
+    tensor = written((1, VARINT, varint(FLOAT))) + written((2, BYTES, dimensions))
+    return written((1, BYTES, name.encode())) + written((2, BYTES, written((1, BYTES, tensor))))

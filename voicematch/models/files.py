@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ModelError
-from .table import MODELS, card
+from .table import MODELS, card, is_known, is_local
 
 if TYPE_CHECKING:
     from ..voices.score import Calibration
@@ -45,6 +45,11 @@ def pulled_folder(name: str) -> Path:
 def path(name: str) -> Path:
     """Return the model's file or folder, checked against its sums; ModelError when it is absent or damaged."""
     wanted = card(name)
+    if is_local(name):
+        file = Path(wanted.name)
+        if not file.is_file():
+            raise ModelError(f"{file} is missing; put it there, or choose another embedder")
+        return file
     if wanted.source is None:
         file = _find(wanted.file, name)
         verify(file, wanted.sha256)
@@ -54,6 +59,8 @@ def path(name: str) -> Path:
         if not (folder / file_name).is_file():
             raise ModelError(f"{folder / file_name} is missing; voicematch models pull {name} fetches it again")
         verify(folder / file_name, sha256)
+    if wanted.made_of and not (folder / wanted.file).is_file():
+        raise ModelError(f"{name} was pulled by an earlier version; voicematch models pull {name} --from {folder}")
     return folder / wanted.file if wanted.file else folder
 
 
@@ -83,19 +90,69 @@ def recorded(name: str) -> dict[str, tuple[str, int]]:
 def fingerprint(name: str) -> str:
     """Return the sha256 of the model's file: it tells its vectors from those of other weights under the same name."""
     wanted = card(name)
-    return wanted.sha256 or recorded(name)[wanted.file][0]
+    return wanted.sha256 or sha256_of(path(name))
 
 
 def beside(name: str, suffix: str) -> Path | None:
-    """Return the file of what was measured of a model, called ``NAME`` with this ending; None when there is none."""
-    if name not in MODELS:
-        return None
-    return next((folder / (name + suffix) for folder in folders() if (folder / (name + suffix)).is_file()), None)
+    """Return the file of what was measured of a model, called ``NAME`` with this ending; None when there is none.
+
+    What was measured on this machine goes before what came with voicematch.
+    """
+    return next((file for file in _places_beside(name, suffix) if file.is_file()), None)
 
 
 def place_beside(name: str, suffix: str) -> Path:
     """Return where to write such a file: with the built-in models of this checkout, or with the pulled ones."""
     return folders()[1 if card(name).source is None else -1] / (name + suffix)
+
+
+def keep_beside(name: str, suffix: str, content: bytes) -> Path:
+    """Write such a file whole, where this machine's own are kept. Raises ModelError when it cannot be written."""
+    place = _places_beside(name, suffix)[0]
+    partial = place.with_name(f".{place.name}.partial")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(content)
+        partial.replace(place)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise ModelError(f"{place}: cannot be written: {error.strerror or error}") from error
+    return place
+
+
+def _places_beside(name: str, suffix: str) -> tuple[Path, ...]:
+    if is_local(name):
+        return (Path(name).expanduser().absolute().with_suffix(suffix),)
+    if name not in MODELS:
+        return ()
+    package, checkout, own = folders()
+    return tuple(folder / (name + suffix) for folder in (own, package, checkout))
+
+
+def calibration_file(name: str, kit: str | None = None) -> Path | None:
+    """The calibration of an embedder with the weights it has; None when there is none, or none of them.
+
+    kit : digest of the calibration kit it has to be made with, unless it came with voicematch
+    """
+    for file in _places_beside(name, CALIBRATION):
+        try:
+            values = json.loads(file.read_text(encoding="utf-8"))
+            made_with, of = values.get("kit"), values.get("model")
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, AttributeError):
+            return file  # reading it says what is wrong
+        if _is_of(name, of) and (kit is None or made_with in (None, kit)):
+            return file
+    return None
+
+
+def _is_of(name: str, sha256: str | None) -> bool:
+    """Whether what was measured of these weights may be used: they are the model's, or it is not here to compare."""
+    try:
+        return sha256 is None or sha256 == fingerprint(name)
+    except ModelError:
+        return True
 
 
 def calibration(name: str) -> Calibration:
@@ -105,7 +162,7 @@ def calibration(name: str) -> Calibration:
     """
     from ..voices.score import Calibration
 
-    file = beside(name, CALIBRATION)
+    file = calibration_file(name) if is_known(name) else None
     if file is not None:
         return Calibration.from_json(file.read_text(encoding="utf-8"))
     if name in MODELS and MODELS[name].source is None:
@@ -120,10 +177,9 @@ def _cautious(name: str) -> Calibration:
 
     log.warning(
         "no calibration for the embedder %r: names are suggested (maybe NAME) and never given, and unnamed voices are "
-        "not recognised in other episodes; models/train/calibrate.py --embedder %s makes one, and puts it in %s",
+        "not recognised in other episodes; voicematch calibrate --embedder %s makes one",
         name,
         name,
-        folders()[-1],
     )
     return Calibration(
         embedder=name,
@@ -137,6 +193,15 @@ def _cautious(name: str) -> Calibration:
         margin=0.05,
         agreement=0.5,
     )
+
+
+def shipped(file: str) -> Path:
+    """A file that comes with voicematch, other than a model. Raises ModelError when it is missing."""
+    package, checkout, _ = folders()
+    for folder in (package, checkout):
+        if (folder / file).is_file():
+            return folder / file
+    raise ModelError(f"{file} is missing; install voicematch again")
 
 
 def _find(file: str, name: str) -> Path:

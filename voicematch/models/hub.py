@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ModelError
 from ..types import Progress
 from . import files, table
+from .assemble import assemble
 from .files import RECORD
 from .table import Source
 
@@ -78,9 +79,11 @@ def offer(name: str, *, folder: Path | None = None, endpoint: str | None = None)
     if card.source is None:
         raise ModelError(f"model {name!r} comes with voicematch; there is nothing to pull")
     before = _before(name)
+    if card.made_of and card.file not in before.get("files", {}):
+        before = {}  # pulled by a version that kept it as it came
     pinned = card.source.revision
     is_other = before and before["revision"] and pinned not in (None, before["revision"])  # of an older voicematch
-    kept = () if is_other else _intact(name, card.source)
+    kept = () if is_other or not before else _intact(name, card.source)
     if kept and len(kept) == len(before["files"]):
         return Offer(name, before["origin"], before["revision"], before["licence"], kept=kept)
     if folder is not None:
@@ -219,6 +222,12 @@ def _collect(wanted: Offer, partial: Path, folder: Path, progress: Progress | No
         done += file.size
         _check(partial / file.name, file, wanted.origin)
     shutil.rmtree(partial / ".cache", ignore_errors=True)  # the hub's own notes on what it downloaded
+    card = table.card(wanted.name)
+    whole = [file.name for file in (*wanted.files, *wanted.kept)]
+    if card.made_of:
+        assemble(partial / card.made_of, partial / card.file)
+        (partial / card.made_of).unlink()
+        whole = [card.file]
     for file in wanted.kept:
         (partial / file.name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(folder / file.name, partial / file.name)
@@ -229,11 +238,8 @@ def _collect(wanted: Offer, partial: Path, folder: Path, progress: Progress | No
         "licence": wanted.licence,
         "pulled": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "files": {
-            file.name: {
-                "sha256": files.sha256_of(partial / file.name),
-                "size": (partial / file.name).stat().st_size,
-            }
-            for file in sorted((*wanted.files, *wanted.kept), key=lambda file: file.name)
+            name: {"sha256": files.sha256_of(partial / name), "size": (partial / name).stat().st_size}
+            for name in sorted(whole)
         },
     }
     (partial / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from ..errors import ModelError
@@ -39,7 +41,9 @@ class ModelCard:
     min_speech : seconds of speech below which its answer means nothing
     num_parameters : 0 where it is not known
     engine : what runs it; all but ONNX Runtime need the extra ``torch``
-    front_end : "kaldi" is `features.log_mel` as it is, "kaldi-snipped" the same without frames that reach outside
+    front_end : "kaldi" is `features.log_mel` as it is, "kaldi-snipped" the same without frames that reach outside,
+        "speechbrain" is `speechbrain.filterbank`
+    made_of : the file of the source that `assemble` makes ``file`` of; "" when it is pulled as it is
     source : what to pull; None when the file comes with the package
     size : bytes to pull, about
     """
@@ -53,8 +57,9 @@ class ModelCard:
     dimension: int = 0
     min_speech: float = 0.0
     num_parameters: int = 0
-    engine: Literal["onnx", "speechbrain", "pyannote"] = "onnx"
-    front_end: Literal["kaldi", "kaldi-snipped"] = "kaldi"
+    engine: Literal["onnx", "pyannote"] = "onnx"
+    front_end: Literal["kaldi", "kaldi-snipped", "speechbrain"] = "kaldi"
+    made_of: str = ""
     source: Source | None = None
     size: int = 0
 
@@ -117,14 +122,15 @@ MODELS: dict[str, ModelCard] = {
         ),
         ModelCard(
             name="speechbrain",
-            file="embedding_model.ckpt",
+            file="speechbrain.onnx",
+            made_of="embedding_model.ckpt",
             kind="embedder",
             dimension=192,
             min_speech=0.5,
             licence="Apache-2.0",
             num_parameters=20_767_552,
             description="SpeechBrain's ECAPA-TDNN of 1024 channels, trained on VoxCeleb; EER 0.90 % on VoxCeleb1-O",
-            engine="speechbrain",
+            front_end="speechbrain",
             source=Source(
                 "speechbrain/spkrec-ecapa-voxceleb",
                 ("embedding_model.ckpt",),
@@ -180,9 +186,52 @@ MODELS: dict[str, ModelCard] = {
 DEFAULT_EMBEDDER = "ecapa-small-4"
 
 
+LOCAL = ".onnx"  # a name that ends so is the path of a user's own embedder
+FRONT_ENDS = ("kaldi", "kaldi-snipped", "speechbrain")
+
+
 def card(name: str) -> ModelCard:
-    """Return the card of a model; ModelError, with the names there are, when it is not in the table."""
+    """Return the card of a model; ModelError, with the names there are, when it is not in the table.
+
+    A path that ends in .onnx is a user's own embedder, and its card the JSON file beside it.
+    """
+    if is_local(name):
+        return _local_card(Path(name).expanduser().absolute())
     try:
         return MODELS[name]
     except KeyError:
         raise ModelError(f"no model is called {name!r}; there is {', '.join(sorted(MODELS))}") from None
+
+
+def is_local(name: str) -> bool:
+    """Whether a name is the path of a user's own embedder."""
+    return name.endswith(LOCAL)
+
+
+def is_known(name: str) -> bool:
+    """Whether there is a card of that name to be had."""
+    return name in MODELS or is_local(name)
+
+
+def _local_card(model: Path) -> ModelCard:
+    file = model.with_suffix(".json")
+    needed = f'{{"dimension": 192, "front_end": one of {", ".join(FRONT_ENDS)}, "min_speech": 0.5}}'
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        front_end, dimension, min_speech = values["front_end"], values["dimension"], float(values["min_speech"])
+        if front_end not in FRONT_ENDS or type(dimension) is not int or dimension < 1 or not min_speech >= 0:
+            raise ValueError(f"{front_end!r}, {dimension!r} and {min_speech!r} do not describe an embedder")
+    except FileNotFoundError:
+        raise ModelError(f"{model}: needs a card beside it, {file.name}: {needed}") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{file}: is no card of an embedder ({error}); it takes {needed}") from error
+    return ModelCard(
+        name=str(model),
+        kind="embedder",
+        licence=str(values.get("licence", "not stated")),
+        description=str(values.get("description", "a model of your own")),
+        file=model.name,
+        dimension=dimension,
+        min_speech=min_speech,
+        front_end=front_end,
+    )

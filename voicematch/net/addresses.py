@@ -13,7 +13,7 @@ def is_address(source: object) -> bool:
 
 
 def without_login(address: str) -> str:
-    """The address as its server is asked for it; a login goes in a header.
+    """Return the address as its server is asked for it; a login goes in a header.
 
     >>> without_login("https://ada:secret@example.org/feed?of=ada")
     'https://example.org/feed?of=ada'

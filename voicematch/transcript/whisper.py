@@ -17,7 +17,7 @@ import numpy as np
 from ..audio import SAMPLE_RATE, Audio
 from ..errors import ModelError
 from ..formats.cues import clean
-from ..formats.recognizers import fill_times, spelled_line
+from ..formats.spoken import fill_times, spelled_line
 from ..types import Array, Line, Progress
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from ..engines import open_embedder
 from ..engines.diarize import BuiltinDiarizer, Diarizer
 from ..engines.embed import Embedder
 from ..library import Library
-from ..models.table import DEFAULT_EMBEDDER, MODELS
+from ..models.table import DEFAULT_EMBEDDER, is_known
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Engines:
         A library that holds none yet keeps to this embedder from now on. Raises EmbedderMismatch, ModelError.
         """
         # One that is in the table no more cannot be opened; the mismatch then says how to move on.
-        name = library.embedder if library.embedder in MODELS else DEFAULT_EMBEDDER
+        name = library.embedder if is_known(library.embedder) else DEFAULT_EMBEDDER
         embedder = self.embedder or open_embedder(name, device=self.device)
         library.keep_to(embedder.name, embedder.dimension)
         return self.diarizer or BuiltinDiarizer(), embedder

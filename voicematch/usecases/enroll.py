@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
-from ..audio import Audio, encode_clip
+from ..audio import EVERYTHING, Audio, Choice, encode_clip
 from ..audio.spans import Excerpt, sound_of
 from ..errors import AudioError
 from ..library import Library
+from ..net.addresses import is_address
 from ..types import Progress
 from ..voices.sample import check, quality
 from .chosen import BUILT_IN, Engines
@@ -27,6 +29,8 @@ def enroll(
     speaker: str | None = None,
     role: str | None = None,
     keep_clip: bool = True,
+    force: bool = False,
+    choice: Choice = EVERYTHING,
     engines: Engines = BUILT_IN,
     progress: Progress | None = None,
 ) -> Enrollment:
@@ -37,20 +41,25 @@ def enroll(
     consent : why the voice may be kept: "self", "permission" or "public"
     consent_note : what else is to be kept of it: who said so, where, in what words
     keep_clip : keep up to a minute of the speech, so that a later model can re-embed it
+    force : also a voice that does not sound like the one known by that name
+    choice : the track and channel to listen to
 
     Raises EnrollmentError when the clip will not make a usable voiceprint, with the reason and the remedy;
     AudioError, ModelError, LibraryError.
     """
     check_consent(consent)
     diarizer, embedder = engines.resolve(library)
-    audio = Audio(source)
+    audio = Audio(source, choice=choice)
     excerpt = _excerpt(audio, start, end)
     diarization = diarizer.diarize(excerpt, embedder, progress=progress)
+    known = library.profiles.find(name)
+    is_again = known is not None and audio.sha256 in {row.audio_sha256 for row in library.voiceprints.rows(known.name)}
     voice = check(
         diarization,
         quality(excerpt.blocks()),
         name=name,
         speaker=speaker,
+        may_differ=force or is_again,
         calibration=calibration_of(library),
         voiceprints=library.voiceprints.all(),
     )
@@ -64,7 +73,7 @@ def enroll(
             embedder=embedder.name,
             consent=consent,
             consent_note=consent_note,
-            source=str(source),
+            source=str(source) if is_address(source) else os.path.realpath(source),
             audio_sha256=audio.sha256,
             clip=clip,
         )

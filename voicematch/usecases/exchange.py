@@ -67,7 +67,7 @@ class Imported:
 
 
 def write_profiles(library: Library, names: Sequence[str], *, with_clips: bool, voices: bool = True) -> str:
-    """The profiles of these names as JSON; `import_profiles` takes it. Raises ProfileNotFound.
+    """Return the profiles of these names as JSON, which `import_profiles` takes. Raises ProfileNotFound.
 
     voices : with the vectors that a voice is known by; without them it is a list of people and consents
     """
@@ -82,7 +82,7 @@ def write_profiles(library: Library, names: Sequence[str], *, with_clips: bool, 
 
 
 def checksum(document: Mapping[str, Any]) -> str:
-    """sha256 over all of a document but its checksum, however it is laid out."""
+    """Return the sha256 over all of a document but its checksum, however it is laid out."""
     rest = {name: value for name, value in document.items() if name != "sha256"}
     plain = json.dumps(rest, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(plain.encode()).hexdigest()
@@ -94,7 +94,7 @@ def _sealed(document: Mapping[str, Any]) -> str:
 
 
 def without(text: str, source: object, name: str) -> str | None:
-    """The same file without one person; None when nobody else is in it. Raises FormatError."""
+    """Return the same file without one person; None when nobody else is in it. Raises FormatError."""
 
     def rest(document: Node) -> str | None:
         _check_kind(document)
@@ -142,12 +142,12 @@ def _profile(library: Library, name: str, *, with_clips: bool, voices: bool) -> 
 
 
 def read_file(path: Path) -> str:
-    """The text of a file of profiles. Raises FormatError for what is no ordinary file, too large, or not UTF-8."""
+    """Read a file of profiles. Raises FormatError for what is no ordinary file, too large, or not UTF-8."""
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
             raise FormatError(path, "not an ordinary file; copy what it gives into one")
-        if found.st_size > MOST_BYTES:
+        if status.st_size > MOST_BYTES:
             raise FormatError(path, f"larger than {MOST_BYTES >> 20} MiB")
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
@@ -167,7 +167,7 @@ def import_profiles(text: str, source: object, *, library: Library) -> tuple[Imp
 
 
 def take_in(text: str, source: object, *, library: Library) -> tuple[tuple[Imported, ...], tuple[Change, ...]]:
-    """`import_profiles`, and every label that changes when all episodes are matched with the new voices too.
+    """Do as `import_profiles`, match all episodes with the new voices too, and return every label that changes.
 
     All of it is one transaction.
     """

@@ -26,22 +26,22 @@ def expire(before: str, kinds: tuple[str, ...], *, library: Library, dry_run: bo
     kinds : of `KINDS`. A profile is as old as the last voiceprint that was added to it, an unknown as the latest
         episode that it was heard in, an episode as its storing
     """
-    found = Expired(
+    expired = Expired(
         profiles=tuple(_old_profiles(library, before)) if "profiles" in kinds else (),
         unknowns=tuple(library.unknowns.last_stored_before(before)) if "unknowns" in kinds else (),
         episodes=tuple(library.episodes.stored_before(before)) if "episodes" in kinds else (),
     )
-    if dry_run or found == Expired():
-        return found
+    if dry_run or expired == Expired():
+        return expired
     with outputs.following(library):
-        for name in found.profiles:
+        for name in expired.profiles:
             library.profiles.forget(name)
-        for unknown in found.unknowns:
+        for unknown in expired.unknowns:
             library.unknowns.forget(unknown)
-        for sha256 in found.episodes:
+        for sha256 in expired.episodes:
             library.episodes.remove(sha256)
     library.upkeep.tidy()
-    return found
+    return expired
 
 
 def _old_profiles(library: Library, before: str) -> list[str]:

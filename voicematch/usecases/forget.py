@@ -27,7 +27,7 @@ class Reached:
 
 
 def forget(name: str, *, library: Library, words: bool = False, backups: bool = False) -> Reached:
-    """What went when a person was erased; the name goes from the files of episodes too.
+    """Erase a person, from the files of episodes too, and return what went.
 
     words : redact the name where it is said in transcripts, and in titles
     backups : erase the person also in backups of the library and in exported profiles, as far as they are where they

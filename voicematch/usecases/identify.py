@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 from .. import formats, outputs
 from ..audio import Audio
 from ..library import Library
+from ..library.shows import day_in_name
+from ..net.addresses import is_address
 from ..transcript.align import align
 from ..transcript.attribute import attribute
 from ..transcript.whisper import transcribe
@@ -45,6 +48,7 @@ def identify(
         any, lines that the library has of this very audio are given to their speakers anew
     whisper, language : without a transcript, the Whisper model that writes one, and the language spoken
     speakers : (fewest, most) voices in the episode; None finds the number
+    date : ISO 8601, of publication; None takes the day that the file's name gives
     show : the podcast; unknowns are looked for there first
     store : remember the episode, so that naming a voice later relabels it without the audio
 
@@ -59,13 +63,13 @@ def identify(
     diarization = diarizer.diarize(audio, embedder, speakers=speakers, progress=progress)
     lines, unsure = _in_place(lines, diarization, audio)
     heard = LabelledEpisode(
-        source=audio.source,
+        source=audio.source if is_address(audio.source) else os.path.realpath(audio.source),  # found from anywhere
         audio_sha256=audio.sha256,
         duration=audio.duration,
         turns=diarization.turns,
         matches={},
         title=title,
-        date=date,
+        date=date or day_in_name(audio.name)[0],
         embedder=embedder.name,
         diarizer=diarizer.name,
         lost_seconds=audio.lost_seconds,
@@ -82,6 +86,7 @@ def identify(
         )
         answer = recognise.store(library, replace(heard, turns=diarization.turns, lines=words), diarization.embeddings)
     outputs.finish(library)
+    answer = replace(answer, source=audio.source)
     return answer if store else _without_new_numbers(answer, library.voices.num_episodes())
 
 

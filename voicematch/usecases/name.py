@@ -5,6 +5,7 @@ Each of these is one transaction, after which every stored episode is matched ag
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from ..voices import recognise as recognition
 from ..voices.score import centroid, steadiness
 from .learn import Enrollment, calibration_of, contributed, ensure_profile, learn, voice_of, voices_of
 from .recognise import match_again
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +99,26 @@ def correct(
             warning = f"{speaker} of {episode_key} says too little to learn from"
             added = Enrollment(name, ensure_profile(library, name), 0, 0.0, (warning,))
         library.said.confirm(sha256, speaker, name)
+        if wrong is not None and library.profiles.remove_empty(wrong):
+            log.warning("%s had nothing but this voice, and is no profile any more", wrong)
         match_again(library)
     return added, tuple(changes)
+
+
+def remove_voiceprints(name: str, ids: Sequence[int], *, library: Library) -> tuple[Change, ...]:
+    """Every label that changes when some voiceprints of a person are taken out, because they are somebody else's.
+
+    ids : as ``library.voiceprints.rows`` has them
+
+    Raises LibraryError when one is not this person's.
+    """
+    with changing(library) as changes:
+        own = {row.id for row in library.voiceprints.rows(name)}
+        if not ids or not set(ids) <= own:
+            raise LibraryError(f"{name} has no such voiceprint; voicematch profiles show {name!r} lists them")
+        library.voiceprints.remove(name, ids)
+        match_again(library)
+    return tuple(changes)
 
 
 def relabel(*, library: Library, dry_run: bool = False) -> tuple[Change, ...]:
@@ -111,7 +132,7 @@ def relabel(*, library: Library, dry_run: bool = False) -> tuple[Change, ...]:
 
 
 def merge(source: str, into: str, *, library: Library, dry_run: bool = False) -> tuple[Change, ...]:
-    """Every label that changes when two profiles of one person become one, called ``into``."""
+    """Make two profiles of one person into one, called ``into``, and return every label that changes."""
     with changing(library, dry_run=dry_run) as changes:
         library.profiles.merge(source, into)
         match_again(library)
@@ -119,7 +140,7 @@ def merge(source: str, into: str, *, library: Library, dry_run: bool = False) ->
 
 
 def rename(old: str, new: str, *, library: Library) -> tuple[Change, ...]:
-    """Every label that changes with a profile's name."""
+    """Rename a profile everywhere, and return every label that changes."""
     with changing(library) as changes:
         library.profiles.rename(old, new)
     return tuple(changes)
@@ -187,7 +208,7 @@ def undo(recorded: Recorded, *, library: Library) -> tuple[Change, ...]:
 
 @contextmanager
 def changing(library: Library, *, dry_run: bool = False) -> Iterator[list[Change]]:
-    """One transaction; at its end the list holds every name that changed in it, and files follow what was kept."""
+    """Make a transaction. At its end the list holds every name that changed in it, and files follow what was kept."""
     changes: list[Change] = []
     with library.together(keep=False) if dry_run else outputs.following(library):
         before = library.speakers.names()

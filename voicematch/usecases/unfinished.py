@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def finish(location: str | None) -> None:
-    """Does it for the library at a path or URL, or the user's own; one that is not there has nothing undone.
+    """Finish what is undone in the library at a path or URL, or the user's own; where none is, nothing is undone.
 
     Files with the names of before are written, half files are removed, forgotten bytes are let go of.
     """
@@ -24,7 +24,7 @@ def finish(location: str | None) -> None:
 
 
 def finish_for(library: Library) -> None:
-    """The same for an open library."""
+    """Finish what is undone in an open library."""
     for folder in {output.path.parent for output in library.outputs.stale()}:
         partial.sweep(folder)
     outputs.finish(library)

@@ -27,10 +27,11 @@ from ..library import Library, NewJob, Remade, StaleEpisode, State, StoredVoicep
 from ..library.jobs import file_job
 from ..library.migrations import backup_path
 from ..models import files
-from ..models.files import CALIBRATION
+from ..models.table import is_known
 from ..net.addresses import is_address
 from ..types import Array, Embedding, Progress, Turn, Verdict
 from ..voices.score import centroid
+from .calibrate import ensure
 
 NO_CLIP = "no clip was kept"
 
@@ -131,6 +132,7 @@ def upgrade(
         raise LibraryError(f"{library.location} holds voices of {embedder.name!r} already")
     if not dry_run:
         _refuse_running(library)
+        ensure(embedder, progress=progress)
     names = library.people.names()
     known = {row.id: name for name in names for row in library.voiceprints.of(name)}
     heard = _Moved()
@@ -156,7 +158,7 @@ def upgrade(
         silent=silent,
         num_queued=len(there),
         gone=tuple(episode.source for episode in gone),
-        is_calibrated=files.beside(embedder.name, CALIBRATION) is not None,
+        is_calibrated=is_known(embedder.name) and files.calibration_file(embedder.name) is not None,
         dry_run=dry_run,
         backup=backup,
     )

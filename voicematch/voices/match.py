@@ -7,6 +7,7 @@ profile as a suggestion (review); one who is not even probable stays unknown.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -78,8 +79,8 @@ def match(
     The answer does not depend on the order of the speakers or the profiles: ties go to the first name.
     """
     episode = EpisodeVoices(embeddings, talk_seconds or {}, ruled_out or {})
-    (found,) = match_all([episode], voiceprints, calibration=calibration, accept=accept, review=review)
-    return found
+    (matches,) = match_all([episode], voiceprints, calibration=calibration, accept=accept, review=review)
+    return matches
 
 
 def match_all(
@@ -104,9 +105,9 @@ def match_all(
         reason = "" if voiceprints.names else "the library has no profiles yet: enroll a voice first"
         given = iter(verdicts)
         for episode, heard in zip(block, labels, strict=True):
-            found = dict(zip(heard, islice(given, len(heard)), strict=True)) if verdicts else {}
+            judged = dict(zip(heard, islice(given, len(heard)), strict=True)) if verdicts else {}
             yield {
-                label: found.get(label) or _unheard(label, episode.talk_seconds.get(label), reason)
+                label: judged.get(label) or _unheard(label, episode.talk_seconds.get(label), reason)
                 for label in sorted({*episode.embeddings, *episode.talk_seconds})
             }
 
@@ -131,7 +132,12 @@ def _fit(
     for idx, column in out:
         score[idx, column] = RULED_OUT
     steady = np.array([calibration.unknown_steadiness if h is None else h for h in pooled.steadiness])
-    probability = calibration.probability(score, steady[:, None])
+    probability = calibration.probability(
+        score,
+        steady[:, None],
+        seconds=pooled.seconds[:, None],
+        num_profiles=len(voiceprints.names),
+    )
     for idx, column in out:
         probability[idx, column] = 0.0
     nearest = _nearest(score)
@@ -268,14 +274,14 @@ def _judge(speaker: int, fit: _Fit, calibration: Calibration, accept: float, rev
     if doubts:
         verdict, reasons = Verdict.REVIEW, (f"may be {best.profile}, at {best.probability:.0%}", *doubts)
         if seconds < SHORT_SECONDS:
-            reasons = (*reasons, f"only {seconds:.0f} s of speech")
+            reasons = (*reasons, f"only {math.floor(seconds)} s of speech")
     else:
         verdict, reasons = Verdict.ACCEPT, _grounds(candidates, seconds)
     return Match(fit.labels[speaker], verdict, best.profile, best.probability, candidates, reasons)
 
 
 def _shortness(seconds: float) -> str:
-    return f"; only {seconds:.0f} s of speech" if seconds < SHORT_SECONDS else ""
+    return f"; only {math.floor(seconds)} s of speech" if seconds < SHORT_SECONDS else ""
 
 
 def _doubts(

@@ -5,6 +5,7 @@ A bad voiceprint is worse than none: it goes on naming wrong people until somebo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -88,14 +89,16 @@ def check(
     calibration: Calibration,
     voiceprints: Voiceprints,
     speaker: str | None = None,
+    may_differ: bool = False,
 ) -> Sample:
     """Return the one voice of a clip, fit to be enrolled as `name`, with warnings.
 
     speaker : which of several voices is meant; None expects a single one
+    may_differ : take a voice that does not sound like the `name` known so far, too
     voiceprints : the library so far, to warn of a voice that is very close to another profile
 
     Raises EnrollmentError with the reason and the remedy: silence, clipping beyond repair, more than one voice (and
-    where), or less than 5 s of speech.
+    where), less than 5 s of speech, or a voice that is somebody else's.
     """
     if measured.peak < SILENT or not diarization.turns:
         raise EnrollmentError(f"{name}: nobody speaks in this clip; check the file and the span")
@@ -109,6 +112,11 @@ def check(
         sorted((e for label in speakers for e in diarization.embeddings.get(label, ())), key=lambda e: (e.start, e.end))
     )
     warnings = check_embeddings(embeddings, name=name, calibration=calibration, voiceprints=voiceprints)
+    if not may_differ and any(STRANGER in warning for warning in warnings):
+        raise EnrollmentError(
+            f"{name}: {STRANGER} {name} enrolled before; is it the same person? `voicematch profiles show` lists "
+            "what is known, `profiles remove` takes out what is wrong, and --force adds this voice all the same"
+        )
     left_out = sum(turn.duration for turn in diarization.turns if turn.speaker in rest)
     if left_out >= LEFT_OUT_SECONDS:
         warnings += (f"left out {left_out:.0f} s that sound different, at {_spans(diarization.turns, rest)}",)
@@ -118,6 +126,9 @@ def check(
         warnings += (f"the recording is noisy: speech is only {measured.snr:.0f} dB over the background",)
     turns = tuple(turn for turn in diarization.turns if turn.speaker in speakers)
     return Sample(speakers, turns, embeddings, warnings)
+
+
+STRANGER = "does not sound like the"
 
 
 def check_embeddings(
@@ -131,7 +142,9 @@ def check_embeddings(
         )
     warnings = []
     if seconds < GOOD_SECONDS:
-        warnings.append(f"only {seconds:.0f} s of speech; {GOOD_SECONDS:.0f} s or more recognise a voice more surely")
+        warnings.append(
+            f"only {math.floor(seconds)} s of speech; {GOOD_SECONDS:.0f} s or more recognise a voice more surely"
+        )
     pooled = centroid(embeddings)
     score = normalised_scores(pooled.vector[None], voiceprints, calibration)[0]
     probability = calibration.probability(score, steadiness(embeddings))
@@ -142,7 +155,7 @@ def check_embeddings(
             )
             break
     if name in voiceprints.names and probability[voiceprints.names.index(name)] < 1 - calibration.accept:
-        warnings.append(f"does not sound like the {name} enrolled before; is it the same person?")
+        warnings.append(f"{STRANGER} {name} enrolled before; is it the same person?")
     return tuple(warnings)
 
 

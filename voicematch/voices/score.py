@@ -31,6 +31,8 @@ SMALLEST_SHARE = 0.1  # of a speaker's stretches that make a second voice
 MOST_ROUNDS = 20
 NEAREST = 50  # voices of a cohort that tell what is usual; the far ones tell nothing of mistaken identity
 LEAST_SPREAD = 0.01  # cosine; keeps a score finite when all of a cohort is equally near
+FEW_PROFILES = 5  # in a library; what an accept threshold is for
+SHORTEST_SPEECH = 1.0  # s; less makes no difference to a calibration
 STRETCH_SECONDS = 5.0  # speech in an embedding from which on it tells how steady a voice is
 
 
@@ -321,7 +323,11 @@ class Calibration:
 
     The logistic model: logit = bias + score * s + steadiness * h ** power, where s is the score and h the speaker's
     `steadiness`. A voice that hardly varies (synthetic speech, a studio) is near to itself everywhere, so it has to be
-    nearer to a profile than a voice that varies; the power keeps the term small where most natural speech lies.
+    nearer to a profile than a voice that varies; the power keeps the term small where most natural speech lies. Less
+    speech makes every score smaller, so speech / seconds is added where the seconds are given.
+
+    Among many profiles the best of the wrong ones is nearer: profiles * log(number / 5) is taken away for the number of
+    profiles in the library, so that a stranger is named as seldom in a large one as in one of five.
 
     unknown_steadiness : the h assumed of a speaker with too little speech to tell; cautious, that is high
     accept, review : probabilities from which a name is given, or suggested
@@ -346,22 +352,42 @@ class Calibration:
     unity: float = 0.86
     least_steadiness: float = 0.5
     alike: float = 0.86
+    speech: float = 0.0
+    profiles: float = 0.0
     cohort: Cohort | None = None
 
-    def logit(self, score: npt.ArrayLike, steadiness: npt.ArrayLike | None = None) -> Numbers:
+    def logit(
+        self,
+        score: npt.ArrayLike,
+        steadiness: npt.ArrayLike | None = None,
+        *,
+        seconds: npt.ArrayLike | None = None,
+        num_profiles: int = FEW_PROFILES,
+    ) -> Numbers:
         """Return the natural log of the odds that the voices are one person.
 
         score : (...) array of cosines
         steadiness : of the speaker, or an array of those; None when there is too little speech to tell
+        seconds : of the speaker's speech; None when there is plenty
+        num_profiles : among which this one was looked for
         """
         steady = np.maximum(self.unknown_steadiness if steadiness is None else steadiness, 0.0)
-        return np.asarray(
-            self.bias + self.score * np.asarray(score, dtype=np.float64) + self.steadiness * steady**self.power
-        )
+        logit = self.bias + self.score * np.asarray(score, dtype=np.float64) + self.steadiness * steady**self.power
+        if seconds is not None:
+            logit = logit + self.speech / np.maximum(np.asarray(seconds, dtype=np.float64), SHORTEST_SPEECH)
+        return np.asarray(logit - self.profiles * np.log(max(num_profiles, 1) / FEW_PROFILES))
 
-    def probability(self, score: npt.ArrayLike, steadiness: npt.ArrayLike | None = None) -> Numbers:
+    def probability(
+        self,
+        score: npt.ArrayLike,
+        steadiness: npt.ArrayLike | None = None,
+        *,
+        seconds: npt.ArrayLike | None = None,
+        num_profiles: int = FEW_PROFILES,
+    ) -> Numbers:
         """Return the probability that the voices are one person; arguments as for `logit`."""
-        return np.asarray(scipy.special.expit(self.logit(score, steadiness)))
+        logit = self.logit(score, steadiness, seconds=seconds, num_profiles=num_profiles)
+        return np.asarray(scipy.special.expit(logit))
 
     def to_json(self) -> str:
         values: dict[str, object] = {"embedder": self.embedder}
@@ -384,4 +410,4 @@ class Calibration:
 
 
 _NUMBERS = tuple(part.name for part in fields(Calibration) if part.name not in ("embedder", "cohort"))
-_OPTIONAL = ("unity", "least_steadiness", "alike")  # not in every calibration that was ever written
+_OPTIONAL = ("unity", "least_steadiness", "alike", "speech", "profiles")  # not in every calibration ever written

@@ -114,6 +114,15 @@ def _rename(library: Library, fields: Fields) -> ActionOutcome:
     return ActionOutcome(f"{old} is called {new}", naming.rename(old, new, library=library), name=new)
 
 
+def _remove_voiceprints(library: Library, fields: Fields) -> ActionOutcome:
+    name = fields["name"]
+    listed = [part.strip() for part in fields["voiceprints"].split(",") if part.strip()]
+    if not all(part.isascii() and part.isdecimal() for part in listed):
+        raise WrongFields(f"voiceprints: {fields['voiceprints']!r} are not the numbers of some")
+    changes = naming.remove_voiceprints(name, [int(part[:18]) for part in listed], library=library)
+    return ActionOutcome(f"{len(listed)} voiceprint(s) taken out of {name}", changes, name=name)
+
+
 def _learned(text: str, added: Enrollment, changes: Sequence[Change]) -> ActionOutcome:
     return ActionOutcome(text, changes, added.warnings, added.profile)
 
@@ -143,19 +152,19 @@ _CONSENT = Field(
 
 ACTIONS = {
     "name-unknown": Action(
-        "Name a remembered voice, in every episode; or say that it is the same as another one (U-0001).",
+        "Name an unknown, in every episode; or say that it is the same as another one (U-0001).",
         (_UNKNOWN, _NAME, _CONSENT),
         _name_unknown,
         lambda library, fields: [fields["name"]],
     ),
     "ignore": Action(
-        "Keep a remembered voice out of the list and away from names; or take that back.",
+        "Keep an unknown out of the list and away from names; or take that back.",
         (_UNKNOWN, Field("as", "ad, jingle, other; empty: ignore it no more", may_be_empty=True)),
         _ignore,
     ),
-    "split": Action("Take apart a remembered voice that is several people.", (_UNKNOWN,), _split),
+    "split": Action("Take apart an unknown that is several people.", (_UNKNOWN,), _split),
     "merge-unknowns": Action(
-        "Make one of two remembered voices that are one person.",
+        "Make one of two unknowns that are one person.",
         (Field("source", "the number that goes, U-0002"), Field("into", "the number that stays, U-0001")),
         _merge_unknowns,
     ),
@@ -178,6 +187,12 @@ ACTIONS = {
         (Field("source", "the name that goes"), Field("into", "the name that stays")),
         _merge,
         lambda library, fields: [fields["source"], fields["into"]],
+    ),
+    "remove-voiceprints": Action(
+        "Take voiceprints out of a profile that are somebody else's.",
+        (Field("name", "the person's name"), Field("voiceprints", "their ids, with commas between")),
+        _remove_voiceprints,
+        lambda library, fields: [fields["name"]],
     ),
     "rename": Action(
         "Call a person by another name, everywhere.",

@@ -39,7 +39,7 @@ class TooLarge(VoicematchError):
 
 
 def create_app(library: Library, *, names: Collection[str] = LOOPBACK, password: str | None = None) -> Safety:
-    """The app over an open library, which stays the caller's to close.
+    """Make the app over an open library, which stays the caller's to close.
 
     names : hosts that the pages are reached under
     password : what every request has to give; None when only this machine can ask
@@ -58,20 +58,20 @@ class App:
         self._one_at_a_time = threading.Lock()  # actions, so that the journal has them in the order they happened
 
     def routes(self) -> list[Route | Mount]:
-        found: list[Route | Mount] = [Route("/", lambda request: RedirectResponse("/speakers", HTTPStatus.SEE_OTHER))]
+        routes: list[Route | Mount] = [Route("/", lambda request: RedirectResponse("/speakers", HTTPStatus.SEE_OTHER))]
         for name, page in PAGES.items():
             endpoint = self._page(name, page)
             path = addresses.PATHS[name]
-            found += [Route(f"{path}.json", endpoint, name=f"{name}.json"), Route(path, endpoint, name=name)]
+            routes += [Route(f"{path}.json", endpoint, name=f"{name}.json"), Route(path, endpoint, name=name)]
         for name in (*ACTIONS, "undo"):
-            found.append(Route(addresses.path("action", name=name), self._action(name), methods=["POST"]))
-        found += [
+            routes.append(Route(addresses.path("action", name=name), self._action(name), methods=["POST"]))
+        routes += [
             Route(addresses.PATHS["audio"], self.audio),
             Route(addresses.PATHS["clip"], self.clip),
             Route(addresses.PATHS["openapi"], self.openapi),
             Mount("/static", StaticFiles(directory=rendering.STATIC)),
         ]
-        return found
+        return routes
 
     # -- pages
 
@@ -124,11 +124,11 @@ class App:
     # -- sound
 
     def audio(self, request: Request) -> Response:
-        """An episode's own file, whole or the range asked for."""
+        """Send an episode's own file, whole or the range asked for."""
         return sound.original(self._library.listings.source(request.path_params["key"]))
 
     def clip(self, request: Request) -> Response:
-        """The clearest seconds of an unknown voice."""
+        """Send the clearest seconds of an unknown."""
         return Response(sound.clip(self._library, request.path_params["id"]), media_type="audio/wav")
 
     # -- the rest
@@ -204,12 +204,12 @@ def _object(body: bytes) -> dict[str, str]:
     import json
 
     try:
-        found: Any = json.loads(body)
+        fields: Any = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise VoicematchError(f"not JSON that can be read: {error}") from error
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+    if not isinstance(fields, dict) or not all(isinstance(value, str) for value in fields.values()):
         raise VoicematchError("send one JSON object in which every value is a text")
-    return found
+    return fields
 
 
 def _back(request: Request, fields: Mapping[str, str]) -> str:

@@ -45,7 +45,7 @@ class Guesses:
         return self._token
 
     def has_token(self, given: str) -> bool:
-        """Whether a request comes with the token."""
+        """Return whether a request comes with the token."""
         return hmac.compare_digest(_digest(given), _digest(self._token))
 
     async def is_right(self, given: str | None) -> bool:
@@ -69,7 +69,7 @@ class Guesses:
             self._num_waiting -= 1
 
     def wait(self) -> float:
-        """Seconds before the next password is looked at."""
+        """Return the seconds before the next password is looked at."""
         if self._num_wrong and self._now() - self._last_wrong > FORGIVEN_AFTER:
             self._num_wrong = 0
         if not self._num_wrong:

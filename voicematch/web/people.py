@@ -100,6 +100,8 @@ def _voice(origins: Sequence[VoiceprintOrigin], *, public: bool) -> views.VoiceP
                 seconds=origin.seconds,
                 consent=origin.consent,
                 created=origin.created[:10],
+                ids=() if public else origin.ids,
+                numbers=() if public else origin.numbers,
             )
             for origin in origins
         ),

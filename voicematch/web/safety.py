@@ -37,7 +37,7 @@ HEADERS = {
 
 
 def policy(schemes: Collection[str] = ()) -> str:
-    """The content security policy of a page that plays sound from here and, by these schemes, from feeds."""
+    """Return the content security policy of a page that plays sound from here and, by these schemes, from feeds."""
     return POLICY.format(media=" ".join(["'self'", *sorted(schemes)]))
 
 

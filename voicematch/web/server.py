@@ -19,7 +19,7 @@ SECONDS_TO_FINISH = 3  # for answers under way when the server is stopped
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there; port 0 is any free one. Raises VoicematchError."""
+    """Open a socket that listens there; port 0 is any free one. Raises VoicematchError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=128)
@@ -30,7 +30,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def address_of(host: str, port: int) -> str:
-    """What to type into a browser.
+    """Return what to type into a browser.
 
     >>> address_of("127.0.0.1", 80), address_of("::1", 80)
     ('http://127.0.0.1:80/', 'http://[::1]:80/')
@@ -46,7 +46,7 @@ def serve(
     password: str | None = None,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Answers until it is interrupted (^C), and lets answers under way end. ``ready`` is called when it answers."""
+    """Answer until it is interrupted (^C), and let answers under way end. ``ready`` is called when it answers."""
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -128,6 +128,7 @@ class VoiceprintSource:
     title : the episode's, or the clip's file name
     key : the episode, when it is in the library
     created : day on which they were taken
+    ids, numbers : the voiceprints, and what `profiles show` calls them; for who owns the library alone
     """
 
     title: str
@@ -137,6 +138,8 @@ class VoiceprintSource:
     seconds: float
     consent: str
     created: str
+    ids: tuple[int, ...] = ()
+    numbers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

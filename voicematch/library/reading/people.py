@@ -49,7 +49,11 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class VoiceprintOrigin:
-    """One recording that voiceprints of a profile come from; ``audio_sha256`` is None when it is no stored episode."""
+    """One recording that voiceprints of a profile come from.
+
+    audio_sha256 : None when it is no stored episode
+    ids : of the voiceprints; numbers : what `profiles show` calls them
+    """
 
     title: str
     audio_sha256: str | None
@@ -58,6 +62,8 @@ class VoiceprintOrigin:
     seconds: float
     consent: str
     created: str
+    ids: tuple[int, ...] = ()
+    numbers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +158,15 @@ class People:
         )
         with self._database.read() as connection:
             rows = connection.execute(wanted.order_by(grouped.c.created, grouped.c.audio_sha256)).all()
+            order = (voiceprints.c.created, voiceprints.c.audio_sha256, voiceprints.c.start)
+            own = connection.execute(
+                sa.select(voiceprints.c.id, voiceprints.c.audio_sha256, voiceprints.c.consent)
+                .where(voiceprints.c.profile_id == profile)
+                .order_by(*order)
+            ).all()
+        numbered: dict[tuple[str, str], list[tuple[int, int]]] = {}
+        for number, one in enumerate(own, start=1):
+            numbered.setdefault((one.audio_sha256, one.consent), []).append((one.id, number))
         return tuple(
             VoiceprintOrigin(
                 title=row.title or row.name or _file_name(row.source),
@@ -161,6 +176,8 @@ class People:
                 seconds=row.seconds,
                 consent=row.consent,
                 created=row.created,
+                ids=tuple(one for one, _ in numbered[row.audio_sha256, row.consent]),
+                numbers=tuple(number for _, number in numbered[row.audio_sha256, row.consent]),
             )
             for row in rows
         )

@@ -11,12 +11,21 @@ import sqlalchemy as sa
 
 from ...errors import LibraryError
 from ...voices.rules import name_of
+from .. import folding
 from ..database import Database
 from ..keys import key, not_found
-from ..schema import ACCEPTED, UNNAMED, WHEN, episodes, lines, profiles, speakers, unknown_speakers
+from ..schema import (
+    ACCEPTED,
+    SOUGHT_ON_POSTGRESQL,
+    UNNAMED,
+    WHEN,
+    episodes,
+    lines,
+    profiles,
+    speakers,
+    unknown_speakers,
+)
 from .episodes import Named
-
-MARK, UNMARK = "\x02", "\x03"  # around each found word; no transcript holds these
 
 TERM = re.compile(r'"([^"]*)"?(\*?)|(\S+)')
 
@@ -84,17 +93,18 @@ class Search:
                 by_whom = _spoken_by(connection, speaker)
             if profile is not None:
                 by_whom &= speakers.c.profile_id == profile
-            asked = _asked(connection, words)
+            wanted_words = terms(words)
+            asked = _asked(connection, wanted_words)
             needs_speakers = speaker is not None or profile is not None
             # First which lines, for all that hold the words are ranked; then what is shown of those few.
             wanted = _holding(asked, sa.select(asked.line_id), needs_speakers, since).where(by_whom)
             ranked = wanted.order_by(asked.rank, asked.line_id.desc()).limit(limit).offset(offset)
-            return _hits(connection, asked, connection.scalars(ranked).all())
+            return _hits(connection, wanted_words, connection.scalars(ranked).all())
 
     def count(self, words: str, *, profile: int | None = None, since: str | None = None, most: int = 1000) -> int:
         """Count the lines that hold all the words; ``most`` when there are as many or more."""
         with self._database.read() as connection:
-            asked = _asked(connection, words)
+            asked = _asked(connection, terms(words))
             wanted = _holding(asked, sa.select(sa.literal(1)), profile is not None, since).limit(most)
             if profile is not None:
                 wanted = wanted.where(speakers.c.profile_id == profile)
@@ -111,7 +121,7 @@ def terms(words: str) -> list[tuple[str, bool]]:
     for phrase, star, word in TERM.findall(words):
         text, prefix = (phrase, bool(star)) if not word else (word.rstrip("*"), word.endswith("*"))
         text = " ".join(text.replace('"', " ").replace("\x00", " ").split())
-        if any(character.isalnum() for character in text):
+        if folding.tokens(text):
             asked.append((text, prefix))
     if not asked:
         raise LibraryError(f"{words!r}: no word to search for")
@@ -129,18 +139,18 @@ def _holding(asked: _Asked, columns: sa.Select[Any], needs_speakers: bool, since
     return columns.select_from(table).where(asked.holds, of_day)
 
 
-def _hits(connection: sa.Connection, asked: _Asked, ids: Sequence[int]) -> tuple[Hit, ...]:
+def _hits(connection: sa.Connection, words: Sequence[tuple[str, bool]], ids: Sequence[int]) -> tuple[Hit, ...]:
     """Read what is shown of lines, in the order given."""
     shown = (
         sa.select(lines, profiles.c.id.label("profile_id"), profiles.c.name.label("profile"))
-        .add_columns(unknown_speakers.c.unknown_id, asked.marked.label("marked"))
+        .add_columns(unknown_speakers.c.unknown_id)
         .add_columns(*(episodes.c[name] for name in ("audio_sha256", "source", "title", "name", "date")))
-        .select_from(asked.with_lines)
+        .select_from(lines)
         .join(episodes, episodes.c.id == lines.c.episode_id)
         .outerjoin(speakers, (speakers.c.episode_id == lines.c.episode_id) & (speakers.c.label == lines.c.speaker))
         .outerjoin(profiles, (profiles.c.id == speakers.c.profile_id) & ACCEPTED)
         .outerjoin(unknown_speakers, (unknown_speakers.c.speaker_id == speakers.c.id) & UNNAMED)
-        .where(asked.holds, asked.line_id.in_(ids))
+        .where(lines.c.id.in_(ids))
     )
     row_by_id = {row.id: row for row in connection.execute(shown)}
     rows = [row_by_id[one] for one in ids]
@@ -158,7 +168,7 @@ def _hits(connection: sa.Connection, asked: _Asked, ids: Sequence[int]) -> tuple
             person=Named(row.profile_id, row.profile) if row.profile is not None else None,
             unknown=name_of(row.unknown_id) if row.unknown_id is not None else None,
             text=row.text,
-            marks=spans(row.marked),
+            marks=folding.marks(row.text, words),
             before=neighbours.get((row.episode_id, row.position - 1), ""),
             after=neighbours.get((row.episode_id, row.position + 1), ""),
         )
@@ -174,7 +184,7 @@ class _Asked:
     """What is asked for, in the words of a database.
 
     index : the table that tells which lines hold the words; with_lines : that and the lines themselves
-    line_id : of the index; marked : the text with marks around what was found
+    line_id : of the index
     """
 
     index: Any
@@ -182,16 +192,16 @@ class _Asked:
     line_id: Any
     holds: Any
     rank: Any
-    marked: Any
 
 
-def _asked(connection: sa.Connection, words: str) -> _Asked:
-    return _in_fts5(terms(words)) if connection.dialect.name == "sqlite" else _in_postgresql(terms(words))
+def _asked(connection: sa.Connection, asked: Sequence[tuple[str, bool]]) -> _Asked:
+    sought = [one for text, is_open in asked for one in folding.sought(text, is_open=is_open)]
+    return _in_fts5(sought) if connection.dialect.name == "sqlite" else _in_postgresql(sought)
 
 
-def _in_fts5(asked: Sequence[tuple[str, bool]]) -> _Asked:
+def _in_fts5(sought: Sequence[folding.Sought]) -> _Asked:
     """Every term is an FTS5 string: nothing a person types is syntax."""
-    query = " ".join(f'"{text}"{" *" if prefix else ""}' for text, prefix in asked)
+    query = " ".join(f'"{" ".join(one.words)}"{" *" if one.is_open else ""}' for one in sought)
     index = sa.table("lines_fts", sa.column("rowid", sa.Integer))
     return _Asked(
         index=index,
@@ -199,26 +209,26 @@ def _in_fts5(asked: Sequence[tuple[str, bool]]) -> _Asked:
         line_id=index.c.rowid,
         holds=sa.literal_column("lines_fts").op("MATCH")(query),
         rank=sa.literal_column("bm25(lines_fts)"),
-        marked=sa.func.highlight(sa.literal_column("lines_fts"), 0, MARK, UNMARK),
     )
 
 
-def _in_postgresql(asked: Sequence[tuple[str, bool]]) -> _Asked:
+def _in_postgresql(sought: Sequence[folding.Sought]) -> _Asked:
+    """Every word is letters and digits alone: nothing a person types is syntax."""
     simple: Any = sa.literal_column("'simple'::regconfig")
     query: Any = None
-    for text, prefix in asked:
-        quoted = "'" + text.replace("\\", "\\\\").replace("'", "''") + "':*"
-        term = sa.func.to_tsquery(simple, quoted) if prefix else sa.func.phraseto_tsquery(simple, text)
+    for one in sought:
+        text = " <-> ".join(f"'{word}'" for word in one.words) + (":*" if one.is_open else "")
+        term = sa.func.to_tsquery(simple, text)
         query = term if query is None else query.op("&&")(term)
-    vector = sa.func.to_tsvector(simple, lines.c.text)
-    options = f"HighlightAll=true, StartSel={MARK}, StopSel={UNMARK}"
+    vector: Any = sa.literal_column(
+        SOUGHT_ON_POSTGRESQL.replace("folded", "lines.folded").replace("(text", "(lines.text")
+    )
     return _Asked(
         index=lines,
         with_lines=lines,
         line_id=lines.c.id,
         holds=vector.op("@@")(query),
         rank=-sa.func.ts_rank_cd(vector, query),
-        marked=sa.func.ts_headline(simple, lines.c.text, query, options),
     )
 
 
@@ -248,21 +258,3 @@ def _neighbours(connection: sa.Connection, rows: Sequence[Any]) -> dict[tuple[in
         for row in connection.execute(sa.select(lines.c.episode_id, lines.c.position, lines.c.text).where(here)):
             texts[row.episode_id, row.position] = row.text
     return texts
-
-
-def spans(marked: str) -> tuple[tuple[int, int], ...]:
-    """(start, end) of each marked stretch, counted without the marks.
-
-    >>> spans("on \\x02continual\\x03 learning")
-    ((3, 12),)
-    """
-    found = []
-    position = start = 0
-    for piece in re.split(f"([{MARK}{UNMARK}])", marked):
-        if piece == MARK:
-            start = position
-        elif piece == UNMARK:
-            found.append((start, position))
-        else:
-            position += len(piece)
-    return tuple(found)
