@@ -75,7 +75,7 @@ def test_progress_goes_forward_to_the_end_and_can_cancel(tmp_path: Path) -> None
     seen: list[tuple[str, float, float]] = []
     diarizer = BuiltinDiarizer(FakeDetector)
     diarizer.diarize(Audio(path), FakeEmbedder(), progress=lambda *step: seen.append(step))
-    assert [done for step, done, _ in seen if step == "listen"] == [60.0, 80.0]
+    assert [done for step, done, _ in seen if step == "listen"] == [30.0, 60.0, 80.0]
     assert seen[-1] == ("cluster", 1.0, 1.0)
 
     def cancel(step: str, done: float, total: float) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from voicematch.engines.turns import turns_of
-from voicematch.engines.windows import MOMENT, MOMENT_STEP, Heard, Moments, place
+from voicematch.engines.windows import MOMENT, MOMENT_STEP, Heard, Moments, in_bytes, place
 
 ADA, MAYA = np.eye(8, dtype=np.float32)[:2]
 
@@ -29,7 +29,7 @@ def heard_of(*turns: tuple[float, np.ndarray], moments: bool = True) -> tuple[He
     if moments:
         starts = np.arange(0, total - MOMENT, MOMENT_STEP)
         vectors = np.stack([vector(start, start + MOMENT) for start in starts])
-        heard.moments = [Moments(MOMENT / 2, vectors.astype(np.float16))]
+        heard.moments = [Moments(MOMENT / 2, in_bytes(vectors))]
     centres = heard.windows.mean(axis=1)
     owner = np.minimum(np.searchsorted(ends, centres), len(turns) - 1)
     return heard, np.array([0 if turns[idx][1] is turns[0][1] else 1 for idx in owner])

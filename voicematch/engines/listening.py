@@ -19,9 +19,8 @@ from ..types import Array, Progress, Sound
 from .embed import CELL, Embedder, OnnxEmbedder
 from .features import FRAMES_PER_SECOND, HOP, log_mel
 from .speech import FRAME, SPEECH, SpeechDetector, default_detector, regions
-from .windows import MOMENT, MOMENT_STEP, Clock, Heard, Moments, place
+from .windows import MOMENT, MOMENT_STEP, Clock, Heard, Moments, in_bytes, place
 
-BLOCK = 60.0  # s of sound decoded at a time: eight windows of the speech detector, which are quicker together
 MOST_WAITING = 2  # stretches of sound that wait to be embedded
 LONGEST_WAIT = 60.0  # s of speech without a pause after which it is cut all the same
 MARGIN = 2.0  # s; what follows a stretch more closely may still belong to it
@@ -64,7 +63,7 @@ def listen(
     pending = Pending()
     total = audio.estimate() or 0.0
     num_samples = 0
-    blocks = iter(audio.blocks(BLOCK))
+    blocks = iter(audio.blocks())
     with Queue(embedder, heard, clock) as embedding:
         while True:
             with clock("decode"):
@@ -216,7 +215,7 @@ def _vectors(embedder: Embedder, spoken: _Spoken) -> tuple[Array, list[Moments]]
         starts = np.arange(0, len(sums) - round(MOMENT * cells) + 1, round(MOMENT_STEP * cells))
         if len(starts):
             spans = np.stack([starts, starts + round(MOMENT * cells)], axis=1)
-            moments.append(Moments(first + MOMENT / 2, embedder.pooled(sums.statistics(spans)).astype(np.float16)))
+            moments.append(Moments(first + MOMENT / 2, in_bytes(embedder.pooled(sums.statistics(spans)))))
     return vectors, moments
 
 

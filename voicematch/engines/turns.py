@@ -73,7 +73,7 @@ def _by_moments(heard: Heard, labels: Labels) -> list[Piece]:
         if first == last:  # shorter than what is between two moments: the nearest
             first = min(first, len(times) - 1)
             last = first + 1
-        course = _course(part.vectors[first:last].astype(np.float32) @ voices.T)
+        course = _course(unit(part.vectors[first:last]) @ voices.T)
         changes = np.flatnonzero(course[1:] != course[:-1])
         cuts = (times[first:last][changes] + times[first:last][changes + 1]) / 2
         bounds = [start, *np.clip(cuts, start, end).tolist(), end]

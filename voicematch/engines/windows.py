@@ -41,11 +41,22 @@ class Moments:
     """Vectors of short spans at close intervals: too short to say who speaks, close enough to say when that changes.
 
     first : middle of the first span, in seconds; the next ones follow every ``MOMENT_STEP``
-    vectors : (num_moments, dimension) float16 array of unit rows
+    vectors : (num_moments, dimension) int8 array, each row of a length of its own: a byte is enough for directions
     """
 
     first: float
-    vectors: npt.NDArray[np.float16]
+    vectors: npt.NDArray[np.int8]
+
+
+def in_bytes(vectors: Array) -> npt.NDArray[np.int8]:
+    """The directions of the rows, to one part in 127 of their largest number.
+
+    >>> in_bytes(np.float32([[0.6, -0.8]]))
+    array([[  95, -127]], dtype=int8)
+    """
+    largest = np.abs(vectors).max(axis=1, keepdims=True)
+    rows: npt.NDArray[np.int8] = np.rint(vectors * (127 / np.maximum(largest, 1e-12))).astype(np.int8)
+    return rows
 
 
 class Heard:
