@@ -62,7 +62,7 @@ FREE_MUSIC = ("Public Domain", "Public Domain (NPS)")
 
 
 @dataclass(frozen=True, eq=False)
-class Recording:
+class KitRecording:
     """One row of the kit."""
 
     person: str
@@ -123,16 +123,18 @@ class Surroundings:
         elif condition == "music":
             piece = self.music[int(random.integers(len(self.music)))]
             start = int(random.integers(max(1, len(piece) - len(samples))))
-            bed = np.resize(piece[start : start + len(samples)], len(samples)).astype(np.float32) / 32_768
+            bed: Array = np.resize(piece[start : start + len(samples)], len(samples)).astype(np.float32) / np.float32(
+                32_768
+            )
             samples = samples + bed * np.float32(0.08 * 10 ** (-random.uniform(5, 18) / 20) / (rms(bed) + 1e-6))
         elif condition == "codec":
             pcm = np.clip(samples * 32_768, -32_768, 32_767).astype(np.int16)
-            samples = coded(pcm, random).astype(np.float32) / 32_768
+            samples = coded(pcm, random).astype(np.float32) / np.float32(32_768)
         peak = float(np.abs(samples).max()) + 1e-9
         return np.asarray(samples * min(1.0, 0.9 / peak), np.float32)
 
 
-def chosen(folder: Path, sound: Surroundings, random: np.random.Generator) -> Iterator[Recording]:
+def chosen(folder: Path, sound: Surroundings, random: np.random.Generator) -> Iterator[KitRecording]:
     """The recordings, person after person, those with two first heard clean and then as chance has it."""
     clips: dict[tuple[str, str], list[str]] = {}
     with (folder / "train.tsv").open(encoding="utf-8", newline="") as stream:
@@ -153,10 +155,10 @@ def chosen(folder: Path, sound: Surroundings, random: np.random.Generator) -> It
 
 def twice(
     person: str, corpus: str, sides: Sequence[Array], sound: Surroundings, random: np.random.Generator
-) -> Iterator[Recording]:
+) -> Iterator[KitRecording]:
     conditions = ["clean", str(random.choice(CONDITIONS, p=SHARES))][: len(sides)]
     for side, condition in zip(sides, conditions, strict=True):
-        yield Recording(person, condition, corpus, sound.heard(side, condition, random))
+        yield KitRecording(person, condition, corpus, sound.heard(side, condition, random))
 
 
 def loud(clip: Array) -> Array:
@@ -179,7 +181,7 @@ def spoken(folder: Path, paths: Sequence[str], seconds: float) -> Array:
     found: list[Array] = []
     missing = round(seconds * SAMPLE_RATE)
     for path in paths:
-        part = loud(decode(str(folder / path)).astype(np.float32) / 32_768)[:missing]
+        part = loud(decode(str(folder / path)).astype(np.float32) / np.float32(32_768))[:missing]
         found.append(part * np.float32(0.08 / (rms(part) + 1e-6)))
         missing -= len(part)
         if missing <= 0:
