@@ -109,10 +109,8 @@ def finish(library: Library) -> tuple[Path, ...]:
         for output in of_episode:
             if _is_to_be_written(library, output):
                 episode = episode or library.episodes.get(sha256)
-                source, title, show = output.written_as or (episode.source, episode.title, episode.show)
-                named = replace(episode, source=source, title=title, show=show)
                 try:
-                    write(library, named, [(output.path, output.format)])
+                    write(library, _as_written(episode, output), [(output.path, output.format)])
                 except VoicematchError as error:
                     log.warning("%s; it still shows the names of before, and the next command tries again", error)
                 else:
@@ -143,6 +141,14 @@ def _is_to_be_written(library: Library, output: Output) -> bool:
         log.warning("%s is gone; if it was moved, the file still shows the names of before", output.path)
         library.outputs.forget(output.path)
     return False
+
+
+def _as_written(episode: LabelledEpisode, output: Output) -> LabelledEpisode:
+    """The episode under the name that the file was written with, of the several that it may have."""
+    if output.written_as is None:
+        return episode
+    source, title, show = output.written_as
+    return replace(episode, source=source, title=title, show=show)
 
 
 def is_own(library: Library, path: Path, source: str) -> bool:

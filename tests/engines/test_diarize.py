@@ -133,7 +133,9 @@ def test_a_pulled_embedder_leaves_telling_apart_to_the_built_in_one(
     assert found.turns == expected.turns
     assert found.embeddings.keys() == expected.embeddings.keys()
     for speaker, embeddings in found.embeddings.items():
-        for own, other in zip(embeddings, expected.embeddings[speaker], strict=True):
-            assert (own.start, own.end, own.seconds) == (other.start, other.end, other.seconds)
+        by_built_in = expected.embeddings[speaker]
+        assert 0 < sum(own.seconds for own in embeddings) <= sum(other.seconds for other in by_built_in)
+        for own in embeddings:
+            assert by_built_in[0].start <= own.start < own.end <= max(other.end for other in by_built_in)
             assert own.vector.shape == (pulled.dimension,)
             assert 0.8 < float(own.vector @ other.vector) < 0.9999  # its own front end hears it: near, and not the same

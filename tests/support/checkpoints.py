@@ -26,8 +26,11 @@ class _Tensor:
         self.key, self.values = key, values
 
 
-class _Pickler(pickle._Pickler):  # the one in C takes no opcodes of ours
-    dispatch = pickle._Pickler.dispatch.copy()
+_InPython: Any = pickle._Pickler  # type: ignore[attr-defined,unused-ignore]  # the one in C takes no opcodes of ours
+
+
+class _Pickler(_InPython):  # type: ignore[misc]
+    dispatch = _InPython.dispatch.copy()
 
     def save_named(self, named: _Named) -> None:
         self.write(pickle.GLOBAL + f"{named.module}\n{named.name}\n".encode())
@@ -40,7 +43,8 @@ class _Pickler(pickle._Pickler):  # the one in C takes no opcodes of ours
         self.write(pickle.MARK)
         self.save(("storage", _Named("torch", kind), tensor.key, "cpu", tensor.values.size))
         self.write(pickle.BINPERSID)
-        for part in (0, shape, stride, False, OrderedDict()):
+        parts: tuple[object, ...] = (0, shape, stride, False, OrderedDict())
+        for part in parts:
             self.save(part)
         self.write(pickle.TUPLE + pickle.REDUCE)
 

@@ -11,7 +11,7 @@ import click
 
 from ..errors import shown
 from .options import clock, json_option, library_option
-from .showing import FormatName, OutputFiles, print_episode_json, show
+from .showing import FormatName, OutputFiles, called, print_episode_json, show
 from .terminal import print_json, print_table
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def list_(speaker: str | None, since: str | None, limit: int | None, as_json: bo
         return
     rows = [
         (
-            e.title or e.source,
+            called(e.title, e.source),
             e.date or "",
             clock(e.duration),
             ", ".join(_names(e)),
@@ -172,5 +172,5 @@ def search(words: str, speaker: str | None, since: str | None, limit: int, as_js
     if not hits:
         click.echo("nothing found", err=True)
         return
-    rows = [(hit.title or hit.source, clock(hit.start), hit.speaker or "", hit.text) for hit in hits]
+    rows = [(called(hit.title, hit.source), clock(hit.start), hit.speaker or "", hit.text) for hit in hits]
     print_table(("episode", "at", "speaker", "line"), rows, right=("at",))

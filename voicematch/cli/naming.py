@@ -12,6 +12,7 @@ import click
 from ..voices.consent import CONSENT
 from .enroll import CONSENT_HELP, ask_consent
 from .options import Command, json_option, library_option
+from .showing import called
 from .terminal import print_json, print_table
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def print_changes(changes: Sequence[Change], library: Library) -> None:
     """Print a table of them, by the episodes' titles."""
     if not changes:
         return
-    titles = {episode.audio_sha256: episode.title or episode.source for episode in library.listings.episodes()[0]}
+    titles = {episode.audio_sha256: called(episode.title, episode.source) for episode in library.listings.episodes()[0]}
     rows = [
         (titles.get(c.audio_sha256, ""), c.audio_sha256[:12], c.speaker, c.before or "unknown", c.after or "unknown")
         for c in changes

@@ -93,6 +93,11 @@ class OutputFiles:
             click.echo(f"wrote {path}", err=True)
 
 
+def called(title: str, source: str) -> str:
+    """What to call an episode in a list: its title, else its file's name or its address."""
+    return title or (source if "://" in source else Path(source).name)
+
+
 def print_episode_json(episode: LabelledEpisode) -> None:
     """Print the episode's JSON on one line, so that several episodes are JSON Lines."""
     from ..outputs import text_of

@@ -15,6 +15,7 @@ import click
 from ..errors import OutputExists, VoicematchError
 from .naming import split_target
 from .options import clock, json_option, library_option
+from .showing import called
 from .terminal import print_json, print_table
 
 PLAYERS = (  # the first that is there; each with what makes it play once, without a window
@@ -58,7 +59,7 @@ def list_(with_ignored: bool, limit: int, as_json: bool, location: str | None) -
             str(one.num_episodes),
             clock(one.talk_seconds),
             ", ".join(one.shows),
-            f"{one.speakers[-1].title or one.speakers[-1].source}:{one.speakers[-1].speaker}",
+            f"{called(one.speakers[-1].title, one.speakers[-1].source)}:{one.speakers[-1].speaker}",
             "; ".join(
                 f"{guess.name}? {f'“{guess.quote}”' if guess.quote else guess.reason}" for guess in one.suggestions
             ),

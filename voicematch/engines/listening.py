@@ -28,19 +28,6 @@ MARGIN = 2.0  # s; what follows a stretch more closely may still belong to it
 LONGEST_SILENCE = 1.0  # s; over a longer one the network is not run
 
 
-class Both:
-    """Two embedders as one: their vectors side by side in a row."""
-
-    def __init__(self, first: Embedder, second: Embedder) -> None:
-        self.each = (first, second)
-        self.name = f"{first.name} and {second.name}"
-        self.dimension = first.dimension + second.dimension
-        self.min_speech = max(first.min_speech, second.min_speech)
-
-    def embed(self, samples: Array, windows: npt.NDArray[np.int64], features: Array | None = None) -> Array:
-        return np.concatenate([one.embed(samples, windows, features) for one in self.each], axis=1)
-
-
 class Features:
     """Log mel rows of a stream, row for row those of the whole recording (but for the very last)."""
 
@@ -215,9 +202,6 @@ def vectors_of(embedder: Embedder, samples: Array, windows: npt.NDArray[np.float
 def _vectors(embedder: Embedder, spoken: _Spoken) -> tuple[Array, list[Moments]]:
     """(num_windows, dimension) vectors of the windows, and those of moments beside them."""
     windows = spoken.windows
-    if isinstance(embedder, Both):
-        of_each = [_vectors(one, spoken) for one in embedder.each]
-        return np.concatenate([own for own, _ in of_each], axis=1), of_each[0][1]
     if not (isinstance(embedder, OnnxEmbedder) and embedder.can_pool):
         # on the grid of the features, so that their rows serve as they are
         bounds = np.rint(windows * FRAMES_PER_SECOND).astype(np.int64) * HOP

@@ -11,7 +11,7 @@ from .cues import Cue, split_lines
 from .markup import bare_subrip, pieces_of
 from .repairs import BLOCKS, LINES, Repairs
 from .rolling import once
-from .spoken import SpokenPiece, settle
+from .spoken import Passage, settle
 
 SBV_TIMES = re.compile(r"\s*(-?[0-9]{1,3}:[0-9:.]{1,14})\s*,\s*(-?[0-9]{1,3}:[0-9:.]{1,14})\s*")
 _OVERRIDE = re.compile(r"\{[^{}]*\}")
@@ -48,7 +48,7 @@ def read_ass(text: str, source: object) -> tuple[Line, ...]:
     """SubStation Alpha: the dialogue, with the actor as speaker. Comments and drawings are not spoken."""
     repairs = Repairs(source)
     columns = [name.strip() for name in _STANDARD.split(",")]
-    pieces: list[SpokenPiece] = []
+    pieces: list[Passage] = []
     section = ""
     for number, row in enumerate(split_lines(text), start=1):
         key, _, rest = row.strip().partition(":")
@@ -71,11 +71,11 @@ def read_ass(text: str, source: object) -> tuple[Line, ...]:
     return settle(pieces, repairs, are_named=any(piece.speaker for piece in pieces), expected="0:00:01.00")
 
 
-def _dialogue(named: dict[str, str], number: int) -> SpokenPiece:
+def _dialogue(named: dict[str, str], number: int) -> Passage:
     exact = [clock.seconds(named[key]) for key in ("start", "end")]
     start, end = (
         clock.loose(named[key]) if at is None else at for key, at in zip(("start", "end"), exact, strict=True)
     )
     text = _OVERRIDE.sub("", named["text"]).replace("\\N", "\n").replace("\\n", "\n").replace("\\h", " ")
     speaker = named.get("name") or named.get("actor") or None
-    return SpokenPiece(start, end, text, speaker, line=number, is_malformed=None in exact)
+    return Passage(start, end, text, speaker, line=number, is_malformed=None in exact)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from . import clock
 from .cues import Cue, clean
 from .names import kept
-from .spoken import SpokenPiece, TimedWord
+from .spoken import Passage, TimedWord
 
 _TAG = re.compile(r"<([^<>]*)>")
 _VOICE = re.compile(r"v(?:\.\S*)?\s+(\S.*)", re.DOTALL)
@@ -28,16 +28,16 @@ def bare_subrip(text: str) -> str:
     return _SUBRIP.sub("", text)
 
 
-def pieces_of(cues: Sequence[Cue], *, only_known: bool = False) -> list[SpokenPiece]:
+def pieces_of(cues: Sequence[Cue], *, only_known: bool = False) -> list[Passage]:
     """What is said in each cue, by whom where voice tags say it, with the times of words where tags have them.
 
     only_known : only SubRip's tags are tags, and nothing is escaped
     """
-    pieces: list[SpokenPiece] = []
+    pieces: list[Passage] = []
     for idx, cue in enumerate(cues):
         for speaker, text, words in _voices(cue, only_known):
             if clean(text):
-                pieces.append(SpokenPiece(cue.start, cue.end, text, speaker, words, cue.line, cue.is_malformed, idx))
+                pieces.append(Passage(cue.start, cue.end, text, speaker, words, cue.line, cue.is_malformed, idx))
     return pieces
 
 

@@ -31,7 +31,7 @@ from .cues import clean, split_lines
 from .mending import out_of_order
 from .names import is_name
 from .repairs import Repairs
-from .spoken import SpokenPiece, settle
+from .spoken import Passage, settle
 
 EXPECTED = "[00:01:02]"
 MOSTLY = 0.8  # share of the entries that have a name in one place, from which on it is one
@@ -54,7 +54,7 @@ _BRACKETED, _NAKED = _SHAPES[0], _SHAPES[1]
 
 
 @dataclass(slots=True)
-class _PlainEntry:
+class _Entry:
     """start, end : None where the time is no time; name : what stands beside the time; above : the row over it"""
 
     start: float | None
@@ -83,8 +83,7 @@ def read_rows(rows: Iterable[tuple[int, str]], source: object) -> tuple[Line, ..
     entries = _in_order(_believed(_entries(numbered, shape), shape), shape)
     _name_by_row_above(entries)
     pieces = [
-        SpokenPiece(e.start, e.end, "\n".join(e.rows), e.name, line=e.line, is_malformed=e.is_malformed)
-        for e in entries
+        Passage(e.start, e.end, "\n".join(e.rows), e.name, line=e.line, is_malformed=e.is_malformed) for e in entries
     ]
     return settle(pieces, repairs, expected=EXPECTED)
 
@@ -96,8 +95,8 @@ def _shape_of(rows: Sequence[tuple[int, str]]) -> re.Pattern[str] | None:
     return _SHAPES[counts.index(most)] if most else None
 
 
-def _entries(rows: Sequence[tuple[int, str]], shape: re.Pattern[str]) -> list[_PlainEntry]:
-    entries: list[_PlainEntry] = []
+def _entries(rows: Sequence[tuple[int, str]], shape: re.Pattern[str]) -> list[_Entry]:
+    entries: list[_Entry] = []
     above, before = "", ""
     for number, row in rows:
         match = shape.fullmatch(row)
@@ -107,7 +106,7 @@ def _entries(rows: Sequence[tuple[int, str]], shape: re.Pattern[str]) -> list[_P
             start, end = _time(since), None if until is None else _time(until)
             is_malformed = clock.seconds(since) is None or (until is not None and clock.seconds(until) is None)
             name = clean(found.get("name") or "").rstrip(",|–—- ") or None
-            entry = _PlainEntry(start, end, name, number, row, since.count(":"), above, is_malformed, [found["rest"]])
+            entry = _Entry(start, end, name, number, row, since.count(":"), above, is_malformed, [found["rest"]])
             entries.append(entry)
             above = before = ""
         elif entries:
@@ -122,10 +121,10 @@ def _time(text: str) -> float | None:
     return clock.loose(text) if exact is None else exact
 
 
-def _believed(entries: list[_PlainEntry], shape: re.Pattern[str]) -> list[_PlainEntry]:
+def _believed(entries: list[_Entry], shape: re.Pattern[str]) -> list[_Entry]:
     """The entries but those whose name is none: a sentence with a time in it, which is said in the one before."""
     counts = Counter(entry.name for entry in entries if entry.name)
-    kept: list[_PlainEntry] = []
+    kept: list[_Entry] = []
     for entry in entries:
         is_sentence = entry.name is not None and counts[entry.name] < 2 and not is_name(entry.name)
         if shape is _NAKED and kept and entry.fields < kept[-1].fields:
@@ -137,10 +136,10 @@ def _believed(entries: list[_PlainEntry], shape: re.Pattern[str]) -> list[_Plain
     return kept or entries
 
 
-def _in_order(entries: list[_PlainEntry], shape: re.Pattern[str]) -> list[_PlainEntry]:
+def _in_order(entries: list[_Entry], shape: re.Pattern[str]) -> list[_Entry]:
     """The entries with times that never go back. A time in brackets that does is wrong; any other is one that
     somebody says."""
-    kept: list[_PlainEntry] = []
+    kept: list[_Entry] = []
     for entry, is_out in zip(entries, out_of_order([entry.start for entry in entries]), strict=True):
         if not is_out:
             kept.append(entry)
@@ -151,7 +150,7 @@ def _in_order(entries: list[_PlainEntry], shape: re.Pattern[str]) -> list[_Plain
     return kept
 
 
-def _name_by_row_above(entries: list[_PlainEntry]) -> None:
+def _name_by_row_above(entries: list[_Entry]) -> None:
     """Takes the row above each time for the speaker, where nearly all entries have a name there and nothing beside
     the time."""
     named = [entry for entry in entries if entry.above and is_name(entry.above.strip().rstrip(":"))]

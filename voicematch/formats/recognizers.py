@@ -23,7 +23,7 @@ from .cues import clean, named_lines
 from .json_node import Misfit, Node
 from .names import Opening, labels
 from .repairs import BLOCKS, Repairs
-from .spoken import SpokenPiece, TimedWord, settle
+from .spoken import Passage, TimedWord, settle
 
 _SPECIAL_TOKEN = re.compile(r"\[_[A-Z_]+[0-9]*_?\]|<\|[^|<>]*\|>")
 SECONDS = "seconds, such as 1.5"
@@ -46,15 +46,15 @@ def lines_of(document: Node, repairs: Repairs) -> tuple[Line, ...]:
     return _settled(segments, _podcast if is_podcast else _whisper, repairs)
 
 
-def _settled(segments: Node, read: Callable[[Node], SpokenPiece], repairs: Repairs) -> tuple[Line, ...]:
+def _settled(segments: Node, read: Callable[[Node], Passage], repairs: Repairs) -> tuple[Line, ...]:
     """The lines of a list of segments; one that is none is left out and counted, unless all are."""
     pieces = _whole_words(pieces_of(segments, read, repairs))
     return settle(pieces, repairs, are_named=_say_who(segments), expected=SECONDS)
 
 
-def pieces_of(segments: Node, read: Callable[[Node], SpokenPiece], repairs: Repairs) -> list[SpokenPiece]:
+def pieces_of(segments: Node, read: Callable[[Node], Passage], repairs: Repairs) -> list[Passage]:
     """What ``read`` makes of each segment that it can read. Raises the first Misfit when that is none."""
-    pieces: list[SpokenPiece] = []
+    pieces: list[Passage] = []
     misfit: Misfit | None = None
     for segment in segments.each():
         try:
@@ -89,14 +89,14 @@ def piece_of(
     speaker: str | None = None,
     words: tuple[TimedWord, ...] = (),
     unit: float = 1.0,
-) -> SpokenPiece:
+) -> Passage:
     """What a segment says. unit : seconds that one of its times stands for"""
     since, until = (None if time is None else time.time(unit) for time in (start, end))
     is_malformed = (start is not None and since is None) or (end is not None and until is None)
-    return SpokenPiece(since, until, text, speaker, words, is_malformed=is_malformed)
+    return Passage(since, until, text, speaker, words, is_malformed=is_malformed)
 
 
-def _whisper(segment: Node) -> SpokenPiece:
+def _whisper(segment: Node) -> Passage:
     words = segment.get("words")
     timed = () if words is None else words_of(words, ("word", "text"))
     start, end, text = segment.get("start"), segment.get("end"), segment["text"].text()
@@ -117,7 +117,7 @@ def words_of(
     return tuple(timed)
 
 
-def _whisper_cpp(segment: Node) -> SpokenPiece:
+def _whisper_cpp(segment: Node) -> Passage:
     offsets = segment.get("offsets")
     start, end = (None, None) if offsets is None else (offsets.get("from"), offsets.get("to"))
     tokens = segment.get("tokens")
@@ -144,7 +144,7 @@ def _joined(tokens: Node) -> tuple[TimedWord, ...]:
     return tuple(word for word in cleaned if word[0])
 
 
-def _chunk(chunk: Node) -> SpokenPiece:
+def _chunk(chunk: Node) -> Passage:
     times = list(chunk["timestamp"].each())
     if len(times) != 2:
         raise Misfit(chunk.path, "timestamp is not [start, end]")
@@ -152,17 +152,17 @@ def _chunk(chunk: Node) -> SpokenPiece:
     return piece_of(chunk, start, end, chunk["text"].text(), speaker=speaker_of(chunk))
 
 
-def _podcast(segment: Node) -> SpokenPiece:
+def _podcast(segment: Node) -> Passage:
     text = segment["body"].text()
     return piece_of(segment, segment.get("startTime"), segment.get("endTime"), text, speaker=speaker_of(segment))
 
 
-def _whole_words(pieces: list[SpokenPiece]) -> list[SpokenPiece]:
+def _whole_words(pieces: list[Passage]) -> list[Passage]:
     """The pieces, or, where most begin with a blank as words of a recogniser do, those joined that go on a word."""
     spoken = [piece for piece in pieces if piece.text.strip()]
     if sum(piece.text[0].isspace() for piece in spoken) * 2 <= len(spoken) or any(piece.words for piece in spoken):
         return pieces
-    whole: list[SpokenPiece] = []
+    whole: list[Passage] = []
     for piece in spoken:
         last = whole[-1] if whole else None
         is_part = not piece.text[0].isspace() and " " not in piece.text.strip()

@@ -20,7 +20,7 @@ from ..types import Line
 from .json_node import Misfit, Node
 from .recognizers import SECONDS, piece_of, pieces_of, speaker_of, words_of
 from .repairs import Repairs
-from .spoken import SpokenPiece, TimedWord, settle
+from .spoken import Passage, TimedWord, settle
 
 MILLISECOND = 0.001
 
@@ -49,7 +49,7 @@ def _assembly(document: Node, repairs: Repairs) -> tuple[Line, ...]:
     raise Misfit(document.path, "neither utterances, sentences nor words in it")
 
 
-def _utterance(segment: Node) -> SpokenPiece:
+def _utterance(segment: Node) -> Passage:
     words = segment.get("words")
     timed = () if words is None else words_of(words, ("text", "word"), unit=MILLISECOND)
     text = segment["text"].text()
@@ -62,7 +62,7 @@ def _deepgram(document: Node, repairs: Repairs) -> tuple[Line, ...]:
     utterances = results.get("utterances")
     if utterances is not None and utterances.value:
         return _settled(pieces_of(utterances, _spoken, repairs), repairs)
-    pieces: list[SpokenPiece] = []
+    pieces: list[Passage] = []
     for channel in results["channels"].each():
         best = next(channel["alternatives"].each(), None)
         if best is not None:
@@ -70,7 +70,7 @@ def _deepgram(document: Node, repairs: Repairs) -> tuple[Line, ...]:
     return _settled(sorted(pieces, key=lambda piece: piece.start or 0.0), repairs, are_words=True)
 
 
-def _spoken(segment: Node) -> SpokenPiece:
+def _spoken(segment: Node) -> Passage:
     """An utterance of Deepgram's, or a word of one."""
     words = segment.get("words")
     timed = () if words is None else words_of(words, ("punctuated_word", "word"))
@@ -86,7 +86,7 @@ def _spoken(segment: Node) -> SpokenPiece:
 def _aws(document: Node, repairs: Repairs) -> tuple[Line, ...]:
     results = document["results"]
     speakers = _aws_speakers(results)
-    pieces: list[SpokenPiece] = []
+    pieces: list[Passage] = []
     for piece in pieces_of(results["items"], lambda item: _item(item, speakers), repairs):
         if piece.start is None and pieces and not piece.is_malformed:
             pieces[-1] = _with_sign(pieces[-1], piece.text)
@@ -95,7 +95,7 @@ def _aws(document: Node, repairs: Repairs) -> tuple[Line, ...]:
     return _settled(pieces, repairs, are_words=True)
 
 
-def _item(item: Node, speakers: dict[str, str]) -> SpokenPiece:
+def _item(item: Node, speakers: dict[str, str]) -> Passage:
     best = next(item["alternatives"].each(), None)
     if best is None:
         raise Misfit(item.path, "no alternatives")
@@ -119,8 +119,8 @@ def _aws_speakers(results: Node) -> dict[str, str]:
     return speakers
 
 
-def _with_sign(piece: SpokenPiece, sign: str) -> SpokenPiece:
-    return SpokenPiece(piece.start, piece.end, piece.text + sign, piece.speaker, line=piece.line)
+def _with_sign(piece: Passage, sign: str) -> Passage:
+    return Passage(piece.start, piece.end, piece.text + sign, piece.speaker, line=piece.line)
 
 
 def _rev(document: Node, repairs: Repairs) -> tuple[Line, ...]:
@@ -128,7 +128,7 @@ def _rev(document: Node, repairs: Repairs) -> tuple[Line, ...]:
     return _settled(pieces, repairs)
 
 
-def _monologue(monologue: Node) -> SpokenPiece:
+def _monologue(monologue: Node) -> Passage:
     text, words = "", list[TimedWord]()
     for element, value in _elements(monologue):
         text += value
@@ -140,7 +140,7 @@ def _monologue(monologue: Node) -> SpokenPiece:
             words[-1] = (word + value.strip(), since, until)
     start = next((since for _, since, _ in words if since is not None), None)
     end = next((until for _, _, until in reversed(words) if until is not None), None)
-    return SpokenPiece(start, end, text, _speaker(monologue), tuple(words))
+    return Passage(start, end, text, _speaker(monologue), tuple(words))
 
 
 def _elements(monologue: Node) -> Iterator[tuple[Node, str]]:
@@ -156,6 +156,6 @@ def _speaker(segment: Node) -> str | None:
     return f"Speaker {speaker}" if speaker is not None and (speaker.isdigit() or len(speaker) == 1) else speaker
 
 
-def _settled(pieces: list[SpokenPiece], repairs: Repairs, *, are_words: bool = False) -> tuple[Line, ...]:
+def _settled(pieces: list[Passage], repairs: Repairs, *, are_words: bool = False) -> tuple[Line, ...]:
     are_named = any(piece.speaker for piece in pieces)
     return settle(pieces, repairs, are_named=are_named, are_words=are_words, expected=SECONDS)

@@ -23,7 +23,7 @@ CUE_TIME = "00:00:01.000 --> 00:00:02.000"
 
 
 @dataclass(frozen=True, slots=True)
-class SpokenPiece:
+class Passage:
     """What one speaker says in one block of a file.
 
     start, end : seconds as far as they can be read; an end may be absent by right
@@ -46,7 +46,7 @@ class SpokenPiece:
 
 
 def settle(
-    pieces: Iterable[SpokenPiece],
+    pieces: Iterable[Passage],
     repairs: Repairs,
     *,
     are_named: bool = False,
@@ -74,8 +74,8 @@ def settle(
     return joined(tuple(line for line in lines if line.text), are_words=are_words)
 
 
-def _blocks(pieces: Sequence[SpokenPiece]) -> list[list[SpokenPiece]]:
-    groups: list[list[SpokenPiece]] = []
+def _blocks(pieces: Sequence[Passage]) -> list[list[Passage]]:
+    groups: list[list[Passage]] = []
     for piece in pieces:
         if groups and piece.block is not None and groups[-1][0].block == piece.block:
             groups[-1].append(piece)
@@ -84,11 +84,11 @@ def _blocks(pieces: Sequence[SpokenPiece]) -> list[list[SpokenPiece]]:
     return groups
 
 
-def _length(pieces: list[SpokenPiece]) -> int:
+def _length(pieces: list[Passage]) -> int:
     return sum(len(clean(piece.text)) for piece in pieces)
 
 
-def _spread(pieces: list[SpokenPiece], start: float, end: float) -> list[Line]:
+def _spread(pieces: list[Passage], start: float, end: float) -> list[Line]:
     """A block's time shared out by length of text, in whole milliseconds."""
     texts = [clean(piece.text) for piece in pieces]
     total = sum(len(text) for text in texts)
@@ -104,7 +104,7 @@ def _spread(pieces: list[SpokenPiece], start: float, end: float) -> list[Line]:
     return lines
 
 
-def _labelled(pieces: list[SpokenPiece]) -> list[SpokenPiece]:
+def _labelled(pieces: list[Passage]) -> list[Passage]:
     """The pieces with labels taken off the words and made speakers, divided where a label stands inside one."""
     openings: list[Opening] = []
     places: list[tuple[int, int]] = []  # the piece, and where in its text
@@ -126,7 +126,7 @@ def _labelled(pieces: list[SpokenPiece]) -> list[SpokenPiece]:
         cuts = by_piece.setdefault(idx, [])
         if not cuts or at >= cuts[-1][1]:
             cuts.append((at, at + label.length, label.name))
-    named: list[SpokenPiece] = []
+    named: list[Passage] = []
     speaker: str | None = None
     for idx, piece in enumerate(pieces):
         cuts = by_piece.get(idx, [])

@@ -13,7 +13,7 @@ from .cues import split_lines
 from .json_node import Misfit, Node
 from .recognizers import SECONDS, piece_of, speaker_of, words_of
 from .repairs import LINES, Repairs
-from .spoken import SpokenPiece, TimedWord, settle
+from .spoken import Passage, TimedWord, settle
 
 TSV_HEADER = re.compile(r"start\tend\t(?:(?:speaker|text)\t?)+", re.IGNORECASE)
 _STAMP = re.compile(r"\[([0-9]{1,3}:[0-9]{1,2}(?:[.:][0-9]{1,3})?)\]")
@@ -29,7 +29,7 @@ def read_tsv(text: str, source: object) -> tuple[Line, ...]:
     columns = rows[0].strip().lower().split("\t")
     if not TSV_HEADER.fullmatch(rows[0].strip()) or columns[-1] != "text":
         raise FormatError(source, "a transcript in TSV begins with: start, end, text", 1)
-    pieces: list[SpokenPiece] = []
+    pieces: list[Passage] = []
     for number, row in enumerate(rows[1:], start=2):
         cells = row.split("\t", len(columns) - 1)
         if not row.strip():
@@ -42,14 +42,14 @@ def read_tsv(text: str, source: object) -> tuple[Line, ...]:
         start, end = node["start"].time(0.001), node["end"].time(0.001)
         is_malformed = start is None or end is None
         speaker = named.get("speaker", "").strip() or None
-        pieces.append(SpokenPiece(start, end, named["text"], speaker, line=number, is_malformed=is_malformed))
+        pieces.append(Passage(start, end, named["text"], speaker, line=number, is_malformed=is_malformed))
     return settle(pieces, repairs, expected="milliseconds, such as 1500")
 
 
 def read_json_lines(text: str, source: object) -> tuple[Line, ...]:
     """A JSON object on each line of the file, with start, end and text as recognisers name them."""
     repairs = Repairs(source)
-    pieces: list[SpokenPiece] = []
+    pieces: list[Passage] = []
     for number, row in enumerate(split_lines(text), start=1):
         if not row.strip():
             continue
@@ -76,7 +76,7 @@ def read_json_lines(text: str, source: object) -> tuple[Line, ...]:
 def read_lrc(text: str, source: object) -> tuple[Line, ...]:
     """Lyrics: ``[01:02.50]text``; a line with several stamps is said at each, ``<01:02.70>`` is when a word begins."""
     repairs = Repairs(source)
-    pieces: list[SpokenPiece] = []
+    pieces: list[Passage] = []
     for number, row in enumerate(split_lines(text), start=1):
         position, starts = 0, list[float | None]()
         while (stamp := _STAMP.match(row, position)) is not None:
@@ -89,7 +89,7 @@ def read_lrc(text: str, source: object) -> tuple[Line, ...]:
             continue
         words, bare = _words(spoken, starts[0])
         for start in starts:
-            pieces.append(SpokenPiece(start, None, bare, None, words, number, start is None))
+            pieces.append(Passage(start, None, bare, None, words, number, start is None))
     if not pieces:
         raise FormatError(source, "no line begins with a time, as in [01:02.50]", 1)
     pieces.sort(key=lambda piece: piece.start or 0.0)

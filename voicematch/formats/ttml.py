@@ -16,7 +16,7 @@ from . import clock
 from .cues import clean
 from .flow import clings
 from .repairs import LINES, Repairs
-from .spoken import SpokenPiece, TimedWord, settle
+from .spoken import Passage, TimedWord, settle
 from .xml_text import with_escaped_ampersands
 
 DEEPEST = 200  # elements inside each other
@@ -180,7 +180,7 @@ def read_ttml(text: str, source: object) -> tuple[Line, ...]:
     if parser.broken_at is not None:
         repairs.note(LINES, parser.broken_at)
     pieces = [
-        SpokenPiece(
+        Passage(
             one.start,
             one.end,
             "".join(one.parts),

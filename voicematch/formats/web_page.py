@@ -18,7 +18,7 @@ from .cues import clean
 from .mending import out_of_order
 from .plain import read_rows
 from .repairs import Repairs
-from .spoken import SpokenPiece, settle
+from .spoken import Passage, settle
 
 _TAG_NAME = re.compile(r"/?[A-Za-z][A-Za-z0-9]*")
 _UNSPOKEN = frozenset({"head", "script", "style", "title", "template", "noscript", "svg"})
@@ -35,7 +35,7 @@ class _Token:
 
 
 @dataclass(slots=True)
-class _PageEntry:
+class _TimedEntry:
     """What is said from a time on."""
 
     start: float | None
@@ -103,7 +103,7 @@ def _rows(tokens: list[_Token]) -> Iterator[tuple[int, str]]:
 
 
 def _marked_up(tokens: list[_Token], source: object) -> tuple[Line, ...]:
-    entries: list[_PageEntry] = []
+    entries: list[_TimedEntry] = []
     open_tag, cited, speaker = "", [""], None
     for token in tokens:
         if token.tag:
@@ -120,19 +120,19 @@ def _marked_up(tokens: list[_Token], source: object) -> tuple[Line, ...]:
             spelled = clean(token.text)
             exact = clock.seconds(spelled)
             start = clock.loose(spelled) if exact is None else exact
-            entries.append(_PageEntry(start, exact is None, speaker, token.line, []))
+            entries.append(_TimedEntry(start, exact is None, speaker, token.line, []))
         elif entries:
             entries[-1].parts.append(token.text)
     return _lines(entries, source)
 
 
-def _lines(entries: list[_PageEntry], source: object) -> tuple[Line, ...]:
+def _lines(entries: list[_TimedEntry], source: object) -> tuple[Line, ...]:
     if not entries:
         raise FormatError(source, "no <time> with a time in it", 1)
-    pieces: list[SpokenPiece] = []
+    pieces: list[Passage] = []
     for entry, is_out in zip(entries, out_of_order([entry.start for entry in entries]), strict=True):
         start = None if is_out else entry.start
         text = clean("".join(entry.parts))
         is_malformed = entry.is_malformed or is_out
-        pieces.append(SpokenPiece(start, None, text, entry.speaker, line=entry.line, is_malformed=is_malformed))
+        pieces.append(Passage(start, None, text, entry.speaker, line=entry.line, is_malformed=is_malformed))
     return settle(pieces, Repairs(source), expected="<time>0:01:02</time>")

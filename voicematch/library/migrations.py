@@ -148,7 +148,7 @@ def remember_names(connection: sa.Connection) -> None:
     schema.metadata.create_all(connection, tables=[known_as])
     known = sa.select(episodes.c.id, episodes.c.source, episodes.c.name, episodes.c.title, episodes.c.show)
     connection.execute(known_as.insert().from_select(["episode_id", "source", "name", "title", "show"], known))
-    for column in (outputs.c.source, outputs.c.title, outputs.c.show):
+    for column in (outputs.c.as_source, outputs.c.as_title, outputs.c.as_show):
         add_column(connection, column)
 
 

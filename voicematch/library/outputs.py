@@ -51,7 +51,7 @@ class Output:
         return not self.digests or digest in self.digests
 
 
-_KNOWN = sa.select(outputs, episodes.c.audio_sha256, episodes.c.source.label("audio_source")).join(episodes)
+_KNOWN = sa.select(outputs, episodes.c.audio_sha256, episodes.c.source).join(episodes)
 
 
 class Outputs:
@@ -95,7 +95,7 @@ class Outputs:
             connection.execute(outputs.delete().where(outputs.c.path.in_([str(path) for path, *_ in written])))
             for path, form, digest, before in written:
                 values = {"path": str(path), "format": form, "digest": digest, "digest_before": before, "stale": mark}
-                values |= dict(zip(("source", "title", "show"), map(storable, written_as), strict=True))
+                values |= dict(zip(("as_source", "as_title", "as_show"), map(storable, written_as), strict=True))
                 connection.execute(outputs.insert().values(episode_id=episode, **values))
         return mark
 
@@ -185,8 +185,8 @@ def _output(row: Any) -> Output:
         format=row.format,
         digests=frozenset(digest for digest in (row.digest, row.digest_before) if digest is not None),
         audio_sha256=row.audio_sha256,
-        source=row.audio_source,
+        source=row.source,
         stale=row.stale,
         is_new=row.digest is not None and row.digest_before is None,
-        written_as=(row.source, row.title or "", row.show or "") if row.source else None,
+        written_as=(row.as_source, row.as_title or "", row.as_show or "") if row.as_source else None,
     )

@@ -239,7 +239,7 @@ job_outputs = Table(
 # digest_before : of what was there before that, for when the writing never came about
 # stale : set in the transaction that changes what the file should say, and taken away when that is written; whoever
 #     takes it away names the value it saw, so that a change meanwhile is not lost
-# source, title, show : as which the episode was written there; NULL for files of an older library
+# as_source, as_title, as_show : as which the episode was written there; NULL for files of an older library
 outputs = Table(
     "outputs",
     metadata,
@@ -249,9 +249,9 @@ outputs = Table(
     Column("digest", Text),
     Column("digest_before", Text),
     Column("stale", Text),
-    Column("source", Text),
-    Column("title", Text),
-    Column("show", Text),
+    Column("as_source", Text),
+    Column("as_title", Text),
+    Column("as_show", Text),
 )
 
 

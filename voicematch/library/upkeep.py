@@ -18,6 +18,7 @@ from .copies import BACKUP, Copies
 from .database import Database, one_line_errors
 from .pins import Pin
 
+UNINDEXED = "the search index does not agree with the lines"
 OF_TARGET = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC")
 """What goes wrong in a copying because of where the copy is written."""
 NOBODY = erasure.Forgotten(0, 0, 0, 0, 0, 0)

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..audio import SAMPLE_RATE
 from ..engines.cluster import Backend
-from ..engines.diarize import BACKEND
+from ..engines.diarize import BACKEND, guide_of
 from ..engines.embed import Embedder
 from ..engines.listening import vectors_of
 from ..engines.windows import STEP, WINDOW, place
@@ -109,7 +109,11 @@ def _heard(of: kit.Kit, embedder: Embedder, progress: Progress | None) -> Iterat
         if progress is not None:
             progress("calibrate", done, len(recordings))
         seconds = len(one.samples) / SAMPLE_RATE
-        yield one, vectors_of(embedder, one.samples, np.array(place((0.0, seconds), seconds)))
+        windows = np.array(place((0.0, seconds), seconds))
+        if guide_of(embedder) is None:
+            yield one, vectors_of(embedder, one.samples, windows)
+        else:  # one that hears chosen windows alone, each by itself
+            yield one, embedder.embed(one.samples, np.rint(windows * SAMPLE_RATE).astype(np.int64))
 
 
 def _people(heard: Sequence[tuple[kit.Recording, Array]]) -> list[Person]:

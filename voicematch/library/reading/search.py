@@ -93,12 +93,13 @@ class Search:
                 by_whom = _spoken_by(connection, speaker)
             if profile is not None:
                 by_whom &= speakers.c.profile_id == profile
-            asked = _asked(connection, terms(words))
+            wanted_words = terms(words)
+            asked = _asked(connection, wanted_words)
             needs_speakers = speaker is not None or profile is not None
             # First which lines, for all that hold the words are ranked; then what is shown of those few.
             wanted = _holding(asked, sa.select(asked.line_id), needs_speakers, since).where(by_whom)
             ranked = wanted.order_by(asked.rank, asked.line_id.desc()).limit(limit).offset(offset)
-            return _hits(connection, terms(words), connection.scalars(ranked).all())
+            return _hits(connection, wanted_words, connection.scalars(ranked).all())
 
     def count(self, words: str, *, profile: int | None = None, since: str | None = None, most: int = 1000) -> int:
         """Count the lines that hold all the words; ``most`` when there are as many or more."""
@@ -138,7 +139,7 @@ def _holding(asked: _Asked, columns: sa.Select[Any], needs_speakers: bool, since
     return columns.select_from(table).where(asked.holds, of_day)
 
 
-def _hits(connection: sa.Connection, asked: Sequence[tuple[str, bool]], ids: Sequence[int]) -> tuple[Hit, ...]:
+def _hits(connection: sa.Connection, words: Sequence[tuple[str, bool]], ids: Sequence[int]) -> tuple[Hit, ...]:
     """Read what is shown of lines, in the order given."""
     shown = (
         sa.select(lines, profiles.c.id.label("profile_id"), profiles.c.name.label("profile"))
@@ -167,7 +168,7 @@ def _hits(connection: sa.Connection, asked: Sequence[tuple[str, bool]], ids: Seq
             person=Named(row.profile_id, row.profile) if row.profile is not None else None,
             unknown=name_of(row.unknown_id) if row.unknown_id is not None else None,
             text=row.text,
-            marks=folding.marks(row.text, asked),
+            marks=folding.marks(row.text, words),
             before=neighbours.get((row.episode_id, row.position - 1), ""),
             after=neighbours.get((row.episode_id, row.position + 1), ""),
         )
