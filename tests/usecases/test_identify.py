@@ -16,6 +16,7 @@ from voicematch.audio.clips import to_wav
 from voicematch.audio.spans import KEPT_CLIP_SECONDS
 from voicematch.engines.embed import Embedder
 from voicematch.library import Library
+from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.types import Diarization, Embedding, LabelledEpisode, Line, Progress, Sound, Turn, Verdict, join_turns
 from voicematch.usecases.chosen import Engines
 from voicematch.usecases.learn import Enrollment, pool
@@ -259,7 +260,7 @@ def test_another_embedder_is_refused(library: Library, tmp_path: Path) -> None:
 
 def test_a_library_without_voices_keeps_to_the_first_embedder_used(tmp_path: Path) -> None:
     with open_library(tmp_path / "new.db") as library:
-        assert library.embedder == "ecapa-small-4"
+        assert library.embedder == DEFAULT_EMBEDDER
         identify(noise(tmp_path / "a.wav", 50), library=library, engines=engines(*TWO))
         assert (library.embedder, library.dimension) == ("fake", 8)
     with open_library(tmp_path / "new.db") as library:
