@@ -20,7 +20,7 @@ COLUMNS = ("person", "condition", "start", "end", "corpus", "licence")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Recording:
+class KitRecording:
     """One person in one condition: clean, telephone, room, music or codec.
 
     corpus : where it comes from; those of one resemble each other in language and microphone
@@ -41,7 +41,7 @@ class Kit:
     table: Path
     digest: str
 
-    def recordings(self) -> Iterator[Recording]:
+    def recordings(self) -> Iterator[KitRecording]:
         """In the order of the list. Raises ModelError when list and sound do not go together."""
         with self.table.open(encoding="utf-8", newline="") as stream:
             table = csv.DictReader(stream, delimiter="\t")
@@ -56,7 +56,7 @@ class Kit:
                     held, begins = np.concatenate([held[gone:], block]), begins + gone
                 if not begins <= start < end <= begins + len(held):
                     raise ModelError(f"{self.table}: {row['person']} speaks where {self.sound.name} has no sound")
-                yield Recording(row["person"], row["condition"], row["corpus"], held[start - begins : end - begins])
+                yield KitRecording(row["person"], row["condition"], row["corpus"], held[start - begins : end - begins])
 
 
 def open_kit() -> Kit:
