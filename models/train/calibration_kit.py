@@ -123,11 +123,12 @@ class Surroundings:
         elif condition == "music":
             piece = self.music[int(random.integers(len(self.music)))]
             start = int(random.integers(max(1, len(piece) - len(samples))))
-            bed = np.resize(piece[start : start + len(samples)], len(samples)).astype(np.float32) / 32_768
+            bed: Array = np.resize(piece[start : start + len(samples)], len(samples)).astype(np.float32)
+            bed = bed / np.float32(32_768)
             samples = samples + bed * np.float32(0.08 * 10 ** (-random.uniform(5, 18) / 20) / (rms(bed) + 1e-6))
         elif condition == "codec":
             pcm = np.clip(samples * 32_768, -32_768, 32_767).astype(np.int16)
-            samples = coded(pcm, random).astype(np.float32) / 32_768
+            samples = coded(pcm, random).astype(np.float32) / np.float32(32_768)
         peak = float(np.abs(samples).max()) + 1e-9
         return np.asarray(samples * min(1.0, 0.9 / peak), np.float32)
 
@@ -179,7 +180,7 @@ def spoken(folder: Path, paths: Sequence[str], seconds: float) -> Array:
     found: list[Array] = []
     missing = round(seconds * SAMPLE_RATE)
     for path in paths:
-        part = loud(decode(str(folder / path)).astype(np.float32) / 32_768)[:missing]
+        part = loud(decode(str(folder / path)).astype(np.float32) / np.float32(32_768))[:missing]
         found.append(part * np.float32(0.08 / (rms(part) + 1e-6)))
         missing -= len(part)
         if missing <= 0:
