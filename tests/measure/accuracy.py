@@ -1,6 +1,6 @@
 """Print how right voicematch is on a folder of episodes with truth, as a Markdown table.
 
-    python -m tests.measure.accuracy ../shared/data/dev [--only syn_]... [--diarizer NAME] [--embedder NAME] [--cache FOLDER]
+    python -m tests.measure.accuracy ../shared/data/dev [--only syn_]... [--diarizer NAME] [--embedder NAME]
 
 The folder holds ``manifest.json`` (episodes with their enrolled people; profiles with an enrollment clip each) and per
 episode the audio, ``ref.rttm`` and ``ref.uem``. Every episode is identified twice through the library's own functions:
