@@ -123,9 +123,8 @@ class Surroundings:
         elif condition == "music":
             piece = self.music[int(random.integers(len(self.music)))]
             start = int(random.integers(max(1, len(piece) - len(samples))))
-            bed: Array = np.resize(piece[start : start + len(samples)], len(samples)).astype(np.float32) / np.float32(
-                32_768
-            )
+            bed: Array = np.resize(piece[start : start + len(samples)], len(samples)).astype(np.float32)
+            bed = bed / np.float32(32_768)
             samples = samples + bed * np.float32(0.08 * 10 ** (-random.uniform(5, 18) / 20) / (rms(bed) + 1e-6))
         elif condition == "codec":
             pcm = np.clip(samples * 32_768, -32_768, 32_767).astype(np.int16)

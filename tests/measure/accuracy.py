@@ -1,6 +1,6 @@
 """Print how right voicematch is on a folder of episodes with truth, as a Markdown table.
 
-    python -m tests.measure.accuracy ../shared/data/dev [--only syn_]... [--diarizer NAME] [--cache FOLDER] [--verbose]
+    python -m tests.measure.accuracy ../shared/data/dev [--only syn_]... [--diarizer NAME] [--embedder NAME]
 
 The folder holds ``manifest.json`` (episodes with their enrolled people; profiles with an enrollment clip each) and per
 episode the audio, ``ref.rttm`` and ``ref.uem``. Every episode is identified twice through the library's own functions:
@@ -22,7 +22,7 @@ from typing import Any
 
 from voicematch import enroll, identify, open_library
 from voicematch.audio import Audio
-from voicematch.engines import open_diarizer
+from voicematch.engines import open_diarizer, open_embedder
 from voicematch.engines.diarize import BuiltinDiarizer, Diarizer
 from voicematch.engines.embed import Embedder
 from voicematch.errors import EnrollmentError
@@ -38,6 +38,7 @@ from voicematch.evaluate import (
     total,
 )
 from voicematch.library import Library
+from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.types import Diarization, LabelledEpisode, Progress, Sound, Turn, Verdict
 from voicematch.usecases.chosen import Engines
 
@@ -120,11 +121,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", action="append", help="episodes whose id begins so (repeatable)")
     parser.add_argument("--diarizer", default="built-in", help="another one, such as pyannote or pyannote:FOLDER")
+    parser.add_argument("--embedder", default=DEFAULT_EMBEDDER, help="another one, of `voicematch models list`")
     parser.add_argument("--cache", type=Path, help="keep what the diarizer found here, for the next run")
     parser.add_argument("--verbose", action="store_true", help="also print every episode and every doubtful speaker")
     arguments = parser.parse_args()
     manifest = json.loads((arguments.folder / "manifest.json").read_text(encoding="utf-8"))
     diarizer = RememberingDiarizer(open_diarizer(arguments.diarizer), arguments.cache)
+    engines = Engines(diarizer=diarizer, embedder=open_embedder(arguments.embedder))
     scores: dict[tuple[str, str], Scores] = {}
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as work:
@@ -136,9 +139,9 @@ def main() -> None:
                 key = episode["show"] if kept == "show" else ""
                 if key not in libraries:
                     libraries[key] = open_library(Path(work) / f"{key or 'all'}.db")
-                    enroll_all(libraries[key], manifest["profiles"], arguments.folder, key, diarizer)
+                    enroll_all(libraries[key], manifest["profiles"], arguments.folder, key, engines)
                 folder = arguments.folder / episode["id"]
-                answer = identify(folder / episode["audio"], library=libraries[key], engines=Engines(diarizer=diarizer))
+                answer = identify(folder / episode["audio"], library=libraries[key], engines=engines)
                 known = {profile.name for profile in libraries[key].people.find()[0]}
                 score(scores.setdefault((kind(episode["id"]), kept), Scores()), episode, folder, answer, known)
                 if arguments.verbose:
@@ -156,15 +159,13 @@ def kind(episode: str) -> str:
     return {"syn": "synthetic", "tts": "TTS"}.get(first, "real")
 
 
-def enroll_all(
-    library: Library, profiles: dict[str, str], folder: Path, show: str, diarizer: RememberingDiarizer
-) -> None:
+def enroll_all(library: Library, profiles: dict[str, str], folder: Path, show: str, engines: Engines) -> None:
     """Enroll the profiles of one show, or of all shows when `show` is empty."""
     for profile, clip in profiles.items():
         of_show, name = profile.split("/")
         if show in ("", of_show):
             try:
-                enroll(name, folder / clip, library=library, consent="permission", engines=Engines(diarizer=diarizer))
+                enroll(name, folder / clip, library=library, consent="permission", engines=engines)
             except EnrollmentError as error:
                 print(f"not enrolled: {error}", file=sys.stderr)
 

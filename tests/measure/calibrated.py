@@ -1,0 +1,132 @@
+"""Print how a calibration made with the kit does against one fitted to the very episodes, as rows of a Markdown table.
+
+    python -m tests.measure.calibrated ../shared/data/dev [--embedder NAME]... [--cache FOLDER]
+
+NAME is a model of ``voicematch models list``, an ONNX file, or ``resemblyzer`` (as in yardstick.py). The built-in
+diarizer tells voices apart; the embedder hears its windows of speech, of the episodes with exact truth and of the
+enrollment clips. Right is the share of the enrolled people's talk that gets their name, wrong the share of all talk that
+gets another's: all profiles in one library, and in brackets those of each show.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pickle
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.measure.yardstick import Resemblyzer
+from voicematch.audio import SAMPLE_RATE, Audio
+from voicematch.engines import open_embedder
+from voicematch.engines.diarize import conclude
+from voicematch.engines.embed import Embedder
+from voicematch.engines.listening import listen
+from voicematch.engines.windows import Clock, Heard, embeddings_of
+from voicematch.evaluate import cllr, min_cllr, read_rttm, read_uem, total
+from voicematch.usecases.calibrate import calibrate as calibrated
+from voicematch.voices.score import Calibration
+
+RECIPE = Path(__file__).resolve().parents[2] / "models" / "train"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--embedder", action="append", required=True)
+    parser.add_argument("--cache", type=Path, default=Path("build/calibrated"))
+    chosen = parser.parse_args()
+    sys.path.insert(0, str(RECIPE))
+    import calibrate as recipe
+
+    manifest = json.loads((chosen.folder / "manifest.json").read_text(encoding="utf-8"))
+    print(
+        "| embedder | calibrated with | Cllr | best possible | right, synthetic | right, TTS | wrong | strangers named |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for name in chosen.embedder:
+        embedder = Resemblyzer() if name == "resemblyzer" else open_embedder(name, device="cpu")
+        ears = Ears(embedder, chosen.cache)
+        profiles = {key: ears.clip(recipe, chosen.folder / clip) for key, clip in manifest["profiles"].items()}
+        profiles = {key: stretches for key, stretches in profiles.items() if stretches}
+        exact = [entry for entry in manifest["episodes"] if entry["label_quality"].startswith("A")]
+        episodes = [ears.episode(recipe, entry, chosen.folder) for entry in exact]
+        voices = [voice for episode in episodes for voice in recipe.voices_of(episode, profiles)]
+        kit = calibrated(embedder, keep=False).calibration
+        assert kit.cohort is not None
+        fitted = recipe.fit_all(voices, profiles, name, kit.cohort)
+        table = recipe.trials(voices, profiles, kit.cohort)
+        shows = np.unique(table.show)
+        left_out = {show: recipe.fit(table.only(table.show != show), fitted) for show in shows}
+        print(row(recipe, name, "kit", dict.fromkeys(shows, kit), table, episodes, profiles))
+        print(row(recipe, name, "dev, each show left out", left_out, table, episodes, profiles))
+
+
+class Ears:
+    """What the built-in diarizer hears of a recording, with vectors of another embedder; kept in a folder."""
+
+    def __init__(self, embedder: Embedder, cache: Path) -> None:
+        self._own, self._guide, self._cache = embedder, open_embedder(device="cpu"), cache
+
+    def clip(self, recipe: Any, file: Path) -> Any:
+        heard = self._heard(file, self._own)
+        return recipe.stretches_of(heard.windows, heard.vectors) if len(heard.windows) else ()
+
+    def episode(self, recipe: Any, entry: dict[str, Any], folder: Path) -> Any:
+        file, beside = folder / entry["id"] / entry["audio"], folder / entry["id"]
+        heard, own = self._heard(file, self._guide), self._heard(file, self._own)
+        found = conclude(heard, self._guide, Clock())
+        found = replace(found, embeddings=embeddings_of(own, found.turns, self._own.min_speech))
+        truth, uem = read_rttm(beside / "ref.rttm"), read_uem(beside / "ref.uem")
+        return recipe.Episode(entry["id"], entry["show"], frozenset(entry["enrolled"]), truth, uem, own, found)
+
+    def _heard(self, file: Path, embedder: Embedder) -> Heard:
+        kept = self._cache / f"{file.parent.name}-{file.stem}-{Path(embedder.name).stem}.pickle"
+        if kept.is_file():
+            found: Heard = pickle.loads(kept.read_bytes())
+            return found
+        if embedder.name == self._guide.name:
+            heard = listen(Audio(file), embedder, Clock())
+        else:
+            heard = self._heard(file, self._guide)
+            samples = np.concatenate(list(Audio(file).blocks()))
+            bounds = np.minimum(np.rint(heard.windows * SAMPLE_RATE).astype(np.int64), len(samples))
+            heard.vectors, heard.moments = embedder.embed(samples, bounds), []
+        self._cache.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(pickle.dumps(heard))
+        return heard
+
+
+def row(
+    recipe: Any, name: str, kind: str, by_show: dict[str, Calibration], table: Any, episodes: Any, profiles: Any
+) -> str:
+    logits = np.empty(len(table.score))
+    for show, made in by_show.items():
+        rows = table.show == show
+        logits[rows] = made.logit(table.score[rows], table.steady[rows])
+    right, wrong, strangers = {}, [], []
+    for first in ("syn", "tts"):
+        shares = []
+        for kept in ("all", "show"):
+            parts = []
+            for episode in (one for one in episodes if one.show.startswith(first)):
+                library = {k: v for k, v in profiles.items() if kept == "all" or k.split("/")[0] == episode.show}
+                parts.append(recipe.name_episode(episode, library, by_show[episode.show])[0])
+            summed = total(parts)
+            shares.append(f"{summed.right_rate:.1%}")
+            if kept == "all":
+                wrong.append(f"{summed.wrong_rate:.1%}")
+                strangers.append(f"{summed.num_strangers_named} of {summed.num_strangers}")
+        right[first] = f"{shares[0]} ({shares[1]})"
+    costs = f"{cllr(logits[table.target], logits[~table.target]):.3f}"
+    least = f"{min_cllr(logits[table.target], logits[~table.target]):.3f}"
+    cells = (f"`{name}`", kind, costs, least, right["syn"], right["tts"], ", ".join(wrong), ", ".join(strangers))
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    main()
