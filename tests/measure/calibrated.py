@@ -4,8 +4,8 @@
 
 NAME is a model of ``voicematch models list``, an ONNX file, or ``resemblyzer`` (as in yardstick.py). The built-in
 diarizer tells voices apart; the embedder hears its windows of speech, of the episodes with exact truth and of the
-enrollment clips. Right is the share of the enrolled people's talk that gets their name, wrong the share of all talk that
-gets another's: all profiles in one library, and in brackets those of each show.
+enrollment clips. Right is the share of the enrolled people's talk that gets their name, wrong the share of all talk
+that gets another's: all profiles in one library, and in brackets those of each show.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def main() -> None:
 
     manifest = json.loads((chosen.folder / "manifest.json").read_text(encoding="utf-8"))
     print(
-        "| embedder | calibrated with | Cllr | best possible | right, synthetic | right, TTS | wrong | strangers named |"
+        "| embedder | calibrated with | Cllr | best possible | right, synthetic | right, TTS "
+        "| wrong | strangers named |"
     )
     print("|---|---|---|---|---|---|---|---|")
     for name in chosen.embedder:
