@@ -15,7 +15,7 @@ from voicematch.engines.diarize import BuiltinDiarizer
 from voicematch.engines.embed import OnnxEmbedder
 from voicematch.engines.features import log_mel
 from voicematch.engines.listening import Features
-from voicematch.engines.windows import WINDOW, place
+from voicematch.engines.windows import STRETCH, place
 from voicematch.errors import ModelError
 from voicematch.types import Array, Diarization, Turn
 from voicematch.voices.score import centroid
@@ -136,7 +136,7 @@ def test_a_pulled_embedder_leaves_telling_apart_to_the_built_in_one(
     assert found.embeddings.keys() == expected.embeddings.keys()
     for speaker, embeddings in found.embeddings.items():
         by_built_in = expected.embeddings[speaker]
-        assert 0 < sum(own.seconds for own in embeddings) <= BEST_SECONDS + WINDOW
+        assert 0 < sum(own.seconds for own in embeddings) <= BEST_SECONDS + STRETCH
         for own in embeddings:
             assert by_built_in[0].start <= own.start < own.end <= max(other.end for other in by_built_in)
             assert own.vector.shape == (pulled.dimension,)

@@ -10,11 +10,11 @@ import pytest
 from voicematch.evaluate import cllr
 from voicematch.types import Array
 from voicematch.voices import fitting
-from voicematch.voices.fitting import Talker
+from voicematch.voices.fitting import KitPerson
 from voicematch.voices.score import FEW_PROFILES, Calibration, unit
 
 
-def people(noise: float, *, num: int = 48, dimension: int = 32, windows: int = 9, seed: int = 0) -> list[Talker]:
+def people(noise: float, *, num: int = 48, dimension: int = 32, windows: int = 9, seed: int = 0) -> list[KitPerson]:
     """People who are points on a sphere, in windows that are the point and noise; every fourth is of one corpus."""
     random = np.random.default_rng(seed)
 
@@ -22,7 +22,7 @@ def people(noise: float, *, num: int = 48, dimension: int = 32, windows: int = 9
         return unit(voice + noise * random.normal(size=(windows, dimension)) / np.sqrt(dimension))
 
     voices = unit(random.normal(size=(num, dimension)))
-    return [Talker(f"corpus {idx % 4}", (recording(voice), recording(voice))) for idx, voice in enumerate(voices)]
+    return [KitPerson(f"corpus {idx % 4}", (recording(voice), recording(voice))) for idx, voice in enumerate(voices)]
 
 
 def fit(noise: float, wrong_names: float = 0.01) -> fitting.Fitted:

@@ -1,65 +1,64 @@
-"""Hears each speaker's best stretches once more, with a stronger embedder than the one that told the voices apart.
+"""Hears some stretches of each speaker once more, with a stronger embedder than the one that told the voices apart.
 
 An hour of windows through a large network is a minute and more of work, and a name needs less than a minute of each
-speaker: the windows that are most like all that the speaker says, and in which nobody else is heard.
+speaker: stretches from all over the episode, but for those that are least like the speaker.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from copy import copy
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 
 from ..audio import SAMPLE_RATE
+from ..models.sessions import num_cores
 from ..types import Array, Diarization, Embedding, Sound
 from ..voices.score import centroid
 from .embed import Embedder
-from .windows import FOREIGN, STEP, Heard, embeddings_of
+from .windows import STRETCH, Heard, Spoken, pooled, stretches_of
 
-BEST_SECONDS = 45.0  # of each speaker
+BEST_SECONDS = 40.0  # of each speaker
+LIKE = 0.8  # of a speaker's stretches: those most like all of them; in the others may be laughter, and other people
 
 
 def heard_best(audio: Sound, heard: Heard, found: Diarization, embedder: Embedder) -> dict[str, tuple[Embedding, ...]]:
-    """Return each speaker's embeddings by this embedder, out of the best windows of those that were heard.
+    """Return each speaker's embeddings by this embedder, out of stretches that were heard by another.
 
     heard, found : by the embedder that told voices apart
     """
-    chosen = sorted({idx for speaker in found.embeddings for idx in _best(speaker, heard, found)})
-    own = copy(heard)
-    own.windows = heard.windows[chosen]
-    cut = np.rint(own.windows * SAMPLE_RATE).astype(np.int64)
-    samples, bounds = _sound(audio, cut)
-    own.vectors = embedder.embed(samples, bounds)
-    return embeddings_of(own, found.turns, embedder.min_speech)
+    by_speaker = {
+        speaker: _chosen(stretches, heard)
+        for speaker, stretches in stretches_of(heard, found.turns).items()
+        if speaker in found.embeddings
+    }
+    windows = sorted({idx for own in by_speaker.values() for stretch in own for idx, _, _ in stretch})
+    samples, bounds = _sound(audio, np.rint(heard.windows[windows] * SAMPLE_RATE).astype(np.int64))
+    vectors = np.zeros((len(heard.windows), embedder.dimension), np.float32)
+    vectors[windows] = _embedded(embedder, samples, bounds)
+    return {speaker: tuple(pooled(vectors, stretch) for stretch in own) for speaker, own in by_speaker.items()}
 
 
-def _best(speaker: str, heard: Heard, found: Diarization) -> list[int]:
-    """The windows of a speaker that are most like all of them, without anybody else where there are such."""
-    centres = heard.windows.mean(axis=1)
-    spans = [(turn.start, turn.end) for turn in found.turns if turn.speaker == speaker]
-    inside = np.flatnonzero(_covered(centres, centres, spans) >= 0)
-    others = [(turn.start, turn.end) for turn in found.turns if turn.speaker != speaker]
-    foreign = np.array([_shared(heard.windows[idx], others) for idx in inside])
-    alone = inside[foreign <= FOREIGN] if len(inside) else inside
-    among = alone if len(alone) else inside
-    likeness = heard.vectors[among] @ centroid(found.embeddings[speaker]).vector
-    most = round(BEST_SECONDS / STEP)
-    return [int(idx) for idx in among[np.argsort(-likeness, kind="stable")[:most]]]
+def _chosen(stretches: list[list[Spoken]], heard: Heard) -> list[list[Spoken]]:
+    """Stretches spread over all that a speaker says, without the odd.
+
+    Not those most like all of them: a voice would seem to vary less than it does.
+    """
+    own = [pooled(heard.vectors, stretch) for stretch in stretches]
+    likeness = np.array([one.vector @ centroid(own).vector for one in own])
+    kept = max(1, round(LIKE * len(own)), min(len(own), round(BEST_SECONDS / STRETCH)))
+    like = np.sort(np.argsort(-likeness, kind="stable")[:kept])
+    most = min(round(BEST_SECONDS / STRETCH), len(like))
+    return [stretches[like[at]] for at in np.linspace(0, len(like) - 1, most).round().astype(int)]
 
 
-def _covered(
-    starts: npt.NDArray[np.float64], ends: npt.NDArray[np.float64], spans: Sequence[tuple[float, float]]
-) -> npt.NDArray[np.int64]:
-    """The span that each piece lies in; -1 for none."""
-    firsts, lasts = np.array(sorted(spans)).reshape(-1, 2).T
-    place = np.searchsorted(firsts, starts, side="right") - 1
-    return np.where((place >= 0) & (ends < lasts[np.maximum(place, 0)]), place, -1)
-
-
-def _shared(window: npt.NDArray[np.float64], spans: Sequence[tuple[float, float]]) -> float:
-    return float(sum(max(0.0, min(window[1], end) - max(window[0], start)) for start, end in spans))
+def _embedded(embedder: Embedder, samples: Array, bounds: npt.NDArray[np.int64]) -> Array:
+    """The windows' vectors, made on all cores: a session by itself takes half of them."""
+    parts = [part for part in np.array_split(bounds, num_cores()) if len(part)]
+    if not parts:
+        return np.empty((0, embedder.dimension), np.float32)
+    with ThreadPoolExecutor(len(parts)) as threads:
+        return np.concatenate(list(threads.map(lambda part: embedder.embed(samples, part), parts)))
 
 
 def _sound(audio: Sound, cut: npt.NDArray[np.int64]) -> tuple[Array, npt.NDArray[np.int64]]:
@@ -79,6 +78,7 @@ def _sound(audio: Sound, cut: npt.NDArray[np.int64]) -> tuple[Array, npt.NDArray
             break
         gone = int(np.clip(cut[waiting, 0] - begins, 0, len(held)))
         held, begins = held[gone:], begins + gone
+    # The very last may reach past the end.
     pieces += [held[max(0, start - begins) : end - begins] for start, end in cut[waiting:]]
     ends = np.cumsum([len(piece) for piece in pieces]).astype(np.int64)
     bounds = np.stack([np.concatenate([[0], ends[:-1]]), ends], axis=1) if pieces else np.empty((0, 2), np.int64)

@@ -97,14 +97,21 @@ def place(span: tuple[float, float], limit: float) -> list[tuple[float, float]]:
 def embeddings_of(heard: Heard, turns: tuple[Turn, ...], min_speech: float) -> dict[str, tuple[Embedding, ...]]:
     """Return for each speaker an embedding per stretch of about ``STRETCH``: the mean of the windows in their turns."""
     embeddings: dict[str, tuple[Embedding, ...]] = {}
-    for speaker in dict.fromkeys(turn.speaker for turn in turns):
-        own = [turn for turn in turns if turn.speaker == speaker]
-        others = [turn for turn in turns if turn.speaker != speaker]
-        windows_by_turn = _within(heard.windows, own, others)
-        stretches = [_embedding(heard, stretch) for stretch in _stretches(windows_by_turn)]
+    for speaker, own in stretches_of(heard, turns).items():
+        stretches = [pooled(heard.vectors, stretch) for stretch in own]
         if sum(stretch.seconds for stretch in stretches) >= min_speech:
             embeddings[speaker] = tuple(stretches)
     return embeddings
+
+
+def stretches_of(heard: Heard, turns: tuple[Turn, ...]) -> dict[str, list[list[Spoken]]]:
+    """Return for each speaker the windows of each stretch of about ``STRETCH``, in order of time."""
+    found: dict[str, list[list[Spoken]]] = {}
+    for speaker in dict.fromkeys(turn.speaker for turn in turns):
+        own = [turn for turn in turns if turn.speaker == speaker]
+        others = [turn for turn in turns if turn.speaker != speaker]
+        found[speaker] = _stretches(_within(heard.windows, own, others))
+    return found
 
 
 Spoken = tuple[int, float, float]
@@ -151,6 +158,7 @@ def _stretches(windows_by_turn: list[list[Spoken]]) -> list[list[Spoken]]:
     return sorted(stretches)
 
 
-def _embedding(heard: Heard, stretch: list[Spoken]) -> Embedding:
-    vector = unit(heard.vectors[[idx for idx, _, _ in stretch]].mean(axis=0))
+def pooled(vectors: Array, stretch: list[Spoken]) -> Embedding:
+    """Return one embedding of a stretch, out of the vectors of all windows."""
+    vector = unit(vectors[[idx for idx, _, _ in stretch]].mean(axis=0))
     return Embedding(vector, sum(end - start for _, start, end in stretch), stretch[0][1], stretch[-1][2])

@@ -23,7 +23,7 @@ NUM_DRAWS = 10  # libraries drawn of a size, over which rates are averaged
 
 
 @dataclass(frozen=True, slots=True)
-class TrialPerson:
+class ListedPerson:
     """Somebody's clips, in the order of the list.
 
     is_probed : whether their voice is looked for; of others a library only grows
@@ -59,7 +59,7 @@ class Gallery:
     probes: Array
 
 
-def read_people(lists: Sequence[str | Path]) -> tuple[TrialPerson, ...]:
+def read_people(lists: Sequence[str | Path]) -> tuple[ListedPerson, ...]:
     """Read who speaks in which clips: tables with a header, tab separated, with ``speaker``, ``path`` and ``seconds``.
 
     The people of the first list are looked for, those of further ones only make libraries larger. Columns called
@@ -78,10 +78,10 @@ def read_people(lists: Sequence[str | Path]) -> tuple[TrialPerson, ...]:
         except (OSError, UnicodeDecodeError, ValueError, TypeError) as error:
             raise EvaluationError(f"{path}: cannot be read: {error}") from error
     first = f"{Path(lists[0])} "
-    return tuple(TrialPerson(name, tuple(own), name.startswith(first)) for name, own in sorted(clips.items()))
+    return tuple(ListedPerson(name, tuple(own), name.startswith(first)) for name, own in sorted(clips.items()))
 
 
-def gallery(people: Sequence[TrialPerson], embed: Embed, progress: Progress | None = None) -> Gallery:
+def gallery(people: Sequence[ListedPerson], embed: Embed, progress: Progress | None = None) -> Gallery:
     """Make everybody's profile out of the first clips, and a probe out of the last ones, of about 12 s each."""
     profiles, probes = [], []
     for done, person in enumerate(people):

@@ -194,7 +194,7 @@ MODELS: dict[str, ModelCard] = {
         ),
     )
 }
-DEFAULT_EMBEDDER = "campplus"
+DEFAULT_EMBEDDER = "ecapa-small-4"
 
 
 LOCAL = ".onnx"  # a name that ends so is the path of a user's own embedder
@@ -217,11 +217,6 @@ def card(name: str) -> ModelCard:
 def is_local(name: str) -> bool:
     """Whether a name is the path of a user's own embedder."""
     return name.endswith(LOCAL)
-
-
-def is_built_in(name: str) -> bool:
-    """Whether a model comes with the package, an embedder with its backend and calibration."""
-    return name in MODELS and MODELS[name].source is None
 
 
 def is_known(name: str) -> bool:

@@ -31,7 +31,7 @@ from ..models import files, kit, table
 from ..models.files import CALIBRATION
 from ..types import Array, Progress
 from ..voices import fitting
-from ..voices.fitting import WRONG_NAMES, Fitted, Flags, Talker
+from ..voices.fitting import WRONG_NAMES, Fitted, Flags, KitPerson
 from ..voices.match import normalised_scores
 from ..voices.score import Calibration, Numbers, Voiceprints, centroid, steadiness
 from .learn import calibration_of
@@ -116,16 +116,16 @@ def _heard(of: kit.Kit, embedder: Embedder, progress: Progress | None) -> Iterat
             yield one, embedder.embed(one.samples, np.rint(windows * SAMPLE_RATE).astype(np.int64))
 
 
-def _people(heard: Sequence[tuple[kit.KitRecording, Array]]) -> list[Talker]:
+def _people(heard: Sequence[tuple[kit.KitRecording, Array]]) -> list[KitPerson]:
     by_person: dict[str, list[Array]] = {}
     corpus: dict[str, str] = {}
     for one, vectors in heard:
         by_person.setdefault(one.person, []).append(vectors)
         corpus[one.person] = one.corpus
-    return [Talker(corpus[person], tuple(recordings)) for person, recordings in by_person.items()]
+    return [KitPerson(corpus[person], tuple(recordings)) for person, recordings in by_person.items()]
 
 
-def _backend(people: Sequence[Talker]) -> Backend:
+def _backend(people: Sequence[KitPerson]) -> Backend:
     """What is usual within and between voices, for the clustering."""
     vectors = [np.concatenate(person.recordings) for person in people]
     numbers = np.repeat(np.arange(len(vectors)), [len(rows) for rows in vectors])

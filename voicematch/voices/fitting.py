@@ -38,7 +38,7 @@ NUM_FOLDS = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Talker:
+class KitPerson:
     """One person of a kit.
 
     corpus : those of one corpus resemble each other
@@ -100,7 +100,7 @@ class Fitted:
 
 
 def fit(
-    embedder: str, people: Sequence[Talker], *, window: float, step: float, wrong_names: float = WRONG_NAMES
+    embedder: str, people: Sequence[KitPerson], *, window: float, step: float, wrong_names: float = WRONG_NAMES
 ) -> Fitted:
     """The calibration of an embedder.
 
@@ -142,7 +142,7 @@ def fit(
     return Fitted(made, logits[tested], table.target[tested])
 
 
-def trials(people: Sequence[Talker], cohort: Cohort, *, window: float, step: float) -> Trials:
+def trials(people: Sequence[KitPerson], cohort: Cohort, *, window: float, step: float) -> Trials:
     """Every recording that can be a profile against all others, which are heard for three lengths.
 
     cohort : one row for each of the people, who is left out where scores of their own are normalised
@@ -190,7 +190,7 @@ def refit(calibration: Calibration, logits: Numbers, target: Flags) -> tuple[flo
     return float(offset), max(float(slope), 0.25)
 
 
-def _library(people: Sequence[Talker], profiles: Sequence[int], side: int) -> Voiceprints:
+def _library(people: Sequence[KitPerson], profiles: Sequence[int], side: int) -> Voiceprints:
     names = tuple(f"{number:06d}" for number in profiles)  # sorted as the numbers are
     vectors = np.stack([unit(people[number].recordings[side].mean(axis=0)) for number in profiles])
     return Voiceprints(names, vectors, np.ones(len(names), np.float32))
@@ -286,7 +286,7 @@ def _believed(made: Calibration, table: Trials, wrong_names: float) -> Calibrati
     return replace(made, accept=round(max(accept, REVIEW + 0.01), 5), profiles=round(growth, 3))
 
 
-def _unity(people: Sequence[Talker], steady: float, window: float, step: float) -> tuple[float, float]:
+def _unity(people: Sequence[KitPerson], steady: float, window: float, step: float) -> tuple[float, float]:
     """What `unity` and `union` must reach for one person: a little over what nearly all pairs of people have.
 
     What two voices share over what one shares with itself: the cosine of two people of one corpus, over steadiness.
