@@ -24,9 +24,9 @@ from voicematch.batch.feeds import (
     parse_chapters,
     parse_feed,
     read_feed,
-    read_opml,
     seconds_of,
 )
+from voicematch.batch.opml import read_opml
 from voicematch.errors import FormatError
 from voicematch.net.download import Document
 from voicematch.types import Chapter

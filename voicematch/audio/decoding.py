@@ -21,6 +21,7 @@ import numpy as np
 
 from ..errors import AudioError
 from ..types import Array
+from .mixing import mixed
 from .mp3 import announced, announced_first
 from .tracks import EVERYTHING, Choice, checked_channel, tracks_heard
 
@@ -49,8 +50,6 @@ MOST_SILENCE = 0.8  # share of a recording; with more than this put in for damag
 REMEMBERS = {"mp3": 1.0, "wav": 0.0, "flac": 0.0}
 MARGIN = 3.0  # s more: up to 1 s to fall on an output sample, up to 1 s to the next run, and far more than the
 # resampler's filter is long
-CANCELLED = 0.5  # share of the energy that channels without anything in common would have in their sum; below, they
-# are in opposite phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +329,7 @@ def _runs(
         wait = missing > (GAP_AFTER_DAMAGE if tally.damaged else GAP) and missing < LONGEST_GAP
         tally.damaged = False
         if pending and (this != layout or wait or position // rate != (position - num_pending) // rate):
-            yield pending[0].sample_rate, _mono(pending, channel)
+            yield pending[0].sample_rate, mixed(pending, channel)
             pending, num_pending = [], 0
         if wait:
             tally.silence += missing if started else 0.0  # what comes before the first frame was never there
@@ -345,54 +344,12 @@ def _runs(
         position += frame.samples
         layout, started = this, True
     if pending:
-        yield pending[0].sample_rate, _mono(pending, channel)
+        yield pending[0].sample_rate, mixed(pending, channel)
 
 
 def _silence(num_samples: int, most: int) -> Iterator[Array]:
     for at in range(0, num_samples, most):
         yield np.zeros(min(most, num_samples - at), dtype=np.float32)
-
-
-def _mono(frames: list[AudioFrame], channel: int | None) -> Array:
-    """The average of all channels of frames of one format, (num_samples,) float32 in -1 … 1; or one channel.
-
-    Channels in opposite phase would cancel each other; those that do are turned over before they are added.
-    """
-    first = frames[0]
-    kind = first.format.name.removesuffix("p")
-    dtype = np.dtype({"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}[kind])
-    num_channels = first.layout.nb_channels
-    num_planes, packed = (num_channels, 1) if first.format.is_planar else (1, num_channels)
-    planes = [frame.planes for frame in frames]
-    half = 2.0 ** (8 * dtype.itemsize - 1)
-    total: Array = np.zeros(sum(frame.samples for frame in frames), dtype=np.float32)
-    energy, channels = 0.0, list[Array]()
-    for idx in range(num_planes):
-        pieces = [
-            np.frombuffer(memoryview(p[idx]), dtype, f.samples * packed) for p, f in zip(planes, frames, strict=True)
-        ]
-        plane = np.concatenate(pieces).astype(np.float32, copy=False)
-        if dtype.kind == "u":
-            plane -= half
-        energy += float(np.dot(plane, plane))
-        total += plane if packed == 1 else plane.reshape(-1, packed).sum(axis=1, dtype=np.float32)
-        channels += [plane] if packed == 1 else list(plane.reshape(-1, packed).T)
-    if channel is not None:
-        total = np.array(channels[min(channel, num_channels - 1)])
-    elif num_channels > 1 and float(np.dot(total, total)) < CANCELLED * energy:
-        total = _in_phase(channels) / np.float32(num_channels)
-    else:
-        total /= num_channels
-    return total if dtype.kind == "f" else total / np.float32(half)
-
-
-def _in_phase(channels: list[Array]) -> Array:
-    """The sum of the channels, with those turned over that are in opposite phase to the loudest."""
-    loudest = max(channels, key=lambda one: float(np.dot(one, one)))
-    total = np.zeros_like(loudest)
-    for one in channels:
-        total += one if float(np.dot(one, loudest)) >= 0 else -one
-    return total
 
 
 def _resampled(runs: Iterable[tuple[int, Array]]) -> Iterator[Array]:

@@ -16,7 +16,7 @@ from ..library.jobs import file_job
 from ..net.addresses import is_address, path_of
 from ..net.download import Document
 from ..net.reach import ANYWHERE
-from . import feeds
+from . import feeds, opml
 
 LISTS = (".txt", ".lst", ".list", ".m3u", ".m3u8")
 
@@ -122,7 +122,7 @@ def _look_at_document(search: _Search, document: Document, source: str | Path) -
     if search.allow_local:
         document = replace(document, nearby=ANYWHERE)
     if kind == "opml":
-        _look_through(search, feeds.read_opml(document, source), source, document.nearby)
+        _look_through(search, opml.read_opml(document, source), source, document.nearby)
     elif kind == "feed":
         feed = feeds.read_feed(source, document)
         search.left_out += feed.left_out

@@ -1,4 +1,4 @@
-"""Podcast feeds (RSS, Atom, Podcasting 2.0) and OPML lists as values. What a feed says is never trusted with a path:
+"""Podcast feeds (RSS, Atom, Podcasting 2.0) as values. What a feed says is never trusted with a path:
 every address in it is http or https, or the entry is left out.
 
 feedparser reads the feed, since many are not well-formed XML. It keeps only the last of repeated ``podcast:`` tags and
@@ -23,7 +23,6 @@ import feedparser
 
 from .. import formats
 from ..errors import FormatError, shown
-from ..formats.xml_text import with_escaped_ampersands
 from ..net.addresses import is_address, without_login
 from ..net.download import Document, fetch
 from ..types import Chapter, Line
@@ -218,7 +217,7 @@ def parse_feed(document: Document, source: object) -> Feed:
         raise FormatError(name, "is not a podcast feed; give the address of its RSS")
     about = parsed.feed
     links = {str(link.get("rel")): str(link.get("href") or "") for link in about.get("links", ())}
-    url = str(source) if is_address(source) else _address(links.get("self", ""), "") or str(source)
+    url = str(source) if is_address(source) else address_of(links.get("self", ""), "") or str(source)
     base = document.url or url
     if len(tags_by_entry) < len(parsed.entries):  # not well-formed: what feedparser kept is better than nothing
         tags_by_entry += [_kept_tags(entry) for entry in parsed.entries[len(tags_by_entry) :]]
@@ -237,39 +236,9 @@ def parse_feed(document: Document, source: object) -> Feed:
         persons=tuple(channel.persons),
         entries=tuple(entries),
         left_out=tuple(left_out),
-        next_page=_address(links.get("next", ""), base),
+        next_page=address_of(links.get("next", ""), base),
         nearby=document.nearby,
     )
-
-
-def read_opml(document: Document, source: object) -> tuple[str, ...]:
-    """The addresses of the feeds that an OPML list names, in its order. Raises FormatError."""
-    found: list[str] = []
-
-    def start(_name: str, attributes: dict[str, str]) -> None:
-        address = next((value for key, value in attributes.items() if key.lower() == "xmlurl"), "")
-        if _address(address, ""):
-            found.append(address)
-        elif address:
-            log.warning("%s: %s is not an http(s) address; left out", source, address)
-
-    # Many programs write an & in a title or an address as it is. Latin-1 leaves every other byte as it was.
-    mended = with_escaped_ampersands(document.raw.decode("latin-1")).encode("latin-1")
-    for raw in (document.raw, mended):
-        found.clear()
-        parser = _parser(source)
-        parser.StartElementHandler = start
-        try:
-            parser.Parse(raw, True)
-        except expat.ExpatError as error:
-            broken = error
-        else:
-            return tuple(dict.fromkeys(found))
-    what = expat.ErrorString(broken.code)
-    if not found:
-        raise FormatError(source, f"is not OPML: {what}", broken.lineno) from broken
-    log.warning("%s:%d: breaks off there (%s); %d feeds before it are taken", source, broken.lineno, what, len(found))
-    return tuple(dict.fromkeys(found))
 
 
 def kind(raw: bytes) -> str:
@@ -343,14 +312,14 @@ def _entry(entry: Any, tags: _Tags, base: str) -> Entry | str:
     sound = next((link for link in offered if _is_sound(link)), None)
     if sound is None:
         return f"{title or 'an entry'}: has no sound"
-    url = _address(str(sound["href"]), base)
+    url = address_of(str(sound["href"]), base)
     if not url:
         return f"{title or 'an entry'}: {_text(sound['href'])} is not an http(s) address"
     published = entry.get("published_parsed") or entry.get("updated_parsed")
     transcripts = (
         Transcript(address, tag.get("type", "").partition(";")[0].strip().lower(), tag.get("language", "").lower())
         for tag in tags.transcripts
-        if (address := _address(tag.get("url", ""), base))
+        if (address := address_of(tag.get("url", ""), base))
     )
     return Entry(
         guid=_text(entry.get("id")) or url,
@@ -362,7 +331,7 @@ def _entry(entry: Any, tags: _Tags, base: str) -> Entry | str:
         episode=_integer(entry.get("itunes_episode")),
         persons=tuple(tags.persons),
         transcripts=tuple(transcripts),
-        chapters=_address(tags.chapters, base),
+        chapters=address_of(tags.chapters, base),
     )
 
 
@@ -371,7 +340,7 @@ def _is_sound(link: Mapping[str, Any]) -> bool:
     return media_type.startswith(("audio/", "video/")) or bool(SOUND.search(str(link["href"]).partition("?")[0]))
 
 
-def _address(url: str, base: str) -> str:
+def address_of(url: str, base: str) -> str:
     """The absolute http(s) address, or "" when it is none."""
     try:
         absolute = urljoin(base, url.strip()) if url else ""
@@ -403,7 +372,7 @@ def _integer(value: object) -> int | None:
     return int(str(value)) if re.fullmatch(r"\d{1,15}", str(value), re.ASCII) else None
 
 
-def _parser(source: object) -> expat.XMLParserType:
+def xml_parser(source: object) -> expat.XMLParserType:
     """An XML parser that opens nothing, and stops at a declared entity or at nesting without end."""
     parser = expat.ParserCreate(namespace_separator=" ")
 
@@ -439,7 +408,7 @@ class _TagReader:
         self.depth = 0
         self.text: list[str] | None = None  # of the tag being read, if it is one of ours
         self.roles: dict[str, str] = {}
-        self.parser = _parser(source)
+        self.parser = xml_parser(source)
         self.parser.StartElementHandler = self.start
         self.parser.EndElementHandler = self.end
         self.parser.CharacterDataHandler = self.characters
