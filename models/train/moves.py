@@ -9,6 +9,8 @@ their mean.
 
 from __future__ import annotations
 
+import voicematch  # noqa: F401  # isort: skip  # before onnxruntime, which it keeps from reporting
+
 import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path

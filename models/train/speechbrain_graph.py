@@ -10,6 +10,8 @@ float network says of random features.
 
 from __future__ import annotations
 
+import voicematch  # noqa: F401  # isort: skip  # before onnxruntime, which it keeps from reporting
+
 import argparse
 import tempfile
 from collections.abc import Iterator

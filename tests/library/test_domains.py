@@ -62,7 +62,7 @@ def test_what_cannot_be_right_is_found_and_taken_out(filled: Library, name: str)
         pytest.skip("PostgreSQL refuses that itself")
     statement, finding = (DAMAGE | OF_SQLITE)[name]
     with filled._database.write() as connection:
-        connection.execute(sa.text(statement.replace("x'00ff'", "'\\x00ff'") if filled.path is None else statement))
+        connection.execute(sa.text(statement.replace("= x'", "= '\\x") if filled.path is None else statement))
     assert any(finding in line for line in filled.upkeep.check()), filled.upkeep.check()
     assert any(finding in line for line in filled.upkeep.repair())
     assert filled.upkeep.check() == ()

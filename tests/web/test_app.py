@@ -7,7 +7,8 @@ import re
 import wave
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import jsonschema
 import pytest
@@ -439,11 +440,10 @@ def test_a_library_that_cannot_be_read(library: Library, writing: TestClient) ->
     assert writing.get("/backlog").status_code == 503
 
 
-def test_what_nobody_expected(library: Library) -> None:
+def test_what_nobody_expected() -> None:
     """A fault of ours is told in one line, and where the server runs in full."""
-    with library._database.write() as connection:
-        connection.execute(schema.speakers.update().values(verdict="nonsense"))
-    client = TestClient(create_app(library), base_url=HERE, raise_server_exceptions=False)
+    without_rooms = cast("Library", SimpleNamespace())
+    client = TestClient(create_app(without_rooms), base_url=HERE, raise_server_exceptions=False)
     answer = client.get(f"/episodes/{KEY}", headers=JSON)
     assert answer.status_code == 500
     assert "this should not have happened" in answer.json()["error"]
