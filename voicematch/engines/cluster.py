@@ -25,14 +25,15 @@ Numbers = npt.NDArray[np.float64]
 MOST_AT_ONCE = 2000  # vectors in one linkage: their distances take 16 MB
 MOST_GROUPS = 80  # of one linkage that are kept; the smallest beyond are left to find their place
 
-# Chosen on simulated shows, of people whom the embedder was trained on and of others (models/train/fit_engine.py).
+# Chosen by hand on simulated shows, of people whom the embedder was trained on and of others (models/train/shows.py);
+# models/README.md says in which two the development episodes had a part.
 EVENNESS = 0.1  # how far the spread within a voice is taken to be the same in all directions: few people tell it
 SHRINKAGE = 0.5  # how far the centre of all voices moves from the training set's to the episode's own
 THRESHOLD = 0.7  # cosine distance below which groups are joined at first; too low costs time, too high merges people
 EVIDENCE = 0.4  # F_A: windows overlap and resemble their neighbours, so each counts for less than an independent one
 PARSIMONY = 20.0  # F_B: the larger, the fewer speakers
 CAUTION = 1.0  # F_B at the start, where only what is surely one voice is made one
-ALIKE = 0.7  # cosine of two speakers' mean vectors from which they are one; in the simulated shows no two people are
+ALIKE = 0.7  # cosine of two speakers' mean vectors from which they are one person in two rooms or moods
 STAY = 0.98  # probability that the next window is the same speaker's, before anything is heard
 
 
