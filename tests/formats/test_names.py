@@ -270,6 +270,14 @@ def test_as_many_words_are_read_as_were_written(episode: LabelledEpisode, form: 
     assert by_letter(lines) == by_letter(printed(episode))
 
 
+@pytest.mark.parametrize("form", ["srt", "vtt", "txt", "podcast"])
+def test_words_like_labels_of_two_styles_stay_where_nobody_is_named(form: str) -> None:
+    lines = (Line(0, 1, "[Ada]: 0"), Line(1, 2, "(speaker 0) 0"), Line(2, 3, "Ada: hello"))
+    episode = LabelledEpisode("a.mp3", "00", 9.0, (), {}, lines)
+    back = READERS["json" if form == "podcast" else form](FORMATS[form](episode), "test")
+    assert by_letter(list(back)) == by_letter(printed(episode))
+
+
 @settings(deadline=None, max_examples=100)
 @given(
     st.lists(

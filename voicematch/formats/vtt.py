@@ -13,7 +13,7 @@ from ..types import LabelledEpisode, Line
 from . import clock
 from .cues import named_lines, read_cues, split_lines
 from .markup import UNLABELLED, bare, pieces_of
-from .names import Opening, labels
+from .names import Opening, kept, labels
 from .repairs import Repairs
 from .rolling import once
 from .spoken import settle
@@ -30,7 +30,7 @@ def write_vtt(episode: LabelledEpisode) -> str:
     blocks = ["WEBVTT\n"]
     named = named_lines(episode)
     is_named = any(line.speaker for line in named)
-    like_labels = {} if is_named else labels([Opening(line.text) for line in named])
+    like_labels = set() if is_named else _like_labels([line.text for line in named])
     for idx, line in enumerate(named):
         text = _escape(line.text or line.speaker or "")
         text = UNLABELLED + text if idx in like_labels else text
@@ -38,6 +38,14 @@ def write_vtt(episode: LabelledEpisode) -> str:
         end = max(clock.milliseconds(line.end), clock.milliseconds(line.start) + 1) / 1000
         blocks.append(f"{clock.stamp(line.start)} --> {clock.stamp(end)}\n{voice}{text}\n")
     return "\n".join(blocks)
+
+
+def _like_labels(texts: list[str]) -> set[int]:
+    """Which texts a reader would take for labelled ones; what is marked is evidence no more, so it is asked again."""
+    marked: set[int] = set()
+    while found := labels([Opening(kept(text) if idx in marked else text) for idx, text in enumerate(texts)]):
+        marked |= found.keys()
+    return marked
 
 
 def _escape(text: str) -> str:
