@@ -22,4 +22,36 @@ from .people import (
 from .pieces import NUM_COLORS, Done, EpisodeExcerpt, ErrorPage, FoundLine, Paging, TranscriptLine, Undoable
 from .work import BacklogPage, JobCard
 
-__all__ = ["NUM_COLORS", "AppearanceCard", "BacklogPage", "Done", "EpisodeCard", "EpisodeExcerpt", "EpisodePage", "EpisodeSpeaker", "EpisodesPage", "ErrorPage", "FoundLine", "HeardIn", "JobCard", "Paging", "Point", "ReviewCard", "ReviewPage", "SearchPage", "ShowRole", "SpeakerCard", "SpeakerEpisodePage", "SpeakerPage", "SpeakersPage", "TimelineTurn", "TranscriptLine", "Undoable", "UnknownCard", "UnknownPage", "UnknownsPage", "VoiceProfile", "VoiceprintSource"]
+__all__ = [
+    "NUM_COLORS",
+    "AppearanceCard",
+    "BacklogPage",
+    "Done",
+    "EpisodeCard",
+    "EpisodeExcerpt",
+    "EpisodePage",
+    "EpisodeSpeaker",
+    "EpisodesPage",
+    "ErrorPage",
+    "FoundLine",
+    "HeardIn",
+    "JobCard",
+    "Paging",
+    "Point",
+    "ReviewCard",
+    "ReviewPage",
+    "SearchPage",
+    "ShowRole",
+    "SpeakerCard",
+    "SpeakerEpisodePage",
+    "SpeakerPage",
+    "SpeakersPage",
+    "TimelineTurn",
+    "TranscriptLine",
+    "Undoable",
+    "UnknownCard",
+    "UnknownPage",
+    "UnknownsPage",
+    "VoiceProfile",
+    "VoiceprintSource",
+]
