@@ -19,7 +19,7 @@ from .people import (
     VoiceprintSource,
     VoiceProfile,
 )
-from .pieces import NUM_COLORS, Done, EpisodeExcerpt, ErrorPage, FoundLine, Paging, TranscriptLine, Undoable
+from .pieces import NUM_COLORS, Done, EpisodeExcerpt, ErrorPage, FoundLine, Paging, SurePage, TranscriptLine, Undoable
 from .work import BacklogPage, JobCard
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "SpeakerEpisodePage",
     "SpeakerPage",
     "SpeakersPage",
+    "SurePage",
     "TimelineTurn",
     "TranscriptLine",
     "Undoable",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...library.reading.episodes import Guess, Named
-from .pieces import FoundLine, Paging, TranscriptLine
+from ...usecases.describe import Suggestion
+from .pieces import EpisodeExcerpt, FoundLine, Paging, TranscriptLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,13 @@ class EpisodeSpeaker:
     """One voice of an episode.
 
     label : SPEAKER_00; with the episode's key it is what corrections are addressed to
-    name : what to print: the accepted name, else "maybe NAME", "U-0001" or the label
+    name : what to print: the accepted name, else "maybe NAME", what it is ignored as, "U-0001" or the label
     person : who was accepted; None otherwise
     suggested : who is suggested (verdict "review")
     confirmed : a person said so
+    ignored_as : what it is ignored as ("ad"), or None
+    color : a person's own, the same everywhere; is_like : another of the episode has it too
+    excerpt : a stretch of this voice; suggestions : names that the text has for it. For who owns the library alone
     """
 
     label: str
@@ -53,6 +57,10 @@ class EpisodeSpeaker:
     talk_seconds: float
     share: float
     num_turns: int
+    ignored_as: str | None = None
+    is_like: bool = False
+    excerpt: EpisodeExcerpt | None = None
+    suggestions: tuple[Suggestion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +91,13 @@ class EpisodePage:
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """hits : best first; none when there is no query; counted up to a thousand. error : what is wrong with the query"""
+    """What was found.
+
+    hits : episode by episode, that with the best line first, and in one the lines as they are said; none when there is
+        no query; counted up to a thousand
+    error : what is wrong with the query; meant : people whose names come close to ``speaker``
+    loosely : nobody said these words, and the hits have words that begin so
+    """
 
     query: str
     speaker: str
@@ -92,3 +106,5 @@ class SearchPage:
     paging: Paging
     error: str = ""
     names: tuple[str, ...] = field(default=())
+    meant: tuple[str, ...] = ()
+    loosely: bool = False

@@ -28,6 +28,7 @@ class UnknownCard:
     role : what it seems to be: "host", "guest", "ad", or ""
     clip : address of its clearest ten seconds (WAV)
     heard : the latest few of ``num_episodes``
+    can_split : it is heard as several speakers, so it may be several people
     """
 
     id: str
@@ -38,16 +39,21 @@ class UnknownCard:
     shows: tuple[str, ...]
     heard: tuple[HeardIn, ...]
     clip: str
+    can_split: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownsPage:
-    """ignored : whether these are the voices to be ignored; names : all profiles, for the field of a name"""
+    """ignored : whether these are the voices to be ignored; names : all profiles, for the field of a name
+
+    is_new : no episode is in the library yet
+    """
 
     ignored: bool
     unknowns: tuple[UnknownCard, ...]
     paging: Paging
     names: tuple[str, ...]
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)

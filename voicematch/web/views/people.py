@@ -26,12 +26,16 @@ class SpeakerCard:
 
 @dataclass(frozen=True, slots=True)
 class SpeakersPage:
-    """sort : "name", "talk" or "recent" """
+    """sort : "name", "talk" or "recent"
+
+    empty : names that hold no voice and are heard nowhere, who are not among the others
+    """
 
     query: str
     sort: str
     speakers: tuple[SpeakerCard, ...]
     paging: Paging
+    empty: tuple[SpeakerCard, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,7 @@ class ShowRole:
 class SpeakerPage:
     """A person. With a query, ``hits`` are the lines that hold its words, and chart and appearances are empty.
 
-    note : private, and empty on a public page
+    note : private, and empty on a public page; names : all others, for the field of a name
     """
 
     person: SpeakerCard
@@ -133,6 +137,8 @@ class SpeakerPage:
     query: str = ""
     hits: tuple[FoundLine, ...] | None = None
     hits_paging: Paging | None = None
+    loosely: bool = False
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ class FoundLine:
     """A line that was searched for, cut at the found words: (text, whether it is one of them).
 
     before, after : the text of the neighbouring lines, or ""
+    before_by, after_by : who says that, where it is somebody else than ``speaker``
     """
 
     key: str
@@ -76,6 +77,8 @@ class FoundLine:
     before: str
     after: str
     audio: str | None
+    before_by: str = ""
+    after_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,8 @@ class Done:
     text : one sentence, also what "undo" shows
     action : its number, for undo; None for an undo itself
     num_changes : voices whose name changed; num_episodes : in how many episodes
+    notice : the number that pages tell of it under, ?done=N
+    go : the page to go on with where the one it was done on is no more
     """
 
     text: str
@@ -109,3 +114,19 @@ class Done:
     num_episodes: int
     warnings: tuple[str, ...] = ()
     person: Named | None = None
+    notice: int = 0
+    go: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SurePage:
+    """A question before something is done that may be a mistake, or cannot be taken back.
+
+    fields : (name, value) of what is sent when it is meant; back : the page it was asked on
+    """
+
+    question: str
+    yes: str
+    action: str
+    fields: tuple[tuple[str, str], ...]
+    back: str
