@@ -19,6 +19,8 @@ from .schema import (
     candidates,
     clips,
     episodes,
+    fixes,
+    heard_voices,
     jobs,
     lines,
     settings,
@@ -249,6 +251,8 @@ def _vacuum_postgresql(database: Database) -> None:
         speaker_embeddings,
         unknown_speakers,
         lines,
+        fixes,
+        heard_voices,
         jobs,
     )
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
