@@ -100,7 +100,9 @@ def test_undone_is_as_before(library: Library, name: str, fields: dict[str, str]
 
 def test_there_is_a_test_for_every_action() -> None:
     marks = test_undone_is_as_before.pytestmark  # type: ignore[attr-defined]
-    assert {name for name, _ in marks[0].args[1]} == {name for name, one in ACTIONS.items() if not one.is_final and not one.keeps_its_own}
+    assert {name for name, _ in marks[0].args[1]} == {
+        name for name, one in ACTIONS.items() if not one.is_final and not one.keeps_its_own
+    }
 
 
 def test_a_clip_that_a_correction_takes_back_returns(library: Library) -> None:

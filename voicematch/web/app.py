@@ -32,6 +32,7 @@ from .telling import plain
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 64 * 1024  # of a form; names are short
+MOST_FIELDS = 2_100  # of a form; lines are marked one by one
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -229,9 +230,13 @@ async def _fields(request: Request) -> dict[str, str]:
     if kind not in ("", FORM):
         raise VoicematchError(f"{kind}: send a form ({FORM}) or {JSON}")
     try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=50))
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
     except ValueError as error:
         raise VoicematchError("the form cannot be read; send it as UTF-8") from error
+    fields: dict[str, str] = {}
+    for name, value in pairs:  # marked lines come one by one, under one name
+        fields[name] = f"{fields[name]},{value}" if name in fields else value
+    return fields
 
 
 def _object(body: bytes) -> dict[str, str]:

@@ -91,8 +91,14 @@ PAGES = {
     "episode": Page(
         "One episode: who speaks when, and what.",
         views.EpisodePage,
-        lambda reading, asked: episodes.episode(reading, asked.text("key")),
-        (_KEY,),
+        lambda reading, asked: episodes.episode(
+            reading, asked.text("key"), is_fixing=asked.flag("fix"), line=asked.number("line", 0)
+        ),
+        (
+            _KEY,
+            Parameter("fix", "boolean", "to mark lines, and give them to others"),
+            Parameter("line", "integer", "with fix: the line, by its place from 1, whose words are worked on"),
+        ),
     ),
     "unknowns": Page(
         "Voices without a name.",

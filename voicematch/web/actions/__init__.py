@@ -10,6 +10,7 @@ from .. import views
 from ..journal import Journal
 from .action import ASK, Action, ActionOutcome, Field, Fields, Question, WrongFields, check
 from .episodes import EPISODES
+from .fixing import FIXING
 from .people import PEOPLE
 from .voices import VOICES
 
@@ -27,7 +28,7 @@ __all__ = [
     "undo",
 ]
 
-ACTIONS: dict[str, Action] = VOICES | PEOPLE | EPISODES
+ACTIONS: dict[str, Action] = VOICES | PEOPLE | EPISODES | FIXING
 UNDO_FIELDS = (Field("action", "the number that the action's answer gave"),)
 
 

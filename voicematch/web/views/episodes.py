@@ -75,7 +75,10 @@ class TimelineTurn:
 
 @dataclass(frozen=True, slots=True)
 class EpisodePage:
-    """audio : address of the sound, None where it cannot be had; names : all profiles, for the field of a name"""
+    """audio : address of the sound, None where it cannot be had; names : all profiles, for the field of a name
+
+    is_fixing : lines can be marked; line : the place, from 1, of the one whose words are worked on, or 0
+    """
 
     key: str
     title: str
@@ -87,6 +90,8 @@ class EpisodePage:
     turns: tuple[TimelineTurn, ...]
     lines: tuple[TranscriptLine, ...]
     names: tuple[str, ...] = ()
+    is_fixing: bool = False
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
