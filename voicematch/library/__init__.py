@@ -28,6 +28,7 @@ from .outputs import Output, Outputs
 from .pins import Pin
 from .profiles import Profiles
 from .reading.episodes import EpisodeSummary, Listings
+from .reading.figures import Figures
 from .reading.people import Appearance, People, Profile
 from .reading.search import Hit, Search
 from .reading.voices import Unknown, UnknownSpeaker, Voices
@@ -47,6 +48,7 @@ __all__ = [
     "Copies",
     "Copy",
     "EpisodeSummary",
+    "Figures",
     "FixRow",
     "Fixes",
     "Forgotten",
@@ -255,6 +257,11 @@ class Library:
     def listings(self) -> Listings:
         """Episodes in lists, and one with all that is in it."""
         return Listings(self._database)
+
+    @property
+    def figures(self) -> Figures:
+        """How people talk: how much, how fast, whom they interrupt, what they ask."""
+        return Figures(self._database)
 
     @property
     def voices(self) -> Voices:
