@@ -13,7 +13,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from ..errors import LibraryError, OutputExists
-from . import domains, erasure, folding, partial, schema
+from . import domains, erasure, folding, partial, schema, windows
 from .copies import BACKUP, Copies
 from .database import Database, one_line_errors
 from .pins import Pin
@@ -79,7 +79,13 @@ class Upkeep:
         with self._database.read() as connection:
             of_vectors = _vector_findings(connection, self._pin.embedder, self._pin.dimension(connection))
             of_lines = () if UNINDEXED in of_file or _are_folded(connection) else (UNINDEXED,)
-            return (*of_file, *of_lines, *map(str, domains.findings(connection)), *of_vectors)
+            return (
+                *of_file,
+                *of_lines,
+                *map(str, domains.findings(connection)),
+                *of_vectors,
+                *windows.findings(connection),
+            )
 
     def repair(self) -> tuple[str, ...]:
         """Take out what cannot be right, and say what that was, one line each. What `check` finds then, stays.
@@ -89,7 +95,7 @@ class Upkeep:
         if any(line.startswith("the file is damaged") for line in _file_findings(self._database)):
             raise LibraryError(f"{self._database.location}: the file is damaged; restore a backup of it")
         with self._database.write() as connection:
-            done = domains.repair(connection)
+            done = domains.repair(connection) + windows.remove_unreadable(connection)
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("INSERT INTO lines_fts(lines_fts) VALUES ('rebuild')")
         return done
