@@ -39,6 +39,7 @@ EXAMPLES = {
     "unknown": [""],
     "review": ["", "?page=2"],
     "backlog": ["", "?state=failed", "?state=nonsense"],
+    "settings": [""],
     "search": ["", "?q=rain", "?q=rain&speaker=ada+ash", "?q=rain&since=2024-05-01", "?q=***", "?q=a&speaker=Nobody"],
 }
 PATHS: dict[str, dict[str, Any]] = {
@@ -96,7 +97,12 @@ def test_the_description_has_every_route(client: TestClient) -> None:
     jsonschema.Draft202012Validator.check_schema({"$defs": document["components"]["schemas"]})
     pages = {f"{addresses.PATHS[name]}.json" for name in PAGES}
     actions = {f"/actions/{name}" for name in (*ACTIONS, "undo")}
-    assert set(document["paths"]) == pages | actions | {"/audio/{key}", "/clips/{id}.wav"}
+    assert set(document["paths"]) == pages | actions | {
+        "/audio/{key}",
+        "/clips/{id}.wav",
+        "/downloads/{key}.{format}",
+        "/uploads",
+    }
     assert len({operation["operationId"] for path in document["paths"].values() for operation in path.values()}) == len(
         document["paths"]
     )

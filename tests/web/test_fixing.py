@@ -13,7 +13,7 @@ from tests.support.browsing import Visit
 from tests.web.test_app import HERE, JSON, KEY
 from tests.web.test_browser import EPISODE
 from voicematch.library import open_library
-from voicematch.web.actions import ACTIONS
+from voicematch.web.actions.fixing import FIXING
 from voicematch.web.app import create_app
 
 
@@ -43,7 +43,7 @@ ALL = {
 
 
 def test_all_of_them_are_tried() -> None:
-    assert set(ALL) == {name for name, one in ACTIONS.items() if one.keeps_its_own}
+    assert set(ALL) == set(FIXING)
 
 
 @pytest.mark.parametrize("name", ALL)

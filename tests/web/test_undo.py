@@ -85,6 +85,7 @@ def take_back(library: Library, journal: Journal, action: int) -> None:
         ("merge", {"source": "Maya", "into": "Ada"}),
         ("delete", {"name": "Ada"}),
         ("rename", {"old": "Ada", "new": "Ada Ash"}),
+        ("relabel", {}),
         ("remove-voiceprints", {"name": "Ada", "voiceprints": "1"}),
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(value.values())[-20:],
@@ -92,7 +93,7 @@ def take_back(library: Library, journal: Journal, action: int) -> None:
 def test_undone_is_as_before(library: Library, name: str, fields: dict[str, str]) -> None:
     before, journal = everything(library), Journal()
     action = act(library, journal, name, fields)
-    assert everything(library) != before
+    assert name == "relabel" or everything(library) != before  # which finds everything as it is
     take_back(library, journal, action)
     assert everything(library) == before
     assert library.upkeep.check() == ()

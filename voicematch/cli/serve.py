@@ -16,7 +16,7 @@ from .terminal import progress_bar
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SHORTEST_PASSWORD = 8  # characters
-NEEDED = ("starlette", "jinja2", "uvicorn")
+NEEDED = ("starlette", "jinja2", "uvicorn", "PIL", "python_multipart")
 
 
 @click.command()
@@ -26,7 +26,7 @@ NEEDED = ("starlette", "jinja2", "uvicorn")
 @click.option("--open", "open_browser", is_flag=True, help="Open the pages in a browser.")
 @library_option
 def serve(port: int, host: str, names: tuple[str, ...], open_browser: bool, location: str | None) -> None:
-    """Show the library as pages: speakers, episodes, unknown voices to name by ear, matches to review.
+    """Show the library as pages: speakers, episodes, unknown voices to name by ear, matches to review, the queue.
 
     Only this machine can see them, unless --host names an address of it that others reach; then a password is needed,
     from VOICEMATCH_PASSWORD or asked for here. The connection is not encrypted: put it behind a proxy that does.
@@ -47,7 +47,7 @@ def serve(port: int, host: str, names: tuple[str, ...], open_browser: bool, loca
 
         known = {*LOOPBACK, host, *names} | (set() if is_private else {socket.gethostname()})
         with suppress(KeyboardInterrupt):  # not raised where whoever started this has ^C ignored; it stops all the same
-            server.serve(library, listening, names=known, password=password, ready=ready)
+            server.serve(library, listening, names=known, password=password, ready=ready, location=location)
         click.echo("stopped", err=True)
 
 

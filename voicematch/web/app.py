@@ -7,8 +7,9 @@ import threading
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import anyio
 from starlette.applications import Starlette
@@ -18,9 +19,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route, compile_path
 from starlette.staticfiles import StaticFiles
 
+from .. import outputs
 from ..errors import AudioError, ChangedSince, LibraryError, NothingThere, ProfileNotFound, VoicematchError
 from ..library import Library
-from . import addresses, rendering, sound, views
+from ..library.jobs import file_job
+from . import addresses, drawing, rendering, sound, views
 from .actions import ACTIONS, Question, perform, undo
 from .description import describe
 from .journal import Journal
@@ -28,26 +31,39 @@ from .pages import PAGES, Asked, Page
 from .reading import Reading
 from .safety import LOOPBACK, Safety, policy
 from .telling import plain
+from .uploads import Received, TooLarge, received
+from .working import MOST_UPLOADED, QueueRun, folder_of, keep, sound_name
 
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 64 * 1024  # of a form; names are short
 MOST_FIELDS = 2_100  # of a form; lines are marked one by one
+MOST_FILES = 100  # handed in at once
+DOWNLOADS = {
+    "vtt": "text/vtt",
+    "srt": "application/x-subrip",
+    "txt": "text/plain",
+    "md": "text/markdown",
+    "json": "application/json",
+}
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-class TooLarge(VoicematchError):
-    """More was sent than a form holds."""
-
-
-def create_app(library: Library, *, names: Collection[str] = LOOPBACK, password: str | None = None) -> Safety:
+def create_app(
+    library: Library,
+    *,
+    names: Collection[str] = LOOPBACK,
+    password: str | None = None,
+    queue: QueueRun | None = None,
+) -> Safety:
     """Make the app over an open library, which stays the caller's to close.
 
     names : hosts that the pages are reached under
     password : what every request has to give; None when only this machine can ask
+    queue : works the queue off when the pages are asked to; None for pages that leave it alone
     """
-    app = App(library)
+    app = App(library, queue)
     handlers = {VoicematchError: app.refused, HTTPException: app.not_found, Exception: app.failed}
     return Safety(Starlette(routes=app.routes(), exception_handlers=handlers), names=names, password=password)
 
@@ -55,8 +71,9 @@ def create_app(library: Library, *, names: Collection[str] = LOOPBACK, password:
 class App:
     """One library behind the routes."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, queue: QueueRun | None = None) -> None:
         self._library = library
+        self._queue = queue
         self._journal = Journal()
         self._one_at_a_time = threading.Lock()  # actions, so that the journal has them in the order they happened
 
@@ -69,6 +86,8 @@ class App:
         for name in (*ACTIONS, "undo"):
             routes.append(Route(addresses.path("action", name=name), self._action(name), methods=["POST"]))
         routes += [
+            Route(addresses.PATHS["upload"], self.upload, methods=["POST"]),
+            Route(addresses.PATHS["download"], self.download),
             Route(addresses.PATHS["audio"], self.audio),
             Route(addresses.PATHS["clip"], self.clip),
             Route(addresses.PATHS["openapi"], self.openapi),
@@ -85,7 +104,7 @@ class App:
         return endpoint
 
     def _show(self, request: Request, name: str, page: Page) -> Response:
-        reading = Reading(self._library, addresses.path)
+        reading = Reading(self._library, addresses.path, queue=self._queue, undoable=self._journal.undoable())
         view = page.make(reading, Asked({**request.query_params, **request.path_params}))
         if _wants_json(request):
             return Response(rendering.to_json(view), media_type=JSON)
@@ -130,6 +149,8 @@ class App:
         return endpoint
 
     def _act(self, name: str, fields: Mapping[str, str]) -> views.Done:
+        if name != "undo" and ACTIONS[name].work is not None:  # asks others for feeds, and nothing of it is undone
+            return perform(name, fields, library=self._library, journal=self._journal, queue=self._queue)
         with self._one_at_a_time:
             if name == "undo":
                 return undo(fields, library=self._library, journal=self._journal)
@@ -155,6 +176,41 @@ class App:
                 except LibraryError:
                     return False
         return True
+
+    # -- files in and out
+
+    async def upload(self, request: Request) -> Response:
+        """Take sound files in, and queue them."""
+        if self._queue is None:
+            raise LibraryError("the queue is not worked off from here")
+        async with received(request, most=MOST_UPLOADED, most_files=MOST_FILES) as form:
+            done = await anyio.to_thread.run_sync(self._take_in, form)
+        if _wants_json(request):
+            return Response(rendering.to_json(done), media_type=JSON)
+        return RedirectResponse(_telling(addresses.path("backlog"), done.notice), HTTPStatus.SEE_OTHER)
+
+    def _take_in(self, form: Received) -> views.Done:
+        assert self._queue is not None
+        folder = folder_of(self._library)
+        new = [file_job(keep(path, sound_name(name), folder), "")[1] for name, path in form.files]
+        if not new:
+            raise VoicematchError("choose a sound file")
+        added = self._library.jobs.add(new)
+        if added.num_new and form.fields.get("start"):
+            self._queue.start()
+        known = f", {added.num_known} known already" if added.num_known else ""
+        text = f"{drawing.plural(added.num_new, 'episode')} queued{known}"
+        return self._journal.tell(views.Done(text, None, 0, 0, go=addresses.path("backlog")))
+
+    def download(self, request: Request) -> Response:
+        """Send an episode with today's names, in a format."""
+        form, key = request.path_params["format"], request.path_params["key"]
+        if form not in DOWNLOADS:
+            raise NothingThere(f"episodes are to be had as {', '.join(DOWNLOADS)}")
+        episode = self._library.episodes.get(self._library.listings.episode(key).summary.audio_sha256)
+        name = quote(f"{drawing.slug(episode.title or Path(episode.source).stem)}.{form}")
+        headers = {"content-disposition": f"attachment; filename*=UTF-8''{name}"}
+        return Response(outputs.text_of(episode, form), media_type=DOWNLOADS[form], headers=headers)
 
     # -- sound
 

@@ -134,6 +134,15 @@ def reason(text: str) -> str:
     return re.sub(r"SPEAKER_[0-9]{1,3}", lambda label: voice(label[0]), re.sub(r"(?<=[0-9])%", " %", text))
 
 
+def slug(text: str) -> str:
+    """Return a text as a file's name has it.
+
+    >>> slug("12: Hens, & other birds/../"), slug("…")
+    ('12 Hens other birds', 'episode')
+    """
+    return " ".join(re.sub(r"[^\w .-]", " ", text).replace("..", " ").split()).strip(" .")[:100] or "episode"
+
+
 def plural(count: int, one: str, many: str = "") -> str:
     """
     >>> plural(1, "episode"), plural(1200, "episode"), plural(2, "voice that recurs", "voices that recur")

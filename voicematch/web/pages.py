@@ -124,6 +124,11 @@ PAGES = {
         lambda reading, asked: judging.backlog(reading, state=asked.text("state"), page=asked.page),
         (Parameter("state", "string", "queued, running, done or failed; otherwise all"), _PAGE),
     ),
+    "settings": Page(
+        "What the library is, and how it gives names.",
+        views.SettingsPage,
+        lambda reading, asked: judging.settings(reading),
+    ),
     "search": Page(
         "What was said, and by whom.",
         views.SearchPage,

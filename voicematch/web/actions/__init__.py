@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from ... import outputs
+from ...errors import LibraryError
 from ...library import Library
 from ...library.reading.episodes import Named
 from ...usecases import name as naming
 from .. import views
 from ..journal import Journal
+from ..working import QueueRun
 from .action import ASK, Action, ActionOutcome, Field, Fields, Question, WrongFields, check
 from .episodes import EPISODES
 from .fixing import FIXING
 from .people import PEOPLE
 from .voices import VOICES
+from .work import WORK
 
 __all__ = [
     "ACTIONS",
@@ -28,30 +31,44 @@ __all__ = [
     "undo",
 ]
 
-ACTIONS: dict[str, Action] = VOICES | PEOPLE | EPISODES | FIXING
+ACTIONS: dict[str, Action] = VOICES | PEOPLE | EPISODES | FIXING | WORK
 UNDO_FIELDS = (Field("action", "the number that the action's answer gave"),)
 
 
-def perform(name: str, fields: Fields, *, library: Library, journal: Journal) -> views.Done:
+def perform(
+    name: str, fields: Fields, *, library: Library, journal: Journal, queue: QueueRun | None = None
+) -> views.Done:
     """Do one of the ACTIONS, and return what it came to. Raises WrongFields, Question, and what the command raises."""
     action = ACTIONS[name]
     checked = check(action.fields, fields)
     asked = action.question(library, checked) if fields.get("sure") == ASK else None
     if asked is not None:
         raise Question(*asked, name, checked)
+    outcome, number = _run(action, checked, library, journal, queue)
+    return journal.tell(_done(outcome, number, library))
+
+
+def _run(
+    action: Action, fields: Fields, library: Library, journal: Journal, queue: QueueRun | None
+) -> tuple[ActionOutcome, int | None]:
+    """Do it, and return what it came to, with the number to undo it by if it can be."""
+    if action.run is None:
+        if action.work is None or queue is None:
+            raise LibraryError("the queue is not worked off from here")
+        return action.work(queue, library, fields), None
     number = None
     if action.is_final:
-        outcome = action.run(library, checked)
+        outcome = action.run(library, fields)
         journal.clear()
     elif action.keeps_its_own:
-        outcome = action.run(library, checked)
+        outcome = action.run(library, fields)
         number = journal.add(outcome.text, outcome.take_back) if outcome.take_back else None
     else:
-        with library.recording(clips_of=action.clips_of(library, checked)) as recorded:
-            outcome = action.run(library, checked)
+        with library.recording(clips_of=action.clips_of(library, fields)) as recorded:
+            outcome = action.run(library, fields)
         number = journal.add(outcome.text, lambda library: naming.undo(recorded, library=library))
     outputs.finish(library)
-    return journal.tell(_done(outcome, number, library))
+    return outcome, number
 
 
 def undo(fields: Fields, *, library: Library, journal: Journal) -> views.Done:

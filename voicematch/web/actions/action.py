@@ -12,6 +12,7 @@ from ...usecases.name import Change
 from ...voices.consent import CONSENT as CONSENTS
 from ..journal import TakeBack
 from ..telling import plain
+from ..working import QueueRun
 
 Fields = Mapping[str, str]
 ASK, SURE = "ask", "yes"  # values of the field "sure": ask where it may be a mistake; do it
@@ -60,16 +61,18 @@ class Action:
 
     question : what to ask before, if anything, as (question, what to answer); asked of who sends ``sure`` as "ask"
     is_final : it cannot be undone, and takes what was done before out of the journal
+    work : in place of ``run``, of an action that is about the queue; nothing to undo
     keeps_its_own : it says itself how it is undone, if it is; else the rows that it changes are recorded
     """
 
     summary: str
     fields: tuple[Field, ...]
-    run: Callable[[Library, Fields], ActionOutcome]
+    run: Callable[[Library, Fields], ActionOutcome] | None = None
     clips_of: Callable[[Library, Fields], Sequence[str]] = lambda library, fields: ()
     question: Callable[[Library, Fields], tuple[str, str] | None] = lambda library, fields: None
     is_final: bool = False
     keeps_its_own: bool = False
+    work: Callable[[QueueRun, Library, Fields], ActionOutcome] | None = None
 
 
 def check(wanted: Sequence[Field], given: Fields) -> dict[str, str]:

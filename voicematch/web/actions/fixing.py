@@ -15,7 +15,7 @@ from ..telling import plain
 from .action import CONSENT, EPISODE, SPEAKER, Action, ActionOutcome, Field, Fields, WrongFields
 
 MOST_LINES = 2_000  # marked at once
-_LINES = Field("lines", "the lines, by their places in the episode from 1, with commas between: 12,13,14")
+LINES = Field("lines", "the lines, by their places in the episode from 1, with commas between: 12,13,14")
 _LINE = Field("lines", "the line, by its place in the episode from 1")
 _TO = Field("to", 'whose they are: a label of the episode (SPEAKER_02), or "new" for somebody new', may_be_empty=True)
 _PERSON = Field("name", "or the name of a person, who need not be in the library yet", may_be_empty=True)
@@ -95,7 +95,7 @@ def _fixes(summary: str, fields: tuple[Field, ...], run: Callable[[Library, Fiel
 
 
 FIXING = {
-    "give-lines": _fixes("Give lines to another voice.", (EPISODE, _LINES, _TO, _PERSON, CONSENT), _give),
+    "give-lines": _fixes("Give lines to another voice.", (EPISODE, LINES, _TO, _PERSON, CONSENT), _give),
     "split-line": _fixes(
         "Give a part of a line to another voice.",
         (EPISODE, _LINE, Field("words", "its first and last word, from 1: 4,9"), _TO, _PERSON, CONSENT),
@@ -103,7 +103,7 @@ FIXING = {
     ),
     "split-voice": _fixes(
         "Take lines out of a voice that is two people.",
-        (EPISODE, SPEAKER, _LINES, _TO, _PERSON, CONSENT),
+        (EPISODE, SPEAKER, LINES, _TO, _PERSON, CONSENT),
         _split_voice,
     ),
     "merge-voices": _fixes(

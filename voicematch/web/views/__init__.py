@@ -20,7 +20,7 @@ from .people import (
     VoiceProfile,
 )
 from .pieces import NUM_COLORS, Done, EpisodeExcerpt, ErrorPage, FoundLine, Paging, SurePage, TranscriptLine, Undoable
-from .work import BacklogPage, JobCard
+from .work import BacklogPage, JobCard, SettingsPage
 
 __all__ = [
     "NUM_COLORS",
@@ -41,6 +41,7 @@ __all__ = [
     "ReviewCard",
     "ReviewPage",
     "SearchPage",
+    "SettingsPage",
     "ShowRole",
     "SpeakerCard",
     "SpeakerEpisodePage",
