@@ -31,8 +31,9 @@ FROM_A_FEED = "000000015eed5eed"  # of the second
 
 EXAMPLES = {
     "speakers": ["", "?q=as", "?sort=talk", "?sort=recent&page=2", "?page=x", "?page=99999999999999999999"],
-    "speaker": ["?page=2", "?q=rain", "?q=%22the+rain%22&page=7", "?q=...x"],
+    "speaker": ["?page=2", "?q=rain", "?q=%22the+rain%22&page=7", "?q=...x", "?show=Night+Garden+Radio"],
     "speaker_episode": [""],
+    "quote": [""],
     "episodes": ["", "?q=moss", "?page=2", "?q=%25"],
     "episode": [""],
     "unknowns": ["", "?ignored=1", "?page=3"],
@@ -47,6 +48,7 @@ PATHS: dict[str, dict[str, Any]] = {
     "speaker_episode": {"id": 1, "key": KEY},
     "episode": {"key": KEY},
 }
+PATHS |= {"quote": {"key": KEY, "line": 1}}
 PATHS |= {"unknown": {"id": "U-0003"}}
 ADDRESSES = [(name, addresses.path(name, **PATHS.get(name, {})), query) for name in PAGES for query in EXAMPLES[name]]
 
@@ -101,6 +103,7 @@ def test_the_description_has_every_route(client: TestClient) -> None:
         "/audio/{key}",
         "/clips/{id}.wav",
         "/downloads/{key}.{format}",
+        "/speakers/{id}/picture",
         "/uploads",
     }
     assert len({operation["operationId"] for path in document["paths"].values() for operation in path.values()}) == len(
@@ -124,6 +127,7 @@ def test_a_person(client: TestClient) -> None:
         "talk_seconds": 0,
         "num_voiceprints": 3,
         "last_heard": "",
+        "has_picture": False,
     }
     assert page["note"] == "a private note"
     assert page["voice"]["active"]

@@ -86,6 +86,7 @@ def take_back(library: Library, journal: Journal, action: int) -> None:
         ("delete", {"name": "Ada"}),
         ("rename", {"old": "Ada", "new": "Ada Ash"}),
         ("relabel", {}),
+        ("tell", {"name": "Ada", "about": "Keeps hens.", "links": "https://ada.example.org"}),
         ("remove-voiceprints", {"name": "Ada", "voiceprints": "1"}),
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(value.values())[-20:],
@@ -101,9 +102,8 @@ def test_undone_is_as_before(library: Library, name: str, fields: dict[str, str]
 
 def test_there_is_a_test_for_every_action() -> None:
     marks = test_undone_is_as_before.pytestmark  # type: ignore[attr-defined]
-    assert {name for name, _ in marks[0].args[1]} == {
-        name for name, one in ACTIONS.items() if not one.is_final and not one.keeps_its_own
-    }
+    recorded = {name for name, one in ACTIONS.items() if one.run and not one.is_final and not one.keeps_its_own}
+    assert {name for name, _ in marks[0].args[1]} == recorded
 
 
 def test_a_clip_that_a_correction_takes_back_returns(library: Library) -> None:

@@ -171,6 +171,11 @@ def create_windows(connection: sa.Connection) -> None:
     schema.metadata.create_all(connection, tables=[windows])
 
 
+def create_portrayals(connection: sa.Connection) -> None:
+    """Make room for what a person's page shows of them."""
+    schema.metadata.create_all(connection, tables=[schema.portrayals])
+
+
 def _after(line: int) -> sa.Select[tuple[int, str]]:
     """Some thousand lines at a time, so that a large library is never in memory whole."""
     return sa.select(lines.c.id, lines.c.text).where(lines.c.id > line).order_by(lines.c.id).limit(5_000)
@@ -189,6 +194,7 @@ STEPS: tuple[Step, ...] = (
     ("0010_set_aside", create_set_aside),
     ("0011_fixes", create_fixes),
     ("0012_windows", create_windows),
+    ("0013_portrayals", create_portrayals),
 )
 """What was changed after the first schema, oldest first. Released steps are never edited."""
 

@@ -15,6 +15,8 @@ PATHS = {
     "speakers": "/speakers",
     "speaker": "/speakers/{id}",
     "speaker_episode": "/speakers/{id}/episodes/{key}",
+    "picture": "/speakers/{id}/picture",
+    "quote": "/quotes/{key}/{line}",
     "episodes": "/episodes",
     "episode": "/episodes/{key}",
     "unknowns": "/unknowns",

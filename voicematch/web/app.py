@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
@@ -23,8 +24,8 @@ from .. import outputs
 from ..errors import AudioError, ChangedSince, LibraryError, NothingThere, ProfileNotFound, VoicematchError
 from ..library import Library
 from ..library.jobs import file_job
-from . import addresses, drawing, rendering, sound, views
-from .actions import ACTIONS, Question, perform, undo
+from . import addresses, drawing, pictures, rendering, sound, views
+from .actions import ACTIONS, Question, perform, set_picture, undo
 from .description import describe
 from .journal import Journal
 from .pages import PAGES, Asked, Page
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 MOST_BYTES = 64 * 1024  # of a form; names are short
 MOST_FIELDS = 2_100  # of a form; lines are marked one by one
 MOST_FILES = 100  # handed in at once
+CROP = (("across", 0.0, 100.0), ("down", 0.0, 100.0), ("zoom", 1.0, 8.0))  # field, least and most
 DOWNLOADS = {
     "vtt": "text/vtt",
     "srt": "application/x-subrip",
@@ -86,6 +88,8 @@ class App:
         for name in (*ACTIONS, "undo"):
             routes.append(Route(addresses.path("action", name=name), self._action(name), methods=["POST"]))
         routes += [
+            Route(addresses.PATHS["picture"], self.picture, methods=["GET", "HEAD"]),
+            Route(addresses.PATHS["picture"], self.portray, methods=["POST"]),
             Route(addresses.PATHS["upload"], self.upload, methods=["POST"]),
             Route(addresses.PATHS["download"], self.download),
             Route(addresses.PATHS["audio"], self.audio),
@@ -202,6 +206,28 @@ class App:
         text = f"{drawing.plural(added.num_new, 'episode')} queued{known}"
         return self._journal.tell(views.Done(text, None, 0, 0, go=addresses.path("backlog")))
 
+    def picture(self, request: Request) -> Response:
+        """Send the picture of a person."""
+        picture = self._library.portrayals.picture(Asked(request.path_params).number("id", 0))
+        if picture is None:
+            raise NothingThere("there is no picture of this person")
+        return Response(picture, media_type="image/jpeg")
+
+    async def portray(self, request: Request) -> Response:
+        """Take the picture of a person in; with no file, the one that is there is taken away."""
+        async with received(request, most=pictures.MOST_SENT, most_files=1) as form:
+            done = await anyio.to_thread.run_sync(self._portray, Asked(request.path_params).number("id", 0), form)
+        if _wants_json(request):
+            return Response(rendering.to_json(done), media_type=JSON)
+        return RedirectResponse(_telling(_back(request, form.fields), done.notice), HTTPStatus.SEE_OTHER)
+
+    def _portray(self, number: int, form: Received) -> views.Done:
+        name = self._library.people.profile(number).name
+        place = {key: _within(form.fields.get(key, ""), least, most) for key, least, most in CROP}
+        made = pictures.square(form.files[0][1], **{key: at for key, at in place.items() if at}) if form.files else None
+        with self._one_at_a_time:
+            return set_picture(name, made, library=self._library, journal=self._journal)
+
     def download(self, request: Request) -> Response:
         """Send an episode with today's names, in a format."""
         form, key = request.path_params["format"], request.path_params["key"]
@@ -264,6 +290,14 @@ def _status(request: Request, error: Exception) -> int:
     if isinstance(error, TooLarge):
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     return HTTPStatus.BAD_REQUEST if request.method == "POST" else HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def _within(text: str, least: float, most: float) -> float | None:
+    """The number that a field holds, if it holds one of these."""
+    with suppress(ValueError):
+        if least <= (number := float(text)) <= most:
+            return number
+    return None
 
 
 def _wants_json(request: Request) -> bool:

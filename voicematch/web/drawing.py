@@ -19,6 +19,7 @@ FINEST = 1_200  # steps a lane is drawn in: about the pixels a wide screen has f
 PARAGRAPH_SECONDS = 60.0  # longer ones hide where in the audio a sentence is
 LOWEST = 0.6  # percent: a bar that can still be seen
 WIDEST, THINNEST = 2.2, 0.35  # percent: 20 and 3 pixels of a bar on a wide screen
+FEW = 6  # bars; so few may be twice as wide
 MOST_TICKS = 6  # what a telephone has room for
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -143,6 +144,15 @@ def slug(text: str) -> str:
     return " ".join(re.sub(r"[^\w .-]", " ", text).replace("..", " ").split()).strip(" .")[:100] or "episode"
 
 
+def host(address: str) -> str:
+    """Return what a link is called.
+
+    >>> host("https://www.example.org/about/ada"), host("mailto:x")
+    ('example.org/about/ada', 'mailto:x')
+    """
+    return re.sub(r"^https?://(?:www\.)?|/$", "", address)[:60]
+
+
 def plural(count: int, one: str, many: str = "") -> str:
     """
     >>> plural(1, "episode"), plural(1200, "episode"), plural(2, "voice that recurs", "voices that recur")
@@ -239,10 +249,11 @@ def _chart(dates: Sequence[str | None], values: Sequence[float], step: float, la
 def _width(known: Sequence[int]) -> float:
     """How wide a bar may be so that three of four have air beside them."""
     if len(known) == 1:
-        return WIDEST
+        return 2 * WIDEST
+    widest = WIDEST if len(known) > FEW else 2 * WIDEST
     gaps = sorted(b - a for a, b in itertools.pairwise(known))
     usual = 94 * gaps[len(gaps) // 4] / (known[-1] - known[0])
-    return round(min(WIDEST, max(THINNEST, 0.65 * usual)), 2)
+    return round(min(widest, max(THINNEST, 0.65 * usual)), 2)
 
 
 def _date_ticks(first: int, last: int) -> list[tuple[int, str]]:
@@ -286,6 +297,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "plural": plural,
     "voice": voice,
     "reason": reason,
+    "host": host,
     "plain": plain,
 }
 GLOBALS: dict[str, Callable[..., Any]] = {

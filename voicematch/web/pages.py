@@ -73,14 +73,27 @@ PAGES = {
     "speaker": Page(
         "One person: voice profile, appearances, what was said.",
         views.SpeakerPage,
-        lambda reading, asked: people.speaker(reading, asked.number("id", 0), query=asked.text("q"), page=asked.page),
-        (_PERSON, Parameter("q", "string", "words to find in what the person said"), _PAGE),
+        lambda reading, asked: people.speaker(
+            reading, asked.number("id", 0), query=asked.text("q"), show=asked.text("show"), page=asked.page
+        ),
+        (
+            _PERSON,
+            Parameter("q", "string", "words to find in what the person said"),
+            Parameter("show", "string", "only episodes of this show in the chart"),
+            _PAGE,
+        ),
     ),
     "speaker_episode": Page(
         "Every line that a person says in one episode.",
         views.SpeakerEpisodePage,
         lambda reading, asked: people.speaker_episode(reading, asked.number("id", 0), asked.text("key")),
         (_PERSON, _KEY),
+    ),
+    "quote": Page(
+        "One line, to be shared.",
+        views.QuotePage,
+        lambda reading, asked: people.quote(reading, asked.text("key"), asked.number("line", 0)),
+        (_KEY, Parameter("line", "integer", "its place in the episode, from 1", in_path=True)),
     ),
     "episodes": Page(
         "The stored episodes, newest first.",

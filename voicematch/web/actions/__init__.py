@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ... import outputs
 from ...errors import LibraryError
 from ...library import Library
 from ...library.reading.episodes import Named
 from ...usecases import name as naming
+from ...usecases.name import Change
 from .. import views
 from ..journal import Journal
 from ..working import QueueRun
@@ -28,6 +31,7 @@ __all__ = [
     "WrongFields",
     "check",
     "perform",
+    "set_picture",
     "undo",
 ]
 
@@ -46,6 +50,19 @@ def perform(
         raise Question(*asked, name, checked)
     outcome, number = _run(action, checked, library, journal, queue)
     return journal.tell(_done(outcome, number, library))
+
+
+def set_picture(name: str, picture: bytes | None, *, library: Library, journal: Journal) -> views.Done:
+    """Set the picture of a person, or take it away. Raises ProfileNotFound."""
+    before = library.portrayals.picture(library.people.id(name))
+    library.portrayals.show(name, picture)
+    text = f"{name} has {'another' if before else 'a'} picture" if picture else f"{name} has no picture any more"
+
+    def take_back(library: Library) -> Sequence[Change]:
+        library.portrayals.show(name, before)
+        return ()
+
+    return journal.tell(_done(ActionOutcome(text), journal.add(text, take_back), library))
 
 
 def _run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...library import Library
+from ...net.addresses import is_address
 from ...usecases import name as naming
 from ...usecases.forget import forget
 from ..addresses import path
@@ -57,6 +58,16 @@ def _forget(library: Library, fields: Fields) -> ActionOutcome:
     episodes = plural(gone.num_speaker_embeddings, "episode")
     text = f"Forgotten: {voices}, and the voice in {episodes}"
     return ActionOutcome(text, (), tuple(warnings), go=path("speakers"))
+
+
+def _tell(library: Library, fields: Fields) -> ActionOutcome:
+    links = [line.strip() for line in fields["links"].split() if line.strip()]
+    wrong = [link for link in links if not is_address(link)]
+    if wrong:
+        raise WrongFields(f"{wrong[0][:80]} is no address; write https://…")
+    name, about = library.profiles.get(fields["name"]).name, " ".join(fields["about"].split())
+    library.portrayals.tell(name, about, links)
+    return ActionOutcome(f"The page of {name} tells {'of them' if about or links else 'nothing of them'}")
 
 
 def _ask_of_merging(library: Library, fields: Fields) -> tuple[str, str] | None:
@@ -115,6 +126,15 @@ PEOPLE = {
         (Field("name", "the person's name"), Field("voiceprints", "their ids, with commas between")),
         _remove_voiceprints,
         lambda library, fields: [fields["name"]],
+    ),
+    "tell": Action(
+        "Write a line about a person, and links, on their page.",
+        (
+            NAME_ALONE,
+            Field("about", "a line or two", may_be_empty=True),
+            Field("links", "addresses, with spaces between", may_be_empty=True),
+        ),
+        _tell,
     ),
     "rename": Action(
         "Call a person by another name, everywhere.",
