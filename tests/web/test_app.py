@@ -104,6 +104,7 @@ def test_the_description_has_every_route(client: TestClient) -> None:
         "/clips/{id}.wav",
         "/downloads/{key}.{format}",
         "/speakers/{id}/picture",
+        "/loudness/{key}.json",
         "/uploads",
     }
     assert len({operation["operationId"] for path in document["paths"].values() for operation in path.values()}) == len(
@@ -283,6 +284,13 @@ def test_pages_do_without_sound(library: Library, writing: TestClient) -> None:
         answer = writing.get(path)
         assert answer.status_code == 404
         assert "/gone/" not in answer.json()["error"]
+
+
+def test_how_loud_an_episode_is(client: TestClient) -> None:
+    levels = client.get(f"/loudness/{KEY}.json").json()["levels"]
+    assert len(levels) == 600
+    assert set(levels[:-1]) <= {99, 100}  # a tone, as loud all the way
+    assert client.get(f"/loudness/{FROM_A_FEED}.json").status_code == 404
 
 
 def test_a_clip_of_an_unknown_voice(client: TestClient) -> None:

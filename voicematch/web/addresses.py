@@ -29,6 +29,7 @@ PATHS = {
     "upload": "/uploads",
     "download": "/downloads/{key}.{format}",
     "audio": "/audio/{key}",
+    "loudness": "/loudness/{key}.json",
     "clip": "/clips/{id}.wav",
     "action": "/actions/{name}",
     "openapi": "/openapi.json",

@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 
 MOST_BYTES = 64 * 1024  # of a form; names are short
 MOST_FIELDS = 2_100  # of a form; lines are marked one by one
+MOST_HEARD = 200  # episodes whose loudness is kept
 MOST_FILES = 100  # handed in at once
 CROP = (("across", 0.0, 100.0), ("down", 0.0, 100.0), ("zoom", 1.0, 8.0))  # field, least and most
 DOWNLOADS = {
@@ -77,6 +78,8 @@ class App:
         self._library = library
         self._queue = queue
         self._journal = Journal()
+        self._levels: dict[str, list[int]] = {}
+        self._one_is_heard = threading.Lock()  # decoding takes a core for seconds
         self._one_at_a_time = threading.Lock()  # actions, so that the journal has them in the order they happened
 
     def routes(self) -> list[Route | Mount]:
@@ -93,6 +96,7 @@ class App:
             Route(addresses.PATHS["upload"], self.upload, methods=["POST"]),
             Route(addresses.PATHS["download"], self.download),
             Route(addresses.PATHS["audio"], self.audio),
+            Route(addresses.PATHS["loudness"], self.loudness),
             Route(addresses.PATHS["clip"], self.clip),
             Route(addresses.PATHS["openapi"], self.openapi),
             Mount("/static", StaticFiles(directory=rendering.STATIC)),
@@ -243,6 +247,16 @@ class App:
     def audio(self, request: Request) -> Response:
         """Send an episode's own file, whole or the range asked for."""
         return sound.original(self._library.listings.source(request.path_params["key"]))
+
+    def loudness(self, request: Request) -> Response:
+        """Send how loud the parts of an episode are; decoded once, one episode at a time."""
+        source = self._library.listings.source(request.path_params["key"])
+        with self._one_is_heard:
+            if source not in self._levels:
+                if len(self._levels) >= MOST_HEARD:
+                    self._levels.clear()
+                self._levels[source] = sound.loudness(source)
+        return Response(rendering.to_json({"levels": self._levels[source]}), media_type=JSON)
 
     def clip(self, request: Request) -> Response:
         """Send the clearest seconds of an unknown."""
