@@ -20,7 +20,19 @@ from ..voices.consent import CONSENT
 from . import schema
 from .jobs import State
 from .keys import key
-from .schema import candidates, clips, episodes, jobs, lines, profiles, speakers, turns, unknown_speakers, voiceprints
+from .schema import (
+    candidates,
+    clips,
+    episodes,
+    jobs,
+    lines,
+    profiles,
+    settings,
+    speakers,
+    turns,
+    unknown_speakers,
+    voiceprints,
+)
 
 LONGEST = 1e9  # s; thirty years
 NOBODY = {"verdict": Verdict.UNKNOWN.value, "profile_id": None, "probability": 0.0, "confirmed": None}
@@ -52,6 +64,7 @@ def findings(connection: sa.Connection) -> Iterator[Finding]:
     if connection.dialect.name == "sqlite":
         yield from _wrong_kinds(connection)
     yield from _wrong_texts(connection)
+    yield from _wrong_pins(connection)
     yield from _wrong_clips(connection)
     rows = connection.execute(sa.select(profiles.c.id, profiles.c.name, profiles.c.name_key))
     for number, name, name_key in rows:
@@ -192,6 +205,14 @@ def _wrong_texts(connection: sa.Connection) -> Iterator[Finding]:
                 is_right = False
             if not is_right:
                 yield Finding(table, tuple(row), f"{column.name} cannot be read", {column.name: nothing})
+
+
+def _wrong_pins(connection: sa.Connection) -> Iterator[Finding]:
+    """A length of vectors that is none; without it the vectors say it."""
+    pinned = sa.select(settings.c.embedder, settings.c.key, settings.c.value).where(settings.c.key == "dimension")
+    for embedder, name, value in connection.execute(pinned):
+        if not (isinstance(value, str) and value.isascii() and value.isdigit() and int(value) > 0):
+            yield Finding(settings, (embedder, name), f"{value!r} is no length of vectors", None)
 
 
 def _wrong_clips(connection: sa.Connection) -> Iterator[Finding]:
