@@ -40,6 +40,7 @@ from .unknowns import Unknowns
 from .upgrade import Moving, Remade, StaleEpisode
 from .upkeep import Stats, Upkeep, damage
 from .voiceprints import StoredVoiceprint, StoredVoiceprints, VoiceprintRow
+from .windows import KeptWindows
 
 __all__ = [
     "Added",
@@ -210,6 +211,11 @@ class Library:
     def fixes(self) -> Fixes:
         """What a person fixed in its answers."""
         return Fixes(self._database, self._pin)
+
+    @property
+    def windows(self) -> KeptWindows:
+        """What was heard in its episodes."""
+        return KeptWindows(self._database)
 
     @property
     def shows(self) -> Shows:

@@ -13,7 +13,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from ..errors import LibraryError, OutputExists
-from . import domains, erasure, folding, partial, schema
+from . import domains, erasure, folding, partial, schema, windows
 from .copies import BACKUP, Copies
 from .database import Database, one_line_errors
 from .pins import Pin
@@ -87,7 +87,7 @@ class Upkeep:
         if any(line.startswith("the file is damaged") for line in _file_findings(self._database)):
             raise LibraryError(f"{self._database.location}: the file is damaged; restore a backup of it")
         with self._database.write() as connection:
-            done = domains.repair(connection)
+            done = domains.repair(connection) + windows.remove_unreadable(connection)
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("INSERT INTO lines_fts(lines_fts) VALUES ('rebuild')")
         return done
@@ -123,6 +123,7 @@ def damage(connection: sa.Connection, pin: Pin) -> Iterator[str]:
     """Find what cannot be right in the tables, a line each."""
     yield from map(str, domains.findings(connection))
     yield from _vector_findings(connection, pin.embedder, pin.dimension(connection))
+    yield from windows.findings(connection)
 
 
 def _num_rows(connection: sa.Connection, table: sa.Table) -> int:
