@@ -132,13 +132,13 @@ class Listings:
     def source(self, key: str) -> str:
         """Return the file or address that an episode was made from. Raises NothingThere when there is no such one."""
         with self._database.read() as connection:
-            wanted = sa.select(episodes.c.source).where(episodes.c.id == _episode_id(connection, key))
+            wanted = sa.select(episodes.c.source).where(episodes.c.id == episode_at(connection, key))
             return str(connection.execute(wanted).scalar_one())
 
     def episode(self, key: str) -> EpisodeContent:
         """Return the whole episode of that key. Raises NothingThere when there is none."""
         with self._database.read() as connection:
-            number = _episode_id(connection, key)
+            number = episode_at(connection, key)
             of_episode = sa.select(speakers.c.id).where(speakers.c.episode_id == number)
             own = speakers_of(connection, connection.scalars(of_episode.order_by(speakers.c.position)).all())
             idx_by_id = {speaker: idx for idx, speaker in enumerate(own)}
@@ -206,7 +206,7 @@ def speakers_of(connection: sa.Connection, ids: Sequence[int]) -> dict[int, Judg
     }
 
 
-def _episode_id(connection: sa.Connection, key: str) -> int:
+def episode_at(connection: sa.Connection, key: str) -> int:
     """The episode of that key, which may be longer. Raises NothingThere."""
     if re.fullmatch(rf"[0-9a-f]{{{KEY_DIGITS},64}}", key):
         starts = (episodes.c.audio_sha256 >= key) & (episodes.c.audio_sha256 < key + "g")
