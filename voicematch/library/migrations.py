@@ -157,6 +157,11 @@ def create_set_aside(connection: sa.Connection) -> None:
     schema.metadata.create_all(connection, tables=[set_aside])
 
 
+def add_parts(connection: sa.Connection) -> None:
+    """Let an episode know which track or channel, or which tracks, were listened to. Before, nobody wrote it down."""
+    add_column(connection, episodes.c.parts)
+
+
 def _after(line: int) -> sa.Select[tuple[int, str]]:
     """Some thousand lines at a time, so that a large library is never in memory whole."""
     return sa.select(lines.c.id, lines.c.text).where(lines.c.id > line).order_by(lines.c.id).limit(5_000)
@@ -173,6 +178,7 @@ STEPS: tuple[Step, ...] = (
     ("0008_folded", fold_lines),
     ("0009_names", remember_names),
     ("0010_set_aside", create_set_aside),
+    ("0015_parts", add_parts),
 )
 """What was changed after the first schema, oldest first. Released steps are never edited."""
 
