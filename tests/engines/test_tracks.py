@@ -125,7 +125,7 @@ def test_what_nothing_lines_up_is_said_to_begin_together(caplog: pytest.LogCaptu
 
 
 def test_half_the_difference_of_two_lags_is_the_offset() -> None:
-    """By hand: b begins 2 s after a, sound is 0.3 s late; a hears b at 2.3 s of its clock beyond b's, b hears a at -1.7."""
+    """By hand: b begins 2 s after a and sound is 0.3 s late: a hears b 2.3 s later by its clock, b hears a -1.7 s."""
     gain = np.zeros(16, np.float32)
     both = [Leak(1, 0, 115, gain, 9.0), Leak(0, 1, -85, gain, 9.0)]
     assert offsets_of(both, 2)[0] == pytest.approx([0.0, 2.0])

@@ -1,8 +1,9 @@
-"""Sound that rises and falls as talk does, in tracks that hear each other: for what listens to levels, not to voices."""
+"""Sound that rises and falls as talk does, in tracks that hear each other: for what hears levels, not voices."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from scipy import signal
@@ -22,14 +23,15 @@ def talk(seconds: float, seed: int, level: float = 0.1) -> Array:
     total = np.zeros(num_samples)
     edges = np.geomspace(120, 7000, 9)
     times = np.arange(num_samples) / RATE
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         band = signal.sosfilt(
             signal.butter(2, [low, high], "band", fs=RATE, output="sos"), rng.normal(size=num_samples)
         )
         knots = np.arange(0, seconds + 0.12, 0.12)
         gain = np.interp(times, knots, 10 ** (rng.uniform(-30, 0, len(knots)) / 20))
         total += band / np.sqrt(np.mean(np.square(band))) * gain
-    return (level * total / np.sqrt(np.mean(np.square(total)))).astype(np.float32)
+    sound: Array = (level * total / np.sqrt(np.mean(np.square(total)))).astype(np.float32)
+    return sound
 
 
 def tracks_of(

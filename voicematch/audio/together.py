@@ -14,8 +14,8 @@ from ..errors import AudioError
 from ..net.addresses import is_address
 from ..types import Array, Part, Progress
 from . import SAMPLE_RATE, Audio, Choice
-from .decoding import Facts, opened, reblocked
-from .tracks import tracks_heard
+from .decoding import Facts, complete_pass, opened, reblocked
+from .tracks import EVERYTHING, tracks_heard
 
 
 class Together(Audio):
@@ -61,7 +61,7 @@ class Together(Audio):
         if self._facts is None:
             ends = [offset + track.duration for offset, track in zip(self.offsets, self.tracks, strict=True)]
             if self.is_one_file:
-                sha256 = Audio(self.source, fetched=self.tracks[0].fetch()).sha256
+                sha256 = _quietly(self.tracks[0], _of_all(self.parts)).sha256
             else:
                 sha256 = hashlib.sha256("".join(sorted(track.sha256 for track in self.tracks)).encode()).hexdigest()
             lost = max(track.lost_seconds for track in self.tracks)
@@ -82,6 +82,23 @@ class Together(Audio):
             at += len(total)
             if at >= last:
                 return
+
+
+def _of_all(parts: Sequence[Part]) -> Choice:
+    """What all parts of one file are together: a track, when they are its channels, else the file."""
+    tracks = {part.track for part in parts}
+    return Choice(parts[0].track) if len(tracks) == 1 else EVERYTHING
+
+
+def _quietly(track: Audio, choice: Choice) -> Facts:
+    """What a pass over a file finds, without saying again what was said of it, or how it is to be listened to."""
+    passing = complete_pass(track.fetch(), track.source, 30.0, choice=choice, warn=False)
+    while True:
+        try:
+            next(passing)
+        except StopIteration as stop:
+            facts: Facts = stop.value
+            return facts
 
 
 def _from(track: Audio, begins: int, first: int) -> Iterator[Array]:
@@ -116,8 +133,10 @@ def reopened(source: str, parts: Sequence[Part]) -> Audio:
     source, parts : as the library has them
     """
     whole = Audio(source)
-    if not parts or (len(parts) > 1 and not any(part.source for part in parts)):
-        return whole  # all of it together
+    if not parts:
+        return whole
+    if len(parts) > 1 and not any(part.source for part in parts):
+        return Audio(source, choice=_of_all(parts))  # all of it together
     tracks = [track_of(source, part, whole) for part in parts]
     return Together(tracks, [part.offset for part in parts]) if len(tracks) > 1 else tracks[0]
 

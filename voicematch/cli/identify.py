@@ -116,11 +116,11 @@ def identify(
     if transcript and transcribe:
         raise click.UsageError("give --transcript or --transcribe, not both")
     files, names = apart_tracks.named(sources, apart)
-    has_choice = track is not None or channel is not None
     apart_tracks.check(
         apart,
         names,
-        has_choice=has_choice,
+        has_track=track is not None,
+        has_channel=channel is not None,
         speakers=speakers,
         diarizer=diarizer,
         no_store=no_store or voices is not None,

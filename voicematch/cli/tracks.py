@@ -78,7 +78,8 @@ def check(
     apart: Apart,
     names: Sequence[str | None],
     *,
-    has_choice: bool,
+    has_track: bool,
+    has_channel: bool,
     speakers: tuple[int, int] | None,
     diarizer: str | None,
     no_store: bool,
@@ -90,8 +91,8 @@ def check(
         return
     if diarizer or speakers:
         raise click.UsageError(f"--{apart.how} says who speaks when; leave out --diarizer and --speakers")
-    if has_choice and apart.how == "tracks":
-        raise click.UsageError("give --tracks, or --track and --channel, not both")
+    if has_channel or (has_track and apart.how == "tracks"):
+        raise click.UsageError(f"give --{apart.how}, or --track and --channel, not both")
     if len([name for name in names if name]) != len({name.casefold() for name in names if name}):
         raise click.UsageError("two tracks have one name; join them, or name one of them")
     if apart.enroll and not any(names):

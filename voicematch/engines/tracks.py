@@ -115,7 +115,7 @@ def diarize_tracks(
         }
     turns = tuple(
         sorted(
-            Turn(start + offsets[at], end + offsets[at], label)
+            Turn(float(start + offsets[at]), float(end + offsets[at]), label)
             for at, label in label_by_track.items()
             for start, end in spans[at]
         )
