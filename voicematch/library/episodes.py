@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..types import Chapter, Embedding, LabelledEpisode, Line, Turn, Word
+from ..types import Chapter, Embedding, LabelledEpisode, Line, Part, Turn, Word
 from . import erasure, folding, keys, matches, said, shows, vectors
 from .database import Database, insert, now
 from .keys import storable
@@ -144,6 +144,7 @@ def _replace_episode(connection: sa.Connection, episode: LabelledEpisode) -> int
         "embedder": episode.embedder,
         "diarizer": episode.diarizer,
         "stored": now(),
+        "parts": parts_to_json(episode.parts),
     }
     if episode.show:  # one that is labelled again by hand stays of the show it was found in
         values["show"] = storable(episode.show)
@@ -245,7 +246,19 @@ def _read(connection: sa.Connection, episode_id: int) -> LabelledEpisode:
         lost_seconds=row.lost_seconds,
         show=row.show,
         chapters=tuple(Chapter(*chapter) for chapter in json.loads(row.chapters or "[]")),
+        parts=parts_from_json(row.parts),
     )
+
+
+def parts_to_json(parts: Sequence[Part]) -> str | None:
+    """Return what is kept of what was listened to."""
+    rows = [[storable(part.source), part.track, part.channel, part.offset] for part in parts]
+    return json.dumps(rows) if rows else None
+
+
+def parts_from_json(text: str | None) -> tuple[Part, ...]:
+    """Return what `parts_to_json` kept."""
+    return tuple(Part(*row) for row in json.loads(text or "[]"))
 
 
 def _line(row: Any) -> Line:
