@@ -16,10 +16,12 @@ from typing import Self
 import platformdirs
 
 from . import migrations, undo
+from .as_heard import AsHeard
 from .copies import Copies, Copy
 from .database import BUSY_SECONDS, Database, open_database
 from .episodes import Episodes
 from .erasure import Forgotten
+from .fixes import Fixes, FixRow
 from .jobs import Added, Job, Jobs, JobSpeaker, NewJob, State
 from .matches import SpeakerEmbeddings, Speakers, StoredSpeakers
 from .outputs import Output, Outputs
@@ -42,10 +44,13 @@ from .voiceprints import StoredVoiceprint, StoredVoiceprints, VoiceprintRow
 __all__ = [
     "Added",
     "Appearance",
+    "AsHeard",
     "Copies",
     "Copy",
     "EpisodeSummary",
     "Figures",
+    "FixRow",
+    "Fixes",
     "Forgotten",
     "Hit",
     "Job",
@@ -198,6 +203,11 @@ class Library:
     def said(self) -> SaidOfSpeakers:
         """What a person said of its speakers."""
         return SaidOfSpeakers(self._database)
+
+    @property
+    def fixes(self) -> Fixes:
+        """What a person fixed in its answers."""
+        return Fixes(self._database, self._pin)
 
     @property
     def shows(self) -> Shows:

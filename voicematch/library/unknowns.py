@@ -17,7 +17,7 @@ from ..types import Embedding
 from ..voices.recognise import UnknownVoices
 from ..voices.rules import name_of, number_of
 from ..voices.score import Voiceprints, centroid, steadiness
-from . import erasure, vectors
+from . import as_heard, erasure, vectors
 from .database import Database, insert, now
 from .pins import Pin
 from .schema import UNNAMED, episodes, speaker_embeddings, speakers, unknown_speakers, unknowns
@@ -140,6 +140,7 @@ def _erase(connection: sa.Connection, wanted: sa.ColumnElement[bool]) -> int:
     """Erase the stored voices of some speakers, those alone who have no name."""
     unnamed = sa.select(speakers.c.id).where(wanted, UNNAMED)
     ids = connection.scalars(unnamed).all()  # read first: who they are may hang on the rows that go
+    as_heard.forget_voices(connection, ids)
     erased = connection.execute(speaker_embeddings.delete().where(speaker_embeddings.c.speaker_id.in_(ids)))
     connection.execute(unknown_speakers.delete().where(unknown_speakers.c.speaker_id.in_(ids)))
     return erased.rowcount
