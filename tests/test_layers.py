@@ -22,7 +22,7 @@ LAYERS = (
     ("outputs", "evaluate"),
     ("usecases",),
     ("batch",),
-    ("web",),
+    ("web", "assistant"),
     ("cli",),
     ("__main__",),
 )

@@ -138,21 +138,27 @@ def _title(episode: LabelledEpisode) -> str:
 def _audio(source: str) -> str:
     """A link to the sound; "" where an address lacks what was secret in it, and would lead nowhere."""
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", source):
-        return source if _leads_somewhere(source) else ""
+        return address_at(source)
     path = PurePosixPath(source) if source.startswith("/") else PurePath(source)
     return path.as_uri() if path.is_absolute() else quote(path.as_posix())
 
 
-def _leads_somewhere(source: str) -> bool:
-    return re.fullmatch(r"https?://[^\s<>()\"…]+", source) is not None
+def address_at(source: str, start: float | None = None) -> str:
+    """Return the address of a sound, at a second of it; "" for a file, and for an address that lacks its secret.
+
+    >>> address_at("https://x.org/1.mp3", 63.5), address_at("https://x.org/1.mp3?key=…"), address_at("/a/1.mp3")
+    ('https://x.org/1.mp3#t=63', '', '')
+    """
+    if re.fullmatch(r"https?://[^\s<>()\"…]+", source) is None:
+        return ""
+    if start is None:
+        return source
+    return f"{source.partition('#')[0]}#t={int(start)}"  # Media Fragments, https://www.w3.org/TR/media-frags/
 
 
 def _time(episode: LabelledEpisode, start: float) -> str:
-    shown = clock.short_stamp(start)
-    if not _leads_somewhere(episode.source):
-        return f"({shown})"
-    address = episode.source.partition("#")[0]
-    return f"([{shown}]({address}#t={int(start)}))"  # Media Fragments, https://www.w3.org/TR/media-frags/
+    shown, address = clock.short_stamp(start), address_at(episode.source, start)
+    return f"([{shown}]({address}))" if address else f"({shown})"
 
 
 def escaped(text: str) -> str:

@@ -78,7 +78,7 @@ def _suggestions(unknown: Unknown, role: str, library: Library) -> tuple[Suggest
 
     latest = unknown.speakers[-NUM_READ:]
     for voice in latest:
-        for mention, weight in mentioned(library.episodes.lines(voice.audio_sha256), voice.speaker, role):
+        for mention, weight in mentioned(library.episodes.lines(voice.audio_sha256, words=False), voice.speaker, role):
             add(Suggestion(mention.name, mention.reason, mention.line.text), weight)
     episodes = list(dict.fromkeys(voice.audio_sha256 for voice in latest))
     for name, part, weight in credited([library.jobs.persons(sha256) for sha256 in episodes], role):
