@@ -84,7 +84,7 @@ _UNREAD = {
 }
 READ = (
     "SubRip, WebVTT, SBV, ASS, TTML, LRC, HTML, text with times, Whisper's TSV, JSON lines, and JSON of voicematch, "
-    "Podcasting 2.0, Whisper and its kin, AssemblyAI, AWS Transcribe, Deepgram and Rev"
+    "Podcasting 2.0, Whisper and its kin, AssemblyAI, AWS Transcribe, Deepgram, Rev and Riverside"
 )
 """What is read, for who hands in something else."""
 

@@ -7,6 +7,8 @@ Deepgram        ``{"results": {"utterances": [{"start", "end", "transcript", "sp
                 ``{"results": {"channels": [{"alternatives": [{"words": [{"punctuated_word", "start", "end"}]}]}]}}``
 AWS Transcribe  ``{"results": {"items": [{"start_time": "0.4", "alternatives": [{"content"}], "speaker_label"}]}}``
 Rev             ``{"monologues": [{"speaker", "elements": [{"type": "text", "value", "ts", "end_ts"}]}]}``
+Riverside       ``{"data": {"speakers": [{"name", "sentences": [{"words": [[text, start in ms, length in ms]]}]}]}}``,
+                as its editor gets it; its exports are SRT and text
 ==============  ================================================================================================
 
 Single words become lines by the one rule that there is for that.
@@ -17,6 +19,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..types import Line
+from .cues import clean
+from .flow import clings
 from .json_node import Misfit, Node
 from .recognizers import SECONDS, piece_of, pieces_of, speaker_of, words_of
 from .repairs import Repairs
@@ -34,6 +38,8 @@ def reader_of(document: Node) -> Callable[[Node, Repairs], tuple[Line, ...]] | N
         return _deepgram
     if document.get("monologues") is not None:
         return _rev
+    if _riverside_speakers(document):
+        return _riverside
     if any(document.get(key) is not None for key in ("utterances", "sentences")) or (
         document.get("words") is not None and document.get("segments") is None
     ):
@@ -148,6 +154,42 @@ def _elements(monologue: Node) -> Iterator[tuple[Node, str]]:
         value = element.get("value")
         if value is not None:
             yield element, value.text()
+
+
+def _riverside_speakers(document: Node) -> list[Node]:
+    data = document.get("data") or document
+    speakers = data.get("speakers")
+    if speakers is None or not isinstance(speakers.value, list):
+        return []
+    return [speaker for speaker in speakers.each() if speaker.get("sentences") is not None]
+
+
+def _riverside(document: Node, repairs: Repairs) -> tuple[Line, ...]:
+    """Read one speaker after the other, and put what they say in order of time."""
+    pieces: list[Passage] = []
+    misfit: Misfit | None = None
+    for speaker in _riverside_speakers(document):
+        name = speaker_of(speaker, "name")
+        try:
+            pieces += pieces_of(speaker["sentences"], lambda sentence, name=name: _sentence(sentence, name), repairs)
+        except Misfit as error:
+            misfit = misfit or error
+    if misfit is not None and not pieces:
+        raise misfit
+    return _settled(sorted(pieces, key=lambda piece: piece.start or 0.0), repairs)
+
+
+def _sentence(sentence: Node, speaker: str | None) -> Passage:
+    text, words = "", list[TimedWord]()
+    for word in sentence["words"].each():
+        parts = [*word.each(), Node(None), Node(None)]  # the times may be absent
+        said, since, length = clean(parts[0].text()), parts[1].time(MILLISECOND), parts[2].time(MILLISECOND)
+        if said:
+            text += said if clings(text, said) else f" {said}"
+            words.append((said, since, None if since is None or length is None else since + length))
+    start = next((since for _, since, _ in words if since is not None), None)
+    end = next((until for _, _, until in reversed(words) if until is not None), None)
+    return Passage(start, end, text, speaker, tuple(words))
 
 
 def _speaker(segment: Node) -> str | None:

@@ -86,6 +86,8 @@ def follow(library: Library, waiting: Sequence[Output]) -> list[Path]:
 
     A vault that is not there now may come back: its notes stay on the list.
     """
+    if not waiting:
+        return []
     folders = [copy.path for copy in library.copies.all() if copy.kind == NOTES]
     by_folder: dict[Path, list[Output]] = {}
     for output in waiting:
