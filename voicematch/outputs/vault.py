@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
 
+from .. import given
 from ..errors import LibraryError, OutputExists, VoicematchError, shown
 from ..formats import clock, front_matter, prose
 from ..formats.file_names import alike, page_name
@@ -114,7 +115,7 @@ def holding(folder: Path, name: str) -> tuple[Path, ...]:
 
     def holds(path: Path) -> bool:
         try:
-            return sought in key(path.stem) or sought in key(path.read_text(encoding="utf-8", errors="replace"))
+            return sought in key(path.stem) or sought in key(given.text(path, errors="replace"))
         except OSError:
             return True
 
@@ -367,7 +368,7 @@ class Note:
 def _read(path: Path) -> Note | None:
     """A note; None when it cannot be read, or its markers are not there once each and in order."""
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = given.text(path)
     except (OSError, UnicodeDecodeError):
         return None
     is_crlf = "\r\n" in text
@@ -392,8 +393,7 @@ def _read(path: Path) -> Note | None:
 def _about(path: Path) -> str | None:
     """What a Markdown file says it is about; None for one that is not ours."""
     try:
-        with path.open("rb") as file:
-            start = file.read(2**16)
+        start = given.content(path, 2**16)
     except OSError:
         return None
     head, _ = front_matter.divide(start.decode("utf-8", errors="replace").removeprefix("\ufeff"))
