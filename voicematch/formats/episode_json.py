@@ -47,7 +47,7 @@ VERSION = 1
 
 
 def write_json(episode: LabelledEpisode) -> str:
-    """The whole answer as JSON; :func:`read_episode` gives the same episode back."""
+    """Write the whole answer as JSON; :func:`read_episode` gives the same episode back."""
     document = {
         "format": FORMAT,
         "version": VERSION,
@@ -102,7 +102,7 @@ def _line(episode: LabelledEpisode, line: Line) -> dict[str, Any]:
 
 
 def read_episode(text: str, source: object) -> LabelledEpisode:
-    """The episode that :func:`write_json` wrote."""
+    """Read the episode that :func:`write_json` wrote."""
     return json_node.parse(text, source, episode_of)
 
 
@@ -177,7 +177,7 @@ def _optional(node: Node, key: str) -> str | None:
 
 
 def lines_of(document: Node) -> tuple[Line, ...]:
-    """The lines as a transcript: speakers by the name that was printed."""
+    """Return the lines as a transcript: speakers by the name that was printed."""
     episode = episode_of(document)
     return tuple(
         Line(

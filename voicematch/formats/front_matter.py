@@ -68,7 +68,7 @@ def value(head: str, key: str) -> str | None:
 
 
 def _blocks(head: str) -> list[tuple[str, str]]:
-    """The head divided at the keys that begin a line; ("", …) is what stands before the first, or is no key."""
+    """Return the head divided at the keys that begin a line; ("", …) is what stands before the first, or is no key."""
     blocks: list[tuple[str, str]] = []
     for line in head.splitlines(keepends=True):
         found = _KEY.match(line)
@@ -102,6 +102,6 @@ def _is_day(text: str) -> bool:
 
 
 def _quoted(text: str) -> str:
-    """A string of JSON is one of YAML, but for what YAML cannot print."""
+    """Quote a text: a string of JSON is one of YAML, but for what YAML cannot print."""
     quoted = json.dumps(clean(text), ensure_ascii=False)
     return _UNPRINTABLE.sub(lambda sign: f"\\u{ord(sign[0]):04x}", quoted)

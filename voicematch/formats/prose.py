@@ -28,7 +28,7 @@ class Paragraph:
 
 
 def paragraphs(episode: LabelledEpisode) -> list[Paragraph]:
-    """The lines, or the turns where there is no transcript, with consecutive ones of a name and chapter joined."""
+    """Return the lines, or the turns where there is no transcript, those in a row of a name and chapter joined."""
     joined: list[Paragraph] = []
     starts = [chapter.start for chapter in episode.chapters]
     for line in named_lines(episode):
@@ -44,8 +44,8 @@ def paragraphs(episode: LabelledEpisode) -> list[Paragraph]:
 
 
 def write_text(episode: LabelledEpisode) -> str:
-    """Plain text: ``[0:01:02] Name: what they say``; ``>>`` for a name that is not known, brackets around
-    names that could be taken for words.
+    """Write plain text: ``[0:01:02] Name: what they say``; ``>>`` for a name that is not known, brackets around names
+    that could be taken for words.
 
     Without a transcript, who speaks from when to when.
     """
@@ -72,7 +72,7 @@ Pages = Mapping[str, str]
 
 
 def write_markdown(episode: LabelledEpisode) -> str:
-    """Markdown with front matter: a heading for every chapter, a paragraph for every stretch of a speaker.
+    """Write Markdown with front matter: a heading for every chapter, a paragraph for every stretch of a speaker.
 
     Who is named is a wikilink, ``[[Ada Byron]]``; a label, or a name in doubt, is none. Times are links where the audio
     is at an address.
@@ -136,7 +136,7 @@ def _title(episode: LabelledEpisode) -> str:
 
 
 def _audio(source: str) -> str:
-    """A link to the sound; "" where an address lacks what was secret in it, and would lead nowhere."""
+    """Return a link to the sound; "" where an address lacks what was secret in it, and would lead nowhere."""
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", source):
         return address_at(source)
     path = PurePosixPath(source) if source.startswith("/") else PurePath(source)

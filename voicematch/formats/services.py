@@ -30,7 +30,7 @@ MILLISECOND = 0.001
 
 
 def reader_of(document: Node) -> Callable[[Node, Repairs], tuple[Line, ...]] | None:
-    """What reads the document, if a service wrote it."""
+    """Return what reads the document, if a service wrote it."""
     results = document.get("results")
     if results is not None and results.get("items") is not None:
         return _aws
@@ -77,7 +77,7 @@ def _deepgram(document: Node, repairs: Repairs) -> tuple[Line, ...]:
 
 
 def _spoken(segment: Node) -> Passage:
-    """An utterance of Deepgram's, or a word of one."""
+    """Return an utterance of Deepgram's, or a word of one."""
     words = segment.get("words")
     timed = () if words is None else words_of(words, ("punctuated_word", "word"))
     text = next(
@@ -111,7 +111,7 @@ def _item(item: Node, speakers: dict[str, str]) -> Passage:
 
 
 def _aws_speakers(results: Node) -> dict[str, str]:
-    """The speaker of each word by its start, as older files have them beside the words."""
+    """Return the speaker of each word by its start, as older files have them beside the words."""
     speakers: dict[str, str] = {}
     labels = results.get("speaker_labels")
     segments = None if labels is None else labels.get("segments")
@@ -193,7 +193,7 @@ def _sentence(sentence: Node, speaker: str | None) -> Passage:
 
 
 def _speaker(segment: Node) -> str | None:
-    """The speaker; one that is only a number or a letter is called so."""
+    """Return the speaker; one that is only a number or a letter is called so."""
     speaker = speaker_of(segment)
     return f"Speaker {speaker}" if speaker is not None and (speaker.isdigit() or len(speaker) == 1) else speaker
 
