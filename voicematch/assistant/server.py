@@ -93,7 +93,7 @@ def _add_reading(server: MCPServer[Any], library: Library) -> None:
 
     @tool
     def episodes(words: str = "", speaker: Speaker = None, since: Since = None, page: Page = 1) -> Answer:
-        """List episodes, newest first; words narrow it to titles that hold them all."""
+        """List episodes, newest first; words narrow it to those that hold them all in what they are called."""
         return answers.episodes(library, words=words, speaker=speaker, since=since, page=page)
 
     @tool
