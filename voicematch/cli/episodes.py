@@ -79,8 +79,8 @@ def show_(episode: str, explain: bool, as_json: bool, location: str | None) -> N
         figures = library.figures.episode(stored.audio_sha256) if as_json else ()
         also = library.listings.episode(stored.audio_sha256).also
     if as_json:
-        more = {"figures": figures, "also": also}
-        print_episode_json(stored, **{key: [dataclasses.asdict(one) for one in rows] for key, rows in more.items()})
+        talk, others = list(map(dataclasses.asdict, figures)), list(map(dataclasses.asdict, also))
+        print_episode_json(stored, figures=talk, also=others)
     else:
         show(stored, explain=explain, num_episodes=num_episodes)
         for other in also:

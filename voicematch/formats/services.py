@@ -17,6 +17,7 @@ Single words become lines by the one rule that there is for that.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from ..types import Line
 from .cues import clean
@@ -171,7 +172,7 @@ def _riverside(document: Node, repairs: Repairs) -> tuple[Line, ...]:
     for speaker in _riverside_speakers(document):
         name = speaker_of(speaker, "name")
         try:
-            pieces += pieces_of(speaker["sentences"], lambda sentence, name=name: _sentence(sentence, name), repairs)
+            pieces += pieces_of(speaker["sentences"], partial(_sentence, speaker=name), repairs)
         except Misfit as error:
             misfit = misfit or error
     if misfit is not None and not pieces:
