@@ -50,11 +50,17 @@ class Episodes:
         with self._database.read() as connection:
             return _read(connection, keys.episode_id(connection, key))
 
-    def lines(self, audio_sha256: str) -> tuple[Line, ...]:
-        """Return what is said in one episode; nothing when it is not stored, or came without words."""
-        of_episode = sa.select(lines).join(episodes).where(episodes.c.audio_sha256 == audio_sha256)
+    def lines(self, audio_sha256: str, *, words: bool = True) -> tuple[Line, ...]:
+        """Return what is said in one episode; nothing when it is not stored, or came without words.
+
+        words : False leaves out the times of single words, which take most of the reading
+        """
+        number = sa.select(episodes.c.id).where(episodes.c.audio_sha256 == audio_sha256).scalar_subquery()
+        columns = (lines.c.start, lines.c.stop, lines.c.text, lines.c.speaker, lines.c.words, lines.c.others)
+        wanted = sa.select(*columns[: None if words else 4]).where(lines.c.episode_id == number)
         with self._database.read() as connection:
-            return tuple(_line(line) for line in connection.execute(of_episode.order_by(lines.c.position)))
+            rows = connection.execute(wanted.order_by(lines.c.position)).all()
+        return tuple(map(_line, rows)) if words else tuple(Line(*row) for row in rows)
 
     def stored_before(self, moment: str) -> tuple[str, ...]:
         """Return the sha256 of the audio of each episode that was last stored before a moment (ISO 8601)."""
