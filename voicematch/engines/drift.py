@@ -89,7 +89,8 @@ def _posterior(
     prior = np.where(is_given, np.log(1 - EXPECTED), np.log(EXPECTED / (num_speakers - 1)))
     nats = EVIDENCE * (fit - spread) + prior
     shares: Numbers = np.exp(nats - nats.max(axis=1, keepdims=True))
-    return shares / shares.sum(axis=1, keepdims=True)
+    shares /= shares.sum(axis=1, keepdims=True)
+    return shares
 
 
 def _rows_by_line(lines: Sequence[Line], windows: npt.NDArray[np.float64]) -> dict[int, npt.NDArray[np.int64]]:

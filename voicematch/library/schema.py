@@ -87,6 +87,7 @@ voiceprints = Table(
 )
 
 # ``chapters`` is JSON: [[start, title], …]
+# ``parts`` is JSON: [[source, track, channel, offset], …] of what was listened to, NULL where that is all as one
 episodes = Table(
     "episodes",
     metadata,
@@ -103,6 +104,7 @@ episodes = Table(
     Column("stored", Text, nullable=False),
     Column("show", Text, nullable=False, server_default=""),
     Column("chapters", Text),
+    Column("parts", Text),
 )
 
 # The same sound may come from several places: a copy under another name, the feeds of two shows.

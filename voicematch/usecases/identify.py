@@ -77,6 +77,7 @@ def identify(
         lost_seconds=audio.lost_seconds,
         show=show,
         chapters=chapters,
+        parts=audio.parts,
     )
     with library.together(keep=store):  # what is not kept is answered just as what is
         diarization = recognise.joined(library, heard, diarization, as_before=speakers is None)

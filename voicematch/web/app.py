@@ -22,6 +22,7 @@ from starlette.staticfiles import StaticFiles
 
 from .. import outputs
 from ..errors import AudioError, ChangedSince, LibraryError, NothingThere, ProfileNotFound, VoicematchError
+from ..formats.amounts import plural
 from ..library import Library
 from ..library.jobs import file_job
 from . import addresses, drawing, pictures, rendering, sound, views
@@ -207,7 +208,7 @@ class App:
         if added.num_new and form.fields.get("start"):
             self._queue.start()
         known = f", {added.num_known} known already" if added.num_known else ""
-        text = f"{drawing.plural(added.num_new, 'episode')} queued{known}"
+        text = f"{plural(added.num_new, 'episode')} queued{known}"
         return self._journal.tell(views.Done(text, None, 0, 0, go=addresses.path("backlog")))
 
     def picture(self, request: Request) -> Response:

@@ -76,6 +76,7 @@ def episode(reading: Reading, key: str, *, is_fixing: bool = False, line: int = 
         names=reading.library.people.names() if reading.live else (),
         is_fixing=reading.live and is_fixing,
         line=line if reading.live and is_fixing and line <= len(lines) else 0,
+        also=content.also,
     )
 
 

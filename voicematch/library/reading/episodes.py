@@ -17,6 +17,7 @@ from ...types import DOUBTFUL_TALK, DOUBTFUL_TURN, Line, Verdict
 from ...voices.rules import like_ignored, name_of
 from .. import shows
 from ..database import Database, one_of
+from ..jobs import State
 from ..matches import Names
 from ..schema import (
     ACCEPTED,
@@ -25,6 +26,7 @@ from ..schema import (
     candidates,
     episodes,
     jobs,
+    known_as,
     lines,
     profiles,
     speakers,
@@ -99,16 +101,27 @@ class JudgedSpeaker:
 
 
 @dataclass(frozen=True, slots=True)
+class AlsoIn:
+    """Another show that has the same sound, and what it calls it. date : as its feed has it, None when not known"""
+
+    show: str
+    title: str
+    date: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class EpisodeContent:
     """All of an episode but its words' times.
 
     turns : (start, end, index into ``speakers``)
+    also : the other shows that have it
     """
 
     summary: EpisodeSummary
     speakers: tuple[JudgedSpeaker, ...]
     turns: tuple[tuple[float, float, int], ...]
     lines: tuple[Line, ...]
+    also: tuple[AlsoIn, ...] = ()
 
 
 class Listings:
@@ -173,7 +186,23 @@ class Listings:
                     for start, stop, speaker in connection.execute(of_turns.order_by(turns.c.position)).all()
                 ),
                 lines=tuple(Line(*row) for row in connection.execute(of_lines.order_by(lines.c.position)).all()),
+                also=_also(connection, number),
             )
+
+
+def _also(connection: sa.Connection, number: int) -> tuple[AlsoIn, ...]:
+    """Every other show once, by name: those that it came in as another file, and those whose jobs it answered."""
+    own = shows.by_episode(connection, [number], folders=False)[number]
+    of_job = sa.select(jobs.c.show, jobs.c.title, jobs.c.date).join(
+        episodes, episodes.c.audio_sha256 == jobs.c.audio_sha256
+    )
+    named = sa.select(known_as.c.show, known_as.c.title, sa.null()).where(known_as.c.episode_id == number)
+    asked = (of_job.where(episodes.c.id == number, jobs.c.state == State.DONE).order_by(jobs.c.id), named)
+    found = {own: AlsoIn(own, "", None), "": AlsoIn("", "", None)}
+    for wanted in asked:
+        for row in connection.execute(wanted).all():
+            found.setdefault(row[0], AlsoIn(*row))
+    return tuple(found[show] for show in sorted(set(found) - {own, ""}))
 
 
 def key_of(sha256: str) -> str:

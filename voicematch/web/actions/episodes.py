@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from ...formats.amounts import plural
 from ...library import Library
 from ...usecases import expire
 from ..addresses import path
-from ..drawing import plural
 from .action import (
     EPISODE,
     Action,

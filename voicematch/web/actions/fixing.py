@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import groupby
 
+from ...formats.amounts import plural
 from ...library import Library
 from ...types import LabelledEpisode
 from ...usecases import fix
 from ...usecases.fix import Fixed, Span
-from ..drawing import plural, voice
+from ..drawing import voice
 from ..journal import TakeBack
 from ..telling import plain
 from .action import CONSENT, EPISODE, SPEAKER, Action, ActionOutcome, Field, Fields, WrongFields

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from ...formats.amounts import plural
 from ...library import Library
 from ...net.addresses import is_address
 from ...usecases import name as naming
 from ...usecases.forget import forget
 from ..addresses import path
-from ..drawing import plural
 from ..telling import plain
 from .action import (
     NAME_ALONE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...batch.discover import find
 from ...errors import AudioError
+from ...formats.amounts import plural
 from ...library import Library
 from ...net.addresses import is_address
 from ...usecases import name as naming
@@ -12,7 +13,6 @@ from ...usecases.fix import span_of_lines
 from ...usecases.name import Change
 from ...usecases.recluster import recluster
 from ..addresses import path
-from ..drawing import plural
 from ..journal import TakeBack
 from ..telling import plain
 from ..working import QueueRun

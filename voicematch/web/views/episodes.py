@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ...library.reading.episodes import Guess, Named
+from ...library.reading.episodes import AlsoIn, Guess, Named
 from ...usecases.describe import Suggestion
 from .pieces import EpisodeExcerpt, FoundLine, Paging, TranscriptLine
 
@@ -78,6 +78,7 @@ class EpisodePage:
     """audio : address of the sound, None where it cannot be had; names : all profiles, for the field of a name
 
     is_fixing : lines can be marked; line : the place, from 1, of the one whose words are worked on, or 0
+    also : the other shows that have the same sound
     """
 
     key: str
@@ -92,6 +93,7 @@ class EpisodePage:
     names: tuple[str, ...] = ()
     is_fixing: bool = False
     line: int = 0
+    also: tuple[AlsoIn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
