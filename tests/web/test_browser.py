@@ -371,6 +371,9 @@ PATHS = (
     "/review",
     "/backlog",
     "/search?q=moss",
+    f"/episodes/{EPISODE}?fix=1&line=3",
+    f"/quotes/{EPISODE}/3",
+    "/settings",
     "/nowhere",
 )
 Faults = dict[tuple[str, str], str]

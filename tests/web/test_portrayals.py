@@ -115,7 +115,7 @@ def test_what_is_shown_of_a_person_goes_along_when_two_are_made_one(library: Lib
 def test_a_quote_is_shared(writing: TestClient) -> None:
     quotes = writing.get("/speakers/1.json").json()["quotes"]
     assert len(quotes) == 3
-    assert len({quote["key"] for quote in quotes}) == 3
+    assert len({quote["key"] for quote in quotes}) == len({quote["text"] for quote in quotes}) == 3
     for quote in quotes:
         told = writing.get(f"/quotes/{quote['key']}/{quote['line']}.json").json()
         assert told["quote"] == quote

@@ -119,7 +119,8 @@ def _quotes(reading: Reading, profile: int, heard: Sequence[Appearance]) -> tupl
         if best is not None:
             worth, position, line = best
             found.append((worth, quoted(reading, one.audio_sha256, one.source, one.shown_as, one.date, position, line)))
-    return tuple(quote for _, quote in sorted(found, key=lambda pair: -pair[0])[:MOST_QUOTES])
+    once = {quote.text: (worth, quote) for worth, quote in reversed(found)}  # of a motto, the latest
+    return tuple(quote for _, quote in sorted(once.values(), key=lambda pair: -pair[0])[:MOST_QUOTES])
 
 
 def quotable(lines: Sequence[tuple[int, Line]]) -> tuple[float, int, Line] | None:
