@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
 
+from ..formats.addresses import slug
 from ..formats.amounts import date_of, day, month, percent, plural, talk
 from ..formats.clock import clock
 
@@ -217,6 +218,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "day": day,
     "plural": plural,
     "voice": voice,
+    "slug": slug,
 }
 GLOBALS: dict[str, Callable[..., Any]] = {
     "lanes": lanes,
