@@ -35,6 +35,8 @@ EXAMPLES = {
     "speaker_episode": [""],
     "episodes": ["", "?q=moss", "?page=2", "?q=%25"],
     "episode": [""],
+    "shows": [""],
+    "show": ["", "?page=2", "?page=9"],
     "unknowns": ["", "?ignored=1", "?page=3"],
     "unknown": [""],
     "review": ["", "?page=2"],
@@ -45,6 +47,7 @@ PATHS: dict[str, dict[str, Any]] = {
     "speaker": {"id": 1},
     "speaker_episode": {"id": 1, "key": KEY},
     "episode": {"key": KEY},
+    "show": {"key": "night-garden-radio"},
 }
 PATHS |= {"unknown": {"id": "U-0003"}}
 ADDRESSES = [(name, addresses.path(name, **PATHS.get(name, {})), query) for name in PAGES for query in EXAMPLES[name]]

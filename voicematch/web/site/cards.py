@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -18,6 +19,7 @@ PAPER, INK, QUIET, ACCENT = "#faf9f6", "#1d1c1a", "#5d5951", "#17607a"
 COLORS = ("#237de6", "#780402", "#6b8d16", "#3c3152", "#c7568b", "#005c48", "#997d58", "#5e0c7d")  # style.css: --c0 …
 LARGEST, SMALLEST = 92, 44  # pixels of the title's letters
 MOST_LINES = 3
+MOST_LETTERS = 160  # of a title; more never fit
 # For scripts that Pillow's own font lacks; looked for where the system keeps its fonts.
 FONTS = (
     "DejaVuSans.ttf",
@@ -80,6 +82,8 @@ def _paragraph(pen: ImageDraw, text: str, left: int) -> int:
         if len(lines) <= MOST_LINES and all(font.getlength(line) <= width for line in lines):
             break
     height = int(size * 1.15)
+    if len(lines) > MOST_LINES:
+        lines[MOST_LINES - 1] += " " + lines[MOST_LINES]  # cut off below, with a sign that it goes on
     lines = [_cut((line, font), width) for line in lines[:MOST_LINES]]
     top = max(100, 260 - height * len(lines) // 2 - 20)
     for number, line in enumerate(lines):
@@ -98,7 +102,7 @@ def _wrapped(text: str, font: FreeTypeFont, width: int) -> list[str]:
         if line:
             lines.append(line)
         while len(word) > 1 and font.getlength(word) > width:
-            fits = next((n for n in range(len(word) - 1, 0, -1) if font.getlength(word[:n]) <= width), 1)
+            fits = max(1, bisect_right(range(len(word)), width, key=lambda n: int(font.getlength(word[:n]))) - 1)
             lines.append(word[:fits])
             word = word[fits:]
         line = word
@@ -116,7 +120,7 @@ def _cut(drawn: tuple[str, FreeTypeFont], width: int) -> str:
 
 def _drawn(text: str, size: int) -> tuple[str, FreeTypeFont] | None:
     """(what can be drawn of the text, the font that draws most of it); None where nothing can."""
-    shown = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    shown = " ".join("".join(c if c.isprintable() else " " for c in text[: 2 * MOST_LETTERS]).split())[:MOST_LETTERS]
     best: tuple[str, FreeTypeFont] | None = None
     for font in _fonts(size):
         kept = " ".join("".join(c for c in shown if c == " " or _has(font, c)).split())
