@@ -99,7 +99,7 @@ def test_the_description_has_every_route(client: TestClient) -> None:
     jsonschema.Draft202012Validator.check_schema({"$defs": document["components"]["schemas"]})
     pages = {f"{addresses.PATHS[name]}.json" for name in PAGES}
     actions = {f"/actions/{name}" for name in (*ACTIONS, "undo")}
-    assert set(document["paths"]) == pages | actions | {"/audio/{key}", "/clips/{id}.wav"}
+    assert set(document["paths"]) == pages | actions | {"/audio/{key}", "/clips/{id}.wav", "/shows/{key}/picture.jpg"}
     assert len({operation["operationId"] for path in document["paths"].values() for operation in path.values()}) == len(
         document["paths"]
     )

@@ -17,16 +17,22 @@ from ..net.addresses import is_address, path_of
 from ..net.download import Document
 from ..net.reach import ANYWHERE
 from . import feeds, opml
+from .pictures import Picture
 
 LISTS = (".txt", ".lst", ".list", ".m3u", ".m3u8")
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a search came to. ``left_out`` says why entries of feeds and lists cannot be had, a sentence each."""
+    """What a search came to.
+
+    left_out : why entries of feeds and lists cannot be had, a sentence each
+    pictures : of the shows whose feeds were read
+    """
 
     jobs: tuple[NewJob, ...] = ()
     left_out: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ class _Search:
     allow_local: bool = False
     jobs: dict[str, NewJob] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
 
     def keep(self, dated: Iterable[tuple[str, NewJob]]) -> None:
         for job in self.wanted.newest(dated):
@@ -88,7 +95,7 @@ def find(
     search = _Search(_Filter(since, limit, pattern), allow_local)
     for source in sources:
         _look(search, source)
-    return Found(tuple(search.jobs.values()), tuple(search.left_out))
+    return Found(tuple(search.jobs.values()), tuple(search.left_out), tuple(search.pictures))
 
 
 def _look(search: _Search, source: str | Path, nearby: str | None = None) -> None:
@@ -126,6 +133,8 @@ def _look_at_document(search: _Search, document: Document, source: str | Path) -
     elif kind == "feed":
         feed = feeds.read_feed(source, document)
         search.left_out += feed.left_out
+        if feed.picture:
+            search.pictures.append(Picture(feed.title, feed.picture, feed.nearby))
         search.keep(_entry_job(feed, entry) for entry in feed.entries)
     else:
         raise FormatError(source, "neither sound, nor a feed, nor a list of them; name lists of paths .txt")

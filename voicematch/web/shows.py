@@ -12,7 +12,12 @@ from .reading import Reading, initials
 
 @dataclass(frozen=True, slots=True)
 class ShowCard:
-    """A show in a list. key : what its address calls it; first, last : days of its oldest and newest episode"""
+    """A show in a list.
+
+    key : what its address calls it
+    first, last : days of its oldest and newest episode
+    has_picture : what it looks like is at the address "picture"
+    """
 
     key: str
     title: str
@@ -22,6 +27,7 @@ class ShowCard:
     talk_seconds: float
     first: str | None
     last: str | None
+    has_picture: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,7 @@ def card(summary: ShowSummary) -> ShowCard:
         talk_seconds=summary.talk_seconds,
         first=summary.first,
         last=summary.last,
+        has_picture=summary.has_picture,
     )
 
 

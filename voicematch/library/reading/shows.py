@@ -6,6 +6,7 @@ of queries, however much it finds, and reads no vector.
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from ...formats.addresses import slug
 from ...voices.roles import role
 from .. import shows
 from ..database import Database, one_of
-from ..schema import ACCEPTED, WHEN, episodes, profiles, speakers
+from ..schema import ACCEPTED, PICTURES, WHEN, episodes, profiles, settings, speakers
 from .episodes import Named
 
 
@@ -28,6 +29,7 @@ class ShowSummary:
 
     key : what it is called in an address
     first, last : ISO 8601 days of its oldest and newest episode, None where no episode has one
+    has_picture : what it looks like is kept
     """
 
     key: str
@@ -36,6 +38,7 @@ class ShowSummary:
     talk_seconds: float
     first: str | None
     last: str | None
+    has_picture: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +89,18 @@ class Programmes:
         with self._database.read() as connection:
             titles, ids = _by_key(connection)
             rows = {row.id: row for row in connection.execute(_episodes())}
-        found = (_summary(key, titles[key], [rows[number] for number in own]) for key, own in ids.items())
+            drawn = set(connection.scalars(_DRAWN))
+        found = (_summary(key, titles[key], [rows[number] for number in own], key in drawn) for key, own in ids.items())
         return tuple(sorted(found, key=lambda one: (one.title.casefold(), one.key)))
+
+    def picture(self, key: str) -> bytes:
+        """Return what a show looks like, as JPEG. Raises NothingThere."""
+        wanted = sa.select(settings.c.value).where(settings.c.embedder == PICTURES, settings.c.key == key)
+        with self._database.read() as connection:
+            text = connection.scalar(wanted)
+        if text is None:
+            raise NothingThere("there is no picture of this show")
+        return base64.b64decode(text)
 
     def show(self, key: str) -> ShowContent:
         """Return one show. Raises NothingThere when no stored episode is of it."""
@@ -97,6 +110,7 @@ class Programmes:
                 raise NothingThere("no episode of such a show is in the library")
             own = one_of(episodes.c.id, ids[key])
             of_show = set(ids[key])
+            has_picture = connection.scalar(_DRAWN.where(settings.c.key == key)) is not None
             found = connection.execute(_episodes().where(own).order_by(WHEN, episodes.c.id)).all()
             rows = [row for row in found if row.id in of_show]
             everybody = connection.execute(
@@ -111,7 +125,7 @@ class Programmes:
                 .group_by(speakers.c.episode_id, profiles.c.id, profiles.c.name)
             ).all()
         heard = [row for row in everybody if row.episode_id in of_show]
-        summary = _summary(key, titles[key], rows)
+        summary = _summary(key, titles[key], rows, has_picture)
         named = sum(row.talk_seconds for row in heard)
         total = summary.talk_seconds
         return ShowContent(
@@ -171,8 +185,11 @@ def _episodes() -> sa.Select[Any]:
     return sa.select(*columns, talk.scalar_subquery().label("talk_seconds"))
 
 
-def _summary(key: str, title: str, rows: Iterable[Any]) -> ShowSummary:
+_DRAWN = sa.select(settings.c.key).where(settings.c.embedder == PICTURES)
+
+
+def _summary(key: str, title: str, rows: Iterable[Any], has_picture: bool) -> ShowSummary:
     own = list(rows)
     days = [row.date for row in own if row.date]
     talk = sum(row.talk_seconds for row in own)
-    return ShowSummary(key, title, len(own), talk, min(days, default=None), max(days, default=None))
+    return ShowSummary(key, title, len(own), talk, min(days, default=None), max(days, default=None), has_picture)

@@ -110,6 +110,8 @@ class _Site:
             show = shows.show(self._reading(), card.key)
             place = self.places.file("show", key=card.key)
             own = [by_key[one.key] for one in show.episodes]
+            if card.has_picture:
+                self._folder.put(self.places.file("picture", key=card.key), self._library.programmes.picture(card.key))
             self._page("show", place, show, self._feed(place, self._heads.show(place, show), card.title, own))
             hosts = ", ".join(one.person.name for one in show.hosts)
             under = " · ".join(part for part in (plural(card.num_episodes, "episode"), hosts) if part)
