@@ -9,13 +9,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ..audio import EVERYTHING, Choice
 from ..errors import AudioError, FormatError, VoicematchError
 from ..formats import decode
 from ..library import NewJob
-from ..library.jobs import file_job
+from ..library.jobs import about_parts, file_job
 from ..net.addresses import is_address, path_of
 from ..net.download import Document
 from ..net.reach import ANYWHERE
+from ..types import Part
 from . import feeds, opml
 from .pictures import Picture
 
@@ -96,6 +98,18 @@ def find(
     for source in sources:
         _look(search, source)
     return Found(tuple(search.jobs.values()), tuple(search.left_out), tuple(search.pictures))
+
+
+def heard_as(found: Found, choice: Choice, apart: str | None = None) -> Found:
+    """Return the same episodes, to be listened to in one track or channel, or with a person for each of them.
+
+    apart : "tracks", "channels", or None
+    """
+    if choice == EVERYTHING and apart is None:
+        return found
+    about = about_parts((Part("", choice.track, choice.channel),)) if choice != EVERYTHING else {}
+    about |= {"apart": apart} if apart is not None else {}
+    return replace(found, jobs=tuple(replace(job, about={**job.about, **about}) for job in found.jobs))
 
 
 def _look(search: _Search, source: str | Path, nearby: str | None = None) -> None:

@@ -30,7 +30,8 @@ def serve(port: int, host: str, names: tuple[str, ...], open_browser: bool, loca
     """Show the library as pages: speakers, episodes, unknown voices to name by ear, matches to review.
 
     Only this machine can see them, unless --host names an address of it that others reach; then a password is needed,
-    from VOICEMATCH_PASSWORD or asked for here. The connection is not encrypted: put it behind a proxy that does.
+    from VOICEMATCH_PASSWORD, from the file that VOICEMATCH_PASSWORD_FILE names, or asked for here. The connection is
+    not encrypted: put it behind a proxy that does.
     """
     _check_extra(*NEEDED)
     from ..library import open_library
@@ -91,13 +92,26 @@ def site(
 
 
 def _password() -> str:
-    """From the environment, else from whoever sits there; never an argument, which others on the machine can see."""
-    password = os.environ.get("VOICEMATCH_PASSWORD") or click.prompt(
-        "Password for the pages", hide_input=True, confirmation_prompt=True, err=True
+    """From the environment or a secret's file, else asked for; never an argument, which others on the machine see."""
+    password = (
+        os.environ.get("VOICEMATCH_PASSWORD")
+        or _secret()
+        or click.prompt("Password for the pages", hide_input=True, confirmation_prompt=True, err=True)
     )
     if len(password) < SHORTEST_PASSWORD:
         raise VoicematchError(f"the password has fewer than {SHORTEST_PASSWORD} characters; choose a longer one")
     return str(password)
+
+
+def _secret() -> str:
+    """The first line of the file that VOICEMATCH_PASSWORD_FILE names, as containers and systemd hand secrets over."""
+    path = os.environ.get("VOICEMATCH_PASSWORD_FILE")
+    if not path:
+        return ""
+    try:
+        return Path(path).read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        raise VoicematchError(f"{path}: the password cannot be read from it: {error}") from error
 
 
 def _check_extra(*needed: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from ..formats.addresses import slug
 from ..formats.amounts import date_of, day, month, percent, plural, talk
 from ..formats.clock import clock
+from .telling import plain
 
 FINEST = 1_200  # steps a lane is drawn in: about the pixels a wide screen has for it
 PARAGRAPH_SECONDS = 60.0  # longer ones hide where in the audio a sentence is
@@ -89,6 +90,15 @@ def voice(label: str) -> str:
     """
     numbered = re.fullmatch(r"SPEAKER_([0-9]{1,3})", label)
     return f"Voice {int(numbered[1]) + 1}" if numbered else label
+
+
+def reason(text: str) -> str:
+    """Return a reason of a verdict as the rest of a page is written.
+
+    >>> reason("a person said that SPEAKER_01 is Ada")
+    'a person said that Voice 2 is Ada'
+    """
+    return re.sub(r"SPEAKER_[0-9]{1,3}", lambda label: voice(label[0]), text)
 
 
 def lanes(turns: Iterable[Held], num_speakers: int, duration: float) -> list[str]:
@@ -218,6 +228,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "day": day,
     "plural": plural,
     "voice": voice,
+    "reason": reason,
+    "plain": plain,
     "slug": slug,
 }
 GLOBALS: dict[str, Callable[..., Any]] = {
