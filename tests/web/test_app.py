@@ -36,6 +36,8 @@ EXAMPLES = {
     "quote": [""],
     "episodes": ["", "?q=moss", "?page=2", "?q=%25"],
     "episode": [""],
+    "shows": [""],
+    "show": ["", "?page=2", "?page=9"],
     "unknowns": ["", "?ignored=1", "?page=3"],
     "unknown": [""],
     "review": ["", "?page=2"],
@@ -47,6 +49,7 @@ PATHS: dict[str, dict[str, Any]] = {
     "speaker": {"id": 1},
     "speaker_episode": {"id": 1, "key": KEY},
     "episode": {"key": KEY},
+    "show": {"key": "night-garden-radio"},
 }
 PATHS |= {"quote": {"key": KEY, "line": 1}}
 PATHS |= {"unknown": {"id": "U-0003"}}
@@ -104,6 +107,8 @@ def test_the_description_has_every_route(client: TestClient) -> None:
         "/clips/{id}.wav",
         "/downloads/{key}.{format}",
         "/speakers/{id}/picture",
+        "/speakers/{id}/appearances.atom",
+        "/shows/{key}/picture.jpg",
         "/loudness/{key}.json",
         "/uploads",
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from starlette.testclient import TestClient
@@ -88,8 +89,20 @@ def test_what_is_no_picture_is_refused(library: Library, writing: TestClient, co
 def test_a_picture_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "large.png"
     image.new("1", (10_000, 8_000)).save(path, "PNG")  # a few kB on disk
-    with pytest.raises(VoicematchError, match="more than 60 million pixels"):
+    with pytest.raises(VoicematchError, match="a picture of 10000 × 8000 pixels"):
         pictures.square(path)
+
+
+def test_the_feed_of_a_person_leads_to_their_episodes(writing: TestClient) -> None:
+    feed = writing.get("/speakers/1/appearances.atom")
+    assert feed.headers["content-type"].startswith("application/atom+xml")
+    root = ElementTree.fromstring(feed.content)
+    entries = root.findall("{http://www.w3.org/2005/Atom}entry")
+    assert len(entries) == 10
+    link = entries[0].find("{http://www.w3.org/2005/Atom}link")
+    assert link is not None
+    assert writing.get(link.get("href", "")).status_code == 200
+    assert writing.get("/speakers/99/appearances.atom").status_code == 404
 
 
 def test_a_line_and_links_are_told(library: Library, writing: TestClient) -> None:
@@ -137,9 +150,8 @@ def test_what_is_worth_quoting() -> None:
             "the end of something that began in the line before this one.",
         )
     )
-    assert best
-    assert best[1] == 2
-    assert quotable(said("Mm.", "Right.")) is None
+    assert [place for _, place, _ in best] == [2]
+    assert quotable(said("Mm.", "Right.")) == []
 
 
 def test_the_chart_is_of_one_show_when_asked(library: Library, writing: TestClient) -> None:

@@ -25,6 +25,7 @@ from ..errors import AudioError, ChangedSince, LibraryError, NothingThere, Profi
 from ..formats.amounts import plural
 from ..library import Library
 from ..library.jobs import file_job
+from ..library.reading.episodes import key_of
 from . import addresses, drawing, pictures, rendering, sound, views
 from .actions import ACTIONS, Question, perform, set_picture, undo
 from .description import describe
@@ -32,6 +33,7 @@ from .journal import Journal
 from .pages import PAGES, Asked, Page
 from .reading import Reading
 from .safety import LOOPBACK, Safety, policy
+from .site.feeds import MOST_ENTRIES, atom
 from .telling import plain
 from .uploads import Received, TooLarge, received
 from .working import MOST_UPLOADED, QueueRun, folder_of, keep, sound_name
@@ -92,13 +94,15 @@ class App:
         for name in (*ACTIONS, "undo"):
             routes.append(Route(addresses.path("action", name=name), self._action(name), methods=["POST"]))
         routes += [
-            Route(addresses.PATHS["picture"], self.picture, methods=["GET", "HEAD"]),
-            Route(addresses.PATHS["picture"], self.portray, methods=["POST"]),
+            Route(addresses.PATHS["portrait"], self.portrait, methods=["GET", "HEAD"]),
+            Route(addresses.PATHS["portrait"], self.portray, methods=["POST"]),
+            Route(addresses.PATHS["appearances"], self.appearances),
             Route(addresses.PATHS["upload"], self.upload, methods=["POST"]),
             Route(addresses.PATHS["download"], self.download),
             Route(addresses.PATHS["audio"], self.audio),
             Route(addresses.PATHS["loudness"], self.loudness),
             Route(addresses.PATHS["clip"], self.clip),
+            Route(addresses.PATHS["picture"], self.picture),
             Route(addresses.PATHS["openapi"], self.openapi),
             Mount("/static", StaticFiles(directory=rendering.STATIC)),
         ]
@@ -211,7 +215,17 @@ class App:
         text = f"{plural(added.num_new, 'episode')} queued{known}"
         return self._journal.tell(views.Done(text, None, 0, 0, go=addresses.path("backlog")))
 
-    def picture(self, request: Request) -> Response:
+    def appearances(self, request: Request) -> Response:
+        """Send a feed of the episodes that a person speaks in, newest first."""
+        person = self._library.people.profile(Asked(request.path_params).number("id", 0))
+        some, _ = self._library.listings.episodes(profile=person.id, limit=MOST_ENTRIES)
+        base = f"{request.url.scheme}://{request.headers['host']}"
+        entries = [(one, base + addresses.path("episode", key=key_of(one.audio_sha256))) for one in some]
+        page, own = (base + addresses.path(name, id=person.id) for name in ("speaker", "appearances"))
+        feed = atom(f"{person.name} on podcasts", person.name, page, own, entries)
+        return Response(feed, media_type="application/atom+xml")
+
+    def portrait(self, request: Request) -> Response:
         """Send the picture of a person."""
         picture = self._library.portrayals.picture(Asked(request.path_params).number("id", 0))
         if picture is None:
@@ -239,7 +253,7 @@ class App:
         if form not in DOWNLOADS:
             raise NothingThere(f"episodes are to be had as {', '.join(DOWNLOADS)}")
         episode = self._library.episodes.get(self._library.listings.episode(key).summary.audio_sha256)
-        name = quote(f"{drawing.slug(episode.title or Path(episode.source).stem)}.{form}")
+        name = quote(f"{drawing.file_name(episode.title or Path(episode.source).stem)}.{form}")
         headers = {"content-disposition": f"attachment; filename*=UTF-8''{name}"}
         return Response(outputs.text_of(episode, form), media_type=DOWNLOADS[form], headers=headers)
 
@@ -262,6 +276,11 @@ class App:
     def clip(self, request: Request) -> Response:
         """Send the clearest seconds of an unknown."""
         return Response(sound.clip(self._library, request.path_params["id"]), media_type="audio/wav")
+
+    def picture(self, request: Request) -> Response:
+        """Send what a show looks like."""
+        jpeg = self._library.programmes.picture(request.path_params["key"])
+        return Response(jpeg, media_type="image/jpeg")
 
     # -- the rest
 

@@ -51,7 +51,9 @@ def describe() -> dict[str, Any]:
         ("audio", "audio/*", "An episode's own file; ranges are answered.", "the sound is gone"),
         ("clip", "audio/wav", "The clearest seconds of a voice without a name.", "the sound is gone"),
         ("loudness", "application/json", "How loud each of 600 parts of an episode is, 0 to 100.", "the sound is gone"),
-        ("picture", "image/jpeg", "The picture of a person, 480 pixels square.", "there is none"),
+        ("appearances", "application/atom+xml", "A feed of the episodes that a person speaks in.", "there is none"),
+        ("portrait", "image/jpeg", "The picture of a person, 480 pixels square.", "there is none"),
+        ("picture", "image/jpeg", "What a show looks like.", "there is none"),
         ("download", "text/*", "An episode with today's names: vtt, srt, txt, md or json.", "there is none"),
     ):
         parameters = [

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
 
+from ..formats.addresses import slug
 from ..formats.amounts import date_of, day, month, percent, plural, talk
 from ..formats.clock import clock
 from .telling import plain
@@ -101,10 +102,10 @@ def reason(text: str) -> str:
     return re.sub(r"SPEAKER_[0-9]{1,3}", lambda label: voice(label[0]), text)
 
 
-def slug(text: str) -> str:
+def file_name(text: str) -> str:
     """Return a text as a file's name has it.
 
-    >>> slug("12: Hens, & other birds/../"), slug("…")
+    >>> file_name("12: Hens, & other birds/../"), file_name("…")
     ('12 Hens other birds', 'episode')
     """
     return " ".join(re.sub(r"[^\w .-]", " ", text).replace("..", " ").split()).strip(" .")[:100] or "episode"
@@ -250,6 +251,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "reason": reason,
     "host": host,
     "plain": plain,
+    "slug": slug,
 }
 GLOBALS: dict[str, Callable[..., Any]] = {
     "lanes": lanes,

@@ -110,21 +110,22 @@ def speaker(reading: Reading, profile: int, *, query: str = "", show: str = "", 
 
 
 def _quotes(reading: Reading, profile: int, heard: Sequence[Appearance]) -> tuple[views.Quote, ...]:
-    """The lines most worth quoting of the latest episodes, one an episode, latest first."""
+    """The lines most worth quoting of the latest episodes: one an episode, each saying once, best first."""
     latest = heard[: -NUM_QUOTED - 1 : -1]
     placed = reading.library.people.placed(profile, [one.episode_id for one in latest])
-    found = []
-    for one in latest:
-        best = quotable(placed.get(one.episode_id, ()))
-        if best is not None:
-            worth, position, line = best
-            found.append((worth, quoted(reading, one.audio_sha256, one.source, one.shown_as, one.date, position, line)))
-    once = {quote.text: (worth, quote) for worth, quote in reversed(found)}  # of a motto, the latest
-    return tuple(quote for _, quote in sorted(once.values(), key=lambda pair: -pair[0])[:MOST_QUOTES])
+    rated = [(*best, one) for one in latest for best in quotable(placed.get(one.episode_id, ()))[:MOST_QUOTES]]
+    chosen: dict[str, tuple[int, Line, Appearance]] = {}
+    for _, position, line, one in sorted(rated, key=lambda row: -row[0]):
+        if line.text not in chosen and one not in [taken for _, _, taken in chosen.values()]:
+            chosen[line.text] = (position, line, one)
+    return tuple(
+        quoted(reading, one.audio_sha256, one.source, one.shown_as, one.date, position, line)
+        for position, line, one in list(chosen.values())[:MOST_QUOTES]
+    )
 
 
-def quotable(lines: Sequence[tuple[int, Line]]) -> tuple[float, int, Line] | None:
-    """Return (how much it is worth, its place, the line) of the line most worth quoting; None when none is.
+def quotable(lines: Sequence[tuple[int, Line]]) -> list[tuple[float, int, Line]]:
+    """Return (how much it is worth, its place, the line) of the lines worth quoting, best first.
 
     A whole sentence of some length that stands by itself: it begins and ends as one does, and points at nothing before.
     """
@@ -135,11 +136,8 @@ def quotable(lines: Sequence[tuple[int, Line]]) -> tuple[float, int, Line] | Non
         if not SHORTEST_QUOTE <= len(words) <= LONGEST_QUOTE or not is_whole or words[0].strip(",").lower() in LEANS:
             continue
         distinct = len({word.strip(".,!?").lower() for word in words})
-        rated.append((distinct + sum(len(word) for word in words) / len(words), -position, line))
-    if not rated:
-        return None
-    worth, position, line = max(rated, key=lambda one: one[:2])
-    return worth, -position, line
+        rated.append((distinct + sum(len(word) for word in words) / len(words), position, line))
+    return sorted(rated, key=lambda one: (-one[0], one[1]))
 
 
 def quoted(
