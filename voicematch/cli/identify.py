@@ -91,7 +91,7 @@ def identify(
     out: str | None,
     track: int | None,
     channel: int | None,
-    apart: apart_tracks.Apart,
+    apart: apart_tracks.ApartOptions,
     speakers: tuple[int, int] | None,
     voices: Path | None,
     explain: bool,
