@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import VoicematchError, redacted
-from . import EXIT_ERROR, EXIT_PARTIAL
+from . import EXIT_ERROR, EXIT_PARTIAL, keeping
 from .options import (
     SpeakerCount,
     choice_of,
@@ -42,6 +42,7 @@ NO_VOICES = 'The library knows no voices yet. Teach it one: voicematch enroll "N
     metavar="FILE",
     help="A transcript to put the names on: SRT, WebVTT, ASS, TTML, JSON of many recognisers, text, HTML …",
 )
+@keeping.options
 @click.option(
     "--transcribe",
     is_flag=True,
@@ -82,6 +83,8 @@ def identify(
     engines: Engines | None,
     sources: tuple[str, ...],
     transcript: str | None,
+    keep_speakers: bool,
+    repair_drift: bool,
     transcribe: bool,
     whisper: str,
     language: str | None,
@@ -113,6 +116,7 @@ def identify(
 
     if transcript and transcribe:
         raise click.UsageError("give --transcript or --transcribe, not both")
+    kept = keeping.asked(keep_speakers, repair_drift, transcript)
     if transcript and len(sources) > 1:
         raise click.UsageError("--transcript goes with one FILE")
     if out == "-" and (len(formats) != 1 or as_json):
@@ -135,6 +139,7 @@ def identify(
                         speakers=speakers,
                         store=not no_store,
                         keep_windows=not no_windows,
+                        keep_speakers=kept,
                         engines=engines,
                         progress=progress,
                     )
@@ -146,9 +151,10 @@ def identify(
                 failures += 1
                 continue
             if as_json:
-                print_episode_json(episode)
+                print_episode_json(episode, keeping.as_json(kept))
             elif out != "-":
                 show(episode, explain=explain, num_episodes=library.voices.num_episodes())
+                keeping.report(kept, episode)
         if not library.people.names():
             click.echo(NO_VOICES, err=True)
     if failures:

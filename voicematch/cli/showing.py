@@ -98,11 +98,14 @@ def called(title: str, source: str) -> str:
     return title or (source if "://" in source else Path(source).name)
 
 
-def print_episode_json(episode: LabelledEpisode) -> None:
-    """Print the episode's JSON on one line, so that several episodes are JSON Lines."""
+def print_episode_json(episode: LabelledEpisode, more: Mapping[str, object] | None = None) -> None:
+    """Print the episode's JSON on one line, so that several episodes are JSON Lines.
+
+    more : what else is to be in it
+    """
     from ..outputs import text_of
 
-    print_json(json.loads(text_of(episode, "json")))
+    print_json(json.loads(text_of(episode, "json")) | dict(more or {}))
 
 
 def show(episode: LabelledEpisode, *, explain: bool, num_episodes: Mapping[str, int]) -> None:
