@@ -151,7 +151,7 @@ def identify(
                 failures += 1
                 continue
             if as_json:
-                print_episode_json(episode, keeping.as_json(kept))
+                print_episode_json(episode, **keeping.as_json(kept))
             elif out != "-":
                 show(episode, explain=explain, num_episodes=library.voices.num_episodes())
                 keeping.report(kept, episode)

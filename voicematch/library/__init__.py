@@ -15,7 +15,7 @@ from typing import Self
 
 import platformdirs
 
-from . import migrations, undo
+from . import domains, migrations, undo
 from .as_heard import AsHeard
 from .copies import Copies, Copy
 from .database import BUSY_SECONDS, Database, open_database
@@ -28,6 +28,7 @@ from .outputs import Output, Outputs
 from .pins import Pin
 from .profiles import Profiles
 from .reading.episodes import EpisodeSummary, Listings
+from .reading.figures import Figures
 from .reading.people import Appearance, People, Profile
 from .reading.search import Hit, Search
 from .reading.voices import Unknown, UnknownSpeaker, Voices
@@ -37,7 +38,7 @@ from .shows import Shows
 from .undo import Recorded
 from .unknowns import Unknowns
 from .upgrade import Moving, Remade, StaleEpisode
-from .upkeep import Stats, Upkeep
+from .upkeep import Stats, Upkeep, damage
 from .voiceprints import StoredVoiceprint, StoredVoiceprints, VoiceprintRow
 from .windows import KeptWindows
 
@@ -48,6 +49,7 @@ __all__ = [
     "Copies",
     "Copy",
     "EpisodeSummary",
+    "Figures",
     "FixRow",
     "Fixes",
     "Forgotten",
@@ -110,6 +112,7 @@ def open_library(
     database = open_database(
         default_location() if location is None else location, create=create, busy_seconds=busy_seconds
     )
+    database.damage = lambda connection: map(str, domains.findings(connection))
     try:
         migrations.migrate(database, create=create, keep_old=keep_old)
         pin = Pin(database, embedder, dimension)
@@ -128,6 +131,7 @@ class Library:
     def __init__(self, database: Database, pin: Pin) -> None:
         self._database = database
         self._pin = pin
+        database.damage = lambda connection: damage(connection, pin)
 
     def __enter__(self) -> Self:
         return self
@@ -261,6 +265,11 @@ class Library:
     def listings(self) -> Listings:
         """Episodes in lists, and one with all that is in it."""
         return Listings(self._database)
+
+    @property
+    def figures(self) -> Figures:
+        """How people talk: how much, how fast, whom they interrupt, what they ask."""
+        return Figures(self._database)
 
     @property
     def voices(self) -> Voices:

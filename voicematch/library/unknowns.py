@@ -50,6 +50,22 @@ class Unknowns:
             connection.execute(unknowns.update().where(unknowns.c.id == number).values(ignored_as=ignored_as))
             _let_go_of_named(connection, number)
 
+    def number(self, audio_sha256: str, label: str, embeddings: Sequence[Embedding]) -> str:
+        """Return the number (U-0001) of an unnamed speaker, who gets one now if need be, however little is said."""
+        with self._database.write() as connection:
+            of_speaker = sa.select(speakers.c.id).join(episodes)
+            speaker = connection.scalar(
+                of_speaker.where(episodes.c.audio_sha256 == audio_sha256, speakers.c.label == label)
+            )
+            if speaker is None:
+                raise LibraryError(f"the episode has no speaker {label}")
+            linked = sa.select(unknown_speakers.c.unknown_id).where(unknown_speakers.c.speaker_id == speaker)
+            number = connection.scalar(linked)
+            if number is None:
+                number = insert(connection, unknowns, created=now())
+                link(connection, speaker, number, embeddings)
+            return name_of(number)
+
     def merge(self, source: str, into: str) -> None:
         """Make two unknowns one: the speakers of ``source`` are heard as ``into`` from now on."""
         with self._database.write() as connection:
