@@ -53,6 +53,7 @@ def test_the_transcripts_speakers_are_the_speakers_and_our_voices_name_them(libr
     assert episode.name("Speaker 1") == "Ada"
     assert episode.matches["Speaker 2"].verdict is Verdict.UNKNOWN
     assert episode.talk_seconds() == {"Speaker 1": 29.0, "Speaker 2": 20.0}
+    assert episode.diarizer == "fake, speakers of the transcript"
     name("talk", "Speaker 2", "Grace", library=library, consent="public")
     assert library.episodes.get("talk").name("Speaker 2") == "Grace"
 

@@ -19,7 +19,7 @@ from ..transcript.whisper import transcribe
 from ..types import Chapter, Diarization, LabelledEpisode, Line, Progress
 from . import recognise, refold
 from .chosen import BUILT_IN, Engines
-from .keep_speakers import KeptSpeakers
+from .keep_speakers import OF_TRANSCRIPT, KeptSpeakers
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ def identify(
         title=title,
         date=date or day_in_name(audio.name)[0],
         embedder=embedder.name,
-        diarizer=diarizer.name if keep_speakers is None else f"{diarizer.name}, speakers of the transcript",
+        diarizer=diarizer.name + (OF_TRANSCRIPT if keep_speakers is not None else ""),
         lost_seconds=audio.lost_seconds,
         show=show,
         chapters=chapters,

@@ -22,6 +22,7 @@ from .refold import shared_out
 
 log = logging.getLogger(__name__)
 
+OF_TRANSCRIPT = ", speakers of the transcript"  # what follows the diarizer's name in such an episode
 GAP = 0.5  # s; a shorter silence between two lines of one speaker is part of their turn
 
 
