@@ -19,16 +19,22 @@ from ..net.download import Document
 from ..net.reach import ANYWHERE
 from ..types import Part
 from . import feeds, opml
+from .pictures import Picture
 
 LISTS = (".txt", ".lst", ".list", ".m3u", ".m3u8")
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a search came to. ``left_out`` says why entries of feeds and lists cannot be had, a sentence each."""
+    """What a search came to.
+
+    left_out : why entries of feeds and lists cannot be had, a sentence each
+    pictures : of the shows whose feeds were read
+    """
 
     jobs: tuple[NewJob, ...] = ()
     left_out: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,7 @@ class _Search:
     allow_local: bool = False
     jobs: dict[str, NewJob] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
 
     def keep(self, dated: Iterable[tuple[str, NewJob]]) -> None:
         for job in self.wanted.newest(dated):
@@ -90,7 +97,7 @@ def find(
     search = _Search(_Filter(since, limit, pattern), allow_local)
     for source in sources:
         _look(search, source)
-    return Found(tuple(search.jobs.values()), tuple(search.left_out))
+    return Found(tuple(search.jobs.values()), tuple(search.left_out), tuple(search.pictures))
 
 
 def heard_as(found: Found, choice: Choice, apart: str | None = None) -> Found:
@@ -140,6 +147,8 @@ def _look_at_document(search: _Search, document: Document, source: str | Path) -
     elif kind == "feed":
         feed = feeds.read_feed(source, document)
         search.left_out += feed.left_out
+        if feed.picture:
+            search.pictures.append(Picture(feed.title, feed.picture, feed.nearby))
         search.keep(_entry_job(feed, entry) for entry in feed.entries)
     else:
         raise FormatError(source, "neither sound, nor a feed, nor a list of them; name lists of paths .txt")

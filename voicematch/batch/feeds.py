@@ -93,6 +93,7 @@ class Feed:
     entries : as the feed has them, mostly newest first
     left_out : why each entry that cannot be heard was left out
     next_page : where older entries are, or ""
+    picture : where its picture is, or ""
     nearby : its host, when that is this machine or in its network; nobody else there may be asked for its sake
     """
 
@@ -105,6 +106,7 @@ class Feed:
     left_out: tuple[str, ...] = ()
     next_page: str = ""
     nearby: str = ""
+    picture: str = ""
 
 
 def read_feed(source: str | Path, document: Document | None = None) -> Feed:
@@ -216,6 +218,7 @@ def parse_feed(document: Document, source: object) -> Feed:
         entries=tuple(entries),
         left_out=tuple(left_out),
         next_page=address_of(links.get("next", ""), base),
+        picture=address_of(str((about.get("image") or {}).get("href") or ""), base),
         nearby=document.nearby,
     )
 

@@ -119,6 +119,7 @@ def add(
         click.echo(f"left out: {reason}", err=True)
     with open_library(location) as library:
         added = library.jobs.add(episodes.jobs)
+        backlog.keep_pictures(library, episodes.pictures)
     if as_json:
         figures = {"new": added.num_new, "known": added.num_known, "changed": added.num_changed}
         print_json(figures | {"left_out": list(episodes.left_out)})

@@ -24,6 +24,8 @@ migrations = Table(
 )
 
 # What belongs to one embedder (calibration, thresholds) carries its name; what belongs to the library carries "".
+# Pictures of shows are no settings, but values by key all the same: base64 of a JPEG, by `formats.addresses.slug`.
+PICTURES = "pictures of shows"
 settings = Table(
     "settings",
     metadata,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
 
+from ..formats.addresses import slug
 from ..formats.amounts import date_of, day, month, percent, plural, talk
 from ..formats.clock import clock
 from .telling import plain
@@ -229,6 +230,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "voice": voice,
     "reason": reason,
     "plain": plain,
+    "slug": slug,
 }
 GLOBALS: dict[str, Callable[..., Any]] = {
     "lanes": lanes,

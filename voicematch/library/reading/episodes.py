@@ -35,6 +35,7 @@ from ..schema import (
     unknowns,
 )
 
+AT_ONCE = 200  # hashes in one question; a database takes a bounded number of values
 KEY_DIGITS = 16  # of a sha256: two of a billion episodes share them once in forty
 
 
@@ -160,6 +161,22 @@ class Listings:
             ids = connection.scalars(every.order_by(WHEN.desc(), episodes.c.id.desc())).all()
             wanted = ids[offset : None if limit is None else offset + limit]
             return _summaries(connection, wanted), len(ids)
+
+    def of(self, hashes: Sequence[str]) -> tuple[EpisodeSummary, ...]:
+        """Return the stored episodes of these audio hashes, in that order."""
+        with self._database.read() as connection:
+            ids: dict[str, int] = {}
+            for first in range(0, len(hashes), AT_ONCE):
+                some = episodes.c.audio_sha256.in_(hashes[first : first + AT_ONCE])
+                rows = connection.execute(sa.select(episodes.c.audio_sha256, episodes.c.id).where(some)).all()
+                ids |= {row.audio_sha256: row.id for row in rows}
+            return _summaries(connection, [ids[sha256] for sha256 in hashes if sha256 in ids])
+
+    def num_confirmed(self) -> int:
+        """Count the names in all episodes that a person gave or confirmed."""
+        said = sa.select(sa.func.count()).where(ACCEPTED, speakers.c.confirmed.is_not(None))
+        with self._database.read() as connection:
+            return int(connection.execute(said).scalar_one())
 
     def source(self, key: str) -> str:
         """Return the file or address that an episode was made from. Raises NothingThere when there is no such one."""
