@@ -178,6 +178,8 @@ def test_an_episode(client: TestClient) -> None:
     assert sum(one["share"] for one in page["speakers"]) == pytest.approx(1.0)
     assert len(page["turns"]) == 30
     assert len(page["lines"]) == 60
+    assert [one["name"] for one in page["figures"]] == ["Dora Dill", "Ada Ash", "U-0003"]  # most talk first
+    assert all(one["figures"]["words_a_minute"] > 0 for one in page["figures"])
     assert page["lines"][0]["person"] == {"id": 1, "name": "Ada Ash"}
     assert page["lines"][0]["text"] == "Welcome to Night Garden Radio. I am joined by Robin A. Rowan."
 

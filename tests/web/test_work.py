@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from tests.support.browsing import Visit
 from tests.web.test_app import HERE, JSON, KEY
 from tests.web.test_browser import EPISODE
+from voicematch import identify
 from voicematch.errors import VoicematchError
 from voicematch.formats import read
 from voicematch.library import Library, State, open_library
@@ -197,6 +198,20 @@ def test_what_is_asked_of_a_stretch(writing: TestClient) -> None:
     assert writing.post("/actions/enroll-stretch", data=fields, headers=JSON).status_code == 400
     page = writing.get(f"/episodes/{KEY}?fix=1").text
     assert 'formaction="/actions/enroll-stretch"' in page
+
+
+def test_a_voice_is_learned_from_marked_lines_and_unlearned(tmp_path: Path) -> None:
+    """By the real models, from the example episode."""
+    with open_library(tmp_path / "library.db") as library:
+        lines = read(EXAMPLE.with_suffix(".srt").read_text("utf-8"), "x")
+        episode = identify(EXAMPLE, library=library, lines=lines)
+        client = TestClient(create_app(library), base_url=HERE)
+        fields = {"episode": episode.audio_sha256, "name": "Quentin Quince", "consent": "permission"}
+        answer = client.post("/actions/enroll-stretch", data=fields | {"lines": "8,9,10"}, headers=JSON)
+        assert answer.json()["text"] == "The voice of Quentin Quince is learned from 12 seconds of speech"
+        assert library.profiles.get("Quentin Quince").num_voiceprints == 1
+        client.post("/actions/undo", data={"action": str(answer.json()["action"])})
+        assert library.profiles.find("Quentin Quince") is None
 
 
 def test_settings_say_what_the_library_is(library: Library, writing: TestClient) -> None:

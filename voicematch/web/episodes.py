@@ -74,6 +74,7 @@ def episode(reading: Reading, key: str, *, is_fixing: bool = False, line: int = 
         turns=tuple(views.TimelineTurn(start, end, idx, speakers[idx].color) for start, end, idx in content.turns),
         lines=tuple(lines),
         names=reading.library.people.names() if reading.live else (),
+        figures=reading.library.figures.episode(key) if reading.live else (),
         is_fixing=reading.live and is_fixing,
         line=line if reading.live and is_fixing and line <= len(lines) else 0,
         also=content.also,
