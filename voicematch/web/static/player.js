@@ -147,7 +147,8 @@
   const KEPT = "voicematch-player";
 
   const keep = () => {
-    if (!bar || stopAt < Infinity || sound.ended) return void forget();
+    const isClip = sound.src.includes("/clips/"); // of a voice, which may have a name by then
+    if (!bar || stopAt < Infinity || sound.ended || isClip) return void forget();
     const [title, by] = [part("title"), part("by").textContent];
     const kept = { src: sound.src, at: sound.currentTime, on: !sound.paused, title: title.textContent, page: title.href, by, length };
     try {
