@@ -193,7 +193,8 @@
     const levels = answer?.ok ? (await answer.json()).levels : [];
     const ruler = episode.querySelector(".ruler");
     if (!levels.length || !ruler) return;
-    const path = levels.map((level, idx) => `M${idx} ${50 - level / 2}v${Math.max(level, 2)}`).join("");
+    const edge = (side) => levels.map((level, idx) => `L${idx} ${50 + (side * Math.max(level, 2)) / 2}`);
+    const path = `M0 50${edge(-1).join("")}${edge(1).reverse().join("")}z`;
     const lane = document.createElement("li");
     lane.className = "loudness";
     lane.innerHTML = `<span class="name unnamed"><span>Loudness</span></span><svg viewBox="0 0 ${levels.length} 100" preserveAspectRatio="none" role="img" aria-label="How loud it is"><path d="${path}"/></svg><span></span>`;
