@@ -68,6 +68,25 @@ def test_serve_for_others_asks_for_the_password(web_library_file: Path) -> None:
         assert process.stderr.read() == "stopped\n"
 
 
+def test_the_password_may_come_as_a_secret(web_library_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("long enough\n", encoding="utf-8")
+    secret = str(tmp_path / "secret")
+    with serving(web_library_file, "--host", "0.0.0.0", VOICEMATCH_PASSWORD_FILE=secret) as (_, address):
+        knowing = base64.b64encode(b"me:long enough").decode()
+        headers = {"authorization": f"Basic {knowing}"}
+        request = urllib.request.Request(address.replace("0.0.0.0", "127.0.0.1"), headers=headers)
+        with urllib.request.urlopen(request) as answer:
+            assert answer.status == 200
+
+
+def test_a_secret_that_is_not_there(web_library_file: Path, tmp_path: Path) -> None:
+    arguments = ["serve", "--port", "0", "--host", "0.0.0.0", "--library", str(web_library_file)]
+    environment = os.environ | {"VOICEMATCH_PASSWORD_FILE": str(tmp_path / "none")}
+    ran = subprocess.run([*VOICEMATCH, *arguments], capture_output=True, text=True, env=environment, check=False)
+    assert ran.returncode == 1
+    assert "none: the password cannot be read from it" in ran.stderr
+
+
 def test_a_short_password(web_library_file: Path) -> None:
     arguments = ["serve", "--port", "0", "--host", "0.0.0.0", "--library", str(web_library_file)]
     environment = os.environ | {"VOICEMATCH_PASSWORD": "short"}

@@ -48,7 +48,7 @@ class Day(click.ParamType[str]):
         return value
 
 
-class Period(click.ParamType[float]):
+class Interval(click.ParamType[float]):
     """A length of time, as 30m, 1h or 1d, in seconds."""
 
     name = "time"
@@ -119,7 +119,6 @@ def add(
         click.echo(f"left out: {reason}", err=True)
     with open_library(location) as library:
         added = library.jobs.add(episodes.jobs)
-        backlog.keep_pictures(library, episodes.pictures)
     if as_json:
         figures = {"new": added.num_new, "known": added.num_known, "changed": added.num_changed}
         print_json(figures | {"left_out": list(episodes.left_out)})
@@ -250,7 +249,7 @@ def _run(
 @batch.command()
 @click.argument("sources", nargs=-1, required=True, metavar="DIR|LIST|FEED|OPML...")
 @click.option(
-    "--every", type=Period(), default="1h", show_default=True, metavar="TIME", help="How often to look: 30m, 1h, 1d."
+    "--every", type=Interval(), default="1h", show_default=True, metavar="TIME", help="How often to look: 30m, 1h, 1d."
 )
 @click.option(
     "--since", type=Day(), metavar="DAY", help="Only episodes published (files: changed) on this day or later."

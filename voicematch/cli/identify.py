@@ -94,7 +94,7 @@ def identify(
     out: str | None,
     track: int | None,
     channel: int | None,
-    apart: apart_tracks.ApartOptions,
+    apart: apart_tracks.HowApart,
     speakers: tuple[int, int] | None,
     voices: Path | None,
     explain: bool,

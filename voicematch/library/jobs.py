@@ -344,7 +344,7 @@ def _add(connection: sa.Connection, job: NewJob) -> str:
         same_sound = sa.select(jobs.c.id).where(jobs.c.source == job.source)
         if "feed" in job.about:  # two shows may have one episode, which is listed in both
             same_sound = same_sound.where(jobs.c.show == job.show)
-        if connection.scalar(same_sound.limit(1)) is not None:
+        if "parts" not in job.about and connection.scalar(same_sound.limit(1)) is not None:
             return "known"  # one recording, twice in one show or under two names
         insert(connection, jobs, key=job.key, **values, state=State.QUEUED, added=now())
         return "new"

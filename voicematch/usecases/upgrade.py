@@ -303,5 +303,5 @@ def job_of(episode: StaleEpisode) -> NewJob:
         path = Path(episode.source)
         _, job = file_job(path, path.absolute().parent.name)
     about = {**job.about, **about_parts(episode.parts)}
-    key = "\n".join([job.key, *(part.source for part in episode.parts[1:] if part.source)])  # of tracks, which
+    key = "\n".join([job.key, *(str((part.source, part.track, part.channel)) for part in episode.parts)])
     return replace(job, key=key, title=episode.title or job.title, date=episode.date, about=about)
