@@ -306,7 +306,7 @@ def test_a_static_site_is_searched_in_the_browser(browser: Browser, site: str) -
         visit.open("/search.html?q=nobodysaidthis")
         page.get_by_text("Nobody said that.").wait_for()
         visit.faults[:] = [fault for fault in visit.faults if "404" not in fault]  # there is no file of such words
-        assert page.locator(".nav a").all_inner_texts() == ["Speakers", "Episodes"]
+        assert page.locator(".nav a").all_inner_texts() == ["Speakers", "Episodes", "Shows"]
 
 
 @pytest.fixture(scope="module")
@@ -365,6 +365,8 @@ PATHS = (
     f"/speakers/1/episodes/{EPISODE}",
     "/episodes",
     f"/episodes/{EPISODE}",
+    "/shows",
+    "/shows/night-garden-radio",
     "/unknowns",
     "/unknowns?ignored=1",
     "/unknowns/U-0003",
@@ -374,7 +376,16 @@ PATHS = (
     "/nowhere",
 )
 Faults = dict[tuple[str, str], str]
-PUBLIC = ("/index.html", "/speakers/1.html", "/episodes.html", f"/episodes/{EPISODE}.html", "/search.html?q=moss")
+PUBLIC = (
+    "/index.html",
+    "/speakers/ada-ash/",
+    "/episodes.html",
+    "/episodes/1-the-moss-under-the-north-wall-is-older-than-the-wall/",
+    "/shows.html",
+    "/shows/night-garden-radio/",
+    "/search.html?q=moss",
+    "/404.html",
+)
 PLAYED = ("/speakers/1", f"/episodes/{EPISODE}")
 
 
