@@ -20,6 +20,7 @@ from voicematch.errors import AudioError, EnrollmentError
 from voicematch.library import Library, NewJob, State
 from voicematch.library.jobs import about_parts, parts_about
 from voicematch.types import Array, Part, Turn, Verdict
+from voicematch.usecases import upgrade
 from voicematch.usecases.chosen import Engines
 from voicematch.usecases.clip import clearest_clip
 from voicematch.usecases.identify import identify
@@ -149,6 +150,16 @@ def test_a_clip_is_of_the_channel_that_identify_heard(library: Library, tmp_path
     clip = clearest_clip("U-0001", library=library)
     np.testing.assert_array_equal(clip.samples, chosen.read(clip.start, clip.end))
     assert not np.array_equal(clip.samples, Audio(file).read(clip.start, clip.end))
+
+
+def test_an_upgrade_has_the_backlog_hear_the_same_again(library: Library, tmp_path: Path) -> None:
+    audios = [Audio(file) for file in files(tmp_path)]
+    identify_tracks(audios, library=library, engines=ENGINES)
+    identify(Audio(audios[0].source, choice=Choice(channel=1)), library=library, engines=ONE)
+    together, alone = (upgrade.job_of(episode) for episode in library.upgrade.stale_episodes("another"))
+    assert [Path(part.source).name for part in parts_about(together.about)] == ["a.wav", "b.flac"]
+    assert parts_about(alone.about) == (Part("", None, 1),)
+    assert together.key != alone.key
 
 
 def test_what_a_job_listens_to_travels_with_it() -> None:

@@ -48,7 +48,7 @@ class Day(click.ParamType[str]):
         return value
 
 
-class Span(click.ParamType[float]):
+class Period(click.ParamType[float]):
     """A length of time, as 30m, 1h or 1d, in seconds."""
 
     name = "time"
@@ -250,7 +250,7 @@ def _run(
 @batch.command()
 @click.argument("sources", nargs=-1, required=True, metavar="DIR|LIST|FEED|OPML...")
 @click.option(
-    "--every", type=Span(), default="1h", show_default=True, metavar="TIME", help="How often to look: 30m, 1h, 1d."
+    "--every", type=Period(), default="1h", show_default=True, metavar="TIME", help="How often to look: 30m, 1h, 1d."
 )
 @click.option(
     "--since", type=Day(), metavar="DAY", help="Only episodes published (files: changed) on this day or later."

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import VoicematchError, redacted
-from . import EXIT_ERROR, EXIT_PARTIAL
+from . import EXIT_ERROR, EXIT_PARTIAL, keeping
 from . import tracks as apart_tracks
 from .options import (
     SpeakerCount,
@@ -43,6 +43,7 @@ NO_VOICES = 'The library knows no voices yet. Teach it one: voicematch enroll "N
     metavar="FILE",
     help="A transcript to put the names on: SRT, WebVTT, ASS, TTML, JSON of many recognisers, text, HTML …",
 )
+@keeping.options
 @click.option(
     "--transcribe",
     is_flag=True,
@@ -84,6 +85,8 @@ def identify(
     engines: Engines | None,
     sources: tuple[str, ...],
     transcript: str | None,
+    keep_speakers: bool,
+    repair_drift: bool,
     transcribe: bool,
     whisper: str,
     language: str | None,
@@ -91,7 +94,7 @@ def identify(
     out: str | None,
     track: int | None,
     channel: int | None,
-    apart: apart_tracks.Apart,
+    apart: apart_tracks.ApartOptions,
     speakers: tuple[int, int] | None,
     voices: Path | None,
     explain: bool,
@@ -127,6 +130,9 @@ def identify(
         diarizer=diarizer,
         no_store=no_store or voices is not None,
     )
+    kept = keeping.asked(keep_speakers, repair_drift, transcript)
+    if kept and apart.how is not None:
+        raise click.UsageError(f"give --keep-speakers or --{apart.how}, not both")
     apart = apart_tracks.with_consent(apart, names)
     episodes = apart_tracks.groups(files, names, apart)
     if transcript and len(episodes) > 1:
@@ -157,7 +163,7 @@ def identify(
                         episode = apart_tracks.identify_apart(group, names, apart, track=track, **wanted)
                     else:
                         chosen = Audio(source, choice=choice_of(track, channel))
-                        episode = identifying.identify(chosen, speakers=speakers, **wanted)
+                        episode = identifying.identify(chosen, speakers=speakers, keep_speakers=kept, **wanted)
                         lengths.append((source, episode.duration))
                 outputs.write(source, episode, follow=None if no_store or voices else library)
             except VoicematchError as error:
@@ -167,9 +173,10 @@ def identify(
                 failures += 1
                 continue
             if as_json:
-                print_episode_json(episode)
+                print_episode_json(episode, **keeping.as_json(kept))
             elif out != "-":
                 show(episode, explain=explain, num_episodes=library.voices.num_episodes())
+                keeping.report(kept, episode)
         apart_tracks.notice_equal(lengths)
         if not library.people.names():
             click.echo(NO_VOICES, err=True)

@@ -22,7 +22,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
-class Apart:
+class ApartOptions:
     """What the options say. ``how`` is "tracks" or "channels"; None is a mix, as most episodes are."""
 
     how: str | None
@@ -56,15 +56,15 @@ def apart_options(command: Command) -> Command:
     return command
 
 
-def _checked(kept: dict[str, Any]) -> Apart:
+def _checked(kept: dict[str, Any]) -> ApartOptions:
     """Return what was given so far; the order of options is not known, so that `check` looks at the whole."""
     how = "tracks" if kept.get("tracks") else "channels" if kept.get("channels") else None
     if kept.get("tracks") and kept.get("channels"):
         raise click.UsageError("give --tracks or --channels, not both")
-    return Apart(how, bool(kept.get("enroll")), kept.get("consent"), kept.get("consent_note") or "")
+    return ApartOptions(how, bool(kept.get("enroll")), kept.get("consent"), kept.get("consent_note") or "")
 
 
-def named(sources: Sequence[str], apart: Apart) -> tuple[tuple[str, ...], tuple[str | None, ...]]:
+def named(sources: Sequence[str], apart: ApartOptions) -> tuple[tuple[str, ...], tuple[str | None, ...]]:
     """Return the sources without their names, and the names: NAME=FILE, where there is no file of that whole name."""
     found: list[tuple[str, str | None]] = []
     for source in sources:
@@ -75,7 +75,7 @@ def named(sources: Sequence[str], apart: Apart) -> tuple[tuple[str, ...], tuple[
 
 
 def check(
-    apart: Apart,
+    apart: ApartOptions,
     names: Sequence[str | None],
     *,
     has_track: bool,
@@ -103,7 +103,7 @@ def check(
         raise click.UsageError("--consent goes with --enroll")
 
 
-def with_consent(apart: Apart, names: Sequence[str | None]) -> Apart:
+def with_consent(apart: ApartOptions, names: Sequence[str | None]) -> ApartOptions:
     """Return the same with the consent asked for where it is needed and was not given."""
     if not apart.enroll or apart.consent is not None:
         return apart
@@ -112,7 +112,7 @@ def with_consent(apart: Apart, names: Sequence[str | None]) -> Apart:
     return replace(apart, consent=ask_consent(", ".join(name for name in names if name)))
 
 
-def groups(sources: Sequence[str], names: Sequence[str | None], apart: Apart) -> list[tuple[str, ...]]:
+def groups(sources: Sequence[str], names: Sequence[str | None], apart: ApartOptions) -> list[tuple[str, ...]]:
     """Return which sources are one episode: with --tracks and several files, all of them."""
     if apart.how == "tracks" and len(sources) > 1:
         return [tuple(sources)]
@@ -124,7 +124,7 @@ def groups(sources: Sequence[str], names: Sequence[str | None], apart: Apart) ->
 def identify_apart(
     group: Sequence[str],
     names: Sequence[str | None],
-    apart: Apart,
+    apart: ApartOptions,
     *,
     track: int | None,
     library: Library,

@@ -142,7 +142,7 @@ def _label(episode: LabelledEpisode, apart: Apart, at: int) -> str | None:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Voice:
+class _TrackVoice:
     """What a track teaches: what is said of it as a clip, in its own times, and the encoded sound."""
 
     heard: Diarization
@@ -150,7 +150,7 @@ class _Voice:
     warnings: tuple[str, ...]
 
 
-def _sample(name: str, track: Audio, apart: Apart, at: int, library: Library) -> _Voice:
+def _sample(name: str, track: Audio, apart: Apart, at: int, library: Library) -> _TrackVoice:
     """The voice of a track's own turns. Raises EnrollmentError when it will not make a usable voiceprint."""
     label, offset = apart.speakers[at], apart.offsets[at]
     if label is None:
@@ -173,12 +173,12 @@ def _sample(name: str, track: Audio, apart: Apart, at: int, library: Library) ->
         calibration=calibration_of(library),
         voiceprints=library.voiceprints.all(),
     )
-    return _Voice(
+    return _TrackVoice(
         replace(heard, embeddings={label: voice.embeddings}), encode_clip(sound_of(turns, track, 0.0)), voice.warnings
     )
 
 
-def _enroll(name: str, track: Audio, voice: _Voice, consent: Consent, library: Library) -> Enrollment:
+def _enroll(name: str, track: Audio, voice: _TrackVoice, consent: Consent, library: Library) -> Enrollment:
     (own,) = voice.heard.embeddings.values()
     pooled = pool(own)
     created = ensure_profile(library, name)

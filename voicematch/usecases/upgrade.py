@@ -286,7 +286,7 @@ def _take_over(
             _refuse_running(library)  # what was begun meanwhile would be stored with vectors of before
             there, gone = _stale(library, embedder.name)
             have_jobs = library.jobs.again({episode.audio_sha256 for episode in there})
-            library.jobs.add(_job(episode) for episode in there if episode.audio_sha256 not in have_jobs)
+            library.jobs.add(job_of(episode) for episode in there if episode.audio_sha256 not in have_jobs)
             library.upgrade.adopt(embedder.name, embedder.dimension, remade, known=known)
     except BaseException:
         if backup is not None:
@@ -296,8 +296,8 @@ def _take_over(
     return backup, there, gone
 
 
-def _job(episode: StaleEpisode) -> NewJob:
-    """A job for an episode that came without one."""
+def job_of(episode: StaleEpisode) -> NewJob:
+    """Return a job for an episode that came without one, which listens to the same of it."""
     job = NewJob(key=episode.source, source=episode.source, title=episode.title)
     if not is_address(episode.source):
         path = Path(episode.source)
