@@ -365,6 +365,8 @@ PATHS = (
     f"/speakers/1/episodes/{EPISODE}",
     "/episodes",
     f"/episodes/{EPISODE}",
+    "/shows",
+    "/shows/night-garden-radio",
     "/unknowns",
     "/unknowns?ignored=1",
     "/unknowns/U-0003",
@@ -377,7 +379,16 @@ PATHS = (
     "/nowhere",
 )
 Faults = dict[tuple[str, str], str]
-PUBLIC = ("/index.html", "/speakers/1.html", "/episodes.html", f"/episodes/{EPISODE}.html", "/search.html?q=moss")
+PUBLIC = (
+    "/index.html",
+    "/speakers/ada-ash/",
+    "/episodes.html",
+    "/episodes/1-the-moss-under-the-north-wall-is-older-than-the-wall/",
+    "/shows.html",
+    "/shows/night-garden-radio/",
+    "/search.html?q=moss",
+    "/404.html",
+)
 PLAYED = ("/speakers/1", f"/episodes/{EPISODE}")
 
 
