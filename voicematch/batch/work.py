@@ -15,7 +15,7 @@ from pathlib import Path
 from .. import formats, outputs
 from ..audio import Audio
 from ..errors import AudioError, FormatError, LibraryError, OutputExists, VoicematchError
-from ..library import Job, State, open_library
+from ..library import Job, State, open_library, passphrase
 from ..net.addresses import is_address
 from ..types import Chapter, LabelledEpisode, Line, Progress, Verdict
 from ..usecases.chosen import BUILT_IN, Engines
@@ -45,6 +45,7 @@ class Settings:
     out : folder, or template with {fields}; None is beside the audio, and for feeds the folder worked in
     force : overwrite files that no job of this library wrote
     engines : each worker loads them once
+    passphrases : what this process opens libraries with
     """
 
     library: str
@@ -55,6 +56,7 @@ class Settings:
     cache_bytes: int = MOST_BYTES
     engines: Engines = BUILT_IN
     beat_seconds: float = BEAT_SECONDS
+    passphrases: tuple[str, ...] = field(default_factory=passphrase.known, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ class Worker:
         self.settings = settings
         self.name = worker_name()
         self.stop = stop or threading.Event()
+        passphrase.give(*settings.passphrases)
         self._library = open_library(settings.library)
         try:
             self._engines = Engines(*settings.engines.resolve(self._library))
