@@ -122,9 +122,11 @@ class Database:
 
     def _first_damage(self) -> str | None:
         if self._joint is not None:
-            return next(self.damage(self._joint), None)
-        with one_line_errors(self.location), self.engine.begin() as connection:
-            return next(self.damage(connection), None)
+            found = list(self.damage(self._joint))  # all, since a server's cursor is not left half read
+        else:
+            with one_line_errors(self.location), self.engine.begin() as connection:
+                found = list(self.damage(connection))
+        return found[0] if found else None
 
     @contextmanager
     def bare(self) -> Iterator[Any]:

@@ -95,7 +95,7 @@ def _not_heard_again(before: str, library: Library) -> str:
 
 
 def learn(
-    library: Library, name: str, voices: Sequence[StoredVoice], consent: str | None
+    library: Library, name: str, voices: Sequence[StoredVoice], consent: str | None, consent_note: str = ""
 ) -> tuple[Enrollment, list[StoredVoice]]:
     """Teach a profile, made if it is new, voices said to be its own. Return what it learned, and from which of them."""
     existing = library.profiles.find(name)
@@ -131,6 +131,7 @@ def learn(
                 own,
                 embedder=library.embedder,
                 consent=consent,
+                consent_note=consent_note,
                 source=voice.source,
                 audio_sha256=voice.audio_sha256,
             )
