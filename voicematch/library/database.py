@@ -160,10 +160,10 @@ def open_database(location: str | Path, *, create: bool, busy_seconds: float = B
     is_new = _prepare_file(path, create=create)
     if is_new and secret is not None:
         raise LibraryError(f"{path}: an empty file; remove it, so that a library under the passphrase can be made")
-    if not is_new:
-        _keep_private(path)
     with one_line_errors(str(path)):
         driver = driver_of(path)
+    if not is_new:
+        _keep_private(path)
     is_lent = _is_lent(path)
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(path.absolute())),
