@@ -23,14 +23,23 @@ from collections.abc import Sequence
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*://)(?:[^/?#\s]*@)?([^?#\s]*)(\?[^#\s]*)?(#\S*)?", re.IGNORECASE)
 _IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]*://\S+?(?=[:;,.)\]'\"]*(?:\s|$))", re.IGNORECASE)
 _VALUE = re.compile(r"(?<==)[^&;]*")
+_RUN = re.compile(r"[A-Za-z0-9]{16,}")
+_HEXADECIMAL = re.compile(r"[0-9a-fA-F]+")
+_ALTERNATION = re.compile(r"[A-Za-z](?=[0-9])|[0-9](?=[A-Za-z])")
+_BEFORE_KEYS = ("private", "auth", "token", "key", "secret", "access_token", "apikey", "signature")
+ALTERNATIONS = 4
+SHORT_KEY, LONG_KEY = 8, 20  # characters
 _NUMBER = re.compile(r"\d{1,8}")  # of an episode, a page, a size; a key is longer or has letters in it
 
 
 def shown(source: object) -> str:
-    """Return a source as anybody may see it: an address without its password, nor what may be a key in its query.
+    """Return a source as anybody may see it: an address without its password, nor what may be a key in it.
 
-    What is no address stays as it is. A key in the path of an address cannot be told from the rest of the path.
+    What is no address stays as it is. In the path a key is what looks like one, or follows "private", "token" and the
+    like; numbers of episodes in hexadecimal look like keys in hexadecimal, and stay.
 
+    >>> shown("https://example.org/feed/k7Qz81LmP0vX4tRw92/rss"), shown("https://example.org/private/5e0f-11aa.rss")
+    ('https://example.org/feed/…/rss', 'https://example.org/private/….rss')
     >>> shown("https://ada:secret@example.org/feed?auth=s3cr3t&episode=12"), shown("a=b/talk.mp3")
     ('https://example.org/feed?auth=…&episode=12', 'a=b/talk.mp3')
     """
@@ -49,12 +58,34 @@ def redacted(text: str) -> str:
 
 def _plain(address: re.Match[str]) -> str:
     scheme, path, query, fragment = address.groups(default="")
+    if scheme.lower() in ("http://", "https://"):
+        path = _path(path)
     if "=" not in query:
         query = query if _NUMBER.fullmatch(query[1:]) else query[:1] + "…" * (len(query) > 1)
     parts = [
         _VALUE.sub(lambda value: value[0] if _NUMBER.fullmatch(value[0]) else "…", part) for part in (query, fragment)
     ]
     return scheme + path + "".join(parts)
+
+
+def _path(path: str) -> str:
+    """Host and path without what looks like a key."""
+    host, *segments = path.split("/")
+    kept = [host]
+    for before, segment in zip(["", *segments], segments, strict=False):
+        stem, point, ending = segment.partition(".")
+        is_token = segment.startswith("eyJ") and len(segment) >= LONG_KEY  # how tokens in JSON begin, in base64
+        if is_token or _looks_random(stem) or (before.lower() in _BEFORE_KEYS and len(stem) >= SHORT_KEY):
+            segment = "…" + (point + ending if not is_token and len(ending) <= 4 else "")
+        kept.append(segment)
+    return "/".join(kept)
+
+
+def _looks_random(text: str) -> bool:
+    """Whether letters and digits alternate in it, at length, as in no word and in no number."""
+    return any(
+        not _HEXADECIMAL.fullmatch(run) and len(_ALTERNATION.findall(run)) >= ALTERNATIONS for run in _RUN.findall(text)
+    )
 
 
 class VoicematchError(Exception):

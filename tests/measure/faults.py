@@ -1,8 +1,9 @@
 """Kills, full disks and many writers, and what is left of a library and its files afterwards.
 
 ``python -m tests.measure.faults --kills 200 --minutes 1`` prints a line for each kind, and exits 1 when anything was
-lost, left behind, or not put right by the very next command. It runs with engines that tell pure tones apart, so that
-most of a command's time is what is put to the test here: its writing.
+lost, left behind, or not put right by the very next command. With ``--sealed`` the library is under a passphrase, with
+``--postgresql URL`` it is in databases of that server that are made for it. It runs with engines that tell pure tones
+apart, so that most of a command's time is what is put to the test here: its writing.
 """
 
 from __future__ import annotations
@@ -23,13 +24,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from tests.support.fakes import CALIBRATION, FakeEmbedder
 from tests.support.tones import ToneDiarizer, write_episode
 from voicematch import cli, outputs
-from voicematch.library import Library, open_library
+from voicematch.errors import LibraryError
+from voicematch.library import Library, drivers, open_library, passphrase, sealing
 from voicematch.library.partial import NAME
 from voicematch.usecases.chosen import Engines
 
+SECRETS = ("nine green bottles", "ten green bottles")
+DATABASE = "voicematch_faults"
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 FORMATS = ("json", "vtt", "md")
 PERSON = "Ann Quorra"  # bytes that nothing else has
@@ -55,11 +61,16 @@ ENGINES = Engines(ToneDiarizer(), FakeEmbedder())
 
 @dataclass(frozen=True)
 class Victim:
-    """A command that is put to the test. ``old``: on a library of that fixture"""
+    """A command that is put to the test.
+
+    old : on a library of that fixture
+    sealed : on a library under a passphrase
+    """
 
     arguments: tuple[str, ...]
     engines: Engines = ENGINES
     old: str = ""
+    sealed: bool = False
 
 
 COMMANDS = {
@@ -71,8 +82,13 @@ COMMANDS = {
     "forget": Victim(("profiles", "forget", PERSON, "--yes")),
     "batch": Victim(("batch", "run", "-f", "vtt", "-q", "--jobs", "1")),
     "upgrade": Victim(("library", "upgrade", "--embedder", "grand", "-q", "--force"), Engines(ToneDiarizer(), Grand())),
+    "encrypt": Victim(("library", "encrypt")),
+    "change": Victim(("library", "encrypt", "--new-passphrase-file", "passphrase"), sealed=True),
+    "decrypt": Victim(("library", "decrypt", "--yes"), sealed=True),
     "migrate": Victim(("profiles", "list"), old="library-0003.db"),
 }
+
+SEALING = ("encrypt", "change", "decrypt")
 
 
 @dataclass
@@ -86,6 +102,27 @@ class Tally:
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.num_tried} tried, {self.num_caught} caught at work, {len(self.faults)} faults"
+
+
+@dataclass
+class Where:
+    """Which kind of library the faults are tried on. server : of PostgreSQL, a URL without a database"""
+
+    server: str = ""
+
+    def location(self, folder: Path) -> str:
+        return f"{self.server}/{DATABASE}" if self.server else str(folder / "library.db")
+
+    def make(self, name: str, template: str = "template0") -> None:
+        """A database anew, whoever is connected to the old one."""
+        engine = sa.create_engine(f"{self.server}/postgres", isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+        engine.dispose()
+
+
+WHERE = Where()
 
 
 def prepare(folder: Path) -> None:
@@ -103,7 +140,10 @@ def prepare(folder: Path) -> None:
         ("backlog/five.wav", "B" * 24 + "D" * 24),
     ):
         write_episode(folder / place, spoken)
-    with open_library(folder / "library.db", embedder="fake", dimension=FakeEmbedder.dimension) as library:
+    (folder / "passphrase").write_text(SECRETS[1], encoding="utf-8")
+    if WHERE.server:
+        WHERE.make(DATABASE)
+    with open_library(WHERE.location(folder), embedder="fake", dimension=FakeEmbedder.dimension) as library:
         library.settings.set("calibration", CALIBRATION.to_json())
     with Inside(folder):
         for arguments in (
@@ -115,6 +155,8 @@ def prepare(folder: Path) -> None:
             code, said = command(folder, arguments)
             if code:
                 raise RuntimeError(f"{arguments}: {said}")
+    if WHERE.server:
+        WHERE.make(f"{DATABASE}_before", DATABASE)
 
 
 class Inside:
@@ -135,7 +177,7 @@ def command(folder: Path, arguments: tuple[str, ...], engines: Engines = ENGINES
     """Exit code and all that was said by a command, run here."""
     said = io.StringIO()
     with redirect_stdout(said), redirect_stderr(said):
-        code = cli.run([*arguments, "--library", str(folder / "library.db")], engines=engines)
+        code = cli.run([*arguments, "--library", WHERE.location(folder)], engines=engines)
     return code, said.getvalue()
 
 
@@ -164,13 +206,28 @@ def fork(work: Callable[[], int]) -> int:
 def restore(template: Path, folder: Path, victim: Victim) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(template, folder)
+    if WHERE.server:
+        WHERE.make(DATABASE, f"{DATABASE}_before")
+    if victim.sealed and not sealing.is_sealed(folder / "library.db"):
+        sealing.seal(folder / "library.db", SECRETS[0])
+        passphrase.forget()
     if victim.old:
         shutil.rmtree(folder / "out")
         shutil.copyfile(FIXTURES / victim.old, folder / "library.db")
 
 
-def kills(num: int, folder: Path, *, seed: int = 0, names: tuple[str, ...] = tuple(COMMANDS)) -> list[Tally]:
+def possible() -> tuple[str, ...]:
+    """The commands that can be put to the test here."""
+    try:
+        drivers.sqlcipher()
+    except LibraryError:
+        return tuple(name for name in COMMANDS if name not in SEALING)
+    return tuple(name for name in COMMANDS if not WHERE.server or (name not in SEALING and not COMMANDS[name].old))
+
+
+def kills(num: int, folder: Path, *, seed: int = 0, names: tuple[str, ...] = ()) -> list[Tally]:
     """Kill each command ``num`` / so many times, at random moments of the time that it takes."""
+    names = names or possible()
     chance = random.Random(seed)
     template, work = folder / "template", folder / "work"
     prepare(work)
@@ -178,6 +235,7 @@ def kills(num: int, folder: Path, *, seed: int = 0, names: tuple[str, ...] = tup
     tallies = []
     for name in names:
         victim, tally = COMMANDS[name], Tally(f"kill {name}")
+        know_passphrases(name in SEALING, work)
         restore(template, work, victim)
         with Inside(work):
             began = time.monotonic()
@@ -214,7 +272,7 @@ def after(folder: Path, then: tuple[str, ...], *, taught: bool = True) -> list[s
     found += [f"left behind: {path.name}" for path in folder.rglob("*") if NAME.fullmatch(path.name)]
     found += [f"left behind: {path.name}" for path in folder.rglob(".*") if path.is_dir()]
     found += [f"an empty {path.name}" for path in folder.glob("library.db*.backup") if not path.stat().st_size]
-    with open_library(folder / "library.db") as library:
+    with open_library(WHERE.location(folder)) as library:
         found += list(library.upkeep.check())
         names = library.people.names()
         found += [
@@ -243,8 +301,15 @@ def not_of_today(library: Library) -> list[str]:
     return found
 
 
-def full_disks(folder: Path, *, names: tuple[str, ...] = tuple(COMMANDS), steps: int = 6) -> list[Tally]:
+def know_passphrases(yes: bool, folder: Path) -> None:
+    """Let every process from now on open a library under either passphrase, and put a plain one under the first."""
+    if yes:
+        os.environ |= {passphrase.VARIABLE: SECRETS[0], passphrase.FILE_VARIABLE: str(folder / "passphrase")}
+
+
+def full_disks(folder: Path, *, names: tuple[str, ...] = (), steps: int = 6) -> list[Tally]:
     """Run each command where only so much room is left; ``folder`` is on a file system of a few MB of its own."""
+    names = names or possible()
     template = folder.parent / f"{folder.name}-template"
     shutil.rmtree(template, ignore_errors=True)
     work = folder / "work"
@@ -253,6 +318,7 @@ def full_disks(folder: Path, *, names: tuple[str, ...] = tuple(COMMANDS), steps:
     tallies = []
     for name in names:
         victim, tally = COMMANDS[name], Tally(f"full disk {name}")
+        know_passphrases(name in SEALING, work)
         for step in range(steps):
             restore(template, work, victim)
             fill(folder / "filler", leave=(0, 8, 32, 100, 250, 500)[step % 6] * 1024)
@@ -329,12 +395,18 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--small-disk", type=Path, help="a folder on a file system of 24 MB or so, with nothing else")
+    parser.add_argument("--only", action="append", default=[], choices=tuple(COMMANDS), help="kill these alone")
+    parser.add_argument("--sealed", action="store_true", help="on a library under a passphrase")
+    parser.add_argument("--postgresql", default="", metavar="URL", help="postgresql+psycopg://user@host:port")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     tallies = []
+    WHERE.server = asked.postgresql
+    if asked.sealed:
+        os.environ[passphrase.VARIABLE] = SECRETS[0]
     with tempfile.TemporaryDirectory() as folder:
         if asked.kills:
-            tallies += kills(asked.kills, Path(folder) / "kills", seed=asked.seed)
+            tallies += kills(asked.kills, Path(folder) / "kills", seed=asked.seed, names=tuple(asked.only))
         if asked.minutes:
             tallies.append(writers(60.0 * asked.minutes, Path(folder) / "writers"))
     if asked.small_disk:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.loopback import Page, Site, serve
-from voicematch.errors import AudioError, FormatError, shown
+from voicematch.errors import AudioError, FormatError, redacted, shown
 from voicematch.net.download import download, fetch
 
 SOUND = bytes(range(256)) * 400
@@ -195,3 +195,32 @@ def test_a_full_disk_is_called_one(site: Site, tmp_path: Path) -> None:
             get(site, tmp_path / "a.mp3")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://traffic.example.org/GLT1412515089.mp3",
+        "https://cdn.example.org/8f14e45fceea167a5a36dedd4bea2543/default.mp3",
+        "https://example.org/how-to-grow-tomatoes-in-2024-a-guide-for-10-people",
+        "https://example.org/d/playlist/e73c998e-6e60-432f-8610-ae210140c5b1/podcast.rss",
+        "https://example.org/episodes/20240107T101500Z-talk.mp3",
+        "https://example.org/key/one.mp3",
+        "postgresql://host/k7Qz81LmP0vX4tRw92",
+    ],
+)
+def test_what_is_no_key_is_shown(address: str) -> None:
+    assert shown(address) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "seen"),
+    [
+        ("https://example.org/content/eyJ0IjoicCIsImMiOiIxMjM0NSJ9.rss", "https://example.org/content/…"),
+        ("https://example.org/u-k7Qz81LmP0vX4tRw92/12.mp3", "https://example.org/…/12.mp3"),
+        ("https://example.org/token/5e0f11aa22bb/rss", "https://example.org/token/…/rss"),
+    ],
+)
+def test_what_looks_like_a_key_in_a_path_is_not(address: str, seen: str) -> None:
+    assert shown(address) == seen
+    assert redacted(f"cannot read {address}: why") == f"cannot read {seen}: why"

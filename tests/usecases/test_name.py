@@ -18,6 +18,7 @@ from tests.support.library_example import EMBEDDER
 from voicematch import outputs
 from voicematch.errors import EnrollmentError, LibraryError, OutputExists
 from voicematch.library import Library, NewJob, open_library, schema
+from voicematch.library.database import now
 from voicematch.library.reading.episodes import key_of
 from voicematch.types import Array, Embedding, LabelledEpisode, Line, Match, Turn, Verdict
 from voicematch.usecases import name as naming
@@ -241,7 +242,12 @@ def test_consent_is_asked_for_once(library: Library) -> None:
     with pytest.raises(EnrollmentError, match="say why the voice of Ada may be kept"):
         naming.name_unknown("U-0001", "Ada", library=library)
     naming.name_unknown("U-0001", "Ada", library=library, consent="permission")
-    naming.name(sha(2), "SPEAKER_00", "Ada", library=library)
+    naming.name(sha(2), "SPEAKER_00", "Ada", library=library, consent_note="by letter")
+    today = now()[:10]
+    assert [str(consent) for consent in library.profiles.get("Ada").consents] == [
+        f"permission, {today}",
+        f"permission, {today} (by letter)",
+    ]
     assert library.profiles.get("Ada").consent == ("permission",)
 
 

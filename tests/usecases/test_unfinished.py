@@ -18,8 +18,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from tests.support.fakes import CALIBRATION
+from tests.support.fakes import CALIBRATION, FakeEmbedder
 from tests.support.library_example import DIMENSION, EMBEDDER, embedding, episode, fill, voices
+from tests.support.tones import ENGINES, write_episode
 from tests.usecases.test_exchange import SOUND
 from voicematch import cli, outputs
 from voicematch.formats import FORMATS as WRITERS
@@ -28,6 +29,7 @@ from voicematch.library.partial import writing
 from voicematch.types import Line
 from voicematch.usecases import exchange, recognise, unfinished
 from voicematch.usecases import name as naming
+from voicematch.usecases.enroll import enroll
 from voicematch.usecases.forget import forget
 from voicematch.web.actions import perform, undo
 from voicematch.web.journal import Journal
@@ -191,6 +193,10 @@ def test_a_change_while_a_file_is_written_is_not_lost(library: Library, folder: 
 @pytest.fixture
 def writes(library: Library) -> list[set[str]]:
     """The tables that each transaction changed, as they are committed; the list of files to write is bookkeeping."""
+    return watched(library)
+
+
+def watched(library: Library) -> list[set[str]]:
     committed: list[set[str]] = []
     changed: set[str] = set()
     engine = library._database.engine
@@ -240,6 +246,16 @@ def test_the_watch_sees_two_transactions(library: Library, writes: list[set[str]
 def test_identifying_is_one_transaction(library: Library, writes: list[set[str]]) -> None:
     recognise.store(library, episode(2), voices())
     assert len(writes) == 1
+
+
+def test_enrolling_is_one_transaction(tmp_path: Path) -> None:
+    clip = write_episode(tmp_path / "ann.wav", "A" * 24)
+    with open_library(tmp_path / "library.db", embedder="fake", dimension=FakeEmbedder.dimension) as library:
+        writes = watched(library)
+        enroll("Ann", clip, library=library, consent="public", consent_note="said on air", engines=ENGINES)
+        assert len(writes) == 1
+        (consent,) = library.profiles.get("Ann").consents
+        assert (consent.basis, consent.note) == ("public", "said on air")
 
 
 # -- copies

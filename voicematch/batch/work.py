@@ -16,7 +16,7 @@ from .. import formats, outputs
 from ..audio import Audio, Choice
 from ..audio.together import apart_in, track_of
 from ..errors import AudioError, FormatError, LibraryError, OutputExists, VoicematchError
-from ..library import Job, State, open_library
+from ..library import Job, State, open_library, passphrase
 from ..library.jobs import parts_about
 from ..net.addresses import is_address
 from ..types import Chapter, LabelledEpisode, Line, Part, Progress, Verdict
@@ -48,6 +48,7 @@ class Settings:
     out : folder, or template with {fields}; None is beside the audio, and for feeds the folder worked in
     force : overwrite files that no job of this library wrote
     engines : each worker loads them once
+    passphrases : what this process opens libraries with
     """
 
     library: str
@@ -58,6 +59,7 @@ class Settings:
     cache_bytes: int = MOST_BYTES
     engines: Engines = BUILT_IN
     beat_seconds: float = BEAT_SECONDS
+    passphrases: tuple[str, ...] = field(default_factory=passphrase.known, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ class Worker:
         self.settings = settings
         self.name = worker_name()
         self.stop = stop or threading.Event()
+        passphrase.give(*settings.passphrases)
         self._library = open_library(settings.library)
         try:
             self._engines = Engines(*settings.engines.resolve(self._library))

@@ -29,6 +29,7 @@ CONSENT_HELP = (
     "Why this voice may be kept: it is your own (self), the person agreed (permission), "
     "or the person published it under their name (public). Recorded with every voiceprint."
 )
+CONSENT_NOTE_HELP = "Who gave it, where, in what words: kept with it."
 
 
 def ask_consent(name: str) -> str:
@@ -49,7 +50,7 @@ def ask_consent(name: str) -> str:
 @click.option("--to", "end", type=Timestamp(), help="Where it ends.")
 @click.option("--speaker", metavar="SPEAKER_00", help="Which voice, in a file of several (as `identify` labels them).")
 @click.option("--consent", type=click.Choice(CONSENT), help=CONSENT_HELP + " Asked for in a terminal.")
-@click.option("--consent-note", metavar="TEXT", default="", help="Who gave it, where, in what words: kept with it.")
+@click.option("--consent-note", metavar="TEXT", default="", help=CONSENT_NOTE_HELP)
 @click.option("--role", help="host, guest …: shown with the profile.")
 @click.option("--force", is_flag=True, help="Add a voice that does not sound like the NAME known so far.")
 @choice_options

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,6 +80,91 @@ def backup(target: Path, location: str | None) -> None:
     with open_library(location, create=location is None) as opened:
         opened.upkeep.backup(target)
     click.echo(f"wrote {target}", err=True)
+
+
+@library.command()
+@click.option("--new-passphrase-file", "new", metavar="FILE", help="The passphrase to be, in the first line of a file.")
+@click.option("--keyring", is_flag=True, help="Keep it in this system's keyring, where later commands find it.")
+@library_option
+def encrypt(new: str | None, keyring: bool, location: str | None) -> None:
+    """Put the library under a passphrase, or under another one.
+
+    The file is then encrypted (SQLCipher: AES-256), and so are its backups made from then on. Later commands take the
+    passphrase from --passphrase-file, VOICEMATCH_PASSPHRASE_FILE, VOICEMATCH_PASSPHRASE or the keyring, or ask for it.
+    Whoever loses it has lost the library.
+
+    Not encrypted: files of episodes, exported voices, sites, downloaded recordings, models, and backups of before.
+
+    \b
+    pip install 'voicematch[passphrase]'
+    voicematch library encrypt --keyring
+    """
+    from ..library import passphrase, sealing
+
+    path = _file_of(location)
+    secret = passphrase.checked(_new_passphrase(new, is_first=not sealing.is_sealed(path)))
+    if keyring:  # first, so that nothing is under a passphrase that nobody kept
+        passphrase.keep(path, secret)
+    sealing.seal(path, secret)
+    if not keyring:
+        passphrase.keep(path, None)
+    click.echo(f"{path} is under a passphrase now", err=True)
+    _tell_copies(location)
+
+
+@library.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@library_option
+def decrypt(yes: bool, location: str | None) -> None:
+    """Take the library out of its passphrase: anybody who can read the file can read it then."""
+    from ..errors import LibraryError
+    from ..library import passphrase, sealing
+
+    path = _file_of(location)
+    if not sealing.is_sealed(path):
+        raise LibraryError(f"{path}: is under no passphrase")
+    if not yes:
+        click.confirm(f"Keep {path} without a passphrase?", abort=True, err=True)
+    sealing.seal(path, None)
+    passphrase.keep(path, None)
+    click.echo(f"{path} is under no passphrase now", err=True)
+
+
+def _file_of(location: str | None) -> Path:
+    """The library's file, which is there and of today's form."""
+    from ..errors import LibraryError
+    from ..library import open_library
+
+    with open_library(location, create=False) as opened:
+        if opened.path is None:
+            raise LibraryError(f"{opened.location}: PostgreSQL encrypts its own disks; see to that there")
+        return opened.path
+
+
+def _new_passphrase(file: str | None, *, is_first: bool) -> str:
+    from ..errors import LibraryError
+    from ..library import passphrase
+
+    if file is not None:
+        return passphrase.read(file)
+    stated = passphrase.stated() if is_first else None
+    if stated is not None:
+        return stated
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise LibraryError("no passphrase: give --new-passphrase-file, or run this in a terminal")
+    chosen: str = click.prompt("New passphrase", hide_input=True, confirmation_prompt=True, err=True)
+    return chosen
+
+
+def _tell_copies(location: str | None) -> None:
+    """Says which copies of the library are still for anybody to read."""
+    from ..library import open_library, sealing
+
+    with open_library(location, create=False) as opened:
+        for path in opened.upkeep.backups():
+            if not sealing.is_plain(path):
+                continue
+            click.echo(f"not under it: {path}, a copy of before; delete it", err=True)
 
 
 class Age(click.ParamType[int]):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..voices.consent import CONSENT
-from .enroll import CONSENT_HELP, ask_consent
+from .enroll import CONSENT_HELP, CONSENT_NOTE_HELP, ask_consent
 from .options import Command, json_option, library_option
 from .showing import called
 from .terminal import print_json, print_table
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 def consent_option(command: Command) -> Command:
     default = " Without it, what the profile's voiceprints have already."
+    command = click.option("--consent-note", metavar="TEXT", default="", help=CONSENT_NOTE_HELP)(command)
     return click.option("--consent", type=click.Choice(CONSENT), help=CONSENT_HELP + default)(command)
 
 
@@ -37,7 +38,15 @@ def dry_run_option(command: Command) -> Command:
 @dry_run_option
 @json_option
 @library_option
-def name(target: str, name: str, consent: str | None, dry_run: bool, as_json: bool, location: str | None) -> None:
+def name(
+    target: str,
+    name: str,
+    consent: str | None,
+    consent_note: str,
+    dry_run: bool,
+    as_json: bool,
+    location: str | None,
+) -> None:
     """Name a voice; every stored episode is matched again at once, without its audio.
 
     \b
@@ -52,9 +61,13 @@ def name(target: str, name: str, consent: str | None, dry_run: bool, as_json: bo
     with open_library(location, create=location is None) as library:
         consent = given_consent(name, consent, library)
         if voice is None:
-            added, changes = naming.name_unknown(target, name, library=library, consent=consent, dry_run=dry_run)
+            added, changes = naming.name_unknown(
+                target, name, library=library, consent=consent, consent_note=consent_note, dry_run=dry_run
+            )
         else:
-            added, changes = naming.name(*voice, name, library=library, consent=consent, dry_run=dry_run)
+            added, changes = naming.name(
+                *voice, name, library=library, consent=consent, consent_note=consent_note, dry_run=dry_run
+            )
         _report(f"{'Would name' if dry_run else 'Named'} {name}", added, changes, library, as_json, dry_run)
 
 
@@ -71,6 +84,7 @@ def correct(
     name: str | None,
     nobody: bool,
     consent: str | None,
+    consent_note: str,
     dry_run: bool,
     as_json: bool,
     location: str | None,
@@ -89,7 +103,9 @@ def correct(
     episode, speaker = split_target(target)
     with open_library(location, create=location is None) as library:
         consent = given_consent(name, consent, library) if name is not None else None
-        added, changes = naming.correct(episode, speaker, name, library=library, consent=consent, dry_run=dry_run)
+        added, changes = naming.correct(
+            episode, speaker, name, library=library, consent=consent, consent_note=consent_note, dry_run=dry_run
+        )
         done = f"{'Would correct' if dry_run else 'Corrected'} {target}"
         _report(f"{done}: {name or 'nobody known'}", added, changes, library, as_json, dry_run)
 

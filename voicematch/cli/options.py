@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -18,10 +20,19 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def library_option(command: Command) -> Command:
-    """``--library PATH|URL``, else VOICEMATCH_LIBRARY, else the platform's data directory.
+    """``--library PATH|URL``, else VOICEMATCH_LIBRARY, else the platform's data directory; ``--passphrase-file``.
 
     Here every command that has to do with a library comes by, so here is done what an earlier one left undone.
     """
+
+    def give(ctx: click.Context, _: click.Parameter, path: str | None) -> None:
+        if not ctx.resilient_parsing:
+            from ..library import passphrase
+
+            passphrase.forget()
+            passphrase.ask_with(_ask if sys.stdin is not None and sys.stdin.isatty() else None)
+            if path is not None:
+                passphrase.give(passphrase.read(path))
 
     def finish(ctx: click.Context, _: click.Parameter, location: str | None) -> str | None:
         if not ctx.resilient_parsing:
@@ -30,6 +41,14 @@ def library_option(command: Command) -> Command:
             unfinished.finish(location)
         return location
 
+    command = click.option(
+        "--passphrase-file",
+        metavar="FILE",
+        callback=give,
+        is_eager=True,
+        expose_value=False,
+        help="The passphrase of a library under one, in the first line of a file (`voicematch library encrypt`).",
+    )(command)
     return click.option(
         "--library",
         "location",
@@ -38,6 +57,12 @@ def library_option(command: Command) -> Command:
         callback=finish,
         help="The library to use (default: $VOICEMATCH_LIBRARY, else this user's own).",
     )(command)
+
+
+def _ask(path: Path) -> str | None:
+    """Asks a person for the passphrase of a library."""
+    answer: str = click.prompt(f"Passphrase of {path}", hide_input=True, err=True, default="", show_default=False)
+    return answer or None
 
 
 def json_option(command: Command) -> Command:

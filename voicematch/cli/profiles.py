@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from .showing import print_figures
 from .terminal import print_csv, print_json, print_table
 
 if TYPE_CHECKING:
-    from ..library import Appearance, VoiceprintRow
+    from ..library import Appearance
     from ..usecases.forget import Reached
 
 MOST_COMPANY = 5  # co-speakers told in one line
@@ -99,6 +98,8 @@ def show(name: str, as_json: bool, location: str | None) -> None:
     click.echo(
         f"Voice profile active: {profile.num_voiceprints} voiceprint(s), {clock(profile.speech_seconds)} of speech"
     )
+    for consent in profile.consents:
+        click.echo(f"Kept by consent: {consent}")
     print_table(
         ("no.", "voiceprint from", "span", "speech", "consent", "added"),
         [
@@ -321,13 +322,13 @@ def export(
         text = exchange.write_profiles(library, names, with_clips=with_clips, voices=voices)
         with recorded(library.copies, path, PROFILES):
             write_atomically(path, text, private=True)
-        consents = {name: _consents(library.voiceprints.rows(name)) for name in names}
+        consents = {name: library.profiles.get(name).consents for name in names}
     if voices:
         click.echo(f"wrote {path}: {len(names)} voice(s); keep it as you would keep a fingerprint", err=True)
     else:
         click.echo(f"wrote {path}: {len(names)} name(s) and no voice; --voices takes the voices along", err=True)
-    for name, consent in consents.items():
-        click.echo(f"{name}: {consent}", err=True)
+    for name, of_name in consents.items():
+        click.echo(f"{name}: {'; '.join(map(str, of_name)) or 'none'}", err=True)
 
 
 @profiles.command("import")
@@ -357,9 +358,3 @@ def _names(appearance: Appearance) -> list[str]:
 
 def _when(appearance: Appearance) -> str:
     return appearance.date or "on an unknown day"
-
-
-def _consents(rows: Sequence[VoiceprintRow]) -> str:
-    """On what bases a person's voiceprints are kept, since when, and what else was said of it."""
-    told = {(row.consent, (row.consent_date or row.created)[:10], row.consent_note or "") for row in rows}
-    return "; ".join(f"{basis}, {date}{f' ({note})' if note else ''}" for basis, date, note in sorted(told)) or "none"

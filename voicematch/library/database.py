@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import sqlite3
 import stat
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from ..errors import LibraryError
+from . import partial, passphrase
+from .drivers import Driver, driver_of, errors
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +45,9 @@ class Database:
     damage : finds what in it cannot be right; it is asked when a value could not be understood
     """
 
-    def __init__(self, engine: sa.Engine, path: Path | None) -> None:
+    def __init__(self, engine: sa.Engine, path: Path | None, driver: Driver | None = None) -> None:
         self.path = path
+        self.driver = driver or Driver()
         self.location = str(path) if path else engine.url.render_as_string(hide_password=True)
         self.engine = engine
         self._writer = engine.execution_options(writer=True)
@@ -120,9 +122,11 @@ class Database:
 
     def _first_damage(self) -> str | None:
         if self._joint is not None:
-            return next(self.damage(self._joint), None)
-        with one_line_errors(self.location), self.engine.begin() as connection:
-            return next(self.damage(connection), None)
+            found = list(self.damage(self._joint))  # all, since a server's cursor is not left half read
+        else:
+            with one_line_errors(self.location), self.engine.begin() as connection:
+                found = list(self.damage(connection))
+        return found[0] if found else None
 
     @contextmanager
     def bare(self) -> Iterator[Any]:
@@ -150,17 +154,25 @@ def open_database(location: str | Path, *, create: bool, busy_seconds: float = B
     if "://" in url and not url.startswith("sqlite:///"):
         raise LibraryError(f"{url.partition('://')[0]}: no such kind of library; give a file or a postgresql:// URL")
     path = Path(url.removeprefix("sqlite:///")).expanduser()
+    secret = passphrase.stated()
+    if create and secret is not None and not path.exists():
+        _make_under(path, secret)
     is_new = _prepare_file(path, create=create)
+    if is_new and secret is not None:
+        raise LibraryError(f"{path}: an empty file; remove it, so that a library under the passphrase can be made")
+    with one_line_errors(str(path)):
+        driver = driver_of(path)
     if not is_new:
         _keep_private(path)
-    options: dict[str, Any] = {"connect_args": {"timeout": busy_seconds}}
-    if _is_lent(path):
-        address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-        options = {"creator": lambda: sqlite3.connect(address, uri=True, check_same_thread=False)}
-    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path.absolute())), **options)
+    is_lent = _is_lent(path)
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=str(path.absolute())),
+        module=driver.module,
+        creator=lambda: driver.connect(path, seconds=busy_seconds, is_lent=is_lent),
+    )
     sa.event.listen(engine, "connect", _set_up_connection)
     sa.event.listen(engine, "begin", _begin)
-    database = Database(engine, path)
+    database = Database(engine, path, driver)
     try:
         with one_line_errors(database.location):
             if is_new:  # the choice stays with the file; one that is not ours must not be touched
@@ -195,7 +207,7 @@ def one_line_errors(location: str) -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise LibraryError(f"{location}: {_reason(error.orig)}") from error
-    except sqlite3.Error as error:
+    except errors() as error:
         raise LibraryError(f"{location}: {_reason(error)}") from error
     except UnicodeDecodeError as error:  # the driver's: everything else here is text already
         raise LibraryError(f"{location}: {REASONS['SQLITE_CORRUPT']}") from error
@@ -235,18 +247,36 @@ def _prepare_file(path: Path, *, create: bool) -> bool:
         if not create and (not path.exists() or path.stat().st_size == 0):
             raise LibraryError(f"{path}: no library there yet; voicematch enroll NAME FILE makes one")
         if not path.exists():
-            if path.parent.exists() and not path.parent.is_dir():
-                raise LibraryError(f"{path}: {path.parent} is a file, not a folder")
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_folder(path)
             with suppress(FileExistsError):  # another process was quicker: then it is theirs to fill
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         with path.open("rb") as file:
             head = file.read(16)
     except OSError as error:
         raise LibraryError(f"{path}: {error.strerror or error}") from error
-    if head and head != b"SQLite format 3\x00":
-        raise LibraryError(f"{path}: not a voicematch library")
     return not head
+
+
+def _make_folder(path: Path) -> None:
+    if path.parent.exists() and not path.parent.is_dir():
+        raise LibraryError(f"{path}: {path.parent} is a file, not a folder")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _make_under(path: Path, secret: str) -> None:
+    """Makes an empty database under a passphrase. It gets its name with its salt, which every process has to know."""
+    try:
+        _make_folder(path)
+        with (
+            partial.writing(path, private=True, fresh=True) as made,
+            one_line_errors(str(path)),
+            closing(Driver(secret).connect(made, seconds=BUSY_SECONDS)) as connection,
+        ):
+            connection.execute("PRAGMA journal_mode = WAL")
+    except FileExistsError:  # another process was quicker
+        return
+    except OSError as error:
+        raise LibraryError(f"{path}: {error.strerror or error}") from error
 
 
 def _is_lent(path: Path) -> bool:
@@ -268,7 +298,7 @@ def _keep_private(path: Path) -> None:
             log.warning("%s could be read by others of this machine; now only you can", path)
 
 
-def _set_up_connection(connection: sqlite3.Connection, _record: object) -> None:
+def _set_up_connection(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver must not begin or commit by itself: _begin does
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA secure_delete = ON")  # deleted bytes are overwritten, not left in free pages
@@ -289,15 +319,17 @@ def _use_write_ahead_log(engine: sa.Engine, busy_seconds: float) -> None:
     give_up = time.monotonic() + busy_seconds
     raw = engine.raw_connection()
     try:
-        connection = raw.driver_connection
-        assert isinstance(connection, sqlite3.Connection)
+        connection: Any = raw.driver_connection
         while True:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 return
-            except sqlite3.OperationalError as error:
+            except errors() as error:
                 # SQLite does not wait here by itself when two processes make the same new library
-                if error.sqlite_errorname not in ("SQLITE_BUSY", "SQLITE_LOCKED") or time.monotonic() > give_up:
+                if (
+                    getattr(error, "sqlite_errorname", "") not in ("SQLITE_BUSY", "SQLITE_LOCKED")
+                    or time.monotonic() > give_up
+                ):
                     raise
                 time.sleep(0.01)
     finally:

@@ -210,18 +210,23 @@ def compact(database: Database, forgotten: Forgotten) -> Forgotten:
     if not obstacle:
         with database.write() as connection:
             connection.execute(settings.delete().where(*TO_COMPACT))
-    there = [copy for copy in Copies(database).all() if copy.path.exists()]
-    backups = {copy.path for copy in there if copy.kind == BACKUP}
-    if database.path is not None:
-        location = database.path.absolute()
-        backups |= set(location.parent.glob(f"{location.name}.*.backup"))
+    copies = Copies(database).all()
     return replace(
         forgotten,
         compacted=not obstacle,
         obstacle=obstacle,
-        backups=tuple(sorted(backups)),
-        copies=tuple(copy for copy in there if copy.kind != BACKUP),
+        backups=backups(database),
+        copies=tuple(copy for copy in copies if copy.kind != BACKUP and copy.path.exists()),
     )
+
+
+def backups(database: Database) -> tuple[Path, ...]:
+    """Return the copies of a library that are there, as far as they are known: as recorded, and those beside it."""
+    found = {copy.path for copy in Copies(database).all() if copy.kind == BACKUP and copy.path.exists()}
+    if database.path is not None:
+        location = database.path.absolute()
+        found |= set(location.parent.glob(f"{location.name}.*.backup"))
+    return tuple(sorted(found))
 
 
 def _compact(database: Database) -> str:

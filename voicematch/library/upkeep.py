@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,8 @@ import sqlalchemy as sa
 from ..errors import LibraryError, OutputExists
 from . import domains, erasure, folding, partial, schema, windows
 from .copies import BACKUP, Copies
-from .database import Database, one_line_errors
+from .database import BUSY_SECONDS, Database, one_line_errors
+from .drivers import errors
 from .pins import Pin
 
 OF_TARGET = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC")
@@ -28,7 +28,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """How much a library holds. ``size`` is bytes on disk, None where that cannot be said."""
+    """How much a library holds. ``size`` is bytes on disk, None where that cannot be said.
+
+    encrypted : it is a file under a passphrase
+    """
 
     location: str
     embedder: str | None
@@ -42,6 +45,7 @@ class Stats:
     num_lines: int
     audio_seconds: float
     size: int | None
+    encrypted: bool = False
 
 
 class Upkeep:
@@ -70,6 +74,7 @@ class Upkeep:
                 num_lines=_num_rows(connection, schema.lines),
                 audio_seconds=float(audio_seconds or 0.0),
                 size=sum(file.stat().st_size for file in files if file.exists()) if path else None,
+                encrypted=self._database.driver.secret is not None,
             )
 
     def check(self) -> tuple[str, ...]:
@@ -100,6 +105,10 @@ class Upkeep:
             raise OutputExists(f"{target}: already there; choose another name")
         with recorded(Copies(self._database), Path(target), BACKUP):
             copy_sqlite(self._database, Path(target))
+
+    def backups(self) -> tuple[Path, ...]:
+        """Return the copies of the library that are known and still there."""
+        return erasure.backups(self._database)
 
     def tidy(self) -> None:
         """Remove what killed processes left half-written: copies of the library, and files of episodes.
@@ -147,10 +156,11 @@ def _file_findings(database: Database) -> Iterator[str]:
             yield f"{table} row {row} points at a row of {parent} that is not there"
         try:
             connection.execute("INSERT INTO lines_fts(lines_fts, rank) VALUES ('integrity-check', 1)")
-        except sqlite3.DatabaseError as error:
-            if error.sqlite_errorname.startswith("SQLITE_CORRUPT"):
+        except errors() as error:
+            name = getattr(error, "sqlite_errorname", "")
+            if name.startswith("SQLITE_CORRUPT"):
                 yield UNINDEXED
-            elif not error.sqlite_errorname.startswith("SQLITE_READONLY"):  # this one check is worded as a write
+            elif not name.startswith("SQLITE_READONLY"):  # this one check is worded as a write
                 raise
 
 
@@ -229,13 +239,13 @@ def copy_sqlite(database: Database, target: Path) -> None:
     try:
         with (
             partial.writing(target, private=True, fresh=True) as copied,
-            contextlib.closing(sqlite3.connect(copied)) as copy,
+            contextlib.closing(database.driver.connect(copied, seconds=BUSY_SECONDS)) as copy,
             database.bare() as connection,
         ):
             try:
                 connection.backup(copy)
-            except sqlite3.Error as error:
-                is_of_target = error.sqlite_errorname.startswith(OF_TARGET)
+            except errors() as error:
+                is_of_target = getattr(error, "sqlite_errorname", "").startswith(OF_TARGET)
                 with one_line_errors(str(target) if is_of_target else database.location):
                     raise
     except FileExistsError as error:

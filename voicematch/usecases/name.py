@@ -36,7 +36,14 @@ class Change:
 
 
 def name(
-    episode_key: str, speaker: str, name: str, *, library: Library, consent: str | None = None, dry_run: bool = False
+    episode_key: str,
+    speaker: str,
+    name: str,
+    *,
+    library: Library,
+    consent: str | None = None,
+    consent_note: str = "",
+    dry_run: bool = False,
 ) -> tuple[Enrollment, tuple[Change, ...]]:
     """Name one voice of a stored episode. Return what was learned, and every label that changed in any episode.
 
@@ -44,6 +51,7 @@ def name(
 
     episode_key : the episode's file name, path, URL or the start of its hash
     consent : "self", "permission" or "public"; None is what the profile's voiceprints have already
+    consent_note : what else is to be kept of it: who said so, where, in what words
     dry_run : say what would change, and change nothing
 
     Raises LibraryError when the episode or the speaker is not there, EnrollmentError when the voice is too short.
@@ -58,7 +66,7 @@ def name(
         wrong = match.profile if match.verdict is Verdict.ACCEPT and key(match.profile or "") != key(name) else None
         if wrong is not None:
             _retract(library, voice, wrong)
-        added, _ = learn(library, name, [voice], consent)
+        added, _ = learn(library, name, [voice], consent, consent_note=consent_note)
         library.said.confirm(voice.audio_sha256, speaker, name)
         if wrong is not None:
             _let_go_of_empty(library, wrong)
@@ -67,14 +75,20 @@ def name(
 
 
 def name_unknown(
-    unknown: str, name: str, *, library: Library, consent: str | None = None, dry_run: bool = False
+    unknown: str,
+    name: str,
+    *,
+    library: Library,
+    consent: str | None = None,
+    consent_note: str = "",
+    dry_run: bool = False,
 ) -> tuple[Enrollment, tuple[Change, ...]]:
     """Name an unknown (U-0001). Return what was learned, and every label that changed in any episode.
 
     All its speakers become the profile, but those who do not sound like the others; arguments as for `name`.
     """
     with changing(library, dry_run=dry_run) as changes:
-        added, believed = learn(library, name, voices_of(library, unknown), consent)
+        added, believed = learn(library, name, voices_of(library, unknown), consent, consent_note=consent_note)
         for voice in believed:
             library.said.confirm(voice.audio_sha256, voice.speaker, name)
         match_again(library)
@@ -88,6 +102,7 @@ def correct(
     *,
     library: Library,
     consent: str | None = None,
+    consent_note: str = "",
     dry_run: bool = False,
 ) -> tuple[Enrollment | None, tuple[Change, ...]]:
     """Say who a wrongly named voice is. Return what was learned, and every label that changed in any episode.
@@ -103,7 +118,7 @@ def correct(
             _retract(library, voice, wrong)
         added = None
         if name is not None and voice.embeddings:
-            added, _ = learn(library, name, [voice], consent)
+            added, _ = learn(library, name, [voice], consent, consent_note=consent_note)
         elif name is not None:
             warning = f"{speaker} of {episode_key} says too little to learn from"
             added = Enrollment(name, ensure_profile(library, name), 0, 0.0, (warning,))

@@ -24,11 +24,23 @@ from .episodes import KEY_DIGITS, Named, people_of
 
 
 @dataclass(frozen=True, slots=True)
+class Consent:
+    """Why voiceprints may be kept. date : ISO 8601 day since when; note : what else was said of it, or "" """
+
+    basis: str
+    date: str
+    note: str
+
+    def __str__(self) -> str:
+        return f"{self.basis}, {self.date}{f' ({self.note})' if self.note else ''}"
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """A named person.
 
     created, last_heard : ISO 8601; the latter is the date of the latest episode the person was named in
-    consent : the bases on which the voiceprints are kept, each once
+    consent : the bases on which the voiceprints are kept, each once; consents : with their dates and notes
     speech_seconds : net speech behind the voiceprints
     num_episodes, talk_seconds : where the name was accepted
     """
@@ -45,6 +57,7 @@ class Profile:
     num_episodes: int = 0
     talk_seconds: float = 0.0
     last_heard: str | None = None
+    consents: tuple[Consent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,16 +333,20 @@ _EVERYBODY = _with_talk()  # made once, for making it takes 0.7 ms of every page
 
 def _profiles(connection: sa.Connection, rows: Sequence[Any], embedder: str) -> tuple[Profile, ...]:
     """Add to what `_with_talk` found what each is known by."""
+    date = sa.func.coalesce(voiceprints.c.consent_date, sa.func.substr(voiceprints.c.created, 1, 10))
+    note = sa.func.coalesce(voiceprints.c.consent_note, "")
     known = (
         sa.select(
             voiceprints.c.profile_id,
             voiceprints.c.consent,
+            date.label("date"),
+            note.label("note"),
             sa.func.count().label("num_voiceprints"),
             sa.func.sum(voiceprints.c.seconds).label("speech_seconds"),
         )
         .where(one_of(voiceprints.c.profile_id, [row.id for row in rows]))
-        .group_by(voiceprints.c.profile_id, voiceprints.c.consent)
-        .order_by(voiceprints.c.consent)
+        .group_by(voiceprints.c.profile_id, voiceprints.c.consent, sa.text("date"), sa.text("note"))
+        .order_by(voiceprints.c.consent, sa.text("date"), sa.text("note"))
     )
     by_profile: dict[int, list[Any]] = {}
     for row in connection.execute(known):
@@ -342,12 +359,13 @@ def _profiles(connection: sa.Connection, rows: Sequence[Any], embedder: str) -> 
             note=row.note,
             created=row.created,
             embedder=embedder,
-            consent=tuple(basis.consent for basis in by_profile.get(row.id, ())),
+            consent=tuple(dict.fromkeys(basis.consent for basis in by_profile.get(row.id, ()))),
             num_voiceprints=sum(basis.num_voiceprints for basis in by_profile.get(row.id, ())),
             speech_seconds=float(sum(basis.speech_seconds for basis in by_profile.get(row.id, ()))),
             num_episodes=row.num_episodes or 0,
             talk_seconds=row.talk_seconds or 0.0,
             last_heard=row.last_heard,
+            consents=tuple(Consent(one.consent, one.date, one.note) for one in by_profile.get(row.id, ())),
         )
         for row in rows
     )
