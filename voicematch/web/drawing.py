@@ -20,7 +20,7 @@ from .telling import plain
 FINEST = 1_200  # steps a lane is drawn in: about the pixels a wide screen has for it
 PARAGRAPH_SECONDS = 60.0  # longer ones hide where in the audio a sentence is
 LOWEST = 0.6  # percent: a bar that can still be seen
-WIDEST, THINNEST = 2.2, 0.35  # percent: 20 and 3 pixels of a bar on a wide screen
+WIDEST, THINNEST = 2.2, 0.15  # percent: 20 and 1.4 pixels of a bar on a wide screen
 FEW = 6  # bars; so few may be twice as wide
 MOST_TICKS = 6  # what a telephone has room for
 
