@@ -109,6 +109,7 @@ def test_two_speakers_that_are_one_profile_become_one(library: Library, tmp_path
             embedder: Embedder,
             *,
             speakers: tuple[int, int] | None = None,
+            anchors: object = None,
             progress: Progress | None = None,
         ) -> Diarization:
             found = super().diarize(audio, FakeEmbedder(), speakers=speakers, progress=progress)

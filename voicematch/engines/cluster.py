@@ -114,8 +114,9 @@ class Backend:
     @classmethod
     def load(cls, file: Path) -> Backend:
         with np.load(file) as kept:
-            cosines = {name: round(float(kept[name]), 3) for name in _COSINES if name in kept}
-            return cls(*(kept[name].astype(np.float64) for name in _ARRAYS), **cosines)
+            mean, projection, between = (kept[name].astype(np.float64) for name in _ARRAYS)
+            alike, unlike = (round(float(kept[name]), 3) if name in kept else usual for name, usual in _COSINES.items())
+            return cls(mean, projection, between, alike, unlike)
 
     def project(self, vectors: Array) -> Numbers:
         """Project the vectors of one episode on the axes, scaled to the length that the model expects of them."""
@@ -125,7 +126,8 @@ class Backend:
         return scaled
 
 
-_ARRAYS, _COSINES = ("mean", "projection", "between"), ("alike", "unlike")
+_ARRAYS = ("mean", "projection", "between")
+_COSINES = {"alike": ALIKE, "unlike": -1.0}  # and what a file that has none means
 
 
 def cluster(

@@ -17,6 +17,7 @@ import numpy as np
 from ..models import files
 from ..models.table import is_built_in, is_known
 from ..types import Diarization, Progress, Sound
+from .anchors import Anchors
 from .best import heard_best
 from .cluster import Backend, cluster
 from .embed import Embedder, OnnxEmbedder
@@ -40,11 +41,13 @@ class Diarizer(Protocol):
         embedder: Embedder,
         *,
         speakers: tuple[int, int] | None = None,
+        anchors: Anchors | None = None,
         progress: Progress | None = None,
     ) -> Diarization:
         """Return the turns and speakers of the whole recording.
 
         speakers : (fewest, most); None finds the number
+        anchors : known voices, as this embedder has them; an engine that cannot use them answers without
         progress : called with "listen" as the sound goes by and "cluster" at the end
         """
 
@@ -67,13 +70,15 @@ class BuiltinDiarizer:
         embedder: Embedder,
         *,
         speakers: tuple[int, int] | None = None,
+        anchors: Anchors | None = None,
         progress: Progress | None = None,
     ) -> Diarization:
         clock, guide = Clock(), guide_of(embedder)
         heard = listen(audio, guide or embedder, clock, progress, self._detector)
         if progress:
             progress("cluster", 0.0, 1.0)
-        diarization = conclude(heard, guide or embedder, clock, speakers=speakers)
+        known = anchors if guide is None else None  # vectors of two embedders never meet
+        diarization = conclude(heard, guide or embedder, clock, speakers=speakers, anchors=known)
         if guide is not None:
             with clock("embedding"):
                 diarization = replace(diarization, embeddings=heard_best(audio, heard, diarization, embedder))
@@ -89,15 +94,28 @@ def guide_of(embedder: Embedder) -> Embedder | None:
     return OnnxEmbedder(device="auto")
 
 
-def conclude(heard: Heard, embedder: Embedder, clock: Clock, *, speakers: tuple[int, int] | None = None) -> Diarization:
-    """Tell who speaks when, from what was heard; ``embedder`` says which vectors these are."""
+def conclude(
+    heard: Heard,
+    embedder: Embedder,
+    clock: Clock,
+    *,
+    speakers: tuple[int, int] | None = None,
+    anchors: Anchors | None = None,
+    backend: Backend | None = None,
+) -> Diarization:
+    """Tell who speaks when, from what was heard; ``embedder`` says which vectors these are.
+
+    backend : what is known of them; None takes what is kept beside the embedder
+    """
     if not len(heard.vectors):
         return Diarization((), {}, heard.duration, clock.seconds)
     fewest, most = speakers or (1, None)
     with clock("clustering"):
-        backend = _backend(embedder, heard)
+        backend = backend or _backend(embedder, heard)
         joined = heard.windows[1:, 0] <= heard.windows[:-1, 1]
         labels = cluster(heard.vectors, backend=backend, joined=joined, min_speakers=fewest, max_speakers=most)
+        if anchors is not None:
+            labels = anchors.part(heard.vectors, labels, joined, most)
     with clock("boundaries"):
         turns = turns_of(heard, labels)
         embeddings = embeddings_of(heard, turns, embedder.min_speech)

@@ -60,7 +60,9 @@ def identify(
     diarizer, embedder = engines.resolve(library)
     if whisper is not None and not lines:
         lines = transcribe(audio, whisper, language, progress)
-    diarization = diarizer.diarize(audio, embedder, speakers=speakers, progress=progress)
+    diarization = diarizer.diarize(
+        audio, embedder, speakers=speakers, anchors=recognise.anchors(library), progress=progress
+    )
     lines, unsure = _in_place(lines, diarization, audio)
     heard = LabelledEpisode(
         source=audio.source if is_address(audio.source) else os.path.realpath(audio.source),  # found from anywhere
