@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from tests.engines.test_turns import heard_of
 from tests.support.fakes import FakeEmbedder
-
 from voicematch.engines.anchors import LEAST_WINDOWS, Anchors
 from voicematch.engines.diarize import conclude
 from voicematch.engines.windows import Clock
@@ -34,7 +34,8 @@ def said(*voices: tuple[np.ndarray, int]) -> np.ndarray:
 
 def part(known: Anchors, vectors: np.ndarray, most: int | None = None) -> list[int]:
     joined = np.ones(len(vectors) - 1, bool)
-    return known.part(vectors, np.zeros(len(vectors), np.int64), joined, most).tolist()
+    labels: list[int] = known.part(vectors, np.zeros(len(vectors), np.int64), joined, most).tolist()
+    return labels
 
 
 def test_a_speaker_who_is_two_profiles_is_two() -> None:
