@@ -44,6 +44,9 @@ log = logging.getLogger(__name__)
 Alike = Mapping[str, Mapping[str, float]]
 """The cosine of two people's voices, by one and the other."""
 
+TWIN = "~"  # after the name of a person
+NUM_TWINS, TWIN_CLIPS = 60, 8
+TWIN_PERCENT = (88, 90, 92, 108, 110, 112)  # speed
 TOO_ALIKE = 0.75  # cosine of two people from which a corpus may well count one person twice
 LEAST_SECONDS = 12.0  # of material, for a person to take part
 PROFILE_SECONDS = 20.0  # of the material kept for the profile, when there is as much
@@ -78,11 +81,13 @@ def main() -> None:
     second.add_argument("--seed", type=int, default=0)
     second.add_argument("--corpus", action="append", default=[], help="only people of these; of all if none is given")
     second.add_argument("--alike", type=Path, help="a clips-*.npz of fit_engine.py: half of the shows of voices alike")
+    second.add_argument("--twins", action="store_true", help="half of the shows have two who differ in pitch alone")
     chosen = parser.parse_args()
     if chosen.command == "prepare":
         prepare(chosen.folder, chosen.work, chosen.noise, set(chosen.without))
     else:
         pool = _only(open_pool(chosen.work), chosen.half, set(chosen.corpus))
+        pool = _with_twins(pool, chosen.seed) if chosen.twins else pool
         render(pool, chosen.out, chosen.shows, chosen.seed + (chosen.half or 0), _alike(pool, chosen.alike))
 
 
@@ -133,6 +138,32 @@ def _only(pool: Pool, half: int | None, corpora: set[str]) -> Pool:
     people = pool.speakers if half is None else pool.speakers[half::2]
     clips = {p: pool.clips[p] for p in people if not corpora or pool.clips[p][0].kind in corpora}
     return Pool(pool.samples, pool.active, clips, pool.noise_samples, pool.noise)
+
+
+def _with_twins(pool: Pool, seed: int) -> Pool:
+    """Some of the people, and of each a twin: the same clips played faster or slower, which is another voice.
+
+    Such pairs are as alike as two of a family, or two voices of one speech synthesiser.
+    """
+    rng = np.random.default_rng(seed)
+    enough = [person for person in pool.speakers if _seconds(pool.clips[person]) >= LEAST_SECONDS]
+    samples: list[NDArray[np.int16]] = []
+    active: list[NDArray[np.bool_]] = []
+    clips: dict[str, list[Clip]] = defaultdict(list)
+    at = 0
+    for idx in sorted(rng.permutation(len(enough))[:NUM_TWINS].tolist()):
+        down = int(rng.choice(TWIN_PERCENT))
+        for clip in pool.clips[enough[idx]][:TWIN_CLIPS]:
+            sound, speech = pool.samples[clip.start : clip.end], pool.active[clip.start // STEP : clip.end // STEP]
+            faster = np.clip(signal.resample_poly(sound.astype(np.float32), 100, down), -32_768, 32_767)
+            pairs = [(clip.speaker, sound, speech), (clip.speaker + TWIN, faster.astype(np.int16), speech)]
+            for person, own, own_speech in pairs:
+                steps = len(own) // STEP
+                samples.append(own[: steps * STEP])
+                active.append(own_speech[np.minimum(np.arange(steps) * len(own_speech) // steps, len(own_speech) - 1)])
+                clips[person].append(Clip(person, clip.kind, at, at + steps * STEP))
+                at += steps * STEP
+    return Pool(np.concatenate(samples), np.concatenate(active), dict(clips), pool.noise_samples, pool.noise)
 
 
 def _alike(pool: Pool, file: Path | None) -> Alike | None:
@@ -210,6 +241,11 @@ def _people(
 ) -> list[str]:
     """Who takes part: people with enough material; if they are to be similar of one corpus, or like the first."""
     enough = [p for p in pool.speakers if _seconds(pool.clips[p]) >= LEAST_SECONDS and p not in taken]
+    pairs = [p for p in enough if p + TWIN in enough]
+    if similar and pairs and not taken and number > 1:
+        first = pairs[int(rng.integers(len(pairs)))]
+        others = [p for p in enough if p not in (first, first + TWIN)]
+        return [first, first + TWIN, *(others[idx] for idx in rng.permutation(len(others)))][:number]
     if similar and alike is not None:
         enough = [p for p in enough if p in alike]
         first = taken[0] if taken else enough[int(rng.integers(len(enough)))]
