@@ -186,11 +186,10 @@ def _unlike_parted(vectors: Array, labels: Labels, joined: npt.NDArray[np.bool_]
     the largest group is the speaker, and every other has to be as near to it as windows of one voice are.
     """
     labels = renumbered(labels)
-    smoothed = _smoothed(vectors.astype(np.float64), joined)
     voices: list[Numbers] = []
     strange: list[npt.NDArray[np.int64]] = []
     for speaker in range(int(labels.max()) + 1):
-        first, *others = _groups(smoothed, np.flatnonzero(labels == speaker))
+        first, *others = _groups(vectors, joined, np.flatnonzero(labels == speaker))
         voice = vectors[first].sum(axis=0, dtype=np.float64)
         for group in others:
             if len(group) < LEAST_WINDOWS or _is_near(vectors[group], voice, unlike):
@@ -214,12 +213,13 @@ def _is_near(group: Array, voice: Numbers, unlike: float) -> bool:
     return bool(_unit(own) @ _unit(voice) >= unlike - FEWER / len(group))
 
 
-def _groups(rows: Numbers, own: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
-    """These windows in groups of one voice each, by average linkage block by block, the largest group first."""
+def _groups(vectors: Array, joined: npt.NDArray[np.bool_], own: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+    """One speaker's windows in groups of one voice each, by average linkage block by block, the largest group first."""
     groups: list[npt.NDArray[np.int64]] = []
     for at in range(0, len(own), MOST_AT_ONCE):
         block = own[at : at + MOST_AT_ONCE]
-        found = renumbered(_linked(rows[block], 1 - CLOSE))
+        goes_on = (np.diff(block) == 1) & joined[block[:-1]]
+        found = renumbered(_linked(_smoothed(vectors[block].astype(np.float64), goes_on), 1 - CLOSE))
         groups += [block[found == number] for number in range(int(found.max()) + 1)]
     return sorted(groups, key=lambda group: (-len(group), int(group[0])))
 
@@ -342,7 +342,8 @@ def _forward_backward(likelihood: Numbers, shares: Numbers) -> tuple[Numbers, Nu
     With one and the same chance to stay, a step costs no more than the number of speakers.
     """
     largest = likelihood.max(axis=1, keepdims=True)
-    seen = np.exp(likelihood - largest)
+    seen = likelihood - largest
+    np.exp(seen, out=seen)
     forward, backward = np.empty_like(seen), np.ones_like(seen)
     scale = np.empty(len(seen))
     state = shares
@@ -354,7 +355,7 @@ def _forward_backward(likelihood: Numbers, shares: Numbers) -> tuple[Numbers, Nu
     for at in range(len(seen) - 2, -1, -1):
         after = seen[at + 1] * backward[at + 1]
         backward[at] = (STAY * after + (1 - STAY) * (shares @ after)) / scale[at + 1]
-    weights = forward * backward
+    weights = np.multiply(forward, backward, out=forward)
     weights /= weights.sum(axis=1, keepdims=True)
     entries = (1 - STAY) * shares * (seen[1:] * backward[1:] / scale[1:, None]).sum(axis=0)
     return weights, weights[0] + entries, float(np.log(scale).sum() + largest.sum())
