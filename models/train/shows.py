@@ -6,6 +6,9 @@
     python models/train/shows.py render WORK/held WORK/fit --shows 60 --half 0  # of people the embedder never heard,
     python models/train/shows.py render WORK/held WORK/judge --shows 60 --half 1  # to fit on, and others to judge by
 
+``--corpus`` leaves only people of some corpora (single words are not how a podcast sounds), ``--alike`` puts voices
+together that an embedder has near each other, ``--twins`` one person and the same voice at another pitch.
+
 A show has one to twelve people: hosts and guests in segments, callers by telephone, advertisements over music,
 jingles between segments, at times a second microphone or room for somebody who comes back, and often only voices of
 one corpus, which resemble each other. About half of its people are enrolled, from other clips through another
