@@ -21,6 +21,7 @@ from .anchors import Anchors
 from .best import heard_best
 from .cluster import Backend, cluster
 from .embed import Embedder, OnnxEmbedder
+from .kept import kept
 from .listening import listen
 from .speech import SpeechDetector, default_detector
 from .turns import turns_of
@@ -79,6 +80,7 @@ class BuiltinDiarizer:
             progress("cluster", 0.0, 1.0)
         known = anchors if guide is None else None  # vectors of two embedders never meet
         diarization = conclude(heard, guide or embedder, clock, speakers=speakers, anchors=known)
+        diarization = replace(diarization, windows=kept(heard, (guide or embedder).name))
         if guide is not None:
             with clock("embedding"):
                 diarization = replace(diarization, embeddings=heard_best(audio, heard, diarization, embedder))
@@ -111,7 +113,7 @@ def conclude(
         return Diarization((), {}, heard.duration, clock.seconds)
     fewest, most = speakers or (1, None)
     with clock("clustering"):
-        backend = backend or _backend(embedder, heard)
+        backend = backend or backend_of(embedder, heard)
         joined = heard.windows[1:, 0] <= heard.windows[:-1, 1]
         labels = cluster(heard.vectors, backend=backend, joined=joined, min_speakers=fewest, max_speakers=most)
         if anchors is not None:
@@ -128,8 +130,8 @@ def kept_backend(embedder: Embedder) -> Backend | None:
     return None if file is None else Backend.load(file)
 
 
-def _backend(embedder: Embedder, heard: Heard) -> Backend:
-    """What is known of the embedder's vectors, else what the episode itself shows."""
+def backend_of(embedder: Embedder, heard: Heard) -> Backend:
+    """Return what is known of the embedder's vectors, else what the episode itself shows."""
     kept = kept_backend(embedder)
     if kept is not None:
         return kept

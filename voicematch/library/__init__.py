@@ -15,7 +15,7 @@ from typing import Self
 
 import platformdirs
 
-from . import migrations, undo
+from . import domains, migrations, undo
 from .as_heard import AsHeard
 from .copies import Copies, Copy
 from .database import BUSY_SECONDS, Database, open_database
@@ -31,6 +31,7 @@ from .reading.episodes import EpisodeSummary, Listings
 from .reading.figures import Figures
 from .reading.people import Appearance, People, Profile
 from .reading.search import Hit, Search
+from .reading.shows import Programmes
 from .reading.voices import Unknown, UnknownSpeaker, Voices
 from .said import SaidOfSpeakers
 from .settings import LibrarySettings
@@ -38,8 +39,9 @@ from .shows import Shows
 from .undo import Recorded
 from .unknowns import Unknowns
 from .upgrade import Moving, Remade, StaleEpisode
-from .upkeep import Stats, Upkeep
+from .upkeep import Stats, Upkeep, damage
 from .voiceprints import StoredVoiceprint, StoredVoiceprints, VoiceprintRow
+from .windows import KeptWindows
 
 __all__ = [
     "Added",
@@ -111,6 +113,7 @@ def open_library(
     database = open_database(
         default_location() if location is None else location, create=create, busy_seconds=busy_seconds
     )
+    database.damage = lambda connection: map(str, domains.findings(connection))
     try:
         migrations.migrate(database, create=create, keep_old=keep_old)
         pin = Pin(database, embedder, dimension)
@@ -129,6 +132,7 @@ class Library:
     def __init__(self, database: Database, pin: Pin) -> None:
         self._database = database
         self._pin = pin
+        database.damage = lambda connection: damage(connection, pin)
 
     def __enter__(self) -> Self:
         return self
@@ -210,6 +214,11 @@ class Library:
         return Fixes(self._database, self._pin)
 
     @property
+    def windows(self) -> KeptWindows:
+        """What was heard in its episodes."""
+        return KeptWindows(self._database)
+
+    @property
     def shows(self) -> Shows:
         """Which show its episodes are of, and its people are from."""
         return Shows(self._database)
@@ -257,6 +266,11 @@ class Library:
     def listings(self) -> Listings:
         """Episodes in lists, and one with all that is in it."""
         return Listings(self._database)
+
+    @property
+    def programmes(self) -> Programmes:
+        """Shows: who hosts them, who was a guest, who talks how much."""
+        return Programmes(self._database)
 
     @property
     def figures(self) -> Figures:

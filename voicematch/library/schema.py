@@ -24,6 +24,8 @@ migrations = Table(
 )
 
 # What belongs to one embedder (calibration, thresholds) carries its name; what belongs to the library carries "".
+# Pictures of shows are no settings, but values by key all the same: base64 of a JPEG, by `formats.addresses.slug`.
+PICTURES = "pictures of shows"
 settings = Table(
     "settings",
     metadata,
@@ -77,6 +79,7 @@ voiceprints = Table(
 )
 
 # ``chapters`` is JSON: [[start, title], …]
+# ``parts`` is JSON: [[source, track, channel, offset], …] of what was listened to, NULL where that is all as one
 episodes = Table(
     "episodes",
     metadata,
@@ -93,6 +96,7 @@ episodes = Table(
     Column("stored", Text, nullable=False),
     Column("show", Text, nullable=False, server_default=""),
     Column("chapters", Text),
+    Column("parts", Text),
 )
 
 # The same sound may come from several places: a copy under another name, the feeds of two shows.
@@ -357,6 +361,20 @@ heard_voices = Table(
     Column("unknown_id", ID, ForeignKey("unknowns.id", ondelete="SET NULL"), index=True),
     Column("vectors", sa.LargeBinary, nullable=False),
     Column("spans", sa.LargeBinary, nullable=False),
+)
+
+# What the engines heard in an episode, by ``embedder``; ``types.Windows`` says what it is.
+# vectors : (num_windows, dimension) float16; moments : (num_moments, dimension) int8; rest : the other arrays, as .npz
+windows = Table(
+    "windows",
+    metadata,
+    Column("episode_id", ID, ForeignKey("episodes.id", ondelete="CASCADE"), primary_key=True),
+    Column("embedder", Text, nullable=False),
+    Column("dimension", sa.Integer, nullable=False),
+    Column("duration", sa.Double, nullable=False),
+    Column("vectors", sa.LargeBinary, nullable=False),
+    Column("moments", sa.LargeBinary, nullable=False),
+    Column("rest", sa.LargeBinary, nullable=False),
 )
 
 # What several rooms ask for in the same words.
