@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from voicematch.engines import diarize, open_embedder
+from voicematch.engines.anchors import Anchors
+from voicematch.engines.cluster import Backend
 from voicematch.engines.embed import Embedder
 from voicematch.engines.listening import Pending, Queue, spoken_of
 from voicematch.engines.windows import Clock, Heard, embeddings_of
@@ -107,10 +109,11 @@ def shows_of(work: Path, first: int = 0, last: int = 10_000) -> list[Path]:
     return [file for file in sorted((work / "shows").glob("????.npz")) if first <= int(file.stem) < last]
 
 
-def judge(file: Path, embedder: Embedder, calibration: Calibration) -> Figures:
+def judge(file: Path, embedder: Embedder, calibration: Calibration, backend: Backend | None = None) -> Figures:
+    """The figures of one show. backend : the embedder's own when None."""
     truth, heard = truth_of(file), heard_of(file, embedder)
-    diarization = diarize.conclude(heard, embedder, Clock())
     voiceprints = voiceprints_for(file, truth, embedder)
+    diarization = diarize.conclude(heard, embedder, Clock(), anchors=Anchors(voiceprints, calibration), backend=backend)
     found, named = names_of(diarization, voiceprints, calibration)
     return figures(truth, found, named)
 

@@ -6,6 +6,9 @@
     python models/train/shows.py render WORK/held WORK/fit --shows 60 --half 0  # of people the embedder never heard,
     python models/train/shows.py render WORK/held WORK/judge --shows 60 --half 1  # to fit on, and others to judge by
 
+``--corpus`` leaves only people of some corpora (single words are not how a podcast sounds), ``--alike`` puts voices
+together that an embedder has near each other, ``--twins`` one person and the same voice at another pitch.
+
 A show has one to twelve people: hosts and guests in segments, callers by telephone, advertisements over music,
 jingles between segments, at times a second microphone or room for somebody who comes back, and often only voices of
 one corpus, which resemble each other. About half of its people are enrolled, from other clips through another
@@ -37,9 +40,17 @@ from simulate import Pool, Voice, another, coloured, jingle, noise, pause, room,
 
 from voicematch.engines.features import log_mel
 from voicematch.engines.speech import SegmentationDetector, default_detector
+from voicematch.voices.score import unit
 
 log = logging.getLogger(__name__)
 
+Alike = Mapping[str, Mapping[str, float]]
+"""The cosine of two people's voices, by one and the other."""
+
+TWIN = "~"  # after the name of a person
+NUM_TWINS, TWIN_CLIPS = 60, 8
+TWIN_PERCENT = (88, 90, 92, 108, 110, 112)  # speed
+TOO_ALIKE = 0.75  # cosine of two people from which a corpus may well count one person twice
 LEAST_SECONDS = 12.0  # of material, for a person to take part
 PROFILE_SECONDS = 20.0  # of the material kept for the profile, when there is as much
 MOST_WORK = 45.0  # minutes times people of a show; bounds the memory
@@ -71,11 +82,16 @@ def main() -> None:
     second.add_argument("--half", type=int, choices=(0, 1), help="only every second person, from the first or second")
     second.add_argument("--shows", type=int, default=100)
     second.add_argument("--seed", type=int, default=0)
+    second.add_argument("--corpus", action="append", default=[], help="only people of these; of all if none is given")
+    second.add_argument("--alike", type=Path, help="a clips-*.npz of fit_engine.py: half of the shows of voices alike")
+    second.add_argument("--twins", action="store_true", help="half of the shows have two who differ in pitch alone")
     chosen = parser.parse_args()
     if chosen.command == "prepare":
         prepare(chosen.folder, chosen.work, chosen.noise, set(chosen.without))
     else:
-        render(chosen.work, chosen.out, chosen.shows, chosen.seed, chosen.half)
+        pool = _only(open_pool(chosen.work), chosen.half, set(chosen.corpus))
+        pool = _with_twins(pool, chosen.seed) if chosen.twins else pool
+        render(pool, chosen.out, chosen.shows, chosen.seed + (chosen.half or 0), _alike(pool, chosen.alike))
 
 
 def prepare(folder: Path, work: Path, noise_of: Path | None, without: set[str]) -> None:
@@ -120,21 +136,60 @@ def detected(rows: Samples) -> Samples:
     return np.concatenate([*found, detector.finish()])
 
 
-def render(work: Path, out: Path, num_shows: int, seed: int, half: int | None) -> None:
+def _only(pool: Pool, half: int | None, corpora: set[str]) -> Pool:
+    """The pool with every second person, from the first or second, and those of these corpora alone."""
+    people = pool.speakers if half is None else pool.speakers[half::2]
+    clips = {p: pool.clips[p] for p in people if not corpora or pool.clips[p][0].kind in corpora}
+    return Pool(pool.samples, pool.active, clips, pool.noise_samples, pool.noise)
+
+
+def _with_twins(pool: Pool, seed: int) -> Pool:
+    """Some of the people, and of each a twin: the same clips played faster or slower, which is another voice.
+
+    Such pairs are as alike as two of a family, or two voices of one speech synthesiser.
+    """
+    rng = np.random.default_rng(seed)
+    enough = [person for person in pool.speakers if _seconds(pool.clips[person]) >= LEAST_SECONDS]
+    samples: list[NDArray[np.int16]] = []
+    active: list[NDArray[np.bool_]] = []
+    clips: dict[str, list[Clip]] = defaultdict(list)
+    at = 0
+    for idx in sorted(rng.permutation(len(enough))[:NUM_TWINS].tolist()):
+        down = int(rng.choice(TWIN_PERCENT))
+        for clip in pool.clips[enough[idx]][:TWIN_CLIPS]:
+            sound, speech = pool.samples[clip.start : clip.end], pool.active[clip.start // STEP : clip.end // STEP]
+            faster = np.clip(signal.resample_poly(sound.astype(np.float32), 100, down), -32_768, 32_767)
+            pairs = [(clip.speaker, sound, speech), (clip.speaker + TWIN, faster.astype(np.int16), speech)]
+            for person, own, own_speech in pairs:
+                steps = len(own) // STEP
+                samples.append(own[: steps * STEP])
+                active.append(own_speech[np.minimum(np.arange(steps) * len(own_speech) // steps, len(own_speech) - 1)])
+                clips[person].append(Clip(person, clip.kind, at, at + steps * STEP))
+                at += steps * STEP
+    return Pool(np.concatenate(samples), np.concatenate(active), dict(clips), pool.noise_samples, pool.noise)
+
+
+def _alike(pool: Pool, file: Path | None) -> Alike | None:
+    """How like the pool's people are, by the vectors of their clips."""
+    if file is None:
+        return None
+    with np.load(file) as kept:
+        names, vectors = kept["people"], kept["vectors"]
+    people = [person for person in pool.speakers if np.count_nonzero(names == person) > 1]
+    means = np.stack([unit(vectors[names == person].mean(axis=0)) for person in people])
+    return {person: dict(zip(people, row, strict=True)) for person, row in zip(people, means @ means.T, strict=True)}
+
+
+def render(pool: Pool, out: Path, num_shows: int, seed: int, alike: Alike | None = None) -> None:
     """Write shows until there are that many; one that is there stays."""
     folder = out / "shows"
     (folder / "profiles").mkdir(parents=True, exist_ok=True)
-    pool = open_pool(work)
-    if half is not None:
-        people = pool.speakers[half::2]
-        clips = {person: pool.clips[person] for person in people}
-        pool = Pool(pool.samples, pool.active, clips, pool.noise_samples, pool.noise)
     for number in range(num_shows):
         path = folder / f"{number:04d}.npz"
         if path.exists():
             continue
         began = time.monotonic()
-        show = show_of(pool, np.random.default_rng([seed + (half or 0), number]))
+        show = show_of(pool, np.random.default_rng([seed, number]), alike)
         rows = log_mel(show.samples)
         for person, samples in show.profiles.items():
             profile = log_mel(samples)
@@ -151,13 +206,16 @@ def render(work: Path, out: Path, num_shows: int, seed: int, half: int | None) -
         log.info("%s: %.0f s, %d people, in %.0f s", path.name, truth["seconds"], num_people, time.monotonic() - began)
 
 
-def show_of(pool: Pool, rng: Generator) -> Show:
-    """One show and its profiles."""
+def show_of(pool: Pool, rng: Generator, alike: Alike | None = None) -> Show:
+    """One show and its profiles.
+
+    alike : cosine by person and person, by which those are chosen who are to be similar; else they are of one corpus
+    """
     number = int(rng.choice(NUMBERS, p=SHARES))
     minutes = float(np.clip(rng.lognormal(1.5, 0.8), 2, 60))
     minutes = max(min(minutes, MOST_WORK / number), 0.5 * number, 2.0)
     with_advert, similar = rng.random() < 0.3, rng.random() < 0.5
-    people = _people(pool, rng, number + with_advert, similar)
+    people = _people(pool, rng, number + with_advert, similar, alike=alike)
     number = min(number, len(people))
     spoken_of, kept = _parted(pool, rng, people)
     own = Pool(pool.samples, pool.active, spoken_of, pool.noise_samples, pool.noise)
@@ -166,7 +224,7 @@ def show_of(pool: Pool, rng: Generator) -> Show:
         Voice(person, 1.0, float(rng.normal(0, 1.5 if studio else 4))) for person in people if person in own.clips
     ]
     mixed, turns = _talk(own, rng, voices, number, minutes, studio)
-    absent = _people(pool, rng, 4, similar, people)
+    absent = _people(pool, rng, 4, similar, people, alike)
     _, kept_of_absent = _parted(pool, rng, absent)
     profiles = {}
     for person in [*(v.speaker for v in voices if rng.random() < 0.55), *absent]:
@@ -176,9 +234,28 @@ def show_of(pool: Pool, rng: Generator) -> Show:
     return Show(mixed, turns, profiles)
 
 
-def _people(pool: Pool, rng: Generator, number: int, similar: bool, taken: Sequence[str] = ()) -> list[str]:
-    """Who takes part: people with enough material, of one corpus if they are to be similar."""
+def _people(
+    pool: Pool,
+    rng: Generator,
+    number: int,
+    similar: bool,
+    taken: Sequence[str] = (),
+    alike: Alike | None = None,
+) -> list[str]:
+    """Who takes part: people with enough material; if they are to be similar of one corpus, or like the first."""
     enough = [p for p in pool.speakers if _seconds(pool.clips[p]) >= LEAST_SECONDS and p not in taken]
+    pairs = [p for p in enough if p + TWIN in enough]
+    if similar and pairs and not taken and number > 1:
+        first = pairs[int(rng.integers(len(pairs)))]
+        others = [p for p in enough if p not in (first, first + TWIN)]
+        return [first, first + TWIN, *(others[idx] for idx in rng.permutation(len(others)))][:number]
+    if similar and alike is not None:
+        enough = [p for p in enough if p in alike]
+        first = taken[0] if taken else enough[int(rng.integers(len(enough)))]
+        near = [p for p in enough if p != first and alike[first][p] < TOO_ALIKE]
+        near = sorted(near, key=lambda p: -alike[first][p])[: 2 * number]
+        others = [near[idx] for idx in rng.permutation(len(near))]
+        return (others if taken else [first, *others])[:number]
     if similar:
         corpora = defaultdict(list)
         for person in enough:

@@ -182,6 +182,7 @@ def test_interrupting_leaves_what_was_there(shell: Shell, capsys: pytest.Capture
             embedder: Embedder,
             *,
             speakers: tuple[int, int] | None = None,
+            anchors: object = None,
             progress: Progress | None = None,
         ) -> Diarization:
             raise KeyboardInterrupt

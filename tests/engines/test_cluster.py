@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
 
-from voicematch.engines.cluster import STAY, Backend, _forward_backward, cluster, renumbered
+from voicematch.engines.cluster import STAY, Backend, _forward_backward, _unlike_parted, cluster, renumbered
 
 DIMENSION = 32
 BETWEEN, WITHIN = 1.0, 0.3  # standard deviations along every axis; far apart, so that the answer is certain
@@ -98,6 +99,44 @@ def test_a_backend_survives_its_file(backend: Backend, tmp_path: Path) -> None:
     kept = Backend.load(tmp_path / "x.backend.npz")
     for name in ("mean", "projection", "between"):
         np.testing.assert_allclose(getattr(kept, name), getattr(backend, name), rtol=1e-6, atol=1e-7)
+
+
+def test_a_backend_keeps_its_cosines_and_an_older_file_has_the_usual_ones(backend: Backend, tmp_path: Path) -> None:
+    replace(backend, alike=0.65, unlike=0.57).save(tmp_path / "x.npz")
+    with np.load(tmp_path / "x.npz") as kept:
+        np.savez(tmp_path / "old.npz", **{name: kept[name] for name in ("mean", "projection", "between")})
+    found, old = Backend.load(tmp_path / "x.npz"), Backend.load(tmp_path / "old.npz")
+    assert (found.alike, found.unlike, old.alike, old.unlike) == (0.65, 0.57, 0.7, -1.0)
+
+
+GUEST = turns((0, 20), (1, 4), (0, 10))
+ALL_JOINED = np.ones(len(GUEST) - 1, bool)
+
+
+def test_a_guest_of_four_windows_is_parted_from_the_host() -> None:
+    alone = np.zeros(len(GUEST), np.int64)
+    vectors = said(GUEST, voices(2))
+    assert _unlike_parted(vectors, alone, ALL_JOINED, 0.57).tolist() == GUEST
+    assert _unlike_parted(vectors, alone, ALL_JOINED, -1.0).tolist() == alone.tolist()
+
+
+def test_windows_unlike_their_speaker_go_to_the_one_they_are_like() -> None:
+    speakers = turns((0, 20), (1, 20), (0, 6))
+    mistaken = np.array(turns((0, 20), (1, 26)))
+    found = _unlike_parted(said(speakers, voices(2)), mistaken, np.ones(len(speakers) - 1, bool), 0.57)
+    assert found.tolist() == speakers
+
+
+def test_one_odd_window_makes_no_speaker() -> None:
+    speakers = turns((0, 20), (1, 1), (0, 10))
+    found = _unlike_parted(said(speakers, voices(2)), np.zeros(31, np.int64), np.zeros(30, bool), 0.57)
+    assert set(found.tolist()) == {0}
+
+
+def test_more_windows_than_one_linkage_holds_are_still_one_speaker() -> None:
+    speakers = turns((0, 2100), (1, 5), (0, 2000))
+    found = _unlike_parted(said(speakers, voices(2)), np.zeros(4105, np.int64), np.ones(4104, bool), 0.57)
+    assert found.tolist() == speakers
 
 
 def test_a_backend_needs_two_speakers() -> None:

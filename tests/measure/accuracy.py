@@ -17,12 +17,14 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from voicematch import enroll, identify, open_library
 from voicematch.audio import Audio
 from voicematch.engines import open_diarizer, open_embedder
+from voicematch.engines.anchors import Anchors
 from voicematch.engines.diarize import BuiltinDiarizer, Diarizer
 from voicematch.engines.embed import Embedder
 from voicematch.errors import EnrollmentError
@@ -44,7 +46,7 @@ from voicematch.usecases.chosen import Engines
 
 
 class RememberingDiarizer:
-    """A diarizer that listens to each file once although both libraries ask for it.
+    """A diarizer that listens to each file once for each library that asks for it.
 
     folder : where answers are kept between runs; None keeps them for this run
     """
@@ -62,9 +64,12 @@ class RememberingDiarizer:
         embedder: Embedder,
         *,
         speakers: tuple[int, int] | None = None,
+        anchors: Anchors | None = None,
         progress: Progress | None = None,
     ) -> Diarization:
         key = "_".join(Path(audio.source).parts[-3:]) if isinstance(audio, Audio) else ""
+        if key and anchors is not None and anchors.voiceprints.profiles:
+            key = f"{key}.{sha256(anchors.voiceprints.vectors.tobytes()).hexdigest()[:8]}"
         kept = key if self.name == BuiltinDiarizer.name else f"{key}.{self.name.replace(':', '-')}"
         file = self.folder / f"{kept}.{embedder.name}.pickle" if self.folder is not None and key else None
         if key in self._answers:
@@ -73,7 +78,7 @@ class RememberingDiarizer:
             self._answers[key] = pickle.loads(file.read_bytes())
             return self._answers[key]
         began = time.perf_counter()
-        answer = self.diarizer.diarize(audio, embedder, speakers=speakers, progress=progress)
+        answer = self.diarizer.diarize(audio, embedder, speakers=speakers, anchors=anchors, progress=progress)
         self.seconds += time.perf_counter() - began
         self._answers[key] = answer
         if file is not None:

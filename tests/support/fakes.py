@@ -58,6 +58,7 @@ class FakeDiarizer:
         embedder: Embedder,
         *,
         speakers: tuple[int, int] | None = None,
+        anchors: object = None,
         progress: Progress | None = None,
     ) -> Diarization:
         embeddings: dict[str, tuple[Embedding, ...]] = {}

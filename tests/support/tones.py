@@ -46,6 +46,7 @@ class ToneDiarizer:
         embedder: Embedder,
         *,
         speakers: tuple[int, int] | None = None,
+        anchors: object = None,
         progress: Progress | None = None,
     ) -> Diarization:
         name = str(getattr(audio, "name", ""))

@@ -14,6 +14,8 @@ from voicematch import enroll, errors, identify, name, open_library, relabel
 from voicematch.audio import decode_clip
 from voicematch.audio.clips import to_wav
 from voicematch.audio.spans import KEPT_CLIP_SECONDS
+from voicematch.engines import open_embedder
+from voicematch.engines.anchors import Anchors
 from voicematch.engines.embed import Embedder
 from voicematch.library import Library
 from voicematch.models.table import DEFAULT_EMBEDDER
@@ -109,6 +111,7 @@ def test_two_speakers_that_are_one_profile_become_one(library: Library, tmp_path
             embedder: Embedder,
             *,
             speakers: tuple[int, int] | None = None,
+            anchors: object = None,
             progress: Progress | None = None,
         ) -> Diarization:
             found = super().diarize(audio, FakeEmbedder(), speakers=speakers, progress=progress)
@@ -248,6 +251,29 @@ def test_naming_a_voice_too_short_to_keep(library: Library, tmp_path: Path) -> N
     assert library.people.find()[0] == ()
 
 
+def test_the_diarizer_is_told_who_is_known(library: Library, tmp_path: Path) -> None:
+    class Curious(FakeDiarizer):
+        told: Anchors
+
+        def diarize(
+            self,
+            audio: Sound,
+            embedder: Embedder,
+            *,
+            speakers: tuple[int, int] | None = None,
+            anchors: object = None,
+            progress: Progress | None = None,
+        ) -> Diarization:
+            assert isinstance(anchors, Anchors)
+            self.told = anchors
+            return super().diarize(audio, embedder, speakers=speakers, progress=progress)
+
+    enroll_first_axis(library, tmp_path)
+    diarizer = Curious(*TWO)
+    identify(noise(tmp_path / "a.wav", 50), library=library, engines=Engines(diarizer, FakeEmbedder()))
+    assert diarizer.told.voiceprints.names == tuple(profile.name for profile in library.people.find()[0])
+
+
 def test_another_embedder_is_refused(library: Library, tmp_path: Path) -> None:
     class OtherEmbedder(FakeEmbedder):
         name = "other"
@@ -256,6 +282,18 @@ def test_another_embedder_is_refused(library: Library, tmp_path: Path) -> None:
     other = Engines(FakeDiarizer(*TWO), OtherEmbedder())
     with pytest.raises(errors.EmbedderMismatch, match="holds voices of 'fake', not of 'other'"):
         identify(noise(tmp_path / "a.wav", 50), library=library, engines=other)
+
+
+def test_a_library_of_the_former_default_keeps_it_and_is_told_how_to_move(tmp_path: Path) -> None:
+    class Former(FakeEmbedder):
+        name, dimension = "ecapa-small-4", 192
+
+    with open_library(tmp_path / "old.db") as library:
+        assert Former.name != DEFAULT_EMBEDDER
+        identify(noise(tmp_path / "a.wav", 50), library=library, engines=Engines(FakeDiarizer(*TWO), Former()))
+        assert Engines().resolve(library)[1].name == Former.name
+        with pytest.raises(errors.EmbedderMismatch, match=f"library upgrade --embedder {DEFAULT_EMBEDDER}"):
+            Engines(embedder=open_embedder(DEFAULT_EMBEDDER)).resolve(library)
 
 
 def test_a_library_without_voices_keeps_to_the_first_embedder_used(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ class Told:
         embedder: Embedder,
         *,
         speakers: tuple[int, int] | None = None,
+        anchors: object = None,
         progress: Progress | None = None,
     ) -> Diarization:
         turns = [

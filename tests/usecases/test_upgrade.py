@@ -51,6 +51,7 @@ class PartsDiarizer:
         embedder: Embedder,
         *,
         speakers: tuple[int, int] | None = None,
+        anchors: object = None,
         progress: Progress | None = None,
     ) -> Diarization:
         samples = np.concatenate(list(audio.blocks()))
@@ -244,6 +245,7 @@ def test_a_clip_in_which_nobody_is_heard_is_lost(library: Library, tmp_path: Pat
             embedder: Embedder,
             *,
             speakers: tuple[int, int] | None = None,
+            anchors: object = None,
             progress: Progress | None = None,
         ) -> Diarization:
             return Diarization((), {}, audio.duration)

@@ -33,7 +33,10 @@ THRESHOLD = 0.7  # cosine distance below which groups are joined at first; too l
 EVIDENCE = 0.4  # F_A: windows overlap and resemble their neighbours, so each counts for less than an independent one
 PARSIMONY = 20.0  # F_B: the larger, the fewer speakers
 CAUTION = 1.0  # F_B at the start, where only what is surely one voice is made one
-ALIKE = 0.7  # cosine of two speakers' mean vectors from which they are one person in two rooms or moods
+ALIKE = 0.7  # cosine of two speakers' mean vectors from which they are one person; where the backend knows no better
+CLOSE = 0.45  # mean cosine of smoothed windows from which they are one voice, where a speaker is looked through
+FEWER = 0.55  # cosine, over their number, by which fewer windows of one voice may be farther from the rest of it
+LEAST_WINDOWS = 2  # that make a voice of its own; one alone may be a laugh or a change of speaker
 STAY = 0.98  # probability that the next window is the same speaker's, before anything is heard
 
 
@@ -44,11 +47,17 @@ class Backend:
     mean : (dimension,) array, of all voices
     projection : (dimension, num_axes) array; along each axis the spread within one voice is 1
     between : (num_axes,) array, the variance between voices along each axis, largest first
+    alike : cosine of two speakers' mean vectors from which they are one person in two rooms or moods
+    unlike : cosine below which windows are not the voice of the speaker whom they were given to; -1 never finds any
+
+    The two are of whole vectors, not projected; `models/train/fit_engine.py` chooses them on simulated shows.
     """
 
     mean: Numbers
     projection: Numbers
     between: Numbers
+    alike: float = ALIKE
+    unlike: float = -1.0
 
     @classmethod
     def estimate(cls, vectors: Array, speakers: npt.NDArray[np.int64], num_axes: int = 100) -> Backend:
@@ -98,14 +107,16 @@ class Backend:
     def to_bytes(self) -> bytes:
         """What `load` reads, as a file has it."""
         file = io.BytesIO()
-        arrays = {"mean": self.mean, "projection": self.projection, "between": self.between}
+        arrays = {name: np.asarray(getattr(self, name)) for name in (*_ARRAYS, *_COSINES)}
         np.savez(file, **{name: array.astype(np.float32) for name, array in arrays.items()})  # type: ignore[arg-type]
         return file.getvalue()
 
     @classmethod
     def load(cls, file: Path) -> Backend:
         with np.load(file) as kept:
-            return cls(*(kept[name].astype(np.float64) for name in ("mean", "projection", "between")))
+            mean, projection, between = (kept[name].astype(np.float64) for name in _ARRAYS)
+            alike, unlike = (round(float(kept[name]), 3) if name in kept else usual for name, usual in _COSINES.items())
+            return cls(mean, projection, between, alike, unlike)
 
     def project(self, vectors: Array) -> Numbers:
         """Project the vectors of one episode on the axes, scaled to the length that the model expects of them."""
@@ -113,6 +124,10 @@ class Backend:
         rows = _unit((vectors - centre) @ self.projection)
         scaled: Numbers = rows * np.sqrt((1 + self.between).sum())
         return scaled
+
+
+_ARRAYS = ("mean", "projection", "between")
+_COSINES = {"alike": ALIKE, "unlike": -1.0}  # and what a file that has none means
 
 
 def cluster(
@@ -141,11 +156,12 @@ def cluster(
         if labels.max() + 1 >= min_speakers:
             break
         max_speakers = max_speakers or min_speakers
-    labels = _alike_joined(vectors, labels, min_speakers)
+    labels = _alike_joined(vectors, labels, backend.alike, min_speakers)
+    labels = _unlike_parted(vectors, labels, links, backend.unlike)
     return renumbered(_bounded(rows, labels, backend.between, min_speakers, max_speakers))
 
 
-def _alike_joined(vectors: Array, labels: Labels, min_speakers: int) -> Labels:
+def _alike_joined(vectors: Array, labels: Labels, alike: float, min_speakers: int) -> Labels:
     """The labels with those speakers made one, most alike first, whose mean vectors no two people come so near.
 
     Windows of one voice from one sitting are alike in more than the voice, and in a long episode there are enough of
@@ -155,11 +171,57 @@ def _alike_joined(vectors: Array, labels: Labels, min_speakers: int) -> Labels:
     while labels.max() + 1 > min_speakers:
         means = _unit(_means(vectors.astype(np.float64), labels))
         likeness = np.triu(means @ means.T, 1)
-        if likeness.max() < ALIKE:
+        if likeness.max() < alike:
             break
         kept, gone = np.unravel_index(int(likeness.argmax()), likeness.shape)
         labels = renumbered(np.where(labels == gone, kept, labels))
     return labels
+
+
+def _unlike_parted(vectors: Array, labels: Labels, joined: npt.NDArray[np.bool_], unlike: float) -> Labels:
+    """The labels with those windows given to another speaker, or to a new one, that are unlike the rest of their own.
+
+    The model of ``_settle`` weighs a new speaker against the few windows that ask for one, and takes a guest who says
+    little, or is like another, for that other. So each speaker's windows are put together once more by likeness alone:
+    the largest group is the speaker, and every other has to be as near to it as windows of one voice are.
+    """
+    labels = renumbered(labels)
+    voices: list[Numbers] = []
+    strange: list[npt.NDArray[np.int64]] = []
+    for speaker in range(int(labels.max()) + 1):
+        first, *others = _groups(vectors, joined, np.flatnonzero(labels == speaker))
+        voice = vectors[first].sum(axis=0, dtype=np.float64)
+        for group in others:
+            if len(group) < LEAST_WINDOWS or _is_near(vectors[group], voice, unlike):
+                voice += vectors[group].sum(axis=0, dtype=np.float64)
+            else:
+                strange.append(group)
+        voices.append(voice)
+    for group in sorted(strange, key=lambda group: (-len(group), int(group[0]))):
+        own = vectors[group].sum(axis=0, dtype=np.float64)
+        nearest = int(np.argmax(_unit(np.stack(voices)) @ own))
+        if _is_near(vectors[group], voices[nearest], unlike):
+            labels[group] = nearest
+        else:
+            labels[group] = len(voices)
+            voices.append(own)
+    return labels
+
+
+def _is_near(group: Array, voice: Numbers, unlike: float) -> bool:
+    own = group.sum(axis=0, dtype=np.float64)
+    return bool(_unit(own) @ _unit(voice) >= unlike - FEWER / len(group))
+
+
+def _groups(vectors: Array, joined: npt.NDArray[np.bool_], own: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+    """One speaker's windows in groups of one voice each, by average linkage block by block, the largest group first."""
+    groups: list[npt.NDArray[np.int64]] = []
+    for at in range(0, len(own), MOST_AT_ONCE):
+        block = own[at : at + MOST_AT_ONCE]
+        goes_on = (np.diff(block) == 1) & joined[block[:-1]]
+        found = renumbered(_linked(_smoothed(vectors[block].astype(np.float64), goes_on), 1 - CLOSE))
+        groups += [block[found == number] for number in range(int(found.max()) + 1)]
+    return sorted(groups, key=lambda group: (-len(group), int(group[0])))
 
 
 def _smoothed(rows: Numbers, joined: npt.NDArray[np.bool_]) -> Numbers:
@@ -176,7 +238,7 @@ def _start(rows: Numbers) -> Labels:
     num_groups = 0
     for first in range(0, len(rows), MOST_AT_ONCE):
         block = rows[first : first + MOST_AT_ONCE]
-        groups = _linked(block)
+        groups = _linked(block, THRESHOLD)
         sizes = np.bincount(groups)
         kept = np.sort(np.argsort(-sizes, kind="stable")[:MOST_GROUPS])
         lost = ~np.isin(groups, kept)
@@ -223,12 +285,12 @@ def _merged(rows: Numbers, labels: Labels, between: Numbers, parsimony: float) -
     return renumbered(into_by_label[labels])
 
 
-def _linked(rows: Numbers) -> Labels:
+def _linked(rows: Numbers, distance: float) -> Labels:
     if len(rows) < 2:
         return np.zeros(len(rows), np.int64)
     unit = _unit(rows)
     distances = squareform(np.clip(1 - unit @ unit.T, 0, 2), checks=False)  # a row of zeros is far from all
-    return np.asarray(fcluster(linkage(distances, "average"), THRESHOLD, "distance"), np.int64) - 1
+    return np.asarray(fcluster(linkage(distances, "average"), distance, "distance"), np.int64) - 1
 
 
 def _settle(
@@ -280,7 +342,8 @@ def _forward_backward(likelihood: Numbers, shares: Numbers) -> tuple[Numbers, Nu
     With one and the same chance to stay, a step costs no more than the number of speakers.
     """
     largest = likelihood.max(axis=1, keepdims=True)
-    seen = np.exp(likelihood - largest)
+    seen = likelihood - largest
+    np.exp(seen, out=seen)
     forward, backward = np.empty_like(seen), np.ones_like(seen)
     scale = np.empty(len(seen))
     state = shares
@@ -292,7 +355,7 @@ def _forward_backward(likelihood: Numbers, shares: Numbers) -> tuple[Numbers, Nu
     for at in range(len(seen) - 2, -1, -1):
         after = seen[at + 1] * backward[at + 1]
         backward[at] = (STAY * after + (1 - STAY) * (shares @ after)) / scale[at + 1]
-    weights = forward * backward
+    weights = np.multiply(forward, backward, out=forward)
     weights /= weights.sum(axis=1, keepdims=True)
     entries = (1 - STAY) * shares * (seen[1:] * backward[1:] / scale[1:, None]).sum(axis=0)
     return weights, weights[0] + entries, float(np.log(scale).sum() + largest.sum())

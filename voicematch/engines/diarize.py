@@ -15,8 +15,9 @@ from typing import Protocol
 import numpy as np
 
 from ..models import files
-from ..models.table import DEFAULT_EMBEDDER, is_known
+from ..models.table import is_built_in, is_known
 from ..types import Diarization, Progress, Sound
+from .anchors import Anchors
 from .best import heard_best
 from .cluster import Backend, cluster
 from .embed import Embedder, OnnxEmbedder
@@ -41,11 +42,13 @@ class Diarizer(Protocol):
         embedder: Embedder,
         *,
         speakers: tuple[int, int] | None = None,
+        anchors: Anchors | None = None,
         progress: Progress | None = None,
     ) -> Diarization:
         """Return the turns and speakers of the whole recording.
 
         speakers : (fewest, most); None finds the number
+        anchors : known voices, as this embedder has them; an engine that cannot use them answers without
         progress : called with "listen" as the sound goes by and "cluster" at the end
         """
 
@@ -68,13 +71,15 @@ class BuiltinDiarizer:
         embedder: Embedder,
         *,
         speakers: tuple[int, int] | None = None,
+        anchors: Anchors | None = None,
         progress: Progress | None = None,
     ) -> Diarization:
         clock, guide = Clock(), guide_of(embedder)
         heard = listen(audio, guide or embedder, clock, progress, self._detector)
         if progress:
             progress("cluster", 0.0, 1.0)
-        diarization = conclude(heard, guide or embedder, clock, speakers=speakers)
+        known = anchors if guide is None else None  # vectors of two embedders never meet
+        diarization = conclude(heard, guide or embedder, clock, speakers=speakers, anchors=known)
         diarization = replace(diarization, windows=kept(heard, (guide or embedder).name))
         if guide is not None:
             with clock("embedding"):
@@ -85,21 +90,34 @@ class BuiltinDiarizer:
 
 
 def guide_of(embedder: Embedder) -> Embedder | None:
-    """Return who tells voices apart in place of another embedder than the default one; None for that itself."""
-    if embedder.name == DEFAULT_EMBEDDER or not is_known(embedder.name):
+    """Return who tells voices apart in place of an embedder that is not built in; None for one that is."""
+    if not is_known(embedder.name) or is_built_in(embedder.name):
         return None
     return OnnxEmbedder(device="auto")
 
 
-def conclude(heard: Heard, embedder: Embedder, clock: Clock, *, speakers: tuple[int, int] | None = None) -> Diarization:
-    """Tell who speaks when, from what was heard; ``embedder`` says which vectors these are."""
+def conclude(
+    heard: Heard,
+    embedder: Embedder,
+    clock: Clock,
+    *,
+    speakers: tuple[int, int] | None = None,
+    anchors: Anchors | None = None,
+    backend: Backend | None = None,
+) -> Diarization:
+    """Tell who speaks when, from what was heard; ``embedder`` says which vectors these are.
+
+    backend : what is known of them; None takes what is kept beside the embedder
+    """
     if not len(heard.vectors):
         return Diarization((), {}, heard.duration, clock.seconds)
     fewest, most = speakers or (1, None)
     with clock("clustering"):
-        backend = backend_of(embedder, heard)
+        backend = backend or backend_of(embedder, heard)
         joined = heard.windows[1:, 0] <= heard.windows[:-1, 1]
         labels = cluster(heard.vectors, backend=backend, joined=joined, min_speakers=fewest, max_speakers=most)
+        if anchors is not None:
+            labels = anchors.part(heard.vectors, labels, joined, most)
     with clock("boundaries"):
         turns = turns_of(heard, labels)
         embeddings = embeddings_of(heard, turns, embedder.min_speech)

@@ -25,6 +25,7 @@ from ..models import files, table
 from ..types import Array, Diarization, Embedding, Progress, Sound, Turn, join_turns
 from ..voices.score import union
 from . import checkpoints, pipelines
+from .anchors import Anchors
 from .device import in_batches, load, pick, require
 from .embed import Embedder
 from .features import FRAMES_PER_SECOND, HOP
@@ -64,11 +65,13 @@ class PyannoteDiarizer:
         embedder: Embedder,
         *,
         speakers: tuple[int, int] | None = None,
+        anchors: Anchors | None = None,
         progress: Progress | None = None,
     ) -> Diarization:
         """Diarize as the protocol has it, with ``exclusive``.
 
         speakers : the fewest count for a recording that is heard in one piece, the most for every one
+        anchors : not used: pyannote's own network tells voices apart
         """
         clock = Clock()
         pieces: list[Piece] = []

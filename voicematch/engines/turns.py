@@ -73,11 +73,11 @@ def _by_moments(heard: Heard, labels: Labels) -> list[Piece]:
         if first == last:  # shorter than what is between two moments: the nearest
             first = min(first, len(times) - 1)
             last = first + 1
-        course = _course(unit(part.vectors[first:last]) @ voices.T)
-        changes = np.flatnonzero(course[1:] != course[:-1])
+        spoken = course(unit(part.vectors[first:last]) @ voices.T, CHANGE_COST)
+        changes = np.flatnonzero(spoken[1:] != spoken[:-1])
         cuts = (times[first:last][changes] + times[first:last][changes + 1]) / 2
         bounds = [start, *np.clip(cuts, start, end).tolist(), end]
-        speakers = course[[0, *(changes + 1).tolist()]].tolist()
+        speakers = spoken[[0, *(changes + 1).tolist()]].tolist()
         pieces += [(a, b, who) for a, b, who in zip(bounds[:-1], bounds[1:], speakers, strict=True) if b > a]
     return pieces
 
@@ -95,8 +95,8 @@ def _voices(heard: Heard, labels: Labels) -> Array:
     return np.stack(voices)
 
 
-def _course(likeness: Array) -> Labels:
-    """(num_moments,) the speaker of each moment: the greatest sum of likeness less the cost of changes (Viterbi).
+def course(likeness: Array, cost: float) -> Labels:
+    """Return (num_moments,) who speaks in each moment: the most likeness in sum, less the cost of changes (Viterbi).
 
     likeness : (num_moments, num_speakers) array
     """
@@ -105,14 +105,14 @@ def _course(likeness: Array) -> Labels:
     before = np.empty((num_moments, num_speakers), np.int64)
     for at in range(1, num_moments):
         leader = int(best.argmax())
-        stays = best >= best[leader] - CHANGE_COST
+        stays = best >= best[leader] - cost
         before[at] = np.where(stays, np.arange(num_speakers), leader)
-        best = np.where(stays, best, best[leader] - CHANGE_COST) + likeness[at]
-    course = np.empty(num_moments, np.int64)
-    course[-1] = best.argmax()
+        best = np.where(stays, best, best[leader] - cost) + likeness[at]
+    found = np.empty(num_moments, np.int64)
+    found[-1] = best.argmax()
     for at in range(num_moments - 1, 0, -1):
-        course[at - 1] = before[at, course[at]]
-    return course
+        found[at - 1] = before[at, found[at]]
+    return found
 
 
 def _snapped(cuts: npt.NDArray[np.float64], probabilities: list[npt.NDArray[np.float16]]) -> npt.NDArray[np.float64]:

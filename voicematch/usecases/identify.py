@@ -65,7 +65,9 @@ def identify(
     diarizer, embedder = engines.resolve(library)
     if whisper is not None and not lines:
         lines = transcribe(audio, whisper, language, progress)
-    diarization = diarizer.diarize(audio, embedder, speakers=speakers, progress=progress)
+    diarization = diarizer.diarize(
+        audio, embedder, speakers=speakers, anchors=recognise.anchors(library), progress=progress
+    )
     lines, unsure = _in_place(lines, diarization, audio)
     as_said: tuple[Line, ...] = ()
     if keep_speakers is not None:

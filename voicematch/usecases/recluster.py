@@ -66,9 +66,11 @@ def _told_anew(
 ) -> Diarization:
     """Who speaks when, with as many speakers as were asked for if those whom a person named leave room."""
     heard, embedder = heard_again(windows), open_embedder(windows.embedder)
+    known = recognise.anchors(library) if windows.embedder == library.embedder else None
     fewest, most = speakers or (1, None)
     while True:
-        clustered = conclude(heard, embedder, Clock(), speakers=None if most is None else (min(fewest, most), most))
+        number = None if most is None else (min(fewest, most), most)
+        clustered = conclude(heard, embedder, Clock(), speakers=number, anchors=known)
         clustered = replace(clustered, windows=windows)
         found = recognise.told_apart(library, episode.audio_sha256, clustered)
         if speakers is None or most is None or most == 1 or _num_speakers(found.turns) <= speakers[1]:

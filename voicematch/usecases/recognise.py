@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from .. import outputs
+from ..engines.anchors import Anchors
 from ..library import Library
 from ..library.said import held_before
 from ..types import Diarization, Embedding, LabelledEpisode, Match, Verdict, Windows, join_turns, talk_seconds
@@ -104,6 +105,11 @@ def joined(library: Library, episode: LabelledEpisode, diarization: Diarization,
     # Those who sound alike, and together like several people, stay apart.
     sure = {label: first for label, first in into.items() if label in told or together[first].verdict is Verdict.ACCEPT}
     return made if len(sure) == len(into) else _join(diarization, sure)
+
+
+def anchors(library: Library) -> Anchors:
+    """Return whose voices help to tell those of an episode apart."""
+    return Anchors(known_voices(library), calibration_of(library))
 
 
 def told_apart(library: Library, audio_sha256: str, diarization: Diarization) -> Diarization:

@@ -53,6 +53,7 @@ class Answered:
         embedder: Embedder,
         *,
         speakers: tuple[int, int] | None = None,
+        anchors: object = None,
         progress: Progress | None = None,
     ) -> Diarization:
         return self.apart.diarization

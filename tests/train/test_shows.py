@@ -1,0 +1,71 @@
+"""Simulated shows: who takes part, and twins."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+RECIPE = Path(__file__).resolve().parents[2] / "models" / "train"
+sys.path.insert(0, str(RECIPE))  # its files import each other by their own names, as scripts do
+
+import shows  # noqa: E402
+from segmentation_pool import STEP, Clip  # noqa: E402
+from simulate import Pool  # noqa: E402
+
+RATE, SECONDS = 16_000, 14
+PITCHES = {"ada": 200.0, "maya": 260.0, "otto": 110.0}
+
+
+@pytest.fixture
+def pool() -> Pool:
+    times = np.arange(SECONDS * RATE) / RATE
+    sound = [(8_000 * np.sin(2 * np.pi * pitch * times)).astype(np.int16) for pitch in PITCHES.values()]
+    size = SECONDS * RATE
+    clips = {name: [Clip(name, "corpus", idx * size, (idx + 1) * size)] for idx, name in enumerate(PITCHES)}
+    active = np.ones(len(PITCHES) * size // STEP, bool)
+    return Pool(np.concatenate(sound), active, clips, np.zeros(0, np.int16), {})
+
+
+def pitch_of(pool: Pool, person: str) -> float:
+    (clip,) = pool.clips[person]
+    heard = np.abs(np.fft.rfft(pool.samples[clip.start : clip.end].astype(np.float64)))
+    return float(heard.argmax() * RATE / (clip.end - clip.start))
+
+
+def test_a_twin_is_the_same_speech_at_another_pitch(pool: Pool) -> None:
+    twins = shows._with_twins(pool, seed=3)
+    assert twins.speakers == sorted([*PITCHES, *(name + shows.TWIN for name in PITCHES)])
+    for name, pitch in PITCHES.items():
+        assert pitch_of(twins, name) == pytest.approx(pitch, abs=0.2)
+        ratio = pitch_of(twins, name + shows.TWIN) / pitch
+        assert round(100 * ratio) in shows.TWIN_PERCENT
+        (clip,) = twins.clips[name + shows.TWIN]
+        assert (clip.end - clip.start) / (SECONDS * RATE) == pytest.approx(1 / ratio, abs=0.01)
+
+
+def test_twins_talk_with_each_other_where_voices_are_to_be_alike(pool: Pool) -> None:
+    twins = shows._with_twins(pool, seed=3)
+    for seed in range(5):
+        first, second, third = shows._people(twins, np.random.default_rng(seed), 3, similar=True)
+        assert second == first + shows.TWIN
+        assert third not in (first, second)
+
+
+def test_those_are_together_whom_an_embedder_has_near_each_other(pool: Pool, tmp_path: Path) -> None:
+    rows = np.array([[1, 0], [1, 0], [0.7, 0.7], [0.7, 0.7], [0, 1], [0, 1]], np.float32)
+    np.savez(tmp_path / "clips.npz", people=np.repeat(list(PITCHES), 2), vectors=rows)
+    alike = shows._alike(pool, tmp_path / "clips.npz")
+    assert alike is not None
+    assert alike["ada"]["maya"] == pytest.approx(0.707, abs=1e-3)
+    assert alike["ada"]["otto"] == pytest.approx(0.0, abs=1e-6)
+    assert shows._people(pool, np.random.default_rng(0), 1, True, ["ada"], alike) != ["ada"]
+    assert shows._alike(pool, None) is None
+
+
+def test_only_some_people_take_part(pool: Pool) -> None:
+    assert shows._only(pool, 0, set()).speakers == ["ada", "otto"]
+    assert shows._only(pool, 1, {"corpus"}).speakers == ["maya"]
+    assert shows._only(pool, None, {"another"}).speakers == []
