@@ -10,6 +10,7 @@ from voicematch.models import files
 from voicematch.models.cut import Halves, halves
 
 WHOLE = files.path("ecapa-small-4").read_bytes()
+CAMPPLUS = files.path("campplus").read_bytes()
 ROWS = np.random.default_rng(0).normal(0, 1, (1, 150, 80)).astype(np.float32)
 
 
@@ -33,7 +34,7 @@ def pooled(cut: Halves) -> np.ndarray:
 RENAMED = WHOLE.replace(b"/asp/", b"/xyz/").replace(b"/mfa/", b"/uvw/")
 
 
-@pytest.mark.parametrize("model", [WHOLE, RENAMED], ids=["as it is", "with other names"])
+@pytest.mark.parametrize("model", [WHOLE, RENAMED, CAMPPLUS], ids=["as it is", "with other names", "without attention"])
 def test_both_halves_make_what_the_whole_makes(model: bytes) -> None:
     cut = halves(model)
     assert cut is not None

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from ..models import files
-from ..models.table import DEFAULT_EMBEDDER, is_known
+from ..models.table import is_built_in, is_known
 from ..types import Diarization, Progress, Sound
 from .best import heard_best
 from .cluster import Backend, cluster
@@ -83,8 +83,8 @@ class BuiltinDiarizer:
 
 
 def guide_of(embedder: Embedder) -> Embedder | None:
-    """Return who tells voices apart in place of another embedder than the default one; None for that itself."""
-    if embedder.name == DEFAULT_EMBEDDER or not is_known(embedder.name):
+    """Return who tells voices apart in place of an embedder that is not built in; None for one that is."""
+    if not is_known(embedder.name) or is_built_in(embedder.name):
         return None
     return OnnxEmbedder(device="auto")
 

@@ -79,6 +79,17 @@ MODELS: dict[str, ModelCard] = {
             description="ECAPA-TDNN, 256 channels, 192 dimensions, on Kaldi log-mel filterbanks",
         ),
         ModelCard(
+            name="campplus",
+            file="campplus.onnx",
+            sha256="d3972be8c7fdbdf0e1051f967d05e179d8f961661d4cce85dc0e9eff3e86cd6c",
+            kind="embedder",
+            dimension=192,
+            min_speech=0.5,
+            licence="Apache-2.0",
+            num_parameters=6_848_544,
+            description="3D-Speaker's CAM++ (Alibaba), 192 dimensions, made int8; its training set is not public",
+        ),
+        ModelCard(
             name="segmentation-small",
             file="segmentation-small.onnx",
             sha256="12bc616fa523f0d1116860c44f1103a4f06aa721e476f3a4099bc16f945c7fb9",
@@ -206,6 +217,11 @@ def card(name: str) -> ModelCard:
 def is_local(name: str) -> bool:
     """Whether a name is the path of a user's own embedder."""
     return name.endswith(LOCAL)
+
+
+def is_built_in(name: str) -> bool:
+    """Whether a model comes with the package, an embedder with its backend and calibration."""
+    return name in MODELS and MODELS[name].source is None
 
 
 def is_known(name: str) -> bool:
