@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from . import EXIT_ERROR, EXIT_PARTIAL, EXIT_STOPPED
-from .options import clock, engine_options, json_option, library_option, open_engines, quiet_option
+from .options import clock, engine_options, json_option, library_option, open_engines, quiet_option, tell_of_newer
 from .showing import FormatName
 from .terminal import print_json, print_table
 
@@ -179,6 +179,7 @@ def run(
         engines=engines or open_engines(diarizer, embedder, device),
     )
     with open_library(location, create=location is None) as library:
+        tell_of_newer(library, embedder, quiet=quiet)
         counts = library.jobs.counts()
     num_queued = counts[State.QUEUED] + counts[State.RUNNING]
     workers = num_workers or max(1, (os.cpu_count() or 1) // 2)

@@ -21,6 +21,7 @@ from .options import (
     library_option,
     open_engines,
     quiet_option,
+    tell_of_newer,
 )
 from .showing import FormatName, OutputFiles, print_episode_json, show
 from .terminal import progress_bar
@@ -120,6 +121,7 @@ def identify(
     engines = engines or open_engines(diarizer, embedder, device)
     failures = 0
     with _library(location, voices, engines, quiet=quiet) as library:
+        tell_of_newer(library, embedder, quiet=quiet)
         for source in sources:
             try:
                 outputs.check(source, None if no_store or voices else library)

@@ -12,6 +12,7 @@ from ..models.table import DEVICES
 
 if TYPE_CHECKING:
     from ..audio import Choice
+    from ..library import Library
     from ..usecases.chosen import Engines
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -94,6 +95,21 @@ def open_engines(diarizer: str | None, embedder: str | None, device: str) -> Eng
         embedder=engines.open_embedder(embedder, device=of_embedder) if embedder else None,
         device=of_embedder,
     )
+
+
+def tell_of_newer(library: Library, embedder: str | None, *, quiet: bool) -> None:
+    """Say on stderr that a library keeps to what was once the default embedder, unless that one was asked for.
+
+    embedder : as given to ``--embedder``
+    """
+    from ..models.table import DEFAULT_EMBEDDER, FORMER_DEFAULTS
+
+    if embedder is None and not quiet and library.embedder in FORMER_DEFAULTS:
+        click.echo(
+            f"{library.location} keeps to the voices of {library.embedder!r}; {DEFAULT_EMBEDDER!r} tells people apart "
+            "better: voicematch library upgrade moves it",
+            err=True,
+        )
 
 
 class Timestamp(click.ParamType[float]):

@@ -195,6 +195,7 @@ MODELS: dict[str, ModelCard] = {
     )
 }
 DEFAULT_EMBEDDER = "ecapa-small-4"
+FORMER_DEFAULTS: tuple[str, ...] = ()  # of earlier versions; a library of theirs is told that there is a newer
 
 
 LOCAL = ".onnx"  # a name that ends so is the path of a user's own embedder
