@@ -57,3 +57,28 @@ def test_profiles_episodes_and_unknowns_go_over_to_the_new_embedder(
         assert library.upkeep.check() == ()
     with open_library(old.with_name("library.db.ecapa-small-4.backup")) as library:
         assert library.embedder == "ecapa-small-4"
+
+
+def test_a_library_of_a_former_default_serves_on_and_is_told_of_the_newer(
+    old: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["identify", str(old.with_name("episode.mp3")), "--no-store", "--library", str(old)]
+    assert cli.run(command) == 0
+    said = capsys.readouterr()
+    assert "Ada" in said.out
+    assert f"{old} keeps to the voices of 'ecapa-small-4'; 'campplus' tells people apart better" in said.err
+    assert cli.run(["batch", "run", "--library", str(old)]) == 0
+    assert "voicematch library upgrade moves it" in capsys.readouterr().err
+    for quietly in (["-q"], ["--embedder", "ecapa-small-4"]):
+        assert cli.run([*command, *quietly]) == 0
+        assert "upgrade" not in capsys.readouterr().err
+
+
+def test_a_former_default_is_there_without_pulling_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VOICEMATCH_MODELS", str(tmp_path / "none"))
+    voices, episode = TOP / "examples" / "voices", TOP / "examples" / "episode.mp3"
+    assert cli.run(["identify", str(episode), "--voices", str(voices), "--embedder", "ecapa-small-4", "-q"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f" {name} " in shown for name in ("Ada", "Basil", "Conrad"))

@@ -194,8 +194,8 @@ MODELS: dict[str, ModelCard] = {
         ),
     )
 }
-DEFAULT_EMBEDDER = "ecapa-small-4"
-FORMER_DEFAULTS: tuple[str, ...] = ()  # of earlier versions; a library of theirs is told that there is a newer
+DEFAULT_EMBEDDER = "campplus"
+FORMER_DEFAULTS: tuple[str, ...] = ("ecapa-small-4",)  # they still serve; their libraries are told of the newer
 
 
 LOCAL = ".onnx"  # a name that ends so is the path of a user's own embedder
