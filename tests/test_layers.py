@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "voicematch"
 # A room imports from rooms in the layers before its own, and from nothing else. The face of the package, __init__,
 # may name them all.
 LAYERS = (
+    ("given",),
     ("types", "errors"),
     ("formats", "net"),
     ("audio",),

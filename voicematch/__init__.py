@@ -32,6 +32,7 @@ The rooms, from the top; each imports only from rooms below it, and a test check
     formats      text to and from every format
     net          what may be reached and how it is fetched
     types, errors    the values that flow, and every error raised on purpose
+    given            a file that somebody named, opened only if it is one
 
 Start reading at ``usecases/identify.py``. Names are imported on first use, so that ``import voicematch`` and
 ``voicematch --help`` stay quick.

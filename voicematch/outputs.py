@@ -16,7 +16,7 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from . import formats
+from . import formats, given
 from .errors import LibraryError, OutputExists, VoicematchError, shown
 from .library import Library, Output, partial
 from .library.outputs import changed
@@ -167,7 +167,7 @@ def _digest(content: bytes) -> str:
 def _digest_at(path: Path) -> str | None:
     """Of what is in a file; None when there is none that can be read."""
     try:
-        return _digest(path.read_bytes())
+        return _digest(given.content(path))
     except OSError:
         return None
 

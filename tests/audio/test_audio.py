@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import gc
 import http.server
+import itertools
 import logging
 import math
 import os
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -421,7 +423,7 @@ def test_a_video_without_sound(tmp_path: Path) -> None:
 
 
 def test_a_directory_a_missing_file_and_a_pipe(tmp_path: Path) -> None:
-    with pytest.raises(AudioError, match="is a directory; give the audio files in it"):
+    with pytest.raises(AudioError, match="a directory; name a file in it"):
         Audio(tmp_path).estimate()
     with pytest.raises(AudioError, match="no such file; check the path"):
         Audio(tmp_path / "none.mp3").estimate()
@@ -429,8 +431,32 @@ def test_a_directory_a_missing_file_and_a_pipe(tmp_path: Path) -> None:
         Audio("a\0b").estimate()
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe")
-        with pytest.raises(AudioError, match="is not a regular file; save the sound to a file first"):
+        with pytest.raises(AudioError, match="a pipe; save what comes out"):
             Audio(tmp_path / "pipe").estimate()
+
+
+@pytest.mark.parametrize("rate", [1, 1_999, 2_000_000_000])
+def test_a_rate_that_no_sound_has(tmp_path: Path, rate: int) -> None:
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, rate, 2, 16)
+    sound = struct.pack("<4sI", b"data", 400_000) + bytes(400_000)
+    body = b"WAVE" + form + sound
+    (tmp_path / "a.wav").write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
+    with pytest.raises(AudioError, match=rf"has {rate} samples a second, which is no sound"):
+        everything(tmp_path / "a.wav")
+
+
+def test_silence_without_end_in_place_of_damage(tmp_path: Path) -> None:
+    file = tmp_path / "a.mka"
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8_000, layout="mono")
+        for number in range(20):  # each packet 59 minutes after the one before
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = 8_000, number * 8_000 * 3_540, Fraction(1, 8_000)
+            container.mux(stream.encode(frame))
+    minutes = Audio(file).blocks(60.0)
+    assert len(list(itertools.islice(minutes, 11 * 60))) == 11 * 60
+    with pytest.raises(AudioError, match="nothing in it can be decoded"):
+        list(itertools.islice(minutes, 2 * 60))
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is forbidden to root")

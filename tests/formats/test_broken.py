@@ -236,3 +236,13 @@ def test_no_time() -> None:
 def test_lines_are_in_their_order() -> None:
     lines = read(timed("00:00:09,000", "00:00:10,000"), "a.srt")
     assert lines[2] == Line(9.0, 10.0, "Line 3.")
+
+
+def test_captions_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voicematch.formats.cues.MOST_CUES", 3)
+    cues = [f"00:00:0{num}.000 --> 00:00:0{num}.900\nHello\n" for num in range(5)]
+    assert len(read("WEBVTT\n\n" + "\n".join(cues[:3]), "a.vtt")) == 3
+    with pytest.raises(FormatError, match=r"a\.vtt:12: more than 3 captions; is this the transcript of one episode"):
+        read("WEBVTT\n\n" + "\n".join(cues), "a.vtt")
+    with pytest.raises(FormatError, match=r"a\.txt: more than 3 captions"):
+        read("\n".join(f"[00:00:0{num}] Hello" for num in range(5)), "a.txt")

@@ -102,6 +102,20 @@ def test_too_little_to_tell_is_refused() -> None:
     assert align(LINES, SPEECH[:1], DURATION) is None
 
 
+def test_of_very_many_lines_some_speak_for_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines, speech = interview(3, 2000.0)
+    duration = speech[-1][1] + 61.0
+    speech = inserted(speech, lines[len(lines) // 2].start, 60.0)
+    exact = found(lines, speech, duration)
+    monkeypatch.setattr("voicematch.transcript.align.MOST_LINES", len(lines) // 2 + 1)
+    roughly = found(lines, speech, duration)
+    assert [shift.seconds for shift in roughly.shifts] == [0.0, pytest.approx(60.0, abs=0.2)]
+    pairs = enumerate(zip(exact.lines, roughly.lines, strict=True))
+    apart = {idx for idx, (one, other) in pairs if abs(one.start - other.start) > 0.3}
+    assert exact.unsure | apart <= roughly.unsure
+    assert len(roughly.unsure) < 40
+
+
 def test_lines_keep_their_order_in_the_file() -> None:
     shuffled = [*LINES[30:], *LINES[:30]]
     alignment = found(shuffled, inserted(SPEECH, 0.0, 37.0), DURATION + 37.0)

@@ -156,9 +156,9 @@ def test_what_is_no_file_of_profiles(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "latin.json").write_bytes(b'{"name": "Zo\xeb"}')
     for path, says in (
-        (Path("/dev/zero"), "not an ordinary file"),
-        (tmp_path / "pipe", "not an ordinary file"),
-        (tmp_path, "not an ordinary file"),
+        (Path("/dev/zero"), "cannot be read: a device, not a file"),
+        (tmp_path / "pipe", "a pipe; save what comes out of it"),
+        (tmp_path, "a directory; name a file in it"),
         (tmp_path / "latin.json", "not UTF-8 at byte 12"),
         (tmp_path / "gone.json", "cannot be read: No such file"),
     ):

@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import logging
 import math
-import stat
+import os
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from .. import given
 from ..errors import AudioError
 from ..types import Array
 from .mixing import mixed
@@ -43,6 +44,8 @@ GAP_AFTER_DAMAGE = 0.005  # s; after a packet that would not decode, even one pa
 LONGEST_GAP = 3600.0  # s; a jump beyond this is a damaged timestamp
 LOSS = 0.5  # s; containers round their duration up by less than this
 WORTH_TELLING = 0.25  # s; ten packets, what the seams of inserted advertisements may cost, are not worth a warning
+LOWEST_RATE, HIGHEST_RATE = 2_000, 1_000_000  # Hz; telephones have 8,000, the finest recorders 768,000
+LONGEST_SILENCE = 12 * 3600.0  # s put in for damage before that share is looked at
 MOST_SILENCE = 0.8  # share of a recording; with more than this put in for damage, it was never sound
 
 # Formats whose timestamps count samples exactly, with how far back (s) their decoders remember: a slice may skip the
@@ -97,6 +100,7 @@ def _pass(path: Path, source: str, seconds: float, track: int, choice: Choice) -
     with opened(path, source) as container:
         stream = container.streams.audio[track]
         tally.digest.update(stream.codec_context.name.encode())
+        _check_rate(stream, source)
         channel = checked_channel(stream, source, choice)
         if channel is not None:
             tally.digest.update(f"channel {channel}".encode())
@@ -109,13 +113,26 @@ def _pass(path: Path, source: str, seconds: float, track: int, choice: Choice) -
         for block in reblocked(_resampled(_runs(frames, tally, _start(container), channel=channel)), seconds):
             num_samples += len(block)
             yield block
+            if tally.silence > LONGEST_SILENCE:
+                _check_silence(tally, num_samples, source)
         expected = tally.announced if is_mp3 else expected
     length = num_samples / SAMPLE_RATE
-    if tally.silence >= MOST_SILENCE * length:
-        raise AudioError(source, "nothing in it can be decoded; is it really audio? If so, download or export it again")
+    _check_silence(tally, num_samples, source)
     missing = expected - (length - tally.silence) if expected is not None else 0.0
     lost = max(tally.silence, missing if missing > LOSS else 0.0)
     return Facts(num_samples, tally.digest.hexdigest(), lost)
+
+
+def _check_rate(stream: AudioStream, source: str) -> None:
+    rate = stream.codec_context.sample_rate
+    if rate and not LOWEST_RATE <= rate <= HIGHEST_RATE:  # 0: known once it is decoded
+        raise AudioError(source, f"says that it has {rate} samples a second, which is no sound; export it again")
+
+
+def _check_silence(tally: _Tally, num_samples: int, source: str) -> None:
+    """Refuses what would be silence in place of damage and little else, however long it would go on."""
+    if tally.silence >= MOST_SILENCE * num_samples / SAMPLE_RATE:
+        raise AudioError(source, "nothing in it can be decoded; is it really audio? If so, download or export it again")
 
 
 def _mixed(tracks: list[Generator[Array, None, Facts]]) -> Generator[Array, None, Facts]:
@@ -205,20 +222,17 @@ def _container(file: BinaryIO) -> InputContainer:
 def _open_file(path: Path, source: str) -> BinaryIO:
     """The file, open, once it is sure that it is one and not empty."""
     try:
-        found = path.stat()
-        if stat.S_ISDIR(found.st_mode):
-            raise AudioError(source, "is a directory; give the audio files in it")
-        if not stat.S_ISREG(found.st_mode):
-            raise AudioError(source, "is not a regular file; save the sound to a file first")
-        if found.st_size == 0:
+        file = given.opened(path)
+        if os.fstat(file.fileno()).st_size == 0:
+            file.close()
             raise AudioError(source, "the file is empty; download or export it again")
-        return path.open("rb")
+        return file
     except FileNotFoundError as error:
         raise AudioError(source, "no such file; check the path") from error
     except PermissionError as error:
         raise AudioError(source, "no permission to read it; check the file's owner and mode") from error
-    except (OSError, ValueError) as error:
-        raise AudioError(source, f"cannot be opened: {error}") from error
+    except OSError as error:
+        raise AudioError(source, f"cannot be opened: {error.strerror or error}") from error
 
 
 def _why_unreadable(head: bytes) -> str:
@@ -322,6 +336,9 @@ def _runs(
     layout: tuple[str, int, int] | None = None
     started = False
     for frame in frames:
+        if not LOWEST_RATE <= frame.sample_rate <= HIGHEST_RATE:
+            tally.damaged = True
+            continue
         this = (frame.format.name, frame.layout.nb_channels, frame.sample_rate)
         rate = frame.sample_rate
         time = frame.time

@@ -7,39 +7,30 @@ not the text of a person, so those are read in a second pass.
 
 from __future__ import annotations
 
-import html
 import json
 import logging
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
-from xml.parsers import expat
 
 import feedparser
 
-from .. import formats
+from .. import formats, given
 from ..errors import FormatError, shown
 from ..net.addresses import is_address, without_login
 from ..net.download import Document, fetch
 from ..types import Chapter, Line
+from .podcast_tags import Person, PodcastTags, one_line, podcast_tags, title_of
 
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 64 << 20  # 1,500 episodes with their show notes are about 10 MB
 MOST_TRANSCRIPT_BYTES = 64 << 20  # as for transcripts in files
 MOST_PAGES = 100  # of a feed that comes in pages (RFC 5005)
-MOST_DEPTH = 100  # elements within each other; a feed has about six
-CHANNEL_DEPTH = 2  # of <channel> in RSS; a podcast:guid deeper down is of another show (podcast:remoteItem)
-MOST_TEXT = 500  # characters of a title or a name
 
-PODCAST = (
-    "https://podcastindex.org/namespace/1.0",
-    "https://github.com/Podcastindex-org/podcast-namespace/blob/main/docs/1.0.md",
-)
 SOUND = re.compile(r"\.(aac|aiff?|flac|m4[abv]|mka|mkv|mov|mp[34]|mpga|og[ag]|opus|wav|webm|wma)$", re.IGNORECASE)
 
 # The transcript that tells most comes first: Podcasting 2.0's JSON has words and speakers.
@@ -61,15 +52,6 @@ class Enclosure:
     url: str
     num_bytes: int = 0
     media_type: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody the feed says takes part (``podcast:person``); the standard's defaults are host and cast."""
-
-    name: str
-    role: str = "host"
-    group: str = "cast"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +107,6 @@ class Feed:
     nearby: str = ""
 
 
-@dataclass
-class _Tags:
-    """The ``podcast:`` tags of the feed, or of one entry."""
-
-    guid: str = ""
-    persons: list[Person] = field(default_factory=list)
-    transcripts: list[Mapping[str, str]] = field(default_factory=list)
-    chapters: str = ""
-
-
 def read_feed(source: str | Path, document: Document | None = None) -> Feed:
     """The feed at an address or in a file, with all its pages. Raises FormatError.
 
@@ -164,10 +136,13 @@ def _told_apart(entries: Sequence[Entry]) -> list[Entry]:
     overlap, and a sound may move to another host.
     """
     by_guid: dict[str, list[Entry]] = {}
+    seen: set[tuple[str, ...]] = set()
     for entry in entries:
         known = by_guid.setdefault(entry.guid, [])
-        if not any(_is_same(entry, one) for one in known):
+        marks = _marks(entry)
+        if seen.isdisjoint(marks):
             known.append(entry)
+            seen.update(marks)
     kept = {id(one) for of_guid in by_guid.values() for one in of_guid}
     apart: list[Entry] = []
     for entry in entries:
@@ -178,9 +153,10 @@ def _told_apart(entries: Sequence[Entry]) -> list[Entry]:
     return apart
 
 
-def _is_same(one: Entry, other: Entry) -> bool:
-    same_sound = one.enclosure.url.partition("?")[0] == other.enclosure.url.partition("?")[0]
-    return same_sound or (one.title == other.title and one.date == other.date)
+def _marks(entry: Entry) -> tuple[tuple[str, ...], ...]:
+    """What two entries may have in common that are the same."""
+    sound = entry.enclosure.url.partition("?")[0]
+    return (entry.guid, "sound", sound), (entry.guid, "title", entry.title, entry.date or "")
 
 
 def load(source: str | Path, *, nearby: str | None = None) -> Document:
@@ -191,8 +167,7 @@ def load(source: str | Path, *, nearby: str | None = None) -> Document:
     if is_address(source):
         return fetch(str(source), most_bytes=MOST_BYTES, nearby=nearby)
     try:
-        with Path(source).open("rb") as file:
-            raw = file.read(MOST_BYTES + 1)
+        raw = given.content(source, MOST_BYTES + 1)
     except OSError as error:
         raise FormatError(source, f"cannot be read: {error.strerror}") from error
     if len(raw) > MOST_BYTES:
@@ -206,9 +181,9 @@ def parse_feed(document: Document, source: object) -> Feed:
     source : what it is called in errors, and its address when it has no better one
     """
     name = shown(str(source))
-    channel, tags_by_entry = _podcast_tags(document.raw, name)
+    channel, tags_by_entry, raw = podcast_tags(document.raw, name)
     parsed = feedparser.parse(
-        document.raw,
+        raw,
         response_headers={"content-type": "application/xml"},  # without a charset, so that the XML's own one counts
         sanitize_html=False,  # no text with markup is taken, and sanitising takes twenty times as long as the rest
         resolve_relative_uris=False,
@@ -222,6 +197,10 @@ def parse_feed(document: Document, source: object) -> Feed:
     if len(tags_by_entry) < len(parsed.entries):  # not well-formed: what feedparser kept is better than nothing
         tags_by_entry += [_kept_tags(entry) for entry in parsed.entries[len(tags_by_entry) :]]
     entries, left_out = [], []
+    if raw is not document.raw:
+        left_out.append(
+            f"{name}: has more entries than are taken of one feed, which are the first {len(parsed.entries):,}"
+        )
     for entry, tags in zip(parsed.entries, tags_by_entry, strict=False):
         found = _entry(entry, tags, base)
         if isinstance(found, Entry):
@@ -230,9 +209,9 @@ def parse_feed(document: Document, source: object) -> Feed:
             left_out.append(found)
     return Feed(
         guid=channel.guid or without_login(url),
-        title=_title(about.get("title")) or "untitled show",
+        title=title_of(about.get("title")) or "untitled show",
         url=url,
-        author=_title(about.get("author")),
+        author=title_of(about.get("author")),
         persons=tuple(channel.persons),
         entries=tuple(entries),
         left_out=tuple(left_out),
@@ -285,7 +264,7 @@ def parse_chapters(raw: bytes, source: object) -> tuple[Chapter, ...]:
     """The chapters in Podcasting 2.0's JSON, in order of time. Raises FormatError."""
     try:
         listed = json.loads(raw)["chapters"]
-        chapters = [Chapter(float(chapter["startTime"]), _title(chapter.get("title"))) for chapter in listed]
+        chapters = [Chapter(float(chapter["startTime"]), title_of(chapter.get("title"))) for chapter in listed]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FormatError(source, "not chapters as Podcasting 2.0 writes them") from error
     return tuple(sorted(chapters, key=lambda chapter: chapter.start))
@@ -305,16 +284,16 @@ def seconds_of(text: str) -> float | None:
     return seconds
 
 
-def _entry(entry: Any, tags: _Tags, base: str) -> Entry | str:
+def _entry(entry: Any, tags: PodcastTags, base: str) -> Entry | str:
     """The entry, or why it is left out."""
-    title = _title(entry.get("title"))
+    title = title_of(entry.get("title"))
     offered = [link for link in entry.get("enclosures", ()) if link.get("href")]
     sound = next((link for link in offered if _is_sound(link)), None)
     if sound is None:
         return f"{title or 'an entry'}: has no sound"
     url = address_of(str(sound["href"]), base)
     if not url:
-        return f"{title or 'an entry'}: {_text(sound['href'])} is not an http(s) address"
+        return f"{title or 'an entry'}: {one_line(sound['href'])} is not an http(s) address"
     published = entry.get("published_parsed") or entry.get("updated_parsed")
     transcripts = (
         Transcript(address, tag.get("type", "").partition(";")[0].strip().lower(), tag.get("language", "").lower())
@@ -322,9 +301,9 @@ def _entry(entry: Any, tags: _Tags, base: str) -> Entry | str:
         if (address := address_of(tag.get("url", ""), base))
     )
     return Entry(
-        guid=_text(entry.get("id")) or url,
-        title=title or _title(entry.get("itunes_title")) or "untitled",
-        enclosure=Enclosure(url, _integer(sound.get("length")) or 0, _text(sound.get("type"))),
+        guid=one_line(entry.get("id")) or url,
+        title=title or title_of(entry.get("itunes_title")) or "untitled",
+        enclosure=Enclosure(url, _integer(sound.get("length")) or 0, one_line(sound.get("type"))),
         date=f"{published.tm_year:04}-{published.tm_mon:02}-{published.tm_mday:02}" if published else None,
         duration=seconds_of(str(entry.get("itunes_duration") or "")),
         season=_integer(entry.get("itunes_season")),
@@ -349,112 +328,13 @@ def address_of(url: str, base: str) -> str:
         return ""
 
 
-_ESCAPED = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#[0-9]{1,6}|#x[0-9a-f]{1,5});", re.IGNORECASE)
-
-
-def _text(value: object) -> str:
-    """One line without control or direction characters, no longer than a title is."""
-    kept = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in str(value or ""))
-    return " ".join(kept.split())[:MOST_TEXT]
-
-
-def _title(value: object) -> str:
-    """The same of a title or a name, which many programs escape twice.
-
-    >>> _title("Q &amp; A &#8211; live")
-    'Q & A – live'
-    """
-    text = _text(value)
-    return _text(html.unescape(text)) if _ESCAPED.search(text) else text
-
-
 def _integer(value: object) -> int | None:
     return int(str(value)) if re.fullmatch(r"\d{1,15}", str(value), re.ASCII) else None
 
 
-def xml_parser(source: object) -> expat.XMLParserType:
-    """An XML parser that opens nothing, and stops at a declared entity or at nesting without end."""
-    parser = expat.ParserCreate(namespace_separator=" ")
-
-    def refuse(*_declaration: object) -> None:
-        raise FormatError(source, "declares XML entities of its own, which no feed needs; it is not read")
-
-    parser.EntityDeclHandler = refuse
-    return parser
-
-
-def _podcast_tags(raw: bytes, source: str) -> tuple[_Tags, list[_Tags]]:
-    """The ``podcast:`` tags of the feed and of each of its whole entries, as far as the XML is well-formed."""
-    if b"<!ENTITY" in raw.replace(b"\0", b"").upper():  # also where the parser would give up before it
-        raise FormatError(source, "declares XML entities of its own, which no feed needs; it is not read")
-    reader = _TagReader(source)
-    try:
-        reader.parser.Parse(raw, True)
-    except (expat.ExpatError, ValueError, LookupError) as error:  # the latter two: an encoding expat does not know
-        log.info("%s: %s", source, error)
-        if reader.entry is not None:
-            reader.entries.pop()
-    return reader.channel, reader.entries
-
-
-class _TagReader:
-    """Collects the ``podcast:`` tags while its parser reads."""
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-        self.channel = _Tags()
-        self.entries: list[_Tags] = []
-        self.entry: _Tags | None = None
-        self.depth = 0
-        self.text: list[str] | None = None  # of the tag being read, if it is one of ours
-        self.roles: dict[str, str] = {}
-        self.parser = xml_parser(source)
-        self.parser.StartElementHandler = self.start
-        self.parser.EndElementHandler = self.end
-        self.parser.CharacterDataHandler = self.characters
-
-    def start(self, name: str, attributes: dict[str, str]) -> None:
-        namespace, _, tag = name.rpartition(" ")
-        self.depth += 1
-        if self.depth > MOST_DEPTH:
-            raise FormatError(self.source, f"more than {MOST_DEPTH} elements within each other; it is not read")
-        if tag in ("item", "entry"):
-            self.entry = _Tags()
-            self.entries.append(self.entry)
-        if namespace not in PODCAST:
-            return
-        self.text = []
-        tags = self.entry or self.channel
-        if tag == "transcript":
-            tags.transcripts.append(attributes)
-        elif tag == "chapters":
-            tags.chapters = attributes.get("url", "")
-        elif tag == "person":
-            self.roles = {key: _text(attributes.get(key)).lower() for key in ("role", "group")}
-
-    def characters(self, text: str) -> None:
-        if self.text is not None:
-            self.text.append(text)
-
-    def end(self, name: str) -> None:
-        namespace, _, tag = name.rpartition(" ")
-        self.depth -= 1
-        if tag in ("item", "entry"):
-            self.entry = None
-        content = _text("".join(self.text or ()))
-        self.text = None
-        if namespace not in PODCAST or not content:
-            return
-        if tag == "guid" and self.entry is None and self.depth == CHANNEL_DEPTH:
-            self.channel.guid = content
-        elif tag == "person":
-            person = Person(_title(content), self.roles["role"] or "host", self.roles["group"] or "cast")
-            (self.entry or self.channel).persons.append(person)
-
-
-def _kept_tags(entry: Any) -> _Tags:
+def _kept_tags(entry: Any) -> PodcastTags:
     """What feedparser itself keeps of the ``podcast:`` tags."""
-    tags = _Tags()
+    tags = PodcastTags()
     for tag in ("transcript", "chapters"):
         attributes = entry.get(f"podcast_{tag}")
         if isinstance(attributes, Mapping):

@@ -8,7 +8,8 @@ from xml.parsers import expat
 from ..errors import FormatError
 from ..formats.xml_text import with_escaped_ampersands
 from ..net.download import Document
-from .feeds import address_of, xml_parser
+from .feeds import address_of
+from .podcast_tags import xml_parser
 
 log = logging.getLogger(__name__)
 

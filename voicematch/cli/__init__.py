@@ -29,6 +29,7 @@ COMMANDS = {
     "enroll": ("enroll", "Teach the library a voice."),
     "name": ("naming", "Name a voice of a stored episode, or one heard in several."),
     "correct": ("naming", "Say who a wrongly named voice really is."),
+    "fix": ("fix", "Put one line, one turn or one word of a stored episode right."),
     "unknowns": ("unknowns", "List, play, split, merge or ignore voices without a name."),
     "profiles": ("profiles", "List, show, rename, merge, forget, export or import the people the library knows."),
     "batch": ("batch", "Label a backlog: folders, feeds, hundreds of episodes."),

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import shown
-from .options import clock, json_option, library_option
-from .showing import FormatName, OutputFiles, called, print_episode_json, show
-from .terminal import print_json, print_table
+from .options import clock, csv_option, json_option, library_option
+from .showing import FormatName, OutputFiles, called, print_episode_json, print_figures, show
+from .terminal import print_csv, print_json, print_table
 
 if TYPE_CHECKING:
     from ..library import EpisodeSummary
@@ -76,13 +76,38 @@ def show_(episode: str, explain: bool, as_json: bool, location: str | None) -> N
     with open_library(location, create=location is None) as library:
         stored = library.episodes.get(episode)
         num_episodes = library.voices.num_episodes()
+        figures = library.figures.episode(stored.audio_sha256) if as_json else ()
     if as_json:
-        print_episode_json(stored)
+        print_episode_json(stored, figures=[dataclasses.asdict(one) for one in figures])
     else:
         show(stored, explain=explain, num_episodes=num_episodes)
         if stored.chapters:
             rows = [(clock(chapter.start), chapter.title) for chapter in stored.chapters]
             print_table(("at", "chapter"), rows, right=("at",))
+
+
+@episodes.command()
+@click.argument("episode")
+@json_option
+@csv_option
+@library_option
+def figures(episode: str, as_json: bool, as_csv: bool, location: str | None) -> None:
+    """Tell how everybody talks in one episode: share, words a minute, longest turn, interruptions, questions.
+
+    What counts as each is in the first lines of voicematch/transcript/figures.py. A dash is what cannot be told: words
+    without a transcript, interruptions where no two voices are heard at once.
+    """
+    from ..library import open_library
+
+    with open_library(location, create=location is None) as library:
+        stored = library.episodes.get(episode)
+        found = library.figures.episode(stored.audio_sha256)
+    if as_json:
+        print_json([dataclasses.asdict(one) for one in found])
+    elif as_csv:
+        print_csv([{"name": one.name} | dataclasses.asdict(one.figures) for one in found])
+    else:
+        print_figures([(one.name, one.figures) for one in found], first="speaker")
 
 
 @episodes.command()

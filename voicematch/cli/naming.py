@@ -50,7 +50,7 @@ def name(target: str, name: str, consent: str | None, dry_run: bool, as_json: bo
 
     voice = None if number_of(target) is not None else split_target(target)
     with open_library(location, create=location is None) as library:
-        consent = _consent(name, consent, library)
+        consent = given_consent(name, consent, library)
         if voice is None:
             added, changes = naming.name_unknown(target, name, library=library, consent=consent, dry_run=dry_run)
         else:
@@ -88,14 +88,14 @@ def correct(
         raise click.UsageError("give the right NAME, or --nobody")
     episode, speaker = split_target(target)
     with open_library(location, create=location is None) as library:
-        consent = _consent(name, consent, library) if name is not None else None
+        consent = given_consent(name, consent, library) if name is not None else None
         added, changes = naming.correct(episode, speaker, name, library=library, consent=consent, dry_run=dry_run)
         done = f"{'Would correct' if dry_run else 'Corrected'} {target}"
         _report(f"{done}: {name or 'nobody known'}", added, changes, library, as_json, dry_run)
 
 
-def _consent(name: str, consent: str | None, library: Library) -> str | None:
-    """The consent given, or asked for in a terminal when the library has none of this person yet."""
+def given_consent(name: str, consent: str | None, library: Library) -> str | None:
+    """Return the consent given, or ask for it in a terminal when the library has none of this person yet."""
     known = library.profiles.find(name)
     if consent is None and sys.stdin.isatty() and not (known is not None and known.consent):
         return ask_consent(name)

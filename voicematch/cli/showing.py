@@ -17,6 +17,7 @@ from .terminal import print_json, print_table
 
 if TYPE_CHECKING:
     from ..library import Library
+    from ..transcript.figures import TalkFigures
     from ..types import LabelledEpisode, Match
 
 
@@ -98,11 +99,34 @@ def called(title: str, source: str) -> str:
     return title or (source if "://" in source else Path(source).name)
 
 
-def print_episode_json(episode: LabelledEpisode) -> None:
-    """Print the episode's JSON on one line, so that several episodes are JSON Lines."""
+def print_episode_json(episode: LabelledEpisode, **more: object) -> None:
+    """Print the episode's JSON on one line, so that several episodes are JSON Lines, with ``more`` fields if any."""
     from ..outputs import text_of
 
-    print_json(json.loads(text_of(episode, "json")))
+    print_json(json.loads(text_of(episode, "json")) | more)
+
+
+def print_figures(rows: Sequence[tuple[str, TalkFigures]], *, first: str) -> None:
+    """Print how people talk, a row each; ``first`` heads the column of who or where it is."""
+    columns = ("talk", "share", "words/min", "longest turn", "interrupts", "interrupted", "questions")
+    cells = [
+        (
+            name,
+            clock(one.talk_seconds),
+            f"{one.share:.0%}",
+            _known(one.words_a_minute),
+            clock(one.longest_turn),
+            _known(one.num_interruptions),
+            _known(one.num_interrupted),
+            _known(one.num_questions),
+        )
+        for name, one in rows
+    ]
+    print_table((first, *columns), cells, right=columns)
+
+
+def _known(figure: float | None) -> str:
+    return "–" if figure is None else f"{figure:.0f}"
 
 
 def show(episode: LabelledEpisode, *, explain: bool, num_episodes: Mapping[str, int]) -> None:

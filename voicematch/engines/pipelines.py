@@ -13,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from .. import given
 from ..audio import SAMPLE_RATE
 from ..errors import ModelError
 from ..models import files
@@ -80,7 +81,7 @@ def _configured(folder: Path) -> Any:
 def _config(folder: Path) -> dict[str, Any]:
     yaml = load("yaml")
     try:
-        config = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
+        config = yaml.safe_load(given.text(folder / CONFIG))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ModelError(f"{folder / CONFIG}: cannot be read: {error}") from error
     if not isinstance(config, dict):

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from .. import given
 from ..errors import EvaluationError
 from ..types import Turn
 
@@ -278,9 +279,9 @@ def _share(part: float, whole: float) -> float:
 def numbered_fields(path: str | Path, separator: str | None = None) -> list[tuple[int, list[str]]]:
     """Yield (line number, fields) of every line that is not blank; None separates at white space."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = given.text(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise EvaluationError(f"{path}: cannot be read: {error}") from error
+        raise EvaluationError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     return [(number, line.split(separator)) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
 
 

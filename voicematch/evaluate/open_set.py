@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from .. import given
 from ..audio import SAMPLE_RATE, Audio
 from ..errors import AudioError, EvaluationError
 from ..types import Array, Progress
@@ -68,7 +70,7 @@ def read_people(lists: Sequence[str | Path]) -> tuple[ListedPerson, ...]:
     clips: dict[str, list[tuple[Path, float]]] = {}
     for path in map(Path, lists):
         try:
-            with path.open(encoding="utf-8", newline="") as stream:
+            with io.TextIOWrapper(given.opened(path), encoding="utf-8", newline="") as stream:
                 table = csv.DictReader(stream, delimiter="\t")
                 if not {"speaker", "path", "seconds"} <= set(table.fieldnames or ()):
                     raise EvaluationError(f"{path}: needs the columns speaker, path and seconds")

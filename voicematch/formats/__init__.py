@@ -22,6 +22,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from .. import given
 from ..errors import FormatError
 from ..types import LabelledEpisode, Line
 from . import episode_json, json_node, recognizers, services
@@ -163,8 +164,7 @@ def read_file(path: str | Path) -> tuple[Line, ...]:
     """:func:`read` for a file."""
     path = Path(path)
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        raw = given.content(path, MAX_BYTES + 1)
     except OSError as error:
         raise FormatError(path, f"cannot be read: {error.strerror}") from error
     if len(raw) > MAX_BYTES:

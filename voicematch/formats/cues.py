@@ -11,6 +11,8 @@ from ..types import LabelledEpisode, Line
 from . import clock
 from .repairs import BLOCKS, Repairs
 
+MOST_CUES = 100_000  # 55 hours of captions, 11 hours word by word; more would be waited for, minutes long
+
 _UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1b\x7f\ud800-\udfff\ufffe\uffff]")
 _TIMING = re.compile(r"\s*([0-9][0-9:.,]*)\s*-->\s*([0-9][0-9:.,]*)(?:\s.*)?")
 _NEARLY_TIMING = re.compile(
@@ -22,7 +24,7 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 def clean(text: str) -> str:
     """One line of text: runs of white space become one blank, what XML and UTF-8 cannot hold is dropped."""
-    return " ".join(_UNPRINTABLE.sub("", text).split())
+    return " ".join((text if text.isprintable() else _UNPRINTABLE.sub("", text)).split())
 
 
 def split_lines(text: str) -> list[str]:
@@ -103,11 +105,18 @@ def read_cues(
         else:
             _note_blocks(payload, repairs)
         cues.append(timing)
+        refuse_endless(len(cues), repairs.source, number)
         payload, after_blank = [], False
     if not cues:
         raise FormatError(repairs.source, "no cue with times", len(lines))
     cues[-1] = replace(cues[-1], text="\n".join(text for _, text in payload))
     return cues
+
+
+def refuse_endless(num_cues: int, source: object, line: int | None = None) -> None:
+    """Raise FormatError when there are more cues than an episode can have."""
+    if num_cues > MOST_CUES:
+        raise FormatError(source, f"more than {MOST_CUES:,} captions; is this the transcript of one episode?", line)
 
 
 def _follows_blank(payload: list[tuple[int, str]], at_start: bool) -> bool:

@@ -33,8 +33,8 @@ def decode(raw: bytes, source: object) -> str:
     if encoding is not None:
         return _decode_wide(raw, encoding, source)
     text = raw.decode("utf-8", errors="surrogateescape")
-    num_bad = len(_BAD_BYTE.findall(text))
-    if num_bad > sum(not char.isascii() for char in text) - num_bad:
+    num_bad = 0 if text.isascii() else len(_BAD_BYTE.findall(text))
+    if num_bad and num_bad > sum(not char.isascii() for char in text) - num_bad:
         if b"\0" in raw:
             raise FormatError(source, "not a text file")
         log.warning("%s: %d byte(s) are not UTF-8; read as Windows-1252", source, num_bad)

@@ -104,11 +104,16 @@ def write_csv(episode: LabelledEpisode) -> str:
     for start, end, speaker, text, others in rows:
         name = episode.name(speaker) if speaker else ""
         cells = [speaker or "", name, clean(text), "; ".join(episode.name(other) for other in others)]
-        writer.writerow([f"{start:.3f}", f"{end:.3f}", *(_unformula(clean(cell)) for cell in cells)])
+        writer.writerow([f"{start:.3f}", f"{end:.3f}", *(unformula(clean(cell)) for cell in cells)])
     return table.getvalue()
 
 
-def _unformula(cell: str) -> str:
+def unformula(cell: str) -> str:
+    """Return a cell that no spreadsheet takes for a formula.
+
+    >>> unformula("=SUM(A1)"), unformula("Ada")
+    ("'=SUM(A1)", 'Ada')
+    """
     return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import FormatError
 from ..types import Line, Word
-from .cues import clean
+from .cues import clean, refuse_endless
 from .flow import joined
 from .mending import Span, mend
 from .names import LOOKED_AT, Opening, labels
@@ -19,6 +19,7 @@ from .repairs import Repairs
 
 TimedWord = tuple[str, float | None, float | None]
 
+WORDS_A_CUE = 4  # about
 CUE_TIME = "00:00:01.000 --> 00:00:02.000"
 
 
@@ -60,6 +61,7 @@ def settle(
     expected : what an error says a time looks like
     """
     kept = [piece for piece in pieces if clean(piece.text)]
+    refuse_endless(len(kept) // (WORDS_A_CUE if are_words else 1), repairs.source)
     if not are_named and not any(piece.speaker for piece in kept):
         kept = _labelled(kept)
     spans = [

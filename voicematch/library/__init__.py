@@ -16,16 +16,19 @@ from typing import Self
 import platformdirs
 
 from . import migrations, undo
+from .as_heard import AsHeard
 from .copies import Copies, Copy
 from .database import BUSY_SECONDS, Database, open_database
 from .episodes import Episodes
 from .erasure import Forgotten
+from .fixes import Fixes, FixRow
 from .jobs import Added, Job, Jobs, JobSpeaker, NewJob, State
 from .matches import SpeakerEmbeddings, Speakers, StoredSpeakers
 from .outputs import Output, Outputs
 from .pins import Pin
 from .profiles import Profiles
 from .reading.episodes import EpisodeSummary, Listings
+from .reading.figures import Figures
 from .reading.people import Appearance, People, Profile
 from .reading.search import Hit, Search
 from .reading.voices import Unknown, UnknownSpeaker, Voices
@@ -41,9 +44,13 @@ from .voiceprints import StoredVoiceprint, StoredVoiceprints, VoiceprintRow
 __all__ = [
     "Added",
     "Appearance",
+    "AsHeard",
     "Copies",
     "Copy",
     "EpisodeSummary",
+    "Figures",
+    "FixRow",
+    "Fixes",
     "Forgotten",
     "Hit",
     "Job",
@@ -198,6 +205,11 @@ class Library:
         return SaidOfSpeakers(self._database)
 
     @property
+    def fixes(self) -> Fixes:
+        """What a person fixed in its answers."""
+        return Fixes(self._database, self._pin)
+
+    @property
     def shows(self) -> Shows:
         """Which show its episodes are of, and its people are from."""
         return Shows(self._database)
@@ -245,6 +257,11 @@ class Library:
     def listings(self) -> Listings:
         """Episodes in lists, and one with all that is in it."""
         return Listings(self._database)
+
+    @property
+    def figures(self) -> Figures:
+        """How people talk: how much, how fast, whom they interrupt, what they ask."""
+        return Figures(self._database)
 
     @property
     def voices(self) -> Voices:

@@ -120,8 +120,8 @@ def _store(
         speaker_embeddings,
         ({"speaker_id": ids[label], "vectors": rows, "spans": spans} for label, (rows, spans) in blobs.items()),
     )
-    _insert_all(connection, turns, _turn_rows(episode_id, episode.turns, ids))
-    _insert_all(connection, lines, _line_rows(episode_id, episode.lines))
+    _insert_all(connection, turns, turn_rows(episode_id, episode.turns, ids))
+    _insert_all(connection, lines, line_rows(episode_id, episode.lines))
     for label, known in carried.items():
         said.put(connection, ids[label], known, embeddings.get(label, ()) if label in blobs else ())
 
@@ -178,6 +178,8 @@ def _stem(source: str) -> str:
 def _warn_of_lost(connection: sa.Connection, audio_sha256: str, lost: Sequence[Before]) -> None:
     named = {row.id: row.name for row in connection.execute(sa.select(profiles.c.id, profiles.c.name))} if lost else {}
     for one in lost:
+        if not one.spans:  # a person has fixed who speaks there since
+            continue
         who = named.get(one.confirmed["profile_id"], "nobody to be named") if one.confirmed is not None else ""
         where = ", ".join(f"{start:.0f}-{end:.0f} s" for start, end in one.spans[:3])
         log.warning(
@@ -190,7 +192,8 @@ def _warn_of_lost(connection: sa.Connection, audio_sha256: str, lost: Sequence[B
         )
 
 
-def _turn_rows(episode_id: int, of_episode: Sequence[Turn], ids: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+def turn_rows(episode_id: int, of_episode: Sequence[Turn], ids: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of an episode's turns."""
     for position, turn in enumerate(of_episode):
         yield {
             "episode_id": episode_id,
@@ -201,7 +204,8 @@ def _turn_rows(episode_id: int, of_episode: Sequence[Turn], ids: Mapping[str, in
         }
 
 
-def _line_rows(episode_id: int, of_episode: Sequence[Line]) -> Iterator[dict[str, Any]]:
+def line_rows(episode_id: int, of_episode: Sequence[Line]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of an episode's lines."""
     for position, line in enumerate(of_episode):
         words = [[float(word.start), float(word.end), storable(word.text), word.speaker] for word in line.words]
         text = storable(line.text)

@@ -140,7 +140,9 @@ class Jobs:
                     values |= json.loads(row.changed_to) | {"changed": None, "changed_to": None}
                 connection.execute(jobs.update().where(jobs.c.id == row.id).values(values))
         if keys and not rows:
-            raise LibraryError(f"no failed job has {' or '.join(keys)} in its title, path or key; see: batch status")
+            raise LibraryError(
+                f"no failed job has {' or '.join(keys)} in its title, path or key; voicematch batch status shows them"
+            )
         return len(rows)
 
     def again(self, audio_sha256s: Collection[str]) -> frozenset[str]:

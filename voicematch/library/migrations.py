@@ -20,9 +20,12 @@ from ..voices.score import steadiness
 from . import folding, schema, vectors
 from .database import Database, add_column, now
 from .schema import (
+    as_heard,
     clips,
     copies,
     episodes,
+    fixes,
+    heard_voices,
     job_outputs,
     jobs,
     known_as,
@@ -157,6 +160,11 @@ def create_set_aside(connection: sa.Connection) -> None:
     schema.metadata.create_all(connection, tables=[set_aside])
 
 
+def create_fixes(connection: sa.Connection) -> None:
+    """Make room for what a person fixes in an answer, and for the answer as it was heard."""
+    schema.metadata.create_all(connection, tables=[fixes, as_heard, heard_voices])
+
+
 def _after(line: int) -> sa.Select[tuple[int, str]]:
     """Some thousand lines at a time, so that a large library is never in memory whole."""
     return sa.select(lines.c.id, lines.c.text).where(lines.c.id > line).order_by(lines.c.id).limit(5_000)
@@ -173,6 +181,7 @@ STEPS: tuple[Step, ...] = (
     ("0008_folded", fold_lines),
     ("0009_names", remember_names),
     ("0010_set_aside", create_set_aside),
+    ("0011_fixes", create_fixes),
 )
 """What was changed after the first schema, oldest first. Released steps are never edited."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from ..errors import LibraryError, ProfileExists, ProfileNotFound
+from ..types import Verdict
 from . import erasure, said, stale
 from .database import Database, insert, now
 from .erasure import Forgotten
@@ -72,6 +73,15 @@ class Profiles:
             _merge(connection, from_id, into_id)
             return self._one(connection, into_id)
 
+    def remove(self, name: str) -> None:
+        """Remove a profile with its voiceprints and clips; who carried its name is unnamed again."""
+        with self._database.write() as connection:
+            number = profile_id(connection, name)
+            unnamed = {"verdict": Verdict.UNKNOWN.value, "profile_id": None, "probability": 0.0, "reasons": "[]"}
+            carried = speakers.update().where(speakers.c.profile_id == number)
+            connection.execute(carried.values(**unnamed, confirmed=None))
+            connection.execute(profiles.delete().where(profiles.c.id == number))
+
     def remove_empty(self, name: str) -> bool:
         """Remove a profile that holds no voice and of which no person said anything; False when it holds something."""
         with self._database.write() as connection:
@@ -111,7 +121,7 @@ class Profiles:
 def _refuse_taken(connection: sa.Connection, name: str) -> None:
     taken = connection.scalar(sa.select(profiles.c.name).where(profiles.c.name_key == key(name)))
     if taken is not None:
-        raise ProfileExists(f"there is a profile {taken!r} already; to join two: voicematch profiles merge FROM INTO")
+        raise ProfileExists(f"there is a profile {taken!r} already; voicematch profiles merge FROM INTO joins two")
 
 
 def _merge(connection: sa.Connection, from_id: int, into_id: int) -> None:

@@ -313,6 +313,52 @@ ruled_out = Table(
     Column("profile_id", ID, ForeignKey("profiles.id", ondelete="CASCADE"), primary_key=True, index=True),
 )
 
+# What a person fixed in an answer, applied in order over what the engines found, also in a later run.
+# batch : fixes made at one go, which are taken back at one go; counted up in each episode
+# kind : "give" spans to a speaker, "merge" a speaker into another, "text" new words for a line
+# label, source : local labels of the stored answer: who gets the spans, who is merged away
+# profile_id : who a person said the speaker is; created : also when that was said, as in ``speakers.confirmed``
+# spans : JSON, [[start, end], …]; before : the words that were there
+fixes = Table(
+    "fixes",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("episode_id", ID, ForeignKey("episodes.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("batch", sa.Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("label", Text),
+    Column("source", Text),
+    Column("profile_id", ID, ForeignKey("profiles.id", ondelete="SET NULL"), index=True),
+    Column("spans", Text, nullable=False),
+    Column("text", Text),
+    Column("before", Text),
+    Column("created", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+
+# The answer as the engines gave it, of episodes with fixes alone, so that a fix can be taken back.
+# turns : JSON, [[start, end, label], …]; lines : JSON, [[start, end, text, speaker, words, others], …]
+as_heard = Table(
+    "as_heard",
+    metadata,
+    Column("episode_id", ID, ForeignKey("episodes.id", ondelete="CASCADE"), primary_key=True),
+    Column("turns", Text, nullable=False),
+    Column("lines", Text, nullable=False),
+)
+
+
+# The voices of that answer, as in ``speaker_embeddings``, and which unknown each was.
+heard_voices = Table(
+    "heard_voices",
+    metadata,
+    Column("episode_id", ID, ForeignKey("episodes.id", ondelete="CASCADE"), primary_key=True),
+    Column("label", Text, primary_key=True),
+    Column("unknown_id", ID, ForeignKey("unknowns.id", ondelete="SET NULL"), index=True),
+    Column("vectors", sa.LargeBinary, nullable=False),
+    Column("spans", sa.LargeBinary, nullable=False),
+)
+
 # What several rooms ask for in the same words.
 ACCEPTED = speakers.c.verdict == Verdict.ACCEPT.value  # the speaker has a profile's name
 UNNAMED = sa.func.coalesce(speakers.c.verdict, "") != Verdict.ACCEPT.value

@@ -170,7 +170,14 @@ def _vector_findings(connection: sa.Connection, embedder: str, dimension: int | 
         .where(schema.episodes.c.embedder == embedder)
         .execution_options(yield_per=1_000)
     )
-    for sha256, label, vectors, spans in connection.execute(of_speakers):
+    kept = schema.heard_voices
+    as_heard = (
+        sa.select(schema.episodes.c.audio_sha256, kept.c.label, kept.c.vectors, kept.c.spans)
+        .select_from(kept)
+        .join(schema.episodes)
+        .where(schema.episodes.c.embedder == embedder)
+    )
+    for sha256, label, vectors, spans in (*connection.execute(of_speakers), *connection.execute(as_heard)):
         problem = _problem(vectors, dimension)
         if not problem and dimension and len(spans) // 24 != len(vectors) // (4 * dimension):
             problem = "not one span for each embedding"

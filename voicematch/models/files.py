@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import given
 from ..errors import ModelError
 from .table import MODELS, card, is_known, is_local
 
@@ -76,7 +77,7 @@ def recorded(name: str) -> dict[str, tuple[str, int]]:
     """Return by file the (sha256, bytes) a model had when it was pulled. ModelError when it never was."""
     file = pulled_folder(name) / RECORD
     try:
-        record = json.loads(file.read_text(encoding="utf-8"))
+        record = json.loads(given.text(file))
         return {str(file): (str(sums["sha256"]), int(sums["size"])) for file, sums in record["files"].items()}
     except FileNotFoundError:
         what = f"{card(name).size / 1e6:.0f} MB, {card(name).licence}"
@@ -136,7 +137,7 @@ def calibration_file(name: str, kit: str | None = None) -> Path | None:
     """
     for file in _places_beside(name, CALIBRATION):
         try:
-            values = json.loads(file.read_text(encoding="utf-8"))
+            values = json.loads(given.text(file))
             made_with, of = values.get("kit"), values.get("model")
         except FileNotFoundError:
             continue
@@ -164,7 +165,7 @@ def calibration(name: str) -> Calibration:
 
     file = calibration_file(name) if is_known(name) else None
     if file is not None:
-        return Calibration.from_json(file.read_text(encoding="utf-8"))
+        return Calibration.from_json(given.text(file))
     if name in MODELS and MODELS[name].source is None:
         _find(name + CALIBRATION, name)
     return _cautious(name)
@@ -230,5 +231,5 @@ def sha256_of(file: Path) -> str:
 
 @functools.cache
 def _sha256(file: Path, size: int, mtime_ns: int) -> str:
-    with file.open("rb") as stream:
+    with given.opened(file) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from .. import given
 from ..errors import ModelError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")  # "auto" is the best there is
@@ -234,7 +235,7 @@ def _local_card(model: Path) -> ModelCard:
     file = model.with_suffix(".json")
     needed = f'{{"dimension": 192, "front_end": one of {", ".join(FRONT_ENDS)}, "min_speech": 0.5}}'
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        values = json.loads(given.text(file))
         front_end, dimension, min_speech = values["front_end"], values["dimension"], float(values["min_speech"])
         if front_end not in FRONT_ENDS or type(dimension) is not int or dimension < 1 or not min_speech >= 0:
             raise ValueError(f"{front_end!r}, {dimension!r} and {min_speech!r} do not describe an embedder")

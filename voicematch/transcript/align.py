@@ -25,6 +25,7 @@ Span = tuple[float, float]
 
 FARTHEST = 1800.0  # s; the largest shift that is looked for
 BIN = 0.1  # s, of the histograms that propose shifts
+MOST_LINES = 8_000  # looked at, five hours of captions; of more, every second or third one, which speaks for the next
 BLOCK = 40  # lines; a stretch with a shift of its own shows if it has about as many
 PEAKS = 4  # proposals from each block
 CARES = ((0.2, 1.0), (0.2, 0.4), (0.6, 0.7))
@@ -84,22 +85,29 @@ def align(lines: Sequence[Line], speech: Iterable[Span], duration: float) -> Ali
     ordered = [lines[idx] for idx in order]
     starts = np.array([line.start for line in ordered])
     onsets = np.unique([start for start, _ in spans])
-    candidates = _candidates(starts, _likely(ordered), onsets, duration)
-    by_care = [_gains(ordered, spans, candidates, duration, care) for care in CARES]
+    step = -(-len(ordered) // MOST_LINES)
+    looked_at, likely = ordered[::step], np.append(_likely(ordered), AFTER_SENTENCE)
+    begins, stops = likely[:-1:step], likely[1::step]
+    candidates = _candidates(starts[::step], begins, onsets, duration)
+    by_care = [_gains(looked_at, begins, stops, spans, candidates, duration, care) for care in CARES]
     paths = [_path(gains, candidates) for gains in by_care]
     gains, (path, evidence) = max(zip(by_care, paths, strict=True), key=lambda each: each[1][1])
     rival, _ = _path(gains, candidates, DISCOUNT)
     is_rivalled = np.count_nonzero(rival != path) > RIVAL_LINES
     if evidence < LEAST_EVIDENCE or is_rivalled or _misfits(gains[np.arange(len(path)), path]):
         return None
-    shifts = _refined(starts, candidates[path], onsets)
+    shifts = _refined(starts, candidates[path.repeat(step)[: len(ordered)]], onsets)
     if float(ordered[-1].end + shifts[-1]) > duration + 5.0 or float(starts[0] + shifts[0]) < -1.0:
         return None
     placed = list(lines)
     for idx, line, shift in zip(order, ordered, shifts, strict=True):
         placed[idx] = moved(line, float(shift))
-    unsure = frozenset(order[idx] for idx in _unsure(gains, path))
+    unsure = frozenset(order[idx] for of in _unsure(gains, path) for idx in _spoken_for(of, step, len(order)))
     return Alignment(tuple(placed), _report(starts, shifts), unsure)
+
+
+def _spoken_for(looked_at: int, step: int, num_lines: int) -> range:
+    return range(looked_at * step, min(num_lines, (looked_at + 1) * step))
 
 
 def _likely(lines: Sequence[Line]) -> Floats:
@@ -128,14 +136,22 @@ def _candidates(starts: Floats, likely: Floats, onsets: Floats, duration: float)
 
 
 def _gains(
-    lines: Sequence[Line], spans: list[Span], candidates: Floats, duration: float, care: tuple[float, float]
+    lines: Sequence[Line],
+    begin: Floats,
+    stop: Floats,
+    spans: list[Span],
+    candidates: Floats,
+    duration: float,
+    care: tuple[float, float],
 ) -> Floats:
-    """Nats by which each shift explains each line better than chance: (num_lines, num_candidates)."""
+    """Nats by which each shift explains each line better than chance: (num_lines, num_candidates).
+
+    begin, stop : (num_lines,) how likely each line begins where a voice begins, and the one after it does
+    """
     blur, met = care
     starts = np.array([line.start for line in lines])[:, None] + candidates
     ends = np.array([max(line.end, line.start + BIN) for line in lines])[:, None] + candidates
-    likely = _likely(lines)[:, None] * met
-    ending = np.append(likely[1:], [[met * AFTER_SENTENCE]], axis=0) / 2
+    likely, ending = begin[:, None] * met, stop[:, None] * met / 2
     onsets, offsets = (np.unique([span[side] for span in spans]) for side in (0, 1))
     begins = _met(_nearest(onsets, starts), likely, blur, len(onsets) / duration)
     stops = _met(_nearest(offsets, ends), ending, blur, len(offsets) / duration)

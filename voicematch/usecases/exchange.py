@@ -28,7 +28,6 @@ import hashlib
 import json
 import logging
 import re
-import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -37,6 +36,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import given
 from ..audio import SAMPLE_RATE, decode_clip, encode_clip
 from ..errors import AudioError, EmbedderMismatch, FormatError
 from ..formats import json_node
@@ -144,12 +144,10 @@ def _profile(library: Library, name: str, *, with_clips: bool, voices: bool) -> 
 def read_file(path: Path) -> str:
     """Read a file of profiles. Raises FormatError for what is no ordinary file, too large, or not UTF-8."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise FormatError(path, "not an ordinary file; copy what it gives into one")
-        if status.st_size > MOST_BYTES:
+        raw = given.content(path, MOST_BYTES + 1)
+        if len(raw) > MOST_BYTES:
             raise FormatError(path, f"larger than {MOST_BYTES >> 20} MiB")
-        return path.read_bytes().decode("utf-8")
+        return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise FormatError(path, f"not UTF-8 at byte {error.start}; it is damaged, or no file of profiles") from error
     except OSError as error:

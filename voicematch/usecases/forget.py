@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .. import outputs
+from .. import given, outputs
 from ..errors import LibraryError, VoicematchError
 from ..library import Copy, Forgotten, Library, open_library
 from ..library.keys import key
@@ -84,7 +84,7 @@ def _erase_in_backup(path: Path, name: str, same: tuple[int, str], *, words: boo
 def _may_hold(copy: Copy, name: str) -> bool:
     """Whether a name is in a file, as far as that can be read."""
     try:
-        text = copy.path.read_text(encoding="utf-8", errors="replace")
+        text = given.text(copy.path, errors="replace")
     except OSError:
         return True
     return any(key(form) in key(text) for form in (name, json.dumps(name)[1:-1]))
@@ -95,7 +95,7 @@ def _erase_in_export(path: Path, name: str) -> str:
     from . import exchange
 
     try:
-        rest = exchange.without(path.read_text(encoding="utf-8"), path, name)
+        rest = exchange.without(given.text(path), path, name)
         if rest is None:
             path.unlink()
         else:

@@ -17,7 +17,7 @@ from ..transcript.align import align
 from ..transcript.attribute import attribute
 from ..transcript.whisper import transcribe
 from ..types import Chapter, Diarization, LabelledEpisode, Line, Progress
-from . import recognise
+from . import recognise, refold
 from .chosen import BUILT_IN, Engines
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def identify(
     with library.together(keep=store):  # what is not kept is answered just as what is
         diarization = recognise.joined(library, heard, diarization, as_before=speakers is None)
         words = attribute(
-            lines or library.episodes.lines(audio.sha256),
+            lines or refold.lines_heard(library, audio.sha256),
             diarization.turns,
             unsure=unsure,
             exclusive=diarization.exclusive,

@@ -10,26 +10,30 @@ import numpy as np
 
 from .. import outputs
 from ..library import Library
+from ..library.said import held_before
 from ..types import Diarization, Embedding, LabelledEpisode, Match, Verdict, join_turns, talk_seconds
 from ..voices import rules
 from ..voices.match import match
 from ..voices.recognise import recognise
 from ..voices.rules import Said, Spoken
 from ..voices.score import Voiceprints
+from . import refold
 from .learn import calibration_of
 
 
 def store(library: Library, episode: LabelledEpisode, embeddings: Mapping[str, Sequence[Embedding]]) -> LabelledEpisode:
     """Store an episode, give its speakers names, and return it as it is then.
 
-    It is one transaction, so that a naming in another process comes wholly before or wholly after. The verdicts come
-    from what is stored, as those of `match_again` do. Where the episode changes what other verdicts hang on, as one
-    more voice of an ignored advertisement does, all episodes are matched again.
+    What a person fixed in an earlier answer on the same audio is laid over this one. It is one transaction, so that a
+    naming in another process comes wholly before or wholly after. The verdicts come from what is stored, as those of
+    `match_again` do. Where the episode changes what other verdicts hang on, as one more voice of an ignored
+    advertisement does, all episodes are matched again.
     """
     with library.together():
-        known, spoken = _hinges(library), episode.talk_seconds()
-        blank = match({}, known_voices(library), calibration=calibration_of(library), talk_seconds=spoken)
-        library.episodes.store(replace(episode, matches=blank), embeddings)
+        known = _hinges(library)
+        fixed, voices = refold.laid_over(library, episode, embeddings)
+        library.episodes.store(replace(fixed, matches=blank(library, fixed)), voices)
+        refold.keep(library, episode, embeddings)
         _match(library, episode.audio_sha256)
         library.outputs.mark([episode.audio_sha256])  # files of an earlier answer on the same audio
         if _hinges(library) != known:
@@ -37,7 +41,13 @@ def store(library: Library, episode: LabelledEpisode, embeddings: Mapping[str, S
                 match_again(library)
         if not library.settings.remembers_unknowns:
             library.unknowns.erase_unnamed(episode.audio_sha256)
-        return replace(episode, matches=library.episodes.get(episode.audio_sha256).matches)
+        return replace(fixed, matches=library.episodes.get(episode.audio_sha256).matches)
+
+
+def blank(library: Library, episode: LabelledEpisode) -> dict[str, Match]:
+    """Return what is said of each speaker of an episode before any voice is compared."""
+    voices, calibration = known_voices(library), calibration_of(library)
+    return match({}, voices, calibration=calibration, talk_seconds=episode.talk_seconds())
 
 
 def match_again(library: Library) -> None:
@@ -60,6 +70,9 @@ def joined(library: Library, episode: LabelledEpisode, diarization: Diarization,
     as_before : speakers whom an earlier answer by the same engines holds for one are one
     """
     carried = library.said.carried(replace(episode, turns=diarization.turns))
+    heard = library.fixes.heard(episode.audio_sha256)
+    if heard is not None:  # whom a person made one, or told apart, is laid over the answer later
+        carried = replace(carried, origin=held_before(heard.turns, diarization.turns))
     same = as_before and (carried.embedder, carried.diarizer) == (episode.embedder, episode.diarizer)
     voiceprints, calibration = known_voices(library), calibration_of(library)
     homes = library.shows.of_profiles()

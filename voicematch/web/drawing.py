@@ -13,6 +13,7 @@ from datetime import date
 from typing import Any, Protocol
 
 from ..formats.clock import clock
+from .telling import plain
 
 FINEST = 1_200  # steps a lane is drawn in: about the pixels a wide screen has for it
 PARAGRAPH_SECONDS = 60.0  # longer ones hide where in the audio a sentence is
@@ -84,12 +85,10 @@ def talk(seconds: float) -> str:
     """Say how long, to the precision people care for.
 
     >>> talk(8.2), talk(130), talk(590), talk(5_500), talk(180_000)
-    ('8 s', '2 min 10 s', '10 min', '1 h 32 min', '50 h')
+    ('8 s', '2 min', '10 min', '1 h 32 min', '50 h')
     """
     if seconds < 59.5:
         return f"{round(seconds)} s"
-    if seconds < 299.5 and round(seconds) % 60:
-        return f"{round(seconds) // 60} min {round(seconds) % 60} s"
     minutes = round(seconds / 60)
     if minutes < 60:
         return f"{minutes} min"
@@ -124,6 +123,15 @@ def voice(label: str) -> str:
     """
     numbered = re.fullmatch(r"SPEAKER_([0-9]{1,3})", label)
     return f"Voice {int(numbered[1]) + 1}" if numbered else label
+
+
+def reason(text: str) -> str:
+    """Return a reason of a verdict as the rest of a page is written.
+
+    >>> reason("may be Ada, at 86%"), reason("a person said that SPEAKER_01 is Ada")
+    ('may be Ada, at 86 %', 'a person said that Voice 2 is Ada')
+    """
+    return re.sub(r"SPEAKER_[0-9]{1,3}", lambda label: voice(label[0]), re.sub(r"(?<=[0-9])%", " %", text))
 
 
 def plural(count: int, one: str, many: str = "") -> str:
@@ -268,6 +276,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "day": day,
     "plural": plural,
     "voice": voice,
+    "reason": reason,
+    "plain": plain,
 }
 GLOBALS: dict[str, Callable[..., Any]] = {
     "lanes": lanes,

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from .. import given
 from ..errors import OutputExists, VoicematchError
 from ..library import Library
 from ..outputs import write_atomically
@@ -221,7 +222,7 @@ def _listed(path: Path) -> dict[str, str] | None:
     if not path.is_file():
         return None
     try:
-        listed = json.loads(path.read_text(encoding="utf-8"))
+        listed = json.loads(given.text(path))
     except ValueError:
         return {}
     files = listed.items() if isinstance(listed, dict) else ()

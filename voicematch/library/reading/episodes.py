@@ -6,18 +6,32 @@ Each method is one transaction with a fixed number of queries, however much it f
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
 from ...errors import NothingThere
 from ...types import Line, Verdict
-from ...voices.rules import name_of
+from ...voices.rules import like_ignored, name_of
 from .. import shows
 from ..database import Database, one_of
 from ..matches import Names
-from ..schema import ACCEPTED, UNNAMED, WHEN, candidates, episodes, lines, profiles, speakers, turns, unknown_speakers
+from ..schema import (
+    ACCEPTED,
+    UNNAMED,
+    WHEN,
+    candidates,
+    episodes,
+    jobs,
+    lines,
+    profiles,
+    speakers,
+    turns,
+    unknown_speakers,
+    unknowns,
+)
 
 KEY_DIGITS = 16  # of a sha256: two of a billion episodes share them once in forty
 
@@ -67,6 +81,7 @@ class JudgedSpeaker:
     """A speaker of an episode with the verdict of today.
 
     profile : who was accepted or suggested; guesses : best first
+    ignored_as : what a voice like this is ignored as ("ad"), or None
     """
 
     label: str
@@ -79,6 +94,7 @@ class JudgedSpeaker:
     guesses: tuple[Guess, ...]
     unknown: str | None
     confirmed: bool
+    ignored_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +127,15 @@ class Listings:
     ) -> tuple[tuple[EpisodeSummary, ...], int]:
         """Return some of the episodes, newest first, and how many there are.
 
-        words : only those whose title or file name holds all of them
+        words : only those whose title, file name and show together hold all of them
         profile : only those in which this profile was named
         since : only those of this day (ISO 8601) or later
         """
         every = sa.select(episodes.c.id)
+        of_job = sa.select(jobs.c.show).where(jobs.c.audio_sha256 == episodes.c.audio_sha256)
+        show = sa.func.coalesce(sa.func.nullif(episodes.c.show, ""), of_job.limit(1).scalar_subquery(), "")
+        named = episodes.c.title + " " + episodes.c.name + " " + show
         for word in words.split():
-            named = episodes.c.title + " " + episodes.c.name
             every = every.where(sa.func.lower(named).contains(word.lower(), autoescape=True))
         if profile is not None:
             own = sa.select(speakers.c.episode_id).where(ACCEPTED, speakers.c.profile_id == profile)
@@ -132,13 +150,13 @@ class Listings:
     def source(self, key: str) -> str:
         """Return the file or address that an episode was made from. Raises NothingThere when there is no such one."""
         with self._database.read() as connection:
-            wanted = sa.select(episodes.c.source).where(episodes.c.id == _episode_id(connection, key))
+            wanted = sa.select(episodes.c.source).where(episodes.c.id == episode_at(connection, key))
             return str(connection.execute(wanted).scalar_one())
 
     def episode(self, key: str) -> EpisodeContent:
         """Return the whole episode of that key. Raises NothingThere when there is none."""
         with self._database.read() as connection:
-            number = _episode_id(connection, key)
+            number = episode_at(connection, key)
             of_episode = sa.select(speakers.c.id).where(speakers.c.episode_id == number)
             own = speakers_of(connection, connection.scalars(of_episode.order_by(speakers.c.position)).all())
             idx_by_id = {speaker: idx for idx, speaker in enumerate(own)}
@@ -184,10 +202,11 @@ def speakers_of(connection: sa.Connection, ids: Sequence[int]) -> dict[int, Judg
     for row in connection.execute(offers.order_by(candidates.c.speaker_id, candidates.c.position)):
         guess = Guess(Named(row.profile_id, names.by_id[row.profile_id]), row.probability)
         guesses.setdefault(row.speaker_id, []).append(guess)
-    linked = sa.select(unknown_speakers.c.speaker_id, unknown_speakers.c.unknown_id).where(
-        unknown_speakers.c.speaker_id.in_(ids)
-    )
-    unknown = {row.speaker_id: name_of(row.unknown_id) for row in connection.execute(linked)}
+    columns = (unknown_speakers.c.speaker_id, unknown_speakers.c.unknown_id, unknowns.c.ignored_as)
+    linked = sa.select(*columns).join(unknowns).where(unknown_speakers.c.speaker_id.in_(ids))
+    links = {row.speaker_id: row for row in connection.execute(linked)}
+    unknown = {speaker: name_of(row.unknown_id) for speaker, row in links.items()}
+    ignored = {name_of(number): why for number, why in connection.execute(_IGNORED)}
     rows = {row.id: row for row in connection.execute(sa.select(speakers).where(speakers.c.id.in_(ids)))}
     return {
         row.id: JudgedSpeaker(
@@ -201,12 +220,23 @@ def speakers_of(connection: sa.Connection, ids: Sequence[int]) -> dict[int, Judg
             guesses=tuple(guesses.get(row.id, ())),
             unknown=unknown.get(row.id) if row.verdict != Verdict.ACCEPT else None,
             confirmed=row.confirmed is not None,
+            ignored_as=_ignored_as(row, unknown.get(row.id), ignored),
         )
         for row in (rows[one] for one in ids)
     }
 
 
-def _episode_id(connection: sa.Connection, key: str) -> int:
+_IGNORED = sa.select(unknowns.c.id, unknowns.c.ignored_as).where(unknowns.c.ignored_as.is_not(None))
+
+
+def _ignored_as(row: Any, unknown: str | None, ignored: Mapping[str, str]) -> str | None:
+    """What a speaker is ignored as: for its own number, or because it sounds like one that is."""
+    if row.verdict == Verdict.ACCEPT or not ignored:
+        return None
+    return ignored.get(unknown or "") or ignored.get(like_ignored(row.reasons) or "")
+
+
+def episode_at(connection: sa.Connection, key: str) -> int:
     """The episode of that key, which may be longer. Raises NothingThere."""
     if re.fullmatch(rf"[0-9a-f]{{{KEY_DIGITS},64}}", key):
         starts = (episodes.c.audio_sha256 >= key) & (episodes.c.audio_sha256 < key + "g")
