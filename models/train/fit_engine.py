@@ -160,7 +160,7 @@ def read(work: Path, embedder: Embedder) -> tuple[dict[str, tuple[Embedding, ...
             same = frozenset(key for key in profiles if key.split("/")[1] == person)
             own_key = frozenset({f"{show}/{person}"}) & same
             fold = f"fold {int(show) % NUM_FOLDS}"
-            voices.append(Voice(show, fold, stretches, own_key, same - own_key))
+            voices.append(Voice(show, fold, person, person.split("_")[0], stretches, own_key, same - own_key))
     return profiles, voices
 
 

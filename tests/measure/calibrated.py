@@ -23,12 +23,14 @@ import numpy as np
 from tests.measure.yardstick import Resemblyzer
 from voicematch.audio import SAMPLE_RATE, Audio
 from voicematch.engines import open_embedder
-from voicematch.engines.diarize import conclude
+from voicematch.engines.diarize import conclude, guide_of
 from voicematch.engines.embed import Embedder
 from voicematch.engines.listening import listen
 from voicematch.engines.windows import Clock, Heard, embeddings_of
 from voicematch.evaluate import cllr, min_cllr, read_rttm, read_uem, total
+from voicematch.models.table import is_known
 from voicematch.usecases.calibrate import calibrate as calibrated
+from voicematch.voices import fitting
 from voicematch.voices.score import Calibration
 
 RECIPE = Path(__file__).resolve().parents[2] / "models" / "train"
@@ -60,18 +62,20 @@ def main() -> None:
         kit = calibrated(embedder, keep=False).calibration
         assert kit.cohort is not None
         fitted = recipe.fit_all(voices, profiles, name, kit.cohort)
-        table = recipe.trials(voices, profiles, kit.cohort)
-        shows = np.unique(table.show)
-        left_out = {show: recipe.fit(table.only(table.show != show), fitted) for show in shows}
-        print(row(recipe, name, "kit", dict.fromkeys(shows, kit), table, episodes, profiles))
-        print(row(recipe, name, "dev, each show left out", left_out, table, episodes, profiles))
+        table, show_of = recipe.trials(voices, profiles, kit.cohort)
+        shows = np.unique(show_of)
+        left_out = {show: fitting.logistic(table.only(show_of != show), fitted) for show in shows}
+        print(row(recipe, name, "kit", dict.fromkeys(shows, kit), (table, show_of), episodes, profiles))
+        print(row(recipe, name, "dev, each show left out", left_out, (table, show_of), episodes, profiles))
 
 
 class Ears:
     """What the built-in diarizer hears of a recording, with vectors of another embedder; kept in a folder."""
 
     def __init__(self, embedder: Embedder, cache: Path) -> None:
-        self._own, self._guide, self._cache = embedder, open_embedder(device="cpu"), cache
+        self._own, self._guide, self._cache = embedder, guide_of(embedder) or embedder, cache
+        if not is_known(embedder.name):
+            self._guide = open_embedder(device="cpu")
 
     def clip(self, recipe: Any, file: Path) -> Any:
         heard = self._heard(file, self._own)
@@ -103,12 +107,13 @@ class Ears:
 
 
 def row(
-    recipe: Any, name: str, kind: str, by_show: dict[str, Calibration], table: Any, episodes: Any, profiles: Any
+    recipe: Any, name: str, kind: str, by_show: dict[str, Calibration], trials: Any, episodes: Any, profiles: Any
 ) -> str:
-    logits = np.empty(len(table.score))
+    table, show_of = trials
+    logits = np.empty(len(table.target))
     for show, made in by_show.items():
-        rows = table.show == show
-        logits[rows] = made.logit(table.score[rows], table.steady[rows])
+        rows = show_of == show
+        logits[rows] = fitting.logits(table.only(rows), made)
     right, wrong, strangers = {}, [], []
     for first in ("syn", "tts"):
         shares = []
