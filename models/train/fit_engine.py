@@ -6,9 +6,9 @@ The one command after a new embedder, some minutes on one core once shows.py has
 ``WORK/train`` holds shows of people whom the embedder was trained on and the clips they are made of, ``WORK/fit``
 shows of others. The backend comes of both kinds of sound, the calibration of the people whom the embedder does not
 know, as it will not know its users' either. ``WORK/judge`` is only looked at to print the figures.
-Writes ``NAME.backend.npz`` and ``NAME.calibration.json`` to ``models/``, or to where pulled models are. An embedder that
-knows nothing of the people of the kit is calibrated by ``voicematch calibrate`` instead: ``--backend-only`` leaves the
-calibration as it is, and judges by it.
+Writes ``NAME.backend.npz`` and ``NAME.calibration.json`` to ``models/``, or to where pulled models are. An embedder
+that knows nothing of the people of the kit is calibrated by ``voicematch calibrate`` instead: ``--backend-only`` leaves
+the calibration as it is, and judges by it.
 """
 
 from __future__ import annotations
