@@ -114,6 +114,7 @@ def test_own_json_holds_no_vectors_and_says_what_the_reader_needs() -> None:
         "unknown": None,
         "talk_seconds": 9.25,
         "turns": 2,
+        "doubtful": False,
         "candidates": [
             {"profile": "Maya & Co", "score": 0.71, "probability": 0.98, "agreement": 1.0},
             {"profile": "Liam", "score": 0.2, "probability": 0.01, "agreement": 0.0},

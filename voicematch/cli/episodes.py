@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import shown
-from .options import clock, csv_option, json_option, library_option
+from .options import SpeakerCount, clock, csv_option, json_option, library_option
 from .showing import FormatName, OutputFiles, called, print_episode_json, print_figures, show
 from .terminal import print_csv, print_json, print_table
 
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def episodes() -> None:
-    """List, show, match again or export stored episodes. EPISODE is a file name, a path, a URL or part of the hash."""
+    """List, show, recluster, match again or export stored episodes.
+
+    EPISODE is a file name, a path, a URL or part of the hash.
+    """
 
 
 @episodes.command("list")
@@ -128,6 +131,36 @@ def relabel(dry_run: bool, as_json: bool, location: str | None) -> None:
     if rows:
         print_table(("episode", "speaker", "before", "after"), rows)
     click.echo(f"{len(changes)} voice(s) {'would change' if dry_run else 'changed'} their label")
+
+
+@episodes.command()
+@click.argument("episode")
+@click.option("--speakers", type=SpeakerCount(), metavar="N|MIN-MAX", help="How many there are; else it is found out.")
+@click.option("--dry-run", is_flag=True, help="Show what would come of it, and change nothing.")
+@json_option
+@library_option
+def recluster(
+    episode: str, speakers: tuple[int, int] | None, dry_run: bool, as_json: bool, location: str | None
+) -> None:
+    """Tell the voices of EPISODE apart anew, out of what is kept of it; no audio is opened.
+
+    What you confirmed and fixed stays: two people whom you named are never made one.
+
+    \b
+    voicematch episodes recluster episode.mp3 --speakers 3
+    """
+    from ..library import open_library
+    from ..usecases.recluster import recluster as told_anew
+
+    with open_library(location, create=location is None) as library:
+        done = told_anew(episode, speakers, library=library, dry_run=dry_run)
+        num_episodes = library.voices.num_episodes()
+    for warning in done.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if as_json:
+        print_episode_json(done.episode)
+    else:
+        show(done.episode, explain=False, num_episodes=num_episodes)
 
 
 @episodes.command()

@@ -71,6 +71,7 @@ NO_VOICES = 'The library knows no voices yet. Teach it one: voicematch enroll "N
     help="Know just the voices in this folder of clips, each named after its file; nothing is remembered.",
 )
 @click.option("--explain", is_flag=True, help="Say why each voice has, or has not, a name.")
+@click.option("--no-windows", is_flag=True, help="Do not keep what was heard, which `episodes recluster` needs.")
 @click.option("--no-store", is_flag=True, help="Do not remember the episode.")
 @click.option("--force", is_flag=True, help="Overwrite output files.")
 @engine_options
@@ -92,6 +93,7 @@ def identify(
     speakers: tuple[int, int] | None,
     voices: Path | None,
     explain: bool,
+    no_windows: bool,
     no_store: bool,
     force: bool,
     diarizer: str | None,
@@ -134,6 +136,7 @@ def identify(
                         language=language,
                         speakers=speakers,
                         store=not no_store,
+                        keep_windows=not no_windows,
                         engines=engines,
                         progress=progress,
                     )

@@ -136,13 +136,12 @@ def show(episode: LabelledEpisode, *, explain: bool, num_episodes: Mapping[str, 
     """
     talk = episode.talk_seconds()
     total = sum(talk.values())
-    rows = []
+    rows, doubtful = [], episode.doubtful()
     for speaker, seconds in sorted(talk.items(), key=lambda pair: (-pair[1], pair[0])):
         match = episode.matches[speaker]
+        label = _label(match, num_episodes) + (", doubtful" if speaker in doubtful else "")
         num_turns = sum(turn.speaker == speaker for turn in episode.turns)
-        rows.append(
-            (_label(match, num_episodes), _probability(match), clock(seconds), f"{seconds / total:.0%}", str(num_turns))
-        )
+        rows.append((label, _probability(match), clock(seconds), f"{seconds / total:.0%}", str(num_turns)))
     print_table(
         ("speaker", "probability", "talk", "share", "turns"),
         rows,
@@ -151,6 +150,9 @@ def show(episode: LabelledEpisode, *, explain: bool, num_episodes: Mapping[str, 
     )
     if not rows:
         click.echo("Nobody speaks in this audio.")
+    if doubtful:
+        num_voices = len(rows) - len(doubtful)
+        click.echo(f"{num_voices} voice(s); doubtful ones of a few scattered seconds are not counted: {len(doubtful)}")
     if explain:
         for speaker, match in episode.matches.items():
             for reason in (*match.reasons, *_unnumbered(match, talk.get(speaker, 0.0))):

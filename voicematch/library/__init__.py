@@ -15,7 +15,7 @@ from typing import Self
 
 import platformdirs
 
-from . import migrations, undo
+from . import domains, migrations, undo
 from .as_heard import AsHeard
 from .copies import Copies, Copy
 from .database import BUSY_SECONDS, Database, open_database
@@ -38,8 +38,9 @@ from .shows import Shows
 from .undo import Recorded
 from .unknowns import Unknowns
 from .upgrade import Moving, Remade, StaleEpisode
-from .upkeep import Stats, Upkeep
+from .upkeep import Stats, Upkeep, damage
 from .voiceprints import StoredVoiceprint, StoredVoiceprints, VoiceprintRow
+from .windows import KeptWindows
 
 __all__ = [
     "Added",
@@ -111,6 +112,7 @@ def open_library(
     database = open_database(
         default_location() if location is None else location, create=create, busy_seconds=busy_seconds
     )
+    database.damage = lambda connection: map(str, domains.findings(connection))
     try:
         migrations.migrate(database, create=create, keep_old=keep_old)
         pin = Pin(database, embedder, dimension)
@@ -129,6 +131,7 @@ class Library:
     def __init__(self, database: Database, pin: Pin) -> None:
         self._database = database
         self._pin = pin
+        database.damage = lambda connection: damage(connection, pin)
 
     def __enter__(self) -> Self:
         return self
@@ -208,6 +211,11 @@ class Library:
     def fixes(self) -> Fixes:
         """What a person fixed in its answers."""
         return Fixes(self._database, self._pin)
+
+    @property
+    def windows(self) -> KeptWindows:
+        """What was heard in its episodes."""
+        return KeptWindows(self._database)
 
     @property
     def shows(self) -> Shows:

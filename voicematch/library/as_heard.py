@@ -11,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..types import Embedding, Line, Turn, Word
-from . import keys, vectors
-from .overlaps import Span, overlap, within
+from ..voices.overlaps import Span, overlap, within
+from . import keys, vectors, windows
 from .schema import as_heard, fixes, heard_voices, turns
 
 HEARD_IN = 0.1  # s of a voice in a stretch from which on its vector is also that voice's
@@ -33,7 +33,8 @@ class AsHeard:
 
 
 def forget_voices(connection: sa.Connection, forgotten: Sequence[int]) -> None:
-    """Erase what was heard of some speakers, by their ids, in the answers that are kept as they were heard."""
+    """Erase what was heard of some speakers, by their ids, in windows and in answers kept as they were heard."""
+    windows.forget_of(connection, forgotten)
     spoken = sa.select(turns.c.episode_id, turns.c.start, turns.c.stop).where(turns.c.speaker_id.in_(list(forgotten)))
     spans: dict[int, list[Span]] = {}
     for row in connection.execute(spoken):

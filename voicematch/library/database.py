@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sqlite3
 import stat
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,7 +39,10 @@ REASONS = {  # SQLite's result codes, to what happened and what to do
 
 
 class Database:
-    """An open database. ``path`` is None on PostgreSQL; ``location`` never shows a password."""
+    """An open database. ``path`` is None on PostgreSQL; ``location`` never shows a password.
+
+    damage : finds what in it cannot be right; it is asked when a value could not be understood
+    """
 
     def __init__(self, engine: sa.Engine, path: Path | None) -> None:
         self.path = path
@@ -48,6 +50,7 @@ class Database:
         self.engine = engine
         self._writer = engine.execution_options(writer=True)
         self._of_thread = threading.local()
+        self.damage: Callable[[sa.Connection], Iterator[str]] = _nothing
 
     @property
     def _joint(self) -> sa.Connection | None:
@@ -82,29 +85,44 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """Begin a transaction that sees one state of the library throughout.
-
-        What is read in it and cannot be understood was damaged: the tables take more than we ever put there.
-        """
-        try:
+        """Begin a transaction that sees one state of the library throughout."""
+        with self._blamed():
             if self._joint is not None:
                 yield self._joint
                 return
             with one_line_errors(self.location), self.engine.begin() as connection:
                 yield connection
-        except (ValueError, TypeError, KeyError, OverflowError) as error:
-            wrong = f"holds what cannot be right ({error}); voicematch library check --repair"
-            raise LibraryError(f"{self.location}: {wrong}") from error
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """Begin a transaction that holds the library's write lock from its start: all of it happens, or nothing."""
+        with self._blamed():
+            if self._joint is not None:
+                with self._joint.begin_nested():
+                    yield self._joint
+                return
+            with one_line_errors(self.location), self._writer.begin() as connection:
+                yield connection
+
+    @contextmanager
+    def _blamed(self) -> Iterator[None]:
+        """Says what is damaged when a value in the library could not be understood: tables take more than we ever
+        put there. Where nothing is, the error is our own, and stays what it was.
+        """
+        try:
+            yield
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            found = self._first_damage()
+            if found is None:
+                raise
+            wrong = f"holds what cannot be right ({found}); voicematch library check --repair"
+            raise LibraryError(f"{self.location}: {wrong}") from error
+
+    def _first_damage(self) -> str | None:
         if self._joint is not None:
-            with self._joint.begin_nested():
-                yield self._joint
-            return
-        with one_line_errors(self.location), self._writer.begin() as connection:
-            yield connection
+            return next(self.damage(self._joint), None)
+        with one_line_errors(self.location), self.engine.begin() as connection:
+            return next(self.damage(connection), None)
 
     @contextmanager
     def bare(self) -> Iterator[Any]:
@@ -118,6 +136,10 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _nothing(_: sa.Connection) -> Iterator[str]:
+    return iter(())
 
 
 def open_database(location: str | Path, *, create: bool, busy_seconds: float = BUSY_SECONDS) -> Database:
@@ -175,8 +197,10 @@ def one_line_errors(location: str) -> Iterator[None]:
         raise LibraryError(f"{location}: {_reason(error.orig)}") from error
     except sqlite3.Error as error:
         raise LibraryError(f"{location}: {_reason(error)}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, StatementError) as error:  # bytes that no version stored
+    except UnicodeDecodeError as error:  # the driver's: everything else here is text already
         raise LibraryError(f"{location}: {REASONS['SQLITE_CORRUPT']}") from error
+    except StatementError as error:  # a number or a text that no database takes
+        raise LibraryError(f"{location}: cannot hold this: {error.orig}") from error
 
 
 def _reason(error: BaseException | None) -> str:

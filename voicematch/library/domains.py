@@ -30,6 +30,7 @@ from .schema import (
     jobs,
     lines,
     profiles,
+    settings,
     speakers,
     turns,
     unknown_speakers,
@@ -66,6 +67,7 @@ def findings(connection: sa.Connection) -> Iterator[Finding]:
     if connection.dialect.name == "sqlite":
         yield from _wrong_kinds(connection)
     yield from _wrong_texts(connection)
+    yield from _wrong_pins(connection)
     yield from _wrong_clips(connection)
     rows = connection.execute(sa.select(profiles.c.id, profiles.c.name, profiles.c.name_key))
     for number, name, name_key in rows:
@@ -240,6 +242,14 @@ def _wrong_texts(connection: sa.Connection) -> Iterator[Finding]:
                 is_right = False
             if not is_right:
                 yield Finding(table, tuple(row), f"{column.name} cannot be read", {column.name: nothing})
+
+
+def _wrong_pins(connection: sa.Connection) -> Iterator[Finding]:
+    """A length of vectors that is none; without it the vectors say it."""
+    pinned = sa.select(settings.c.embedder, settings.c.key, settings.c.value).where(settings.c.key == "dimension")
+    for embedder, name, value in connection.execute(pinned):
+        if not (isinstance(value, str) and value.isascii() and value.isdigit() and int(value) > 0):
+            yield Finding(settings, (embedder, name), f"{value!r} is no length of vectors", None)
 
 
 def _wrong_clips(connection: sa.Connection) -> Iterator[Finding]:

@@ -28,6 +28,7 @@ from .schema import (
     speakers,
     unknown_speakers,
     voiceprints,
+    windows,
 )
 from .schema import profiles as profiles_table
 
@@ -253,6 +254,7 @@ def _vacuum_postgresql(database: Database) -> None:
         lines,
         fixes,
         heard_voices,
+        windows,
         jobs,
     )
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -111,13 +111,14 @@ class Fixes:
     def heard(self, audio_sha256: str) -> AsHeard | None:
         """Return the answer as it was heard; None where nothing in it was ever fixed."""
         with self._database.read() as connection:
-            own = sa.select(as_heard).join(episodes).where(episodes.c.audio_sha256 == audio_sha256)
+            own = sa.select(as_heard, episodes.c.embedder).join(episodes).where(episodes.c.audio_sha256 == audio_sha256)
             row = connection.execute(own).one_or_none()
             if row is None:
                 return None
             dimension = self._pin.dimension(connection) or 0
             voices = connection.execute(sa.select(heard_voices).where(heard_voices.c.episode_id == row.episode_id))
-            kept = {voice.label: voice for voice in voices}
+            # Of voices by another embedder, which the library was moved away from, nothing can be made.
+            kept = {voice.label: voice for voice in voices if row.embedder == self._pin.embedder}
         return AsHeard(
             turns=tuple(Turn(*turn) for turn in json.loads(row.turns)),
             lines=tuple(map(line_of, json.loads(row.lines))),

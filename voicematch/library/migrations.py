@@ -39,6 +39,7 @@ from .schema import (
     unknown_speakers,
     unknowns,
     voiceprints,
+    windows,
 )
 from .upkeep import copy_sqlite
 
@@ -165,6 +166,11 @@ def create_fixes(connection: sa.Connection) -> None:
     schema.metadata.create_all(connection, tables=[fixes, as_heard, heard_voices])
 
 
+def create_windows(connection: sa.Connection) -> None:
+    """Make room for what was heard in an episode."""
+    schema.metadata.create_all(connection, tables=[windows])
+
+
 def _after(line: int) -> sa.Select[tuple[int, str]]:
     """Some thousand lines at a time, so that a large library is never in memory whole."""
     return sa.select(lines.c.id, lines.c.text).where(lines.c.id > line).order_by(lines.c.id).limit(5_000)
@@ -182,6 +188,7 @@ STEPS: tuple[Step, ...] = (
     ("0009_names", remember_names),
     ("0010_set_aside", create_set_aside),
     ("0011_fixes", create_fixes),
+    ("0012_windows", create_windows),
 )
 """What was changed after the first schema, oldest first. Released steps are never edited."""
 

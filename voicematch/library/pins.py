@@ -16,10 +16,11 @@ OF_LIBRARY = settings.c.embedder == ""  # the rows of settings that belong to no
 
 
 def read(connection: sa.Connection) -> tuple[str | None, int | None]:
-    """Read the embedder and its dimension, as far as they are known."""
+    """Read the embedder and its dimension, as far as they are known. One that is no number is for `check` to find."""
     rows = connection.execute(sa.select(settings.c.key, settings.c.value).where(OF_LIBRARY)).all()
     pinned = {row.key: row.value for row in rows}
-    return pinned.get("embedder"), int(pinned["dimension"]) if "dimension" in pinned else None
+    dimension = str(pinned.get("dimension", ""))
+    return pinned.get("embedder"), int(dimension) if dimension.isascii() and dimension.isdigit() else None
 
 
 class Pin:

@@ -13,7 +13,7 @@ from .keys import clean, key, profile_id
 from .matches import token
 from .pins import Pin
 from .reading.people import Profile, read_profile
-from .schema import candidates, clips, profiles, set_aside, speakers, voiceprints
+from .schema import candidates, clips, fixes, profiles, set_aside, speakers, voiceprints
 
 
 class Profiles:
@@ -143,6 +143,7 @@ def _merge(connection: sa.Connection, from_id: int, into_id: int) -> None:
         .where(speakers.c.reasons.contains(token(from_id)))
         .values(reasons=sa.func.replace(speakers.c.reasons, token(from_id), token(into_id)))
     )
+    connection.execute(fixes.update().where(fixes.c.profile_id == from_id).values(profile_id=into_id))
     connection.execute(profiles.delete().where(profiles.c.id == from_id))
     remove_unused_clips(connection, into_id)
 

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 
 from ..errors import LibraryError
 from ..types import Embedding, LabelledEpisode, Turn, Verdict
+from ..voices.overlaps import Span, overlap, without
 from ..voices.rules import CONFIRMED, Said, name_of
 from . import keys, shows
 from .database import Database, now
-from .overlaps import Span, overlap, without
 from .schema import episodes, fixes, profiles, ruled_out, set_aside, speakers, turns, unknown_speakers, unknowns
 from .unknowns import link
 
@@ -91,6 +91,21 @@ class SaidOfSpeakers:
             profile_id = keys.profile_id(connection, profile)
             _take_back(connection, number, profile_id)  # said before, it is said once
             connection.execute(ruled_out.insert().values(speaker_id=number, profile_id=profile_id))
+
+    def told(self, audio_sha256: str) -> dict[str, tuple[Span, ...]]:
+        """Return where each person talks in a stored episode, as a person said; who is nobody, by label.
+
+        Not where a person fixed that very stretch: it is laid over any answer.
+        """
+        with self._database.read() as connection:
+            spans: dict[str, list[Span]] = {}
+            fixed = _fixed(connection, audio_sha256)
+            for one in speakers_before(connection, audio_sha256):
+                if one.confirmed is not None:
+                    profile = one.confirmed["profile_id"]
+                    who = f"nobody {one.label}" if profile is None else f"profile {profile}"
+                    spans.setdefault(who, []).extend(without(one.spans, fixed))
+        return {who: tuple(own) for who, own in spans.items() if own}
 
     def of_episodes(self, audio_sha256: str | None = None) -> dict[str, Said]:
         """Return, by audio sha256, what is known of the speakers of every stored episode, or of one."""

@@ -359,6 +359,20 @@ heard_voices = Table(
     Column("spans", sa.LargeBinary, nullable=False),
 )
 
+# What the engines heard in an episode, by ``embedder``; ``types.Windows`` says what it is.
+# vectors : (num_windows, dimension) float16; moments : (num_moments, dimension) int8; rest : the other arrays, as .npz
+windows = Table(
+    "windows",
+    metadata,
+    Column("episode_id", ID, ForeignKey("episodes.id", ondelete="CASCADE"), primary_key=True),
+    Column("embedder", Text, nullable=False),
+    Column("dimension", sa.Integer, nullable=False),
+    Column("duration", sa.Double, nullable=False),
+    Column("vectors", sa.LargeBinary, nullable=False),
+    Column("moments", sa.LargeBinary, nullable=False),
+    Column("rest", sa.LargeBinary, nullable=False),
+)
+
 # What several rooms ask for in the same words.
 ACCEPTED = speakers.c.verdict == Verdict.ACCEPT.value  # the speaker has a profile's name
 UNNAMED = sa.func.coalesce(speakers.c.verdict, "") != Verdict.ACCEPT.value

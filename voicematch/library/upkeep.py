@@ -13,12 +13,11 @@ import numpy as np
 import sqlalchemy as sa
 
 from ..errors import LibraryError, OutputExists
-from . import domains, erasure, folding, partial, schema
+from . import domains, erasure, folding, partial, schema, windows
 from .copies import BACKUP, Copies
 from .database import Database, one_line_errors
 from .pins import Pin
 
-UNINDEXED = "the search index does not agree with the lines"
 OF_TARGET = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC")
 """What goes wrong in a copying because of where the copy is written."""
 NOBODY = erasure.Forgotten(0, 0, 0, 0, 0, 0)
@@ -77,9 +76,8 @@ class Upkeep:
         """Say what is wrong, one line each: the file, references, the search index, vectors. Nothing: all is well."""
         of_file = tuple(_file_findings(self._database))
         with self._database.read() as connection:
-            of_vectors = _vector_findings(connection, self._pin.embedder, self._pin.dimension(connection))
             of_lines = () if UNINDEXED in of_file or _are_folded(connection) else (UNINDEXED,)
-            return (*of_file, *of_lines, *map(str, domains.findings(connection)), *of_vectors)
+            return (*of_file, *of_lines, *damage(connection, self._pin))
 
     def repair(self) -> tuple[str, ...]:
         """Take out what cannot be right, and say what that was, one line each. What `check` finds then, stays.
@@ -89,7 +87,7 @@ class Upkeep:
         if any(line.startswith("the file is damaged") for line in _file_findings(self._database)):
             raise LibraryError(f"{self._database.location}: the file is damaged; restore a backup of it")
         with self._database.write() as connection:
-            done = domains.repair(connection)
+            done = domains.repair(connection) + windows.remove_unreadable(connection)
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("INSERT INTO lines_fts(lines_fts) VALUES ('rebuild')")
         return done
@@ -119,6 +117,13 @@ class Upkeep:
                     copies.remove(copy.path)
         if erasure.is_due(self._database):
             erasure.compact(self._database, NOBODY)
+
+
+def damage(connection: sa.Connection, pin: Pin) -> Iterator[str]:
+    """Find what cannot be right in the tables, a line each."""
+    yield from map(str, domains.findings(connection))
+    yield from _vector_findings(connection, pin.embedder, pin.dimension(connection))
+    yield from windows.findings(connection)
 
 
 def _num_rows(connection: sa.Connection, table: sa.Table) -> int:

@@ -258,7 +258,8 @@ def _refold(library: Library, episode: LabelledEpisode) -> LabelledEpisode:
     heard = library.fixes.heard(sha256)
     assert heard is not None  # kept with the first fix
     raw = replace(episode, turns=heard.turns, lines=heard.lines)
-    after, voices = folded(raw, heard.voices, [row.fix for row in library.fixes.of(sha256)])
+    made = [row.fix for row in library.fixes.of(sha256)]
+    after, voices = folded(library, raw, heard.voices, made, library.windows.of(sha256))
     answer = (after.turns, after.lines)
     library.fixes.rewrite(sha256, answer, voices, blank(library, after), heard.unknowns)
     return after

@@ -37,6 +37,7 @@ def identify(
     show: str = "",
     chapters: tuple[Chapter, ...] = (),
     store: bool = True,
+    keep_windows: bool = True,
     engines: Engines = BUILT_IN,
     progress: Progress | None = None,
 ) -> LabelledEpisode:
@@ -51,6 +52,7 @@ def identify(
     date : ISO 8601, of publication; None takes the day that the file's name gives
     show : the podcast; unknowns are looked for there first
     store : remember the episode, so that naming a voice later relabels it without the audio
+    keep_windows : with it what was heard, as far as the library keeps that, so that `recluster` needs no audio
 
     Raises AudioError, FormatError, ModelError, LibraryError.
     """
@@ -78,13 +80,19 @@ def identify(
     )
     with library.together(keep=store):  # what is not kept is answered just as what is
         diarization = recognise.joined(library, heard, diarization, as_before=speakers is None)
+        diarization = recognise.told_apart(library, audio.sha256, diarization)
         words = attribute(
             lines or refold.lines_heard(library, audio.sha256),
             diarization.turns,
             unsure=unsure,
             exclusive=diarization.exclusive,
         )
-        answer = recognise.store(library, replace(heard, turns=diarization.turns, lines=words), diarization.embeddings)
+        found = replace(heard, turns=diarization.turns, lines=words)
+        keeps = store and keep_windows and library.settings.keeps_windows
+        if not keeps:
+            library.windows.forget(audio.sha256)
+        voices, windows = diarization.embeddings, diarization.windows
+        answer = recognise.store(library, found, voices, windows, keep_windows=keeps)
     outputs.finish(library)
     answer = replace(answer, source=audio.source)
     return answer if store else _without_new_numbers(answer, library.voices.num_episodes())

@@ -6,18 +6,25 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from ..engines.kept import heard_again
+from ..engines.windows import embeddings_of
 from ..library import AsHeard, Library
-from ..library.overlaps import overlap, within
+from ..models.table import card, is_known
 from ..transcript.fixing import Fix, carried_over, fixed_lines, fixed_turns
-from ..types import Embedding, LabelledEpisode, Line, Turn
+from ..types import Embedding, LabelledEpisode, Line, Turn, Windows
+from ..voices.overlaps import overlap, within
 
 log = logging.getLogger(__name__)
 
 Voices = Mapping[str, Sequence[Embedding]]
 
 
-def laid_over(library: Library, episode: LabelledEpisode, voices: Voices) -> tuple[LabelledEpisode, Voices]:
+def laid_over(
+    library: Library, episode: LabelledEpisode, voices: Voices, windows: Windows | None
+) -> tuple[LabelledEpisode, Voices]:
     """Return a new answer on an audio, and its voices, with what a person fixed in an earlier one.
+
+    windows : what was heard, if that is known; voices are then made of just what each speaker says
 
     The fixes are stored with the labels of this answer. Nothing changes where nothing was fixed.
     """
@@ -27,17 +34,38 @@ def laid_over(library: Library, episode: LabelledEpisode, voices: Voices) -> tup
         return episode, voices
     fixes = carried_over([row.fix for row in stored], heard.turns, episode.turns)
     library.fixes.relabel(episode.audio_sha256, fixes)
-    return folded(episode, voices, fixes)
+    return folded(library, episode, voices, fixes, windows)
 
 
-def folded(episode: LabelledEpisode, voices: Voices, fixes: Sequence[Fix]) -> tuple[LabelledEpisode, Voices]:
+def folded(
+    library: Library, episode: LabelledEpisode, voices: Voices, fixes: Sequence[Fix], windows: Windows | None
+) -> tuple[LabelledEpisode, Voices]:
     """Return an answer as it was heard, and its voices, with the fixes."""
     turns = fixed_turns(episode.turns, fixes)
     lines, waiting = fixed_lines(episode.lines, fixes)
     for fix in waiting if episode.lines else ():
         start = fix.spans[0][0]
         log.warning("%s: no line at %.0f s any more for words that were fixed there", episode.source, start)
-    return replace(episode, turns=turns, lines=lines), shared_out(voices, episode.turns, turns)
+    return replace(episode, turns=turns, lines=lines), revoiced(library, voices, episode.turns, turns, windows)
+
+
+def revoiced(
+    library: Library, voices: Voices, before: Sequence[Turn], after: Sequence[Turn], windows: Windows | None
+) -> dict[str, tuple[Embedding, ...]]:
+    """Return the voices of other turns than they were made of.
+
+    Of speakers whose turns are others now they are made anew out of the windows, where those are by the library's
+    embedder; else each stretch goes to whoever has most of its speech.
+    """
+    shared = shared_out(voices, before, after)
+    if windows is None or windows.embedder != library.embedder:
+        return shared
+    least = card(windows.embedder).min_speech if is_known(windows.embedder) else 0.0
+    exact = embeddings_of(heard_again(windows), tuple(after), least)
+    spans_before, spans_after = _spans(before), _spans(after)
+    same = {label for label, spans in spans_after.items() if spans_before.get(label) == spans}
+    made = {label: shared.get(label, ()) if label in same else exact.get(label, ()) for label in sorted(spans_after)}
+    return {label: own for label, own in made.items() if own}
 
 
 def shared_out(voices: Voices, before: Sequence[Turn], after: Sequence[Turn]) -> dict[str, tuple[Embedding, ...]]:

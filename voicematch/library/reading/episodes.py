@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...errors import NothingThere
-from ...types import Line, Verdict
+from ...types import DOUBTFUL_TALK, DOUBTFUL_TURN, Line, Verdict
 from ...voices.rules import like_ignored, name_of
 from .. import shows
 from ..database import Database, one_of
@@ -58,7 +58,7 @@ class EpisodeSummary:
 
     title : as it was given, which may be ""; shown_as : that, else the file's name
     people : those accepted in it, most talk first
-    num_unknown : of ``num_speakers``, those without a name
+    num_speakers : those alone who are not doubtful; num_unknown : of these, those without a name
     stored : ISO 8601, UTC
     """
 
@@ -74,6 +74,7 @@ class EpisodeSummary:
     num_lines: int
     people: tuple[Named, ...]
     stored: str
+    num_doubtful: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,14 +247,30 @@ def episode_at(connection: sa.Connection, key: str) -> int:
     raise NothingThere("no such episode; it may have been removed from the library")
 
 
+def _is_doubtful() -> sa.ColumnElement[bool]:
+    """As ``LabelledEpisode.doubtful`` has it."""
+    other = speakers.alias()
+    is_one_of_several = sa.exists().where(
+        other.c.episode_id == speakers.c.episode_id, other.c.id != speakers.c.id, other.c.num_turns > 0
+    )
+    return sa.and_(
+        speakers.c.num_turns > 0,
+        speakers.c.talk_seconds < DOUBTFUL_TALK,
+        speakers.c.talk_seconds < DOUBTFUL_TURN * speakers.c.num_turns,
+        UNNAMED,
+        is_one_of_several,
+    )
+
+
 def _summaries(connection: sa.Connection, ids: Sequence[int]) -> tuple[EpisodeSummary, ...]:
     """Read episodes in the order given."""
-    talks = speakers.c.num_turns > 0
+    talks = (speakers.c.num_turns > 0) & sa.not_(_is_doubtful())
     of_speakers = (
         sa.select(
             speakers.c.episode_id,
             sa.func.count().filter(talks).label("num_speakers"),
             sa.func.count().filter(talks, UNNAMED).label("num_unknown"),
+            sa.func.count().filter(_is_doubtful()).label("num_doubtful"),
         )
         .where(one_of(speakers.c.episode_id, ids))
         .group_by(speakers.c.episode_id)
@@ -277,6 +294,7 @@ def _summaries(connection: sa.Connection, ids: Sequence[int]) -> tuple[EpisodeSu
             num_lines=num_lines.get(row.id, 0),
             people=people.get(row.id, ()),
             stored=row.stored,
+            num_doubtful=counts[row.id].num_doubtful if row.id in counts else 0,
         )
         for row in (rows[one] for one in ids)
     )
