@@ -118,6 +118,7 @@ class Ears:
         bounds = np.minimum(np.rint(heard.windows * SAMPLE_RATE).astype(np.int64), len(samples))
         own = Heard(self._own.dimension)
         own.windows, own.spans, own.duration = heard.windows, heard.spans, heard.duration
+        own.probabilities = heard.probabilities
         own.vectors = self._own.embed(samples, bounds)
         return own
 

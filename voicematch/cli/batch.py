@@ -152,6 +152,7 @@ def run(
     ray_address: str | None,
     diarizer: str | None,
     embedder: str | None,
+    everywhere: bool,
     device: str,
     quiet: bool,
     location: str | None,
@@ -176,7 +177,7 @@ def run(
         force=force,
         cache=cache or backlog.default_cache(),
         cache_bytes=round(cache_size * GIB),
-        engines=engines or open_engines(diarizer, embedder, device),
+        engines=engines or open_engines(diarizer, embedder, device, everywhere=everywhere),
     )
     with open_library(location, create=location is None) as library:
         tell_of_newer(library, embedder, quiet=quiet)

@@ -98,6 +98,7 @@ def identify(
     force: bool,
     diarizer: str | None,
     embedder: str | None,
+    everywhere: bool,
     device: str,
     as_json: bool,
     quiet: bool,
@@ -120,7 +121,7 @@ def identify(
         raise click.UsageError("-o - takes exactly one -f, and no --json")
     outputs = OutputFiles(formats, out, force=force)
     outputs.refuse_shared(sources)
-    engines = engines or open_engines(diarizer, embedder, device)
+    engines = engines or open_engines(diarizer, embedder, device, everywhere=everywhere)
     failures = 0
     with _library(location, voices, engines, quiet=quiet) as library:
         tell_of_newer(library, embedder, quiet=quiet)

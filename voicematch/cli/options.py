@@ -80,12 +80,20 @@ def device_option(command: Command) -> Command:
 
 
 def engine_options(command: Command) -> Command:
-    """Add ``--diarizer``, ``--embedder`` and ``--device``, as `open_engines` takes them."""
-    return diarizer_option(embedder_option(device_option(command)))
+    """Add ``--diarizer``, ``--embedder``, ``--embedder-everywhere`` and ``--device``, as `open_engines` takes them."""
+    everywhere = click.option(
+        "--embedder-everywhere",
+        "everywhere",
+        is_flag=True,
+        help="Let an embedder that is not built in tell voices apart too: slower, by its size.",
+    )
+    return diarizer_option(embedder_option(everywhere(device_option(command))))
 
 
-def open_engines(diarizer: str | None, embedder: str | None, device: str) -> Engines:
+def open_engines(diarizer: str | None, embedder: str | None, device: str, *, everywhere: bool = False) -> Engines:
     """Open the engines asked for; what is not asked for is left to the library.
+
+    everywhere : the embedder tells voices apart too, in place of a built-in one
 
     A GPU that is asked for with a diarizer on torch is that diarizer's: the embedder takes it where it can.
     """
@@ -93,9 +101,13 @@ def open_engines(diarizer: str | None, embedder: str | None, device: str) -> Eng
     from ..usecases.chosen import Engines
 
     on_torch = diarizer is not None and diarizer.partition(":")[0] == "pyannote"
+    if on_torch and everywhere:
+        raise click.UsageError("--embedder-everywhere is for the built-in diarizer")
+    if everywhere:
+        diarizer = diarizer or "built-in"
     of_embedder = "auto" if on_torch and device != "cpu" else device
     return Engines(
-        diarizer=engines.open_diarizer(diarizer, device=device) if diarizer else None,
+        diarizer=engines.open_diarizer(diarizer, device=device, everywhere=everywhere) if diarizer else None,
         embedder=engines.open_embedder(embedder, device=of_embedder) if embedder else None,
         device=of_embedder,
     )

@@ -20,14 +20,16 @@ from .embed import Embedder, OnnxEmbedder
 DIARIZERS = ("built-in", "pyannote")
 
 
-def open_diarizer(name: str = "built-in", *, device: str = "auto") -> Diarizer:
+def open_diarizer(name: str = "built-in", *, device: str = "auto", everywhere: bool = False) -> Diarizer:
     """Open the diarizer of that name: "built-in", "pyannote", or "pyannote:" with a model's name or a folder.
+
+    everywhere : of the built-in one, see there
 
     Raises ModelError when there is none of that name, its model is not on this machine, or the extra is missing.
     """
     engine, _, pipeline = name.partition(":")
     if engine == "built-in" and not pipeline:
-        return BuiltinDiarizer()
+        return BuiltinDiarizer(everywhere=everywhere)
     if engine == "pyannote":
         from .pyannote import PyannoteDiarizer
 
