@@ -6,9 +6,7 @@ The one command after a new embedder, some minutes on one core once shows.py has
 ``WORK/train`` holds shows of people whom the embedder was trained on and the clips they are made of, ``WORK/fit``
 shows of others. The backend comes of both kinds of sound, the calibration of the people whom the embedder does not
 know, as it will not know its users' either. ``WORK/judge`` is only looked at to print the figures.
-Writes ``NAME.backend.npz`` and ``NAME.calibration.json`` to ``models/``, or to where pulled models are. An embedder
-that knows nothing of the people of the kit is calibrated by ``voicematch calibrate`` instead: ``--backend-only`` leaves
-the calibration as it is, and judges by it.
+Writes ``NAME.backend.npz`` and ``NAME.calibration.json`` to ``models/``, or to where pulled models are.
 """
 
 from __future__ import annotations
@@ -36,6 +34,7 @@ from voicematch.engines.windows import WINDOW, Heard, embeddings_of
 from voicematch.models import files
 from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.types import Array, Embedding
+from voicematch.usecases.calibrate import calibrate as calibrated
 from voicematch.voices.score import Cohort, unit
 
 MOST_CLIPS, WINDOWS_OF_CLIP = 6, 4  # of one person
@@ -52,7 +51,6 @@ def main() -> None:
     parser.add_argument("--embedder", default=DEFAULT_EMBEDDER)
     parser.add_argument("--judge", type=Path)
     parser.add_argument("--dry-run", action="store_true", help="print the figures, write nothing")
-    parser.add_argument("--backend-only", action="store_true", help="leave the calibration as it is")
     chosen = parser.parse_args()
     embedder = open_embedder(chosen.embedder, device="cpu")
     if not isinstance(embedder, OnnxEmbedder) or not embedder.can_pool:
@@ -66,16 +64,14 @@ def main() -> None:
     number = {name: idx for idx, name in enumerate(dict.fromkeys(names))}
     speakers = np.array([number[name] for name in names])
     backend = Backend.estimate(np.concatenate(rows), speakers, NUM_AXES)
-    if chosen.backend_only:
-        calibration = files.calibration(embedder.name)
-    else:
-        profiles, voices = read(chosen.fit, embedder)
-        cohort = cohort_of(open_pool(chosen.train), people, vectors)
-        calibration = calibrate.fit_all(voices, profiles, embedder.name, cohort)
+    cohort = cohort_of(open_pool(chosen.train), people, vectors)
+    profiles, voices = read(chosen.fit, embedder)
+    # Profiles of shows have one voiceprint: what several tell is measured with the kit.
+    several = calibrated(embedder, keep=False).calibration.voiceprints
+    calibration = replace(calibrate.fit_all(voices, profiles, embedder.name, cohort), voiceprints=several)
     print(replace(calibration, cohort=None))
     if not chosen.dry_run:
         backend.save(files.place_beside(embedder.name, diarize.BACKEND))
-    if not chosen.dry_run and not chosen.backend_only:
         files.place_beside(embedder.name, files.CALIBRATION).write_text(calibration.to_json(), encoding="utf-8")
     for work in (chosen.fit, chosen.judge):
         if work is not None:
