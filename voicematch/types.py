@@ -208,6 +208,21 @@ class Chapter:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Sound that was listened to as one track.
+
+    source : the file or address; "" is the episode's own
+    track, channel : of it, counted from 1; None is all that belong together
+    offset : seconds after the episode begins
+    """
+
+    source: str = ""
+    track: int | None = None
+    channel: int | None = None
+    offset: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class LabelledEpisode:
     """The answer: an episode with names on it. ``name(label)`` is what to print for a local label.
 
@@ -217,6 +232,7 @@ class LabelledEpisode:
     lost_seconds : what a damaged file could not give
     show : the podcast it is of, or ""
     chapters : as the feed has them, in order of time
+    parts : what was listened to of it, or beside it: a track chosen, or a track for each person; none is all as one
     """
 
     source: str
@@ -232,6 +248,7 @@ class LabelledEpisode:
     lost_seconds: float = 0.0
     show: str = ""
     chapters: tuple[Chapter, ...] = ()
+    parts: tuple[Part, ...] = ()
 
     def name(self, speaker: str) -> str:
         """Return the profile's name when accepted, else the local label."""

@@ -1,4 +1,4 @@
-"""Lines given to the wrong speaker, and how many of them are found: on the TTS development episodes, for reporting only.
+"""Lines given to the wrong speaker, and how many are found: on the TTS development episodes, for reporting only.
 
     python -m tests.measure.drift ../shared/data/dev [--share 0.03] [--seeds 20]
 

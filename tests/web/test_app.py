@@ -35,6 +35,8 @@ EXAMPLES = {
     "speaker_episode": [""],
     "episodes": ["", "?q=moss", "?page=2", "?q=%25"],
     "episode": [""],
+    "shows": [""],
+    "show": ["", "?page=2", "?page=9"],
     "unknowns": ["", "?ignored=1", "?page=3"],
     "unknown": [""],
     "review": ["", "?page=2"],
@@ -45,6 +47,7 @@ PATHS: dict[str, dict[str, Any]] = {
     "speaker": {"id": 1},
     "speaker_episode": {"id": 1, "key": KEY},
     "episode": {"key": KEY},
+    "show": {"key": "night-garden-radio"},
 }
 PATHS |= {"unknown": {"id": "U-0003"}}
 ADDRESSES = [(name, addresses.path(name, **PATHS.get(name, {})), query) for name in PAGES for query in EXAMPLES[name]]
@@ -96,7 +99,7 @@ def test_the_description_has_every_route(client: TestClient) -> None:
     jsonschema.Draft202012Validator.check_schema({"$defs": document["components"]["schemas"]})
     pages = {f"{addresses.PATHS[name]}.json" for name in PAGES}
     actions = {f"/actions/{name}" for name in (*ACTIONS, "undo")}
-    assert set(document["paths"]) == pages | actions | {"/audio/{key}", "/clips/{id}.wav"}
+    assert set(document["paths"]) == pages | actions | {"/audio/{key}", "/clips/{id}.wav", "/shows/{key}/picture.jpg"}
     assert len({operation["operationId"] for path in document["paths"].values() for operation in path.values()}) == len(
         document["paths"]
     )

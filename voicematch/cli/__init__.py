@@ -37,6 +37,8 @@ COMMANDS = {
     "search": ("episodes", "Find what was said, and by whom."),
     "serve": ("serve", "Show the library as pages: speakers, episodes, voices to name, matches to review."),
     "site": ("serve", "Write the public part of the library as files for any web server."),
+    "mcp": ("mcp", "Serve the library to an assistant, over the Model Context Protocol."),
+    "notes": ("notes", "Write the library as notes for Obsidian or Logseq: one an episode, one a person."),
     "library": ("library", "Where the library is, what is in it, check it, back it up, move it to another embedder."),
     "models": ("models", "The models: which there are, where they are; pull, verify, remove, export, compare."),
     "evaluate": ("evaluate", "Score labels against a truth, or an embedder on trial lists."),

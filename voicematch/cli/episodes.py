@@ -80,10 +80,14 @@ def show_(episode: str, explain: bool, as_json: bool, location: str | None) -> N
         stored = library.episodes.get(episode)
         num_episodes = library.voices.num_episodes()
         figures = library.figures.episode(stored.audio_sha256) if as_json else ()
+        also = library.listings.episode(stored.audio_sha256).also
     if as_json:
-        print_episode_json(stored, figures=[dataclasses.asdict(one) for one in figures])
+        talk, others = list(map(dataclasses.asdict, figures)), list(map(dataclasses.asdict, also))
+        print_episode_json(stored, figures=talk, also=others)
     else:
         show(stored, explain=explain, num_episodes=num_episodes)
+        for other in also:
+            click.echo(f"Also in {other.show}: {' '.join(part for part in (other.date, other.title) if part)}")
         if stored.chapters:
             rows = [(clock(chapter.start), chapter.title) for chapter in stored.chapters]
             print_table(("at", "chapter"), rows, right=("at",))

@@ -108,12 +108,14 @@ def print_episode_json(episode: LabelledEpisode, **more: object) -> None:
 
 def print_figures(rows: Sequence[tuple[str, TalkFigures]], *, first: str) -> None:
     """Print how people talk, a row each; ``first`` heads the column of who or where it is."""
+    from ..formats.amounts import percent
+
     columns = ("talk", "share", "words/min", "longest turn", "interrupts", "interrupted", "questions")
     cells = [
         (
             name,
             clock(one.talk_seconds),
-            f"{one.share:.0%}",
+            percent(one.share),
             _known(one.words_a_minute),
             clock(one.longest_turn),
             _known(one.num_interruptions),
@@ -134,6 +136,8 @@ def show(episode: LabelledEpisode, *, explain: bool, num_episodes: Mapping[str, 
 
     num_episodes : in how many episodes each unknown is heard
     """
+    from ..formats.amounts import percent
+
     talk = episode.talk_seconds()
     total = sum(talk.values())
     rows, doubtful = [], episode.doubtful()
@@ -141,7 +145,7 @@ def show(episode: LabelledEpisode, *, explain: bool, num_episodes: Mapping[str, 
         match = episode.matches[speaker]
         label = _label(match, num_episodes) + (", doubtful" if speaker in doubtful else "")
         num_turns = sum(turn.speaker == speaker for turn in episode.turns)
-        rows.append((label, _probability(match), clock(seconds), f"{seconds / total:.0%}", str(num_turns)))
+        rows.append((label, _probability(match), clock(seconds), percent(seconds / total), str(num_turns)))
     print_table(
         ("speaker", "probability", "talk", "share", "turns"),
         rows,
@@ -181,4 +185,6 @@ def _label(match: Match, num_episodes: Mapping[str, int]) -> str:
 
 
 def _probability(match: Match) -> str:
-    return f"{match.probability:.0%}" if match.profile else ""
+    from ..formats.amounts import percent
+
+    return percent(match.probability) if match.profile else ""

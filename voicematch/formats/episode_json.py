@@ -50,7 +50,7 @@ VERSION = 1
 
 
 def write_json(episode: LabelledEpisode) -> str:
-    """The whole answer as JSON; :func:`read_episode` gives the same episode back."""
+    """Write the whole answer as JSON; :func:`read_episode` gives the same episode back."""
     doubtful = episode.doubtful()
     document = {
         "format": FORMAT,
@@ -107,7 +107,7 @@ def _line(episode: LabelledEpisode, line: Line) -> dict[str, Any]:
 
 
 def read_episode(text: str, source: object) -> LabelledEpisode:
-    """The episode that :func:`write_json` wrote."""
+    """Read the episode that :func:`write_json` wrote."""
     return json_node.parse(text, source, episode_of)
 
 
@@ -182,7 +182,7 @@ def _optional(node: Node, key: str) -> str | None:
 
 
 def lines_of(document: Node) -> tuple[Line, ...]:
-    """The lines as a transcript: speakers by the name that was printed."""
+    """Return the lines as a transcript: speakers by the name that was printed."""
     episode = episode_of(document)
     return tuple(
         Line(

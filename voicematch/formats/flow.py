@@ -21,7 +21,7 @@ _CLINGS = re.compile(r"[.,;:?!…。，、！？；：)\]”»%’']")
 
 
 def joined(lines: tuple[Line, ...], *, are_words: bool = False) -> tuple[Line, ...]:
-    """The lines as they are, or, where nearly all are single words, words joined to sentences, with their times.
+    """Return the lines as they are, or, where nearly all are single words, words joined to sentences, with their times.
 
     are_words : it is known that all are
     """
@@ -68,7 +68,7 @@ def _one(group: Sequence[Line]) -> Line:
 
 
 def clings(before: str, after: str) -> bool:
-    """Whether no blank stands between two words: in scripts without blanks, and before a sign.
+    """Return whether no blank stands between two words: in scripts without blanks, and before a sign.
 
     >>> clings("東京", "は"), clings("back", "to"), clings("back", ".")
     (True, False, True)

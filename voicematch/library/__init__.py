@@ -31,6 +31,7 @@ from .reading.episodes import EpisodeSummary, Listings
 from .reading.figures import Figures
 from .reading.people import Appearance, People, Profile
 from .reading.search import Hit, Search
+from .reading.shows import Programmes
 from .reading.voices import Unknown, UnknownSpeaker, Voices
 from .said import SaidOfSpeakers
 from .settings import LibrarySettings
@@ -265,6 +266,11 @@ class Library:
     def listings(self) -> Listings:
         """Episodes in lists, and one with all that is in it."""
         return Listings(self._database)
+
+    @property
+    def programmes(self) -> Programmes:
+        """Shows: who hosts them, who was a guest, who talks how much."""
+        return Programmes(self._database)
 
     @property
     def figures(self) -> Figures:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from ..errors import LibraryError
 from ..types import Verdict
-from . import as_heard, keys, mentions
+from . import as_heard, keys, labels, mentions
 from .copies import BACKUP, Copies, Copy
 from .database import Database, now
 from .schema import (
@@ -101,7 +101,9 @@ def forget(connection: sa.Connection, name: str, *, words: bool = False) -> Forg
     connection.execute(profiles_table.delete().where(profiles_table.c.id == profile))
     _scrub_reasons(connection, stored_name)
     _scrub_credits(connection, stored_name)
+    relabelled = labels.scrub(connection, stored_name)
     num_lines, changed = _scrub_lines(connection, stored_name)
+    changed |= relabelled
     as_heard.scrub_speaker(connection, stored_name)
     num_mentions, mentioned = mentions.find(connection, stored_name, redact=words)
     make_due(connection)

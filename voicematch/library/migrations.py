@@ -171,6 +171,11 @@ def create_windows(connection: sa.Connection) -> None:
     schema.metadata.create_all(connection, tables=[windows])
 
 
+def add_parts(connection: sa.Connection) -> None:
+    """Let an episode know which track or channel, or which tracks, were listened to. Before, nobody wrote it down."""
+    add_column(connection, episodes.c.parts)
+
+
 def _after(line: int) -> sa.Select[tuple[int, str]]:
     """Some thousand lines at a time, so that a large library is never in memory whole."""
     return sa.select(lines.c.id, lines.c.text).where(lines.c.id > line).order_by(lines.c.id).limit(5_000)
@@ -189,6 +194,7 @@ STEPS: tuple[Step, ...] = (
     ("0010_set_aside", create_set_aside),
     ("0011_fixes", create_fixes),
     ("0012_windows", create_windows),
+    ("0015_parts", add_parts),
 )
 """What was changed after the first schema, oldest first. Released steps are never edited."""
 

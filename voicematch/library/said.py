@@ -166,7 +166,7 @@ def _take_back(connection: sa.Connection, speaker: int, profile_id: int) -> None
 
 
 def speakers_before(connection: sa.Connection, audio_sha256: str) -> list[Before]:
-    """The speakers of the answer that is stored for an audio, in its order."""
+    """Return the speakers of the answer that is stored for an audio, in its order."""
     of_episode = sa.select(speakers.c.id).join(episodes).where(episodes.c.audio_sha256 == audio_sha256)
     links = sa.select(unknown_speakers).where(unknown_speakers.c.speaker_id.in_(of_episode))
     numbers = {row.speaker_id: int(row.unknown_id) for row in connection.execute(links)}
@@ -200,7 +200,7 @@ def speakers_before(connection: sa.Connection, audio_sha256: str) -> list[Before
 
 
 def _fixed(connection: sa.Connection, audio_sha256: str) -> list[Span]:
-    """Where a person has fixed who speaks."""
+    """Return where a person has fixed who speaks."""
     own = sa.select(fixes.c.spans).join(episodes).where(episodes.c.audio_sha256 == audio_sha256)
     listed = connection.scalars(own.where(fixes.c.label.is_not(None))).all()
     return [(start, end) for spans in listed for start, end in json.loads(spans)]
@@ -219,7 +219,7 @@ def put_aside(connection: sa.Connection, episode_id: int, lost: Sequence[Before]
 
 
 def origins(before: Sequence[Before], of_episode: Sequence[Turn]) -> dict[str, Before]:
-    """By new label, the stored speaker whose turns it mostly holds; absent for one who holds nobody's.
+    """Return by new label the stored speaker whose turns it mostly holds; absent for one who holds nobody's.
 
     Labels are local: another diarization may number the same voices otherwise, so what is known follows the time. It
     goes to a speaker at least half of whose talk it was about, never to one who is mostly somebody else. Who a person
@@ -249,7 +249,7 @@ def held_before(before: Sequence[Turn], of_episode: Sequence[Turn]) -> dict[str,
 
 
 def _held(before: Sequence[Before], spans: Sequence[tuple[float, float]]) -> Before | None:
-    """The one whose turns these spans mostly are."""
+    """Return the one whose turns these spans mostly are."""
     shared = [overlap(one.spans, spans) for one in before]
     most = int(np.argmax(shared)) if shared else 0  # of equal ones the first
     seconds = sum(end - start for start, end in spans)
@@ -257,7 +257,7 @@ def _held(before: Sequence[Before], spans: Sequence[tuple[float, float]]) -> Bef
 
 
 def _told(before: Sequence[Before], spans: Sequence[tuple[float, float]]) -> Before | None:
-    """The one of whom a person said something that holds for who talks in these spans.
+    """Return the one of whom a person said something that holds for who talks in these spans.
 
     Several may be one person to whom a person gave the same name twice.
     """

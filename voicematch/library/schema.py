@@ -24,6 +24,8 @@ migrations = Table(
 )
 
 # What belongs to one embedder (calibration, thresholds) carries its name; what belongs to the library carries "".
+# Pictures of shows are no settings, but values by key all the same: base64 of a JPEG, by `formats.addresses.slug`.
+PICTURES = "pictures of shows"
 settings = Table(
     "settings",
     metadata,
@@ -77,6 +79,7 @@ voiceprints = Table(
 )
 
 # ``chapters`` is JSON: [[start, title], …]
+# ``parts`` is JSON: [[source, track, channel, offset], …] of what was listened to, NULL where that is all as one
 episodes = Table(
     "episodes",
     metadata,
@@ -93,6 +96,7 @@ episodes = Table(
     Column("stored", Text, nullable=False),
     Column("show", Text, nullable=False, server_default=""),
     Column("chapters", Text),
+    Column("parts", Text),
 )
 
 # The same sound may come from several places: a copy under another name, the feeds of two shows.

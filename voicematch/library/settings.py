@@ -32,6 +32,19 @@ class LibrarySettings:
             if value is not None:
                 connection.execute(settings.insert().values(embedder=self._pin.embedder, key=key, value=value))
 
+    def of_library(self, key: str) -> str | None:
+        """Return what was set for the library, whichever embedder it keeps to, or None."""
+        with self._database.read() as connection:
+            of_key = (settings.c.embedder == "") & (settings.c.key == key)
+            return connection.scalar(sa.select(settings.c.value).where(of_key))
+
+    def set_of_library(self, key: str, value: str | None) -> None:
+        """Set a value for the library, or with None take it away."""
+        with self._database.write() as connection:
+            connection.execute(settings.delete().where(settings.c.embedder == "", settings.c.key == key))
+            if value is not None:
+                connection.execute(settings.insert().values(embedder="", key=key, value=value))
+
     @property
     def remembers_unknowns(self) -> bool:
         """Whether voices without a name are kept, to be recognised again and named later."""

@@ -12,7 +12,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from ..types import Line, Turn, Word, join_turns
-from .attribute import Span
+from .floor import Span
 
 STICKS_OUT = 1.0  # s by which a line of another transcript may be longer than the words that a person wrote for it
 _TOKEN = re.compile(r"\S+")

@@ -72,7 +72,7 @@ def describe(unknown: Unknown, *, library: Library | None = None) -> Described:
 def _suggestions(unknown: Unknown, role: str, library: Library) -> tuple[Suggestion, ...]:
     """Suggest names, likeliest first, by what is said in its latest episodes and by whom their feeds name."""
     latest = unknown.speakers[-NUM_READ:]
-    read = [(library.episodes.lines(voice.audio_sha256), voice.speaker) for voice in latest]
+    read = [(library.episodes.lines(voice.audio_sha256, words=False), voice.speaker) for voice in latest]
     episodes = list(dict.fromkeys(voice.audio_sha256 for voice in latest))
     return likely(read, [library.jobs.persons(sha256) for sha256 in episodes], role)
 

@@ -14,6 +14,7 @@ from ..library import Library
 from ..transcript.attribute import attribute
 from ..types import Diarization, LabelledEpisode, Turn, Windows
 from . import recognise, refold
+from .keep_speakers import OF_TRANSCRIPT
 from .name import Change, changing
 
 
@@ -49,7 +50,9 @@ def recluster(
             )
         found = _told_anew(library, episode, windows, speakers)
         lines = attribute(refold.lines_heard(library, episode.audio_sha256), found.turns)
-        answer = recognise.store(library, replace(episode, turns=found.turns, lines=lines), found.embeddings)
+        diarizer = episode.diarizer.removesuffix(OF_TRANSCRIPT)
+        answer = replace(episode, turns=found.turns, lines=lines, diarizer=diarizer)
+        answer = recognise.store(library, answer, found.embeddings)
         library.outputs.mark([episode.audio_sha256])
     num_found = len(answer.talk_seconds())
     warnings = []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .. import outputs
 from ..errors import LibraryError, VoicematchError
+from ..formats.amounts import plural
 from ..library import Library
 from ..library.reading.episodes import Named
 from ..usecases import expire
@@ -18,7 +19,7 @@ from ..voices.consent import CONSENT
 from ..voices.rules import number_of
 from . import views
 from .addresses import path
-from .drawing import plural, voice
+from .drawing import voice
 from .journal import Journal
 from .telling import plain
 

@@ -70,6 +70,7 @@ class App:
         routes += [
             Route(addresses.PATHS["audio"], self.audio),
             Route(addresses.PATHS["clip"], self.clip),
+            Route(addresses.PATHS["picture"], self.picture),
             Route(addresses.PATHS["openapi"], self.openapi),
             Mount("/static", StaticFiles(directory=rendering.STATIC)),
         ]
@@ -164,6 +165,11 @@ class App:
     def clip(self, request: Request) -> Response:
         """Send the clearest seconds of an unknown."""
         return Response(sound.clip(self._library, request.path_params["id"]), media_type="audio/wav")
+
+    def picture(self, request: Request) -> Response:
+        """Send what a show looks like."""
+        jpeg = self._library.programmes.picture(request.path_params["key"])
+        return Response(jpeg, media_type="image/jpeg")
 
     # -- the rest
 

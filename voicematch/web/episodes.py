@@ -74,6 +74,7 @@ def episode(reading: Reading, key: str) -> views.EpisodePage:
         turns=tuple(views.TimelineTurn(start, end, idx, speakers[idx].color) for start, end, idx in content.turns),
         lines=tuple(lines),
         names=reading.library.people.names() if reading.live else (),
+        also=content.also,
     )
 
 

@@ -17,6 +17,7 @@ from ...types import DOUBTFUL_TALK, DOUBTFUL_TURN, Line, Verdict
 from ...voices.rules import like_ignored, name_of
 from .. import shows
 from ..database import Database, one_of
+from ..jobs import State
 from ..matches import Names
 from ..schema import (
     ACCEPTED,
@@ -25,6 +26,7 @@ from ..schema import (
     candidates,
     episodes,
     jobs,
+    known_as,
     lines,
     profiles,
     speakers,
@@ -33,6 +35,7 @@ from ..schema import (
     unknowns,
 )
 
+AT_ONCE = 200  # hashes in one question; a database takes a bounded number of values
 KEY_DIGITS = 16  # of a sha256: two of a billion episodes share them once in forty
 
 
@@ -99,16 +102,27 @@ class JudgedSpeaker:
 
 
 @dataclass(frozen=True, slots=True)
+class AlsoIn:
+    """Another show that has the same sound, and what it calls it. date : as its feed has it, None when not known"""
+
+    show: str
+    title: str
+    date: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class EpisodeContent:
     """All of an episode but its words' times.
 
     turns : (start, end, index into ``speakers``)
+    also : the other shows that have it
     """
 
     summary: EpisodeSummary
     speakers: tuple[JudgedSpeaker, ...]
     turns: tuple[tuple[float, float, int], ...]
     lines: tuple[Line, ...]
+    also: tuple[AlsoIn, ...] = ()
 
 
 class Listings:
@@ -148,6 +162,22 @@ class Listings:
             wanted = ids[offset : None if limit is None else offset + limit]
             return _summaries(connection, wanted), len(ids)
 
+    def of(self, hashes: Sequence[str]) -> tuple[EpisodeSummary, ...]:
+        """Return the stored episodes of these audio hashes, in that order."""
+        with self._database.read() as connection:
+            ids: dict[str, int] = {}
+            for first in range(0, len(hashes), AT_ONCE):
+                some = episodes.c.audio_sha256.in_(hashes[first : first + AT_ONCE])
+                rows = connection.execute(sa.select(episodes.c.audio_sha256, episodes.c.id).where(some)).all()
+                ids |= {row.audio_sha256: row.id for row in rows}
+            return _summaries(connection, [ids[sha256] for sha256 in hashes if sha256 in ids])
+
+    def num_confirmed(self) -> int:
+        """Count the names in all episodes that a person gave or confirmed."""
+        said = sa.select(sa.func.count()).where(ACCEPTED, speakers.c.confirmed.is_not(None))
+        with self._database.read() as connection:
+            return int(connection.execute(said).scalar_one())
+
     def source(self, key: str) -> str:
         """Return the file or address that an episode was made from. Raises NothingThere when there is no such one."""
         with self._database.read() as connection:
@@ -173,7 +203,23 @@ class Listings:
                     for start, stop, speaker in connection.execute(of_turns.order_by(turns.c.position)).all()
                 ),
                 lines=tuple(Line(*row) for row in connection.execute(of_lines.order_by(lines.c.position)).all()),
+                also=_also(connection, number),
             )
+
+
+def _also(connection: sa.Connection, number: int) -> tuple[AlsoIn, ...]:
+    """Every other show once, by name: those that it came in as another file, and those whose jobs it answered."""
+    own = shows.by_episode(connection, [number], folders=False)[number]
+    of_job = sa.select(jobs.c.show, jobs.c.title, jobs.c.date).join(
+        episodes, episodes.c.audio_sha256 == jobs.c.audio_sha256
+    )
+    named = sa.select(known_as.c.show, known_as.c.title, sa.null()).where(known_as.c.episode_id == number)
+    asked = (of_job.where(episodes.c.id == number, jobs.c.state == State.DONE).order_by(jobs.c.id), named)
+    found = {own: AlsoIn(own, "", None), "": AlsoIn("", "", None)}
+    for wanted in asked:
+        for row in connection.execute(wanted).all():
+            found.setdefault(row[0], AlsoIn(*row))
+    return tuple(found[show] for show in sorted(set(found) - {own, ""}))
 
 
 def key_of(sha256: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ...library.reading.episodes import Guess, Named
+from ...library.reading.episodes import AlsoIn, Guess, Named
 from ...usecases.describe import Suggestion
 from .pieces import EpisodeExcerpt, FoundLine, Paging, TranscriptLine
 
@@ -75,7 +75,10 @@ class TimelineTurn:
 
 @dataclass(frozen=True, slots=True)
 class EpisodePage:
-    """audio : address of the sound, None where it cannot be had; names : all profiles, for the field of a name"""
+    """audio : address of the sound, None where it cannot be had; names : all profiles, for the field of a name
+
+    also : the other shows that have the same sound
+    """
 
     key: str
     title: str
@@ -87,6 +90,7 @@ class EpisodePage:
     turns: tuple[TimelineTurn, ...]
     lines: tuple[TranscriptLine, ...]
     names: tuple[str, ...] = ()
+    also: tuple[AlsoIn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
