@@ -105,4 +105,4 @@ def visiting(browser: Browser, address: str, **context: Any) -> Iterator[Visit]:
     visit.page.on("pageerror", lambda error: visit.faults.append(str(error)))
     yield visit
     opened.close()
-    assert visit.faults == []
+    assert visit.faults == [], visit.faults

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is there, its thread has an event loop, and asyncio.run refuses
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("there is no chromium (apt-get install chromium)")
@@ -39,7 +39,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "library.db"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def reading(original: Path) -> Iterator[str]:
     """The address of a library that no test changes."""
     with serving(original) as address:

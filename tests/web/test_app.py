@@ -31,8 +31,9 @@ FROM_A_FEED = "000000015eed5eed"  # of the second
 
 EXAMPLES = {
     "speakers": ["", "?q=as", "?sort=talk", "?sort=recent&page=2", "?page=x", "?page=99999999999999999999"],
-    "speaker": ["?page=2", "?q=rain", "?q=%22the+rain%22&page=7", "?q=...x"],
+    "speaker": ["?page=2", "?q=rain", "?q=%22the+rain%22&page=7", "?q=...x", "?show=Night+Garden+Radio"],
     "speaker_episode": [""],
+    "quote": [""],
     "episodes": ["", "?q=moss", "?page=2", "?q=%25"],
     "episode": [""],
     "shows": [""],
@@ -41,6 +42,7 @@ EXAMPLES = {
     "unknown": [""],
     "review": ["", "?page=2"],
     "backlog": ["", "?state=failed", "?state=nonsense"],
+    "settings": [""],
     "search": ["", "?q=rain", "?q=rain&speaker=ada+ash", "?q=rain&since=2024-05-01", "?q=***", "?q=a&speaker=Nobody"],
 }
 PATHS: dict[str, dict[str, Any]] = {
@@ -49,6 +51,7 @@ PATHS: dict[str, dict[str, Any]] = {
     "episode": {"key": KEY},
     "show": {"key": "night-garden-radio"},
 }
+PATHS |= {"quote": {"key": KEY, "line": 1}}
 PATHS |= {"unknown": {"id": "U-0003"}}
 ADDRESSES = [(name, addresses.path(name, **PATHS.get(name, {})), query) for name in PAGES for query in EXAMPLES[name]]
 
@@ -99,7 +102,16 @@ def test_the_description_has_every_route(client: TestClient) -> None:
     jsonschema.Draft202012Validator.check_schema({"$defs": document["components"]["schemas"]})
     pages = {f"{addresses.PATHS[name]}.json" for name in PAGES}
     actions = {f"/actions/{name}" for name in (*ACTIONS, "undo")}
-    assert set(document["paths"]) == pages | actions | {"/audio/{key}", "/clips/{id}.wav", "/shows/{key}/picture.jpg"}
+    assert set(document["paths"]) == pages | actions | {
+        "/audio/{key}",
+        "/clips/{id}.wav",
+        "/downloads/{key}.{format}",
+        "/speakers/{id}/picture",
+        "/speakers/{id}/appearances.atom",
+        "/shows/{key}/picture.jpg",
+        "/loudness/{key}.json",
+        "/uploads",
+    }
     assert len({operation["operationId"] for path in document["paths"].values() for operation in path.values()}) == len(
         document["paths"]
     )
@@ -121,6 +133,7 @@ def test_a_person(client: TestClient) -> None:
         "talk_seconds": 0,
         "num_voiceprints": 3,
         "last_heard": "",
+        "has_picture": False,
     }
     assert page["note"] == "a private note"
     assert page["voice"]["active"]
@@ -165,6 +178,8 @@ def test_an_episode(client: TestClient) -> None:
     assert sum(one["share"] for one in page["speakers"]) == pytest.approx(1.0)
     assert len(page["turns"]) == 30
     assert len(page["lines"]) == 60
+    assert [one["name"] for one in page["figures"]] == ["Dora Dill", "Ada Ash", "U-0003"]  # most talk first
+    assert all(one["figures"]["words_a_minute"] > 0 for one in page["figures"])
     assert page["lines"][0]["person"] == {"id": 1, "name": "Ada Ash"}
     assert page["lines"][0]["text"] == "Welcome to Night Garden Radio. I am joined by Robin A. Rowan."
 
@@ -276,6 +291,13 @@ def test_pages_do_without_sound(library: Library, writing: TestClient) -> None:
         answer = writing.get(path)
         assert answer.status_code == 404
         assert "/gone/" not in answer.json()["error"]
+
+
+def test_how_loud_an_episode_is(client: TestClient) -> None:
+    levels = client.get(f"/loudness/{KEY}.json").json()["levels"]
+    assert len(levels) == 600
+    assert set(levels[:-1]) <= {99, 100}  # a tone, as loud all the way
+    assert client.get(f"/loudness/{FROM_A_FEED}.json").status_code == 404
 
 
 def test_a_clip_of_an_unknown_voice(client: TestClient) -> None:

@@ -306,7 +306,7 @@ def test_a_static_site_is_searched_in_the_browser(browser: Browser, site: str) -
         visit.open("/search.html?q=nobodysaidthis")
         page.get_by_text("Nobody said that.").wait_for()
         visit.faults[:] = [fault for fault in visit.faults if "404" not in fault]  # there is no file of such words
-        assert page.locator(".nav a").all_inner_texts() == ["Speakers", "Episodes"]
+        assert page.locator(".nav a").all_inner_texts() == ["Speakers", "Episodes", "Shows"]
 
 
 @pytest.fixture(scope="module")
@@ -371,6 +371,9 @@ PATHS = (
     "/review",
     "/backlog",
     "/search?q=moss",
+    f"/episodes/{EPISODE}?fix=1&line=3",
+    f"/quotes/{EPISODE}/3",
+    "/settings",
     "/nowhere",
 )
 Faults = dict[tuple[str, str], str]

@@ -73,7 +73,7 @@ def test_bars_become_thinner_the_closer_they_stand() -> None:
     few = talk_chart(["2020-01-01", "2024-01-01"], [1.0, 1.0])
     days = [f"{year}-{month:02d}-{day:02d}" for year in (2020, 2021, 2022) for month in range(1, 13) for day in (1, 15)]
     many = talk_chart(days, [1.0] * len(days))
-    assert few.width == 2.2
+    assert few.width == 4.4  # few may be wide, and are seen
     assert many.width == pytest.approx(0.65 * 94 * 14 / 1079, abs=0.01)  # 14 days of 1,079 between first and last
 
 

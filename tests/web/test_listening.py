@@ -25,10 +25,8 @@ def test_the_speed_is_kept_from_clip_to_clip_and_page_to_page(visit: Visit) -> N
     page.locator(".said a.clock").nth(2).click()
     visit.hears(40.5)
     assert 1.3 < speed(visit) < 1.7
-    visit.open(f"/episodes/{EPISODE}")
-    page.get_by_role("button", name="Play episode").click()
+    visit.open(f"/episodes/{EPISODE}")  # where it goes on
     page.locator(".player .rate", has_text="1.5×").wait_for()
-    visit.hears(0.5)
     assert 1.3 < speed(visit) < 1.7
     page.evaluate("() => localStorage.clear()")
 
@@ -84,6 +82,40 @@ def test_a_host_that_cannot_begin_in_the_middle_is_told_of(visit: Visit, origina
     page = visit.open("/speakers/1")
     page.locator(".said a.clock").nth(2).click()
     page.locator(".player", has_text="cannot begin at 0:40").wait_for()
+
+
+def test_lines_and_people_are_walked_along_by_key(visit: Visit) -> None:
+    page = visit.open(f"/episodes/{EPISODE}")
+    page.get_by_role("button", name="Play episode").click()
+    visit.hears(0.2)
+    page.keyboard.press("j")
+    visit.hears(10.1)  # the next line
+    page.keyboard.press("k")
+    page.wait_for_function("() => window.voicematchPlayer.currentTime < 5")
+    page.keyboard.press("Shift+J")
+    visit.hears(20.1)  # the next person
+    assert visit.played() < 30
+    page.locator(".lanes .loudness path").wait_for()
+    page.keyboard.press("Shift+K")
+    page.wait_for_function("() => window.voicematchPlayer.currentTime < 10")
+
+
+def test_the_sound_goes_on_when_the_page_changes(visit: Visit) -> None:
+    page = visit.open(f"/episodes/{EPISODE}")
+    page.locator(".line").nth(12).click()
+    visit.hears(120.5)
+    page.get_by_role("link", name="Speakers", exact=True).click()
+    page.wait_for_url("**/speakers")
+    visit.hears(121.0)
+    assert visit.played() < 140
+    assert page.locator(".player a").get_attribute("href") != ""
+    page.get_by_role("button", name="Pause").click()
+    page.reload()
+    page.locator(".player").wait_for()
+    assert page.evaluate("() => window.voicematchPlayer.paused")
+    page.get_by_role("button", name="Close").click()
+    page.reload()
+    assert page.locator(".player").count() == 0
 
 
 def test_long_names_and_all_of_the_menu_fit_a_telephone(browser, original: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -218,9 +218,8 @@ def test_an_ignored_voice_is_called_what_it_is(library: Library, writing: TestCl
 def raised() -> Iterator[str]:
     """Every message that is raised where pages get to, with what is filled in left out."""
     package = Path(voicematch.__file__).parent
-    for room in ("library", "usecases", "voices", "audio", "models", "batch", "outputs.py"):
-        files = [package / room] if room.endswith(".py") else (package / room).rglob("*.py")
-        for path in files:
+    for room in ("library", "usecases", "voices", "audio", "models", "batch", "outputs"):
+        for path in (package / room).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
                     for said in ast.walk(node.exc):

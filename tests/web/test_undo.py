@@ -85,6 +85,8 @@ def take_back(library: Library, journal: Journal, action: int) -> None:
         ("merge", {"source": "Maya", "into": "Ada"}),
         ("delete", {"name": "Ada"}),
         ("rename", {"old": "Ada", "new": "Ada Ash"}),
+        ("relabel", {}),
+        ("tell", {"name": "Ada", "about": "Keeps hens.", "links": "https://ada.example.org"}),
         ("remove-voiceprints", {"name": "Ada", "voiceprints": "1"}),
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(value.values())[-20:],
@@ -92,7 +94,7 @@ def take_back(library: Library, journal: Journal, action: int) -> None:
 def test_undone_is_as_before(library: Library, name: str, fields: dict[str, str]) -> None:
     before, journal = everything(library), Journal()
     action = act(library, journal, name, fields)
-    assert everything(library) != before
+    assert name == "relabel" or everything(library) != before  # which finds everything as it is
     take_back(library, journal, action)
     assert everything(library) == before
     assert library.upkeep.check() == ()
@@ -100,7 +102,8 @@ def test_undone_is_as_before(library: Library, name: str, fields: dict[str, str]
 
 def test_there_is_a_test_for_every_action() -> None:
     marks = test_undone_is_as_before.pytestmark  # type: ignore[attr-defined]
-    assert {name for name, _ in marks[0].args[1]} == {name for name, one in ACTIONS.items() if not one.is_final}
+    recorded = {name for name, one in ACTIONS.items() if one.run and not one.is_final and not one.keeps_its_own}
+    assert {name for name, _ in marks[0].args[1]} == recorded
 
 
 def test_a_clip_that_a_correction_takes_back_returns(library: Library) -> None:
@@ -224,8 +227,8 @@ def test_the_journal_is_bounded(library: Library) -> None:
     with library.recording() as recorded:
         pass
     assert recorded.changes == ()
-    first = journal.add("first", recorded)
+    first = journal.add("first", lambda library: ())
     for number in range(MOST_KEPT):
-        journal.add(str(number), recorded)
+        journal.add(str(number), lambda library: ())
     with pytest.raises(NothingThere):
         journal.get(first)

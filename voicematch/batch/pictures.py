@@ -10,10 +10,14 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from ..errors import FormatError, shown
 from ..library import Library
 from ..net.download import fetch
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +54,16 @@ def keep(library: Library, pictures: Iterable[Picture]) -> int:
 
 def encoded(raw: bytes, source: str) -> bytes:
     """Return the picture as a JPEG of at most SIDE × SIDE pixels, with nothing in it but pixels. Raises FormatError."""
+    made = decoded(raw, source, draft=SIDE)
+    made.thumbnail((SIDE, SIDE))
+    return written(made)
+
+
+def decoded(raw: bytes, source: str, *, draft: int | None = None) -> Image:
+    """Return the pixels of a picture, the right way up, on white. Raises FormatError.
+
+    draft : a side in pixels that is enough, for those that can be read smaller
+    """
     from PIL import Image, ImageOps
 
     try:
@@ -58,13 +72,18 @@ def encoded(raw: bytes, source: str) -> bytes:
             with Image.open(io.BytesIO(raw), formats=KINDS) as opened:
                 if opened.width * opened.height > MOST_PIXELS:
                     raise FormatError(shown(source), f"a picture of {opened.width} × {opened.height} pixels; not kept")
-                opened.draft("RGB", (SIDE, SIDE))
+                if draft is not None:
+                    opened.draft("RGB", (draft, draft))
                 turned = ImageOps.exif_transpose(opened).convert("RGBA")
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise FormatError(shown(source), "is no picture that can be read") from error
-    turned.thumbnail((SIDE, SIDE))
     ground = Image.new("RGB", turned.size, "#ffffff")
     ground.paste(turned, mask=turned.getchannel("A"))
+    return ground
+
+
+def written(picture: Image) -> bytes:
+    """Return pixels as a JPEG."""
     held = io.BytesIO()
-    ground.save(held, "JPEG", quality=QUALITY, optimize=True)
+    picture.save(held, "JPEG", quality=QUALITY, optimize=True)
     return held.getvalue()

@@ -16,8 +16,8 @@ from .terminal import progress_bar
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SHORTEST_PASSWORD = 8  # characters
-NEEDED = ("starlette", "jinja2", "uvicorn")
-NEEDED_FOR_SITE = (*NEEDED, "PIL")
+NEEDED = ("starlette", "jinja2", "uvicorn", "PIL", "python_multipart")
+NEEDED_FOR_SITE = ("starlette", "jinja2", "uvicorn", "PIL")
 
 
 @click.command()
@@ -27,7 +27,7 @@ NEEDED_FOR_SITE = (*NEEDED, "PIL")
 @click.option("--open", "open_browser", is_flag=True, help="Open the pages in a browser.")
 @library_option
 def serve(port: int, host: str, names: tuple[str, ...], open_browser: bool, location: str | None) -> None:
-    """Show the library as pages: speakers, episodes, unknown voices to name by ear, matches to review.
+    """Show the library as pages: speakers, episodes, unknown voices to name by ear, matches to review, the queue.
 
     Only this machine can see them, unless --host names an address of it that others reach; then a password is needed,
     from VOICEMATCH_PASSWORD, from the file that VOICEMATCH_PASSWORD_FILE names, or asked for here. The connection is
@@ -49,7 +49,7 @@ def serve(port: int, host: str, names: tuple[str, ...], open_browser: bool, loca
 
         known = {*LOOPBACK, host, *names} | (set() if is_private else {socket.gethostname()})
         with suppress(KeyboardInterrupt):  # not raised where whoever started this has ^C ignored; it stops all the same
-            server.serve(library, listening, names=known, password=password, ready=ready)
+            server.serve(library, listening, names=known, password=password, ready=ready, location=location)
         click.echo("stopped", err=True)
 
 

@@ -26,6 +26,7 @@ from .jobs import Added, Job, Jobs, JobSpeaker, NewJob, State
 from .matches import SpeakerEmbeddings, Speakers, StoredSpeakers
 from .outputs import Output, Outputs
 from .pins import Pin
+from .portrayals import Portrayal, Portrayals
 from .profiles import Profiles
 from .reading.episodes import EpisodeSummary, Listings
 from .reading.figures import Figures
@@ -64,6 +65,8 @@ __all__ = [
     "NewJob",
     "Output",
     "People",
+    "Portrayal",
+    "Portrayals",
     "Profile",
     "Recorded",
     "Remade",
@@ -182,6 +185,11 @@ class Library:
     def profiles(self) -> Profiles:
         """People with names."""
         return Profiles(self._database, self._pin)
+
+    @property
+    def portrayals(self) -> Portrayals:
+        """What is shown of them: a picture, a line, links."""
+        return Portrayals(self._database)
 
     @property
     def voiceprints(self) -> StoredVoiceprints:

@@ -171,6 +171,11 @@ def create_windows(connection: sa.Connection) -> None:
     schema.metadata.create_all(connection, tables=[windows])
 
 
+def create_portrayals(connection: sa.Connection) -> None:
+    """Make room for what a person's page shows of them."""
+    schema.metadata.create_all(connection, tables=[schema.portrayals])
+
+
 def add_parts(connection: sa.Connection) -> None:
     """Let an episode know which track or channel, or which tracks, were listened to. Before, nobody wrote it down."""
     add_column(connection, episodes.c.parts)
@@ -194,6 +199,7 @@ STEPS: tuple[Step, ...] = (
     ("0010_set_aside", create_set_aside),
     ("0011_fixes", create_fixes),
     ("0012_windows", create_windows),
+    ("0013_portrayals", create_portrayals),
     ("0015_parts", add_parts),
 )
 """What was changed after the first schema, oldest first. Released steps are never edited."""

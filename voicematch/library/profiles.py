@@ -13,7 +13,7 @@ from .keys import clean, key, profile_id
 from .matches import token
 from .pins import Pin
 from .reading.people import Profile, read_profile
-from .schema import candidates, clips, fixes, profiles, set_aside, speakers, voiceprints
+from .schema import candidates, clips, fixes, portrayals, profiles, set_aside, speakers, voiceprints
 
 
 class Profiles:
@@ -138,6 +138,9 @@ def _merge(connection: sa.Connection, from_id: int, into_id: int) -> None:
     for table in (voiceprints, clips, speakers, set_aside):
         connection.execute(table.update().where(table.c.profile_id == from_id).values(profile_id=into_id))
     _merge_candidates(connection, from_id, into_id)
+    shown = portrayals.c.profile_id
+    if connection.scalar(sa.select(shown).where(shown == into_id)) is None:
+        connection.execute(portrayals.update().where(shown == from_id).values(profile_id=into_id))
     connection.execute(
         speakers.update()
         .where(speakers.c.reasons.contains(token(from_id)))

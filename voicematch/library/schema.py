@@ -46,6 +46,16 @@ profiles = Table(
     sqlite_autoincrement=True,  # a forgotten profile's id must never come to mean somebody else
 )
 
+# What a person's page shows of them. links : JSON, [address, …]; picture : a square JPEG, NULL where there is none
+portrayals = Table(
+    "portrayals",
+    metadata,
+    Column("profile_id", ID, ForeignKey("profiles.id", ondelete="CASCADE"), primary_key=True),
+    Column("about", Text, nullable=False, server_default=""),
+    Column("links", Text, nullable=False, server_default="[]"),
+    Column("picture", sa.LargeBinary),
+)
+
 # sha256 : of the audio, so that a clip that has lost its bytes is found out
 clips = Table(
     "clips",

@@ -16,7 +16,18 @@ import sqlalchemy as sa
 from ..errors import ChangedSince
 from ..types import Verdict
 from .keys import key
-from .schema import candidates, clips, profiles, ruled_out, set_aside, speakers, unknown_speakers, unknowns, voiceprints
+from .schema import (
+    candidates,
+    clips,
+    portrayals,
+    profiles,
+    ruled_out,
+    set_aside,
+    speakers,
+    unknown_speakers,
+    unknowns,
+    voiceprints,
+)
 
 REFUSED = "cannot be undone: what it changed has been changed again since; correct it by hand"
 _MATCH = ("verdict", "profile_id", "probability", "reasons", "confirmed")
@@ -24,6 +35,7 @@ _COLUMNS: dict[sa.Table, tuple[sa.Column[Any], ...]] = {  # parents first
     profiles: tuple(profiles.c),
     unknowns: tuple(unknowns.c),
     clips: tuple(column for column in clips.c if column.name != "audio"),
+    portrayals: tuple(column for column in portrayals.c if column.name != "picture"),
     voiceprints: tuple(voiceprints.c),
     speakers: (speakers.c.id, *(speakers.c[name] for name in _MATCH)),
     candidates: tuple(candidates.c),
@@ -73,6 +85,9 @@ def capture(connection: sa.Connection, clips_of: Collection[str]) -> Snapshot:
     own = sa.select(clips.c.id, clips.c.audio).join(profiles)
     for number, audio in connection.execute(own.where(profiles.c.name_key.in_([key(name) for name in clips_of]))):
         snapshot[clips][number,] = {**snapshot[clips][number,], "audio": audio}
+    shown = sa.select(portrayals.c.profile_id, portrayals.c.picture).join(profiles)
+    for number, picture in connection.execute(shown.where(profiles.c.name_key.in_([key(name) for name in clips_of]))):
+        snapshot[portrayals][number,] = {**snapshot[portrayals][number,], "picture": picture}
     return snapshot
 
 
@@ -130,7 +145,7 @@ def _update(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> 
     if not rows:
         return
     keys = [column.name for column in table.primary_key]
-    rest = [column.name for column in _COLUMNS[table] if column.name not in keys]
+    rest = [name for name in rows[0] if name not in keys]  # a picture too, where it was read
     statement = table.update().where(*(table.c[name] == sa.bindparam(f"its_{name}") for name in keys))
     statement = statement.values({name: sa.bindparam(f"new_{name}") for name in rest})
     values = [{f"its_{name}": row[name] for name in keys} | {f"new_{name}": row[name] for name in rest} for row in rows]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import anyio
 from starlette.applications import Starlette
@@ -18,35 +20,56 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route, compile_path
 from starlette.staticfiles import StaticFiles
 
+from .. import outputs
 from ..errors import AudioError, ChangedSince, LibraryError, NothingThere, ProfileNotFound, VoicematchError
+from ..formats.amounts import plural
 from ..library import Library
-from . import addresses, rendering, sound, views
-from .actions import ACTIONS, Question, perform, undo
+from ..library.jobs import file_job
+from ..library.reading.episodes import key_of
+from . import addresses, drawing, pictures, rendering, sound, views
+from .actions import ACTIONS, Question, perform, set_picture, undo
 from .description import describe
 from .journal import Journal
 from .pages import PAGES, Asked, Page
 from .reading import Reading
 from .safety import LOOPBACK, Safety, policy
+from .site.feeds import MOST_ENTRIES, atom
 from .telling import plain
+from .uploads import Received, TooLarge, received
+from .working import MOST_UPLOADED, QueueRun, folder_of, keep, sound_name
 
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 64 * 1024  # of a form; names are short
+MOST_FIELDS = 2_100  # of a form; lines are marked one by one
+MOST_HEARD = 200  # episodes whose loudness is kept
+MOST_FILES = 100  # handed in at once
+CROP = (("across", 0.0, 100.0), ("down", 0.0, 100.0), ("zoom", 1.0, 8.0))  # field, least and most
+DOWNLOADS = {
+    "vtt": "text/vtt",
+    "srt": "application/x-subrip",
+    "txt": "text/plain",
+    "md": "text/markdown",
+    "json": "application/json",
+}
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-class TooLarge(VoicematchError):
-    """More was sent than a form holds."""
-
-
-def create_app(library: Library, *, names: Collection[str] = LOOPBACK, password: str | None = None) -> Safety:
+def create_app(
+    library: Library,
+    *,
+    names: Collection[str] = LOOPBACK,
+    password: str | None = None,
+    queue: QueueRun | None = None,
+) -> Safety:
     """Make the app over an open library, which stays the caller's to close.
 
     names : hosts that the pages are reached under
     password : what every request has to give; None when only this machine can ask
+    queue : works the queue off when the pages are asked to; None for pages that leave it alone
     """
-    app = App(library)
+    app = App(library, queue)
     handlers = {VoicematchError: app.refused, HTTPException: app.not_found, Exception: app.failed}
     return Safety(Starlette(routes=app.routes(), exception_handlers=handlers), names=names, password=password)
 
@@ -54,9 +77,12 @@ def create_app(library: Library, *, names: Collection[str] = LOOPBACK, password:
 class App:
     """One library behind the routes."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, queue: QueueRun | None = None) -> None:
         self._library = library
+        self._queue = queue
         self._journal = Journal()
+        self._levels: dict[str, list[int]] = {}
+        self._one_is_heard = threading.Lock()  # decoding takes a core for seconds
         self._one_at_a_time = threading.Lock()  # actions, so that the journal has them in the order they happened
 
     def routes(self) -> list[Route | Mount]:
@@ -68,7 +94,13 @@ class App:
         for name in (*ACTIONS, "undo"):
             routes.append(Route(addresses.path("action", name=name), self._action(name), methods=["POST"]))
         routes += [
+            Route(addresses.PATHS["portrait"], self.portrait, methods=["GET", "HEAD"]),
+            Route(addresses.PATHS["portrait"], self.portray, methods=["POST"]),
+            Route(addresses.PATHS["appearances"], self.appearances),
+            Route(addresses.PATHS["upload"], self.upload, methods=["POST"]),
+            Route(addresses.PATHS["download"], self.download),
             Route(addresses.PATHS["audio"], self.audio),
+            Route(addresses.PATHS["loudness"], self.loudness),
             Route(addresses.PATHS["clip"], self.clip),
             Route(addresses.PATHS["picture"], self.picture),
             Route(addresses.PATHS["openapi"], self.openapi),
@@ -85,7 +117,7 @@ class App:
         return endpoint
 
     def _show(self, request: Request, name: str, page: Page) -> Response:
-        reading = Reading(self._library, addresses.path)
+        reading = Reading(self._library, addresses.path, queue=self._queue, undoable=self._journal.undoable())
         view = page.make(reading, Asked({**request.query_params, **request.path_params}))
         if _wants_json(request):
             return Response(rendering.to_json(view), media_type=JSON)
@@ -130,6 +162,8 @@ class App:
         return endpoint
 
     def _act(self, name: str, fields: Mapping[str, str]) -> views.Done:
+        if name != "undo" and ACTIONS[name].work is not None:  # asks others for feeds, and nothing of it is undone
+            return perform(name, fields, library=self._library, journal=self._journal, queue=self._queue)
         with self._one_at_a_time:
             if name == "undo":
                 return undo(fields, library=self._library, journal=self._journal)
@@ -156,11 +190,88 @@ class App:
                     return False
         return True
 
+    # -- files in and out
+
+    async def upload(self, request: Request) -> Response:
+        """Take sound files in, and queue them."""
+        if self._queue is None:
+            raise LibraryError("the queue is not worked off from here")
+        async with received(request, most=MOST_UPLOADED, most_files=MOST_FILES) as form:
+            done = await anyio.to_thread.run_sync(self._take_in, form)
+        if _wants_json(request):
+            return Response(rendering.to_json(done), media_type=JSON)
+        return RedirectResponse(_telling(addresses.path("backlog"), done.notice), HTTPStatus.SEE_OTHER)
+
+    def _take_in(self, form: Received) -> views.Done:
+        assert self._queue is not None
+        folder = folder_of(self._library)
+        new = [file_job(keep(path, sound_name(name), folder), "")[1] for name, path in form.files]
+        if not new:
+            raise VoicematchError("choose a sound file")
+        added = self._library.jobs.add(new)
+        if added.num_new and form.fields.get("start"):
+            self._queue.start()
+        known = f", {added.num_known} known already" if added.num_known else ""
+        text = f"{plural(added.num_new, 'episode')} queued{known}"
+        return self._journal.tell(views.Done(text, None, 0, 0, go=addresses.path("backlog")))
+
+    def appearances(self, request: Request) -> Response:
+        """Send a feed of the episodes that a person speaks in, newest first."""
+        person = self._library.people.profile(Asked(request.path_params).number("id", 0))
+        some, _ = self._library.listings.episodes(profile=person.id, limit=MOST_ENTRIES)
+        base = f"{request.url.scheme}://{request.headers['host']}"
+        entries = [(one, base + addresses.path("episode", key=key_of(one.audio_sha256))) for one in some]
+        page, own = (base + addresses.path(name, id=person.id) for name in ("speaker", "appearances"))
+        feed = atom(f"{person.name} on podcasts", person.name, page, own, entries)
+        return Response(feed, media_type="application/atom+xml")
+
+    def portrait(self, request: Request) -> Response:
+        """Send the picture of a person."""
+        picture = self._library.portrayals.picture(Asked(request.path_params).number("id", 0))
+        if picture is None:
+            raise NothingThere("there is no picture of this person")
+        return Response(picture, media_type="image/jpeg")
+
+    async def portray(self, request: Request) -> Response:
+        """Take the picture of a person in; with no file, the one that is there is taken away."""
+        async with received(request, most=pictures.MOST_SENT, most_files=1) as form:
+            done = await anyio.to_thread.run_sync(self._portray, Asked(request.path_params).number("id", 0), form)
+        if _wants_json(request):
+            return Response(rendering.to_json(done), media_type=JSON)
+        return RedirectResponse(_telling(_back(request, form.fields), done.notice), HTTPStatus.SEE_OTHER)
+
+    def _portray(self, number: int, form: Received) -> views.Done:
+        name = self._library.people.profile(number).name
+        place = {key: _within(form.fields.get(key, ""), least, most) for key, least, most in CROP}
+        made = pictures.square(form.files[0][1], **{key: at for key, at in place.items() if at}) if form.files else None
+        with self._one_at_a_time:
+            return set_picture(name, made, library=self._library, journal=self._journal)
+
+    def download(self, request: Request) -> Response:
+        """Send an episode with today's names, in a format."""
+        form, key = request.path_params["format"], request.path_params["key"]
+        if form not in DOWNLOADS:
+            raise NothingThere(f"episodes are to be had as {', '.join(DOWNLOADS)}")
+        episode = self._library.episodes.get(self._library.listings.episode(key).summary.audio_sha256)
+        name = quote(f"{drawing.file_name(episode.title or Path(episode.source).stem)}.{form}")
+        headers = {"content-disposition": f"attachment; filename*=UTF-8''{name}"}
+        return Response(outputs.text_of(episode, form), media_type=DOWNLOADS[form], headers=headers)
+
     # -- sound
 
     def audio(self, request: Request) -> Response:
         """Send an episode's own file, whole or the range asked for."""
         return sound.original(self._library.listings.source(request.path_params["key"]))
+
+    def loudness(self, request: Request) -> Response:
+        """Send how loud the parts of an episode are; decoded once, one episode at a time."""
+        source = self._library.listings.source(request.path_params["key"])
+        with self._one_is_heard:
+            if source not in self._levels:
+                if len(self._levels) >= MOST_HEARD:
+                    self._levels.clear()
+                self._levels[source] = sound.loudness(source)
+        return Response(rendering.to_json({"levels": self._levels[source]}), media_type=JSON)
 
     def clip(self, request: Request) -> Response:
         """Send the clearest seconds of an unknown."""
@@ -215,6 +326,14 @@ def _status(request: Request, error: Exception) -> int:
     return HTTPStatus.BAD_REQUEST if request.method == "POST" else HTTPStatus.SERVICE_UNAVAILABLE
 
 
+def _within(text: str, least: float, most: float) -> float | None:
+    """The number that a field holds, if it holds one of these."""
+    with suppress(ValueError):
+        if least <= (number := float(text)) <= most:
+            return number
+    return None
+
+
 def _wants_json(request: Request) -> bool:
     if request.url.path.endswith(".json"):
         return True
@@ -235,9 +354,13 @@ async def _fields(request: Request) -> dict[str, str]:
     if kind not in ("", FORM):
         raise VoicematchError(f"{kind}: send a form ({FORM}) or {JSON}")
     try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=50))
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
     except ValueError as error:
         raise VoicematchError("the form cannot be read; send it as UTF-8") from error
+    fields: dict[str, str] = {}
+    for name, value in pairs:  # marked lines come one by one, under one name
+        fields[name] = f"{fields[name]},{value}" if name in fields else value
+    return fields
 
 
 def _object(body: bytes) -> dict[str, str]:

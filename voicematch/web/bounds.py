@@ -11,7 +11,8 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 10.0  # from the connection, or the last answer, to the end of a request's headers
-BODY_SECONDS = 20.0  # from there to the end of its body; a form is 64 KiB at most
+BODY_SECONDS = 20.0  # from there to the end of its body, of a form; a file may take longer, if it comes at LEAST_RATE
+LEAST_RATE = 50_000  # bytes a second, of a body that takes longer than that
 MOST_CONNECTIONS = 128  # at once; a browser takes six
 LOG_SECONDS = 60.0  # between two equal lines of the log
 
@@ -24,11 +25,13 @@ class BoundedProtocol(H11Protocol):
 
     head_seconds = HEAD_SECONDS
     body_seconds = BODY_SECONDS
+    least_rate = LEAST_RATE
     most_connections = MOST_CONNECTIONS
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._since = time.monotonic()
+        self._num_bytes = 0
         self._watch: asyncio.TimerHandle | None = None
         if len(self.connections) > self.most_connections:
             transport.abort()
@@ -40,8 +43,12 @@ class BoundedProtocol(H11Protocol):
             self._watch.cancel()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        self._num_bytes += len(data)
+        super().data_received(data)
+
     def on_response_complete(self) -> None:
-        self._since = time.monotonic()
+        self._since, self._num_bytes = time.monotonic(), 0
         super().on_response_complete()
 
     def _look(self) -> None:
@@ -49,7 +56,8 @@ class BoundedProtocol(H11Protocol):
         waited = time.monotonic() - self._since
         state = self.conn.their_state
         is_late = (state is h11.IDLE and self._is_idle() and waited > self.head_seconds) or (
-            state is h11.SEND_BODY and waited > self.head_seconds + self.body_seconds
+            state is h11.SEND_BODY
+            and waited > self.head_seconds + self.body_seconds + self._num_bytes / self.least_rate
         )
         if is_late and not self.transport.is_closing():
             self.transport.abort()

@@ -46,15 +46,21 @@ def describe() -> dict[str, Any]:
     for name, action in ACTIONS.items():
         paths[path("action", name=name)] = {"post": _posting(name, action.summary, action.fields, schemas)}
     paths[path("action", name="undo")] = {"post": _posting("undo", "Take an action back.", UNDO_FIELDS, schemas)}
-    for name, kind, about in (
-        ("audio", "audio/*", "An episode's own file; ranges are answered."),
-        ("clip", "audio/wav", "The clearest seconds of a voice without a name."),
-        ("picture", "image/jpeg", "What a show looks like."),
+    paths[PATHS["upload"]] = {"post": _uploading(schemas)}
+    for name, kind, about, missing in (
+        ("audio", "audio/*", "An episode's own file; ranges are answered.", "the sound is gone"),
+        ("clip", "audio/wav", "The clearest seconds of a voice without a name.", "the sound is gone"),
+        ("loudness", "application/json", "How loud each of 600 parts of an episode is, 0 to 100.", "the sound is gone"),
+        ("appearances", "application/atom+xml", "A feed of the episodes that a person speaks in.", "there is none"),
+        ("portrait", "image/jpeg", "The picture of a person, 480 pixels square.", "there is none"),
+        ("picture", "image/jpeg", "What a show looks like.", "there is none"),
+        ("download", "text/*", "An episode with today's names: vtt, srt, txt, md or json.", "there is none"),
     ):
-        key = re.findall(r"{(\w+)}", PATHS[name])[0]
-        binary = {"description": "as asked", "content": {kind: {}}}
-        parameters = [{"name": key, "in": "path", "required": True, "schema": SCALARS[str]}]
-        answers = {"200": binary, "404": _wrong("there is none")}
+        parameters = [
+            {"name": part, "in": "path", "required": True, "schema": SCALARS[str]}
+            for part in re.findall(r"{(\w+)}", PATHS[name])
+        ]
+        answers = {"200": {"description": about, "content": {kind: {}}}, "404": _wrong(missing)}
         paths[PATHS[name]] = {
             "get": {"operationId": name, "summary": about, "parameters": parameters, "responses": answers}
         }
@@ -105,6 +111,17 @@ def _posting(name: str, summary: str, fields: tuple[Field, ...], schemas: dict[s
             "404": _wrong("there is none"),
             "409": _wrong("cannot be undone any more"),
         },
+    }
+
+
+def _uploading(schemas: dict[str, Any]) -> dict[str, Any]:
+    body = _object({"file": {"type": "string", "format": "binary"}, "start": {"type": "string"}})
+    body["required"] = ["file"]
+    return {
+        "operationId": "upload",
+        "summary": "Queue sound files.",
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": body}}},
+        "responses": {"200": _answer(_schema(views.Done, schemas)), "400": _wrong("refused, with the reason")},
     }
 
 

@@ -21,6 +21,7 @@ FINEST = 1_200  # steps a lane is drawn in: about the pixels a wide screen has f
 PARAGRAPH_SECONDS = 60.0  # longer ones hide where in the audio a sentence is
 LOWEST = 0.6  # percent: a bar that can still be seen
 WIDEST, THINNEST = 2.2, 0.35  # percent: 20 and 3 pixels of a bar on a wide screen
+FEW = 6  # bars; so few may be twice as wide
 MOST_TICKS = 6  # what a telephone has room for
 
 _SPANS = (1, 2, 3, 6, 12, 24, 60, 120, 240)  # months between two ticks
@@ -99,6 +100,24 @@ def reason(text: str) -> str:
     'a person said that Voice 2 is Ada'
     """
     return re.sub(r"SPEAKER_[0-9]{1,3}", lambda label: voice(label[0]), text)
+
+
+def file_name(text: str) -> str:
+    """Return a text as a file's name has it.
+
+    >>> file_name("12: Hens, & other birds/../"), file_name("…")
+    ('12 Hens other birds', 'episode')
+    """
+    return " ".join(re.sub(r"[^\w .-]", " ", text).replace("..", " ").split()).strip(" .")[:100] or "episode"
+
+
+def host(address: str) -> str:
+    """Return what a link is called.
+
+    >>> host("https://www.example.org/about/ada"), host("mailto:x")
+    ('example.org/about/ada', 'mailto:x')
+    """
+    return re.sub(r"^https?://(?:www\.)?|/$", "", address)[:60]
 
 
 def lanes(turns: Iterable[Held], num_speakers: int, duration: float) -> list[str]:
@@ -189,10 +208,11 @@ def _chart(dates: Sequence[str | None], values: Sequence[float], step: float, la
 def _width(known: Sequence[int]) -> float:
     """How wide a bar may be so that three of four have air beside them."""
     if len(known) == 1:
-        return WIDEST
+        return 2 * WIDEST
+    widest = WIDEST if len(known) > FEW else 2 * WIDEST
     gaps = sorted(b - a for a, b in itertools.pairwise(known))
     usual = 94 * gaps[len(gaps) // 4] / (known[-1] - known[0])
-    return round(min(WIDEST, max(THINNEST, 0.65 * usual)), 2)
+    return round(min(widest, max(THINNEST, 0.65 * usual)), 2)
 
 
 def _date_ticks(first: int, last: int) -> list[tuple[int, str]]:
@@ -229,6 +249,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "plural": plural,
     "voice": voice,
     "reason": reason,
+    "host": host,
     "plain": plain,
     "slug": slug,
 }

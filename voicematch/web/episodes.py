@@ -42,8 +42,8 @@ def card(row: EpisodeSummary) -> views.EpisodeCard:
     )
 
 
-def episode(reading: Reading, key: str) -> views.EpisodePage:
-    """Return one episode. Raises NothingThere when there is none of that key."""
+def episode(reading: Reading, key: str, *, is_fixing: bool = False, line: int = 0) -> views.EpisodePage:
+    """Return one episode, to be read or to be fixed. Raises NothingThere when there is none of that key."""
     content = reading.library.listings.episode(key)
     summary = content.summary
     talk_seconds = sum(one.talk_seconds for one in content.speakers)
@@ -59,10 +59,10 @@ def episode(reading: Reading, key: str) -> views.EpisodePage:
     )
     by_label = {one.label: one for one in speakers}
     lines = []
-    for line in content.lines:
-        of = by_label.get(line.speaker or "")
-        whose = (line.speaker or "",) if of is None else (of.name, of.person, of.color)
-        lines.append(views.TranscriptLine(line.start, line.end, line.text, *whose))
+    for said in content.lines:
+        of = by_label.get(said.speaker or "")
+        whose = (said.speaker or "",) if of is None else (of.name, of.person, of.color)
+        lines.append(views.TranscriptLine(said.start, said.end, said.text, *whose))
     return views.EpisodePage(
         key=key_of(summary.audio_sha256),
         title=summary.shown_as,
@@ -74,6 +74,9 @@ def episode(reading: Reading, key: str) -> views.EpisodePage:
         turns=tuple(views.TimelineTurn(start, end, idx, speakers[idx].color) for start, end, idx in content.turns),
         lines=tuple(lines),
         names=reading.library.people.names() if reading.live else (),
+        figures=reading.library.figures.episode(key) if reading.live else (),
+        is_fixing=reading.live and is_fixing,
+        line=line if reading.live and is_fixing and line <= len(lines) else 0,
         also=content.also,
     )
 

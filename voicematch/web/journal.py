@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..errors import NothingThere
-from ..library import Recorded
+from ..library import Library
 from ..library.database import now
+from ..usecases.name import Change
 from .views import Done, Undoable
 
+TakeBack = Callable[[Library], Sequence[Change]]
+"""Undoes one action, and returns every label that changes by it. Raises ChangedSince."""
 MOST_KEPT = 50  # a morning's review; each holds the rows that it changed
 
 
@@ -23,21 +27,21 @@ class Journal:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[int, tuple[Undoable, Recorded]] = OrderedDict()
+        self._kept: OrderedDict[int, tuple[Undoable, TakeBack]] = OrderedDict()
         self._told: OrderedDict[int, Done] = OrderedDict()
         self._last = 0
         self._last_told = 0
 
-    def add(self, text: str, recorded: Recorded) -> int:
-        """Keep what was done, and return its number."""
+    def add(self, text: str, take_back: TakeBack) -> int:
+        """Keep how to take back what was done, and return its number."""
         with self._lock:
             self._last += 1
-            self._kept[self._last] = (Undoable(self._last, text, now()), recorded)
+            self._kept[self._last] = (Undoable(self._last, text, now()), take_back)
             while len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)
             return self._last
 
-    def get(self, number: int) -> tuple[Undoable, Recorded]:
+    def get(self, number: int) -> tuple[Undoable, TakeBack]:
         """Return what was done. Raises NothingThere when it was undone already, or is too long ago."""
         with self._lock:
             if number not in self._kept:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .. import __version__
 from ..library import State
 from ..library.reading.episodes import key_of
 from ..library.reading.voices import Stretch
 from ..usecases.describe import Described, describe
+from ..usecases.learn import calibration_of
 from . import views
 from .reading import Reading
+from .telling import plain
 
 CARDS_PER_PAGE = 10  # as many as can be taken in at a glance
 NUM_HEARD = 5  # episodes shown with an unknown voice
@@ -115,4 +118,36 @@ def backlog(reading: Reading, *, state: str = "", page: int = 1) -> views.Backlo
         for one in some
     )
     counts = {str(name): num for name, num in reading.library.jobs.counts().items()}
-    return views.BacklogPage(state, counts, jobs, reading.paging(page, total))
+    queue = reading.queue
+    return views.BacklogPage(
+        state,
+        counts,
+        jobs,
+        reading.paging(page, total),
+        can_work=queue is not None,
+        is_working=queue is not None and queue.is_running(),
+        is_stopping=queue is not None and queue.is_stopping(),
+        problem=plain(queue.problem()) if queue is not None and queue.problem() else "",
+    )
+
+
+def settings(reading: Reading) -> views.SettingsPage:
+    """Return what the library is, and how it gives names."""
+    library = reading.library
+    stats, calibration = library.upkeep.stats(), calibration_of(library)
+    return views.SettingsPage(
+        location=stats.location,
+        version=__version__,
+        embedder=library.embedder,
+        size=stats.size,
+        num_profiles=stats.num_profiles,
+        num_voiceprints=stats.num_voiceprints,
+        num_episodes=stats.num_episodes,
+        num_lines=stats.num_lines,
+        audio_seconds=stats.audio_seconds,
+        accept=calibration.accept,
+        review=calibration.review,
+        is_own=library.settings.get("calibration") is not None,
+        remembers_unknowns=library.settings.remembers_unknowns,
+        undoable=reading.undoable,
+    )

@@ -73,14 +73,27 @@ PAGES = {
     "speaker": Page(
         "One person: voice profile, appearances, what was said.",
         views.SpeakerPage,
-        lambda reading, asked: people.speaker(reading, asked.number("id", 0), query=asked.text("q"), page=asked.page),
-        (_PERSON, Parameter("q", "string", "words to find in what the person said"), _PAGE),
+        lambda reading, asked: people.speaker(
+            reading, asked.number("id", 0), query=asked.text("q"), show=asked.text("show"), page=asked.page
+        ),
+        (
+            _PERSON,
+            Parameter("q", "string", "words to find in what the person said"),
+            Parameter("show", "string", "only episodes of this show in the chart"),
+            _PAGE,
+        ),
     ),
     "speaker_episode": Page(
         "Every line that a person says in one episode.",
         views.SpeakerEpisodePage,
         lambda reading, asked: people.speaker_episode(reading, asked.number("id", 0), asked.text("key")),
         (_PERSON, _KEY),
+    ),
+    "quote": Page(
+        "One line, to be shared.",
+        views.QuotePage,
+        lambda reading, asked: people.quote(reading, asked.text("key"), asked.number("line", 0)),
+        (_KEY, Parameter("line", "integer", "its place in the episode, from 1", in_path=True)),
     ),
     "episodes": Page(
         "The stored episodes, newest first.",
@@ -91,8 +104,14 @@ PAGES = {
     "episode": Page(
         "One episode: who speaks when, and what.",
         views.EpisodePage,
-        lambda reading, asked: episodes.episode(reading, asked.text("key")),
-        (_KEY,),
+        lambda reading, asked: episodes.episode(
+            reading, asked.text("key"), is_fixing=asked.flag("fix"), line=asked.number("line", 0)
+        ),
+        (
+            _KEY,
+            Parameter("fix", "boolean", "to mark lines, and give them to others"),
+            Parameter("line", "integer", "with fix: the line, by its place from 1, whose words are worked on"),
+        ),
     ),
     "shows": Page(
         "Every show that a stored episode is of.", shows.ShowsPage, lambda reading, asked: shows.shows(reading)
@@ -126,6 +145,11 @@ PAGES = {
         views.BacklogPage,
         lambda reading, asked: judging.backlog(reading, state=asked.text("state"), page=asked.page),
         (Parameter("state", "string", "queued, running, done or failed; otherwise all"), _PAGE),
+    ),
+    "settings": Page(
+        "What the library is, and how it gives names.",
+        views.SettingsPage,
+        lambda reading, asked: judging.settings(reading),
     ),
     "search": Page(
         "What was said, and by whom.",

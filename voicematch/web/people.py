@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from ..errors import NothingThere
 from ..library.reading.episodes import key_of
 from ..library.reading.people import Appearance, Profile, VoiceprintOrigin, co_speakers
+from ..types import Line, Verdict
 from ..voices.roles import role
 from . import views
 from .episodes import hits
@@ -14,6 +15,32 @@ from .reading import PER_PAGE, Reading, initials, share
 
 MOST_EMPTY = 50  # names without a voice, listed to be deleted
 MOST_COMPANY = 50  # people named with a person
+NUM_QUOTED = 12  # latest episodes that are looked through for quotes
+MOST_QUOTES = 3
+SHORTEST_QUOTE, LONGEST_QUOTE = 8, 45  # words
+LEANS = frozenset(  # first words that lean on the line before
+    {
+        "and",
+        "but",
+        "so",
+        "or",
+        "because",
+        "which",
+        "that's",
+        "it's",
+        "this",
+        "they",
+        "he",
+        "she",
+        "well",
+        "yeah",
+        "no",
+        "yes",
+        "um",
+        "uh",
+        "okay",
+    }
+)
 NUM_PREVIEWED = 5  # lines of an appearance on the speaker page
 APPEARANCES_PER_PAGE = 10  # half as many as of other things, for they are long
 
@@ -25,10 +52,12 @@ def speakers(reading: Reading, *, query: str = "", sort: str = "name", page: int
     find = reading.library.people.find
     some, total = find(words=query, sort=sort, empty=False, limit=limit, offset=offset)
     empty = find(words=query, empty=True, limit=MOST_EMPTY)[0] if reading.live else ()
-    return views.SpeakersPage(query, sort, tuple(map(card, some)), reading.paging(page, total), tuple(map(card, empty)))
+    pictured = reading.library.portrayals.pictured()
+    cards = tuple(card(one, pictured) for one in some)
+    return views.SpeakersPage(query, sort, cards, reading.paging(page, total), tuple(map(card, empty)))
 
 
-def card(profile: Profile) -> views.SpeakerCard:
+def card(profile: Profile, pictured: Collection[int] = ()) -> views.SpeakerCard:
     return views.SpeakerCard(
         id=profile.id,
         name=profile.name,
@@ -39,11 +68,14 @@ def card(profile: Profile) -> views.SpeakerCard:
         talk_seconds=profile.talk_seconds,
         num_voiceprints=profile.num_voiceprints,
         last_heard=profile.last_heard,
+        has_picture=profile.id in pictured,
     )
 
 
-def speaker(reading: Reading, profile: int, *, query: str = "", page: int = 1) -> views.SpeakerPage:
+def speaker(reading: Reading, profile: int, *, query: str = "", show: str = "", page: int = 1) -> views.SpeakerPage:
     """Return one person; with a query, the lines that hold its words in place of the chart and appearances.
+
+    show : the one whose episodes the chart has, and no others
 
     Raises ProfileNotFound.
     """
@@ -53,11 +85,14 @@ def speaker(reading: Reading, profile: int, *, query: str = "", page: int = 1) -
     at = 1 if query else page
     shown = () if query else heard[::-1][(at - 1) * per_page : at * per_page]
     lines, num_lines, loosely = hits(reading, query, profile=profile, page=page) if query else (None, 0, False)
+    shown_of = reading.library.portrayals.of(profile)
+    show = show if show in {one.show for one in heard} else ""
+    charted = [one for one in heard if not show or one.show == show]
     return views.SpeakerPage(
-        person=card(known),
+        person=card(known, [profile] if shown_of.picture else ()),
         note=(known.note or "") if reading.live else "",
         voice=_voice(people.origins(profile), public=not reading.live),
-        chart=() if query else tuple(_point(one) for one in heard),
+        chart=() if query else tuple(_point(one) for one in charted),
         appearances=_appearances(reading, profile, shown, most=NUM_PREVIEWED),
         paging=views.Paging(at, max(-(-len(heard) // per_page), 1), len(heard), per_page),
         co_speakers=co_speakers(heard)[:MOST_COMPANY],
@@ -67,7 +102,62 @@ def speaker(reading: Reading, profile: int, *, query: str = "", page: int = 1) -
         hits_paging=reading.paging(page, num_lines) if query else None,
         loosely=loosely,
         names=tuple(name for name in people.names() if name != known.name) if reading.live else (),
+        about=shown_of.about,
+        links=shown_of.links,
+        quotes=() if query or not reading.live else _quotes(reading, profile, heard),
+        show=show,
     )
+
+
+def _quotes(reading: Reading, profile: int, heard: Sequence[Appearance]) -> tuple[views.Quote, ...]:
+    """The lines most worth quoting of the latest episodes: one an episode, each saying once, best first."""
+    latest = heard[: -NUM_QUOTED - 1 : -1]
+    placed = reading.library.people.placed(profile, [one.episode_id for one in latest])
+    rated = [(*best, one) for one in latest for best in quotable(placed.get(one.episode_id, ()))[:MOST_QUOTES]]
+    chosen: dict[str, tuple[int, Line, Appearance]] = {}
+    for _, position, line, one in sorted(rated, key=lambda row: -row[0]):
+        if line.text not in chosen and one not in [taken for _, _, taken in chosen.values()]:
+            chosen[line.text] = (position, line, one)
+    return tuple(
+        quoted(reading, one.audio_sha256, one.source, one.shown_as, one.date, position, line)
+        for position, line, one in list(chosen.values())[:MOST_QUOTES]
+    )
+
+
+def quotable(lines: Sequence[tuple[int, Line]]) -> list[tuple[float, int, Line]]:
+    """Return (how much it is worth, its place, the line) of the lines worth quoting, best first.
+
+    A whole sentence of some length that stands by itself: it begins and ends as one does, and points at nothing before.
+    """
+    rated = []
+    for position, line in lines:
+        words = line.text.split()
+        is_whole = line.text[:1].isupper() and line.text.rstrip().endswith((".", "!", "?", "…", "。"))
+        if not SHORTEST_QUOTE <= len(words) <= LONGEST_QUOTE or not is_whole or words[0].strip(",").lower() in LEANS:
+            continue
+        distinct = len({word.strip(".,!?").lower() for word in words})
+        rated.append((distinct + sum(len(word) for word in words) / len(words), position, line))
+    return sorted(rated, key=lambda one: (-one[0], one[1]))
+
+
+def quoted(
+    reading: Reading, sha256: str, source: str, title: str, date: str | None, position: int, line: Line
+) -> views.Quote:
+    audio = reading.audio(sha256, source)
+    return views.Quote(key_of(sha256), title, date, position + 1, line.start, line.end, line.text, audio)
+
+
+def quote(reading: Reading, key: str, line: int) -> views.QuotePage:
+    """Return one line to be shared. Raises NothingThere when there is none."""
+    content = reading.library.listings.episode(key)
+    if not 1 <= line <= len(content.lines):
+        raise NothingThere("no such line; the episode may have been heard again since")
+    said, of = content.lines[line - 1], content.summary
+    speaker = next((one for one in content.speakers if one.label == said.speaker), None)
+    is_known = speaker is not None and speaker.verdict is Verdict.ACCEPT
+    person = speaker.profile if speaker is not None and is_known else None
+    shown = quoted(reading, of.audio_sha256, of.source, of.shown_as, of.date, line - 1, said)
+    return views.QuotePage(shown, person.name if person else "", person, of.show)
 
 
 def speaker_episode(reading: Reading, profile: int, key: str) -> views.SpeakerEpisodePage:

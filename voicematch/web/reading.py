@@ -13,6 +13,7 @@ from ..library.reading.episodes import key_of
 from ..net.addresses import is_address
 from . import views
 from .addresses import Url
+from .working import QueueRun
 
 PER_PAGE = 20
 
@@ -23,6 +24,7 @@ class Reading:
 
     live : the pages of the app; False for public ones, which tell nothing that is private or in doubt
     per_page : None puts a whole list on one page
+    queue : what works the queue off, where the pages can begin it; undoable : what was done and can be undone
     schemes : how sound that is not of this app is fetched, if the page has any; filled while it is made
     """
 
@@ -30,6 +32,8 @@ class Reading:
     url: Url
     live: bool = True
     per_page: int | None = PER_PAGE
+    queue: QueueRun | None = None
+    undoable: tuple[views.Undoable, ...] = ()
     schemes: set[str] = field(default_factory=set)
 
     def audio(self, sha256: str, source: str) -> str | None:

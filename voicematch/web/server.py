@@ -14,6 +14,7 @@ from ..library import Library
 from .app import create_app
 from .bounds import BoundedProtocol, Rarely
 from .safety import LOOPBACK
+from .working import QueueRun
 
 SECONDS_TO_FINISH = 3  # for answers under way when the server is stopped
 
@@ -45,16 +46,21 @@ def serve(
     names: Collection[str] = LOOPBACK,
     password: str | None = None,
     ready: Callable[[], None] = lambda: None,
+    location: str | None = None,
 ) -> None:
-    """Answer until it is interrupted (^C), and let answers under way end. ``ready`` is called when it answers."""
+    """Answer until it is interrupted (^C), and let answers under way end. ``ready`` is called when it answers.
+
+    location : the library's, for who works the queue off; None is the default one
+    """
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             ready()
 
+    queue = QueueRun(str(library.path) if library.path is not None else location)
     config = uvicorn.Config(
-        create_app(library, names=names, password=password),
+        create_app(library, names=names, password=password, queue=queue),
         http=BoundedProtocol,
         ws="none",
         log_level="error",  # whatever a client sends is no reason to write a line
@@ -68,4 +74,5 @@ def serve(
     try:
         Server(config).run(sockets=[listening])
     finally:
+        queue.close()
         logging.getLogger("asyncio").removeFilter(rarely)

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import logging
+import math
 import mimetypes
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 from starlette.responses import FileResponse, Response
 
+from ..audio import SAMPLE_RATE, Audio
 from ..audio.clips import to_wav
 from ..errors import AudioError
 from ..library import Library
 from ..net.addresses import is_address
+from ..types import Array
 from ..usecases.clip import clearest_clip
 
 log = logging.getLogger(__name__)
 
+NUM_LEVELS = 600  # parts of an episode whose loudness is drawn: more than a lane shows
+QUIETEST = -50.0  # dB below full scale, and drawn as nothing
 TYPES = {".m4a": "audio/mp4", ".m4b": "audio/mp4", ".opus": "audio/ogg", ".flac": "audio/flac", ".mka": "audio/webm"}
 
 
@@ -37,6 +44,32 @@ def media_type(path: Path) -> str:
     """
     known = TYPES.get(path.suffix.lower()) or mimetypes.guess_type(path.name)[0] or ""
     return known if known.startswith(("audio/", "video/")) else "application/octet-stream"
+
+
+def loudness(source: str) -> list[int]:
+    """Return how loud each of `NUM_LEVELS` parts of a recording is, 0 … 100 in steps of the ear. Raises AudioError.
+
+    source : as the library has it, a file of this machine
+    """
+    path = Path(source)
+    if is_address(source) or not path.is_file():
+        raise AudioError("its sound", "is not on this machine any more")
+    squares = [block.astype(np.float64) ** 2 for block in _means(Audio(path).blocks())]
+    if not squares:
+        return []
+    levels = [float(np.sqrt(part.mean())) for part in np.array_split(np.concatenate(squares), NUM_LEVELS) if len(part)]
+    decibels = [max(20 * math.log10(max(level, 1e-6)), QUIETEST) for level in levels]
+    top = max(max(decibels), QUIETEST + 20.0)  # a recording of nothing but silence stays flat
+    return [round(100 * (value - QUIETEST) / (top - QUIETEST)) for value in decibels]
+
+
+def _means(blocks: Iterable[Array]) -> Iterator[Array]:
+    """The root mean square of every hundredth of a second, so that hours of sound are not in memory."""
+    step = SAMPLE_RATE // 100
+    for block in blocks:
+        whole = len(block) // step * step
+        if whole:
+            yield np.sqrt((block[:whole].reshape(-1, step) ** 2).mean(axis=1))
 
 
 def clip(library: Library, unknown: str) -> bytes:

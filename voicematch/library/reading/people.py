@@ -267,6 +267,20 @@ class People:
                 counted[episode] = total
         return by_episode, counted
 
+    def placed(self, profile: int, episode_ids: Sequence[int]) -> dict[int, list[tuple[int, Line]]]:
+        """Return by episode id the lines that a profile says there, each with its place in the episode, from 0."""
+        said = (
+            sa.select(lines.c.episode_id, lines.c.position, lines.c.start, lines.c.stop, lines.c.text, lines.c.speaker)
+            .join(speakers, (speakers.c.episode_id == lines.c.episode_id) & (speakers.c.label == lines.c.speaker))
+            .where(speakers.c.profile_id == profile, ACCEPTED, lines.c.episode_id.in_(episode_ids))
+            .order_by(lines.c.episode_id, lines.c.position)
+        )
+        found: dict[int, list[tuple[int, Line]]] = {}
+        with self._database.read() as connection:
+            for episode, position, *line in connection.execute(said).all():
+                found.setdefault(episode, []).append((position, Line(*line)))
+        return found
+
 
 def co_speakers(appearances: Iterable[Appearance]) -> tuple[CoSpeaker, ...]:
     """Count who was named in the same episodes; those most often met first."""

@@ -25,7 +25,7 @@
 
   // Suggestions are read out of transcripts, which takes a moment: asked for one voice after the other, and once.
   const suggest = async (place) => {
-    if ("loaded" in place.dataset) return;
+    if ("loaded" in place.dataset || !place.isConnected) return;
     place.dataset.loaded = "";
     const answer = await fetch(place.dataset.suggestions, { headers: { Accept: "application/json" } }).catch(() => null);
     if (!answer?.ok) return;

@@ -60,6 +60,7 @@
     setRate(rate());
     part("close").addEventListener("click", () => {
       sound.pause();
+      forget();
       bar.remove();
       bar = null;
       document.body.classList.remove("playing");
@@ -141,6 +142,82 @@
     start();
   };
 
+  // -- the sound goes on when pages change: where it is, is kept for the next page of this window
+
+  const KEPT = "voicematch-player";
+
+  const keep = () => {
+    const isClip = sound.src.includes("/clips/"); // of a voice, which may have a name by then
+    if (!bar || stopAt < Infinity || sound.ended || isClip) return void forget();
+    const [title, by] = [part("title"), part("by").textContent];
+    const kept = { src: sound.src, at: sound.currentTime, on: !sound.paused, title: title.textContent, page: title.href, by, length };
+    try {
+      sessionStorage.setItem(KEPT, JSON.stringify(kept));
+    } catch {
+      // then it ends with the page
+    }
+  };
+
+  const forget = () => {
+    try {
+      sessionStorage.removeItem(KEPT);
+    } catch {
+      // nothing was kept
+    }
+  };
+
+  const goOn = () => {
+    let kept = null;
+    try {
+      kept = JSON.parse(sessionStorage.getItem(KEPT));
+    } catch {
+      // nothing is kept
+    }
+    // The policy of a page names other hosts only where it has sound of theirs.
+    if (!kept || new URL(kept.src).origin !== location.origin) return;
+    load(kept.src);
+    length ||= kept.length;
+    describe(kept.title, kept.by, kept.page);
+    seek(kept.at);
+    if (kept.on) start();
+  };
+  addEventListener("pagehide", keep);
+
+  // -- how loud it is, drawn below the lanes once somebody listens
+
+  const drawLoudness = async () => {
+    const episode = document.querySelector(".episode[data-loudness]");
+    if (!episode || "drawn" in episode.dataset || !isEpisode()) return;
+    episode.dataset.drawn = "";
+    const answer = await fetch(episode.dataset.loudness).catch(() => null);
+    const levels = answer?.ok ? (await answer.json()).levels : [];
+    const ruler = episode.querySelector(".ruler");
+    if (!levels.length || !ruler) return;
+    const edge = (side) => levels.map((level, idx) => `L${idx} ${50 + (side * Math.max(level, 2)) / 2}`);
+    const path = `M0 50${edge(-1).join("")}${edge(1).reverse().join("")}z`;
+    const lane = document.createElement("li");
+    lane.className = "loudness";
+    lane.innerHTML = `<span class="name unnamed"><span>Loudness</span></span><svg viewBox="0 0 ${levels.length} 100" preserveAspectRatio="none" role="img" aria-label="How loud it is"><path d="${path}"/></svg><span></span>`;
+    ruler.before(lane);
+    follow();
+  };
+
+  // -- lines and people, one after the other
+
+  const step = (by, person) => {
+    const lines = [...(document.getElementById("said")?.getElementsByClassName("line") ?? [])];
+    const episode = document.querySelector(".episode");
+    if (!lines.length || !episode?.dataset.audio) return;
+    const who = (line) => line.closest("li").querySelector(".who").textContent;
+    const now = isEpisode() ? lines.indexOf(current(lines, sound.currentTime + 0.05)) : -1;
+    let to = now + by;
+    if (person && now >= 0) {
+      while (lines[to] && who(lines[to]) === who(lines[now])) to += by;
+      while (by < 0 && lines[to - 1] && who(lines[to - 1]) === who(lines[to])) to -= 1; // where that one begins
+    }
+    if (lines[to]) playFrom(Number(lines[to].dataset.start));
+  };
+
   // -- what is pressed
 
   document.addEventListener("click", (event) => {
@@ -180,6 +257,8 @@
       if (!bar && !first) return;
       if (bar) toggle();
       else first.click();
+    } else if ("jkJK".includes(event.key) && document.getElementById("said")) {
+      step(event.key.toLowerCase() === "j" ? 1 : -1, event.key < "a");
     } else if (bar && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
       seek(sound.currentTime + (event.key === "ArrowLeft" ? -5 : 5));
     } else return;
@@ -245,6 +324,7 @@
     part("seek").value = sound.currentTime;
     part("seek").setAttribute("aria-valuetext", `${clock(sound.currentTime)} of ${clock(end)}`);
     if (isEpisode()) {
+      drawLoudness();
       followLanes();
       followTranscript();
     }
@@ -309,5 +389,6 @@
     if (bar && isEpisode()) seek(seconds);
   };
   addEventListener("hashchange", goToTime);
+  goOn();
   goToTime();
 }

@@ -11,6 +11,8 @@ from .judging import HeardIn, ReviewCard, ReviewPage, UnknownCard, UnknownPage, 
 from .people import (
     AppearanceCard,
     Point,
+    Quote,
+    QuotePage,
     ShowRole,
     SpeakerCard,
     SpeakerEpisodePage,
@@ -20,7 +22,7 @@ from .people import (
     VoiceProfile,
 )
 from .pieces import NUM_COLORS, Done, EpisodeExcerpt, ErrorPage, FoundLine, Paging, SurePage, TranscriptLine, Undoable
-from .work import BacklogPage, JobCard
+from .work import BacklogPage, JobCard, SettingsPage
 
 __all__ = [
     "NUM_COLORS",
@@ -38,9 +40,12 @@ __all__ = [
     "JobCard",
     "Paging",
     "Point",
+    "Quote",
+    "QuotePage",
     "ReviewCard",
     "ReviewPage",
     "SearchPage",
+    "SettingsPage",
     "ShowRole",
     "SpeakerCard",
     "SpeakerEpisodePage",

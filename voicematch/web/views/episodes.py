@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...library.reading.episodes import AlsoIn, Guess, Named
+from ...library.reading.figures import VoiceFigures
 from ...usecases.describe import Suggestion
 from .pieces import EpisodeExcerpt, FoundLine, Paging, TranscriptLine
 
@@ -77,6 +78,8 @@ class TimelineTurn:
 class EpisodePage:
     """audio : address of the sound, None where it cannot be had; names : all profiles, for the field of a name
 
+    figures : how each voice talks, most talk first; for who owns the library alone
+    is_fixing : lines can be marked; line : the place, from 1, of the one whose words are worked on, or 0
     also : the other shows that have the same sound
     """
 
@@ -90,6 +93,9 @@ class EpisodePage:
     turns: tuple[TimelineTurn, ...]
     lines: tuple[TranscriptLine, ...]
     names: tuple[str, ...] = ()
+    is_fixing: bool = False
+    line: int = 0
+    figures: tuple[VoiceFigures, ...] = ()
     also: tuple[AlsoIn, ...] = ()
 
 

@@ -11,7 +11,7 @@ from .pieces import FoundLine, Paging, TranscriptLine
 
 @dataclass(frozen=True, slots=True)
 class SpeakerCard:
-    """A person in a list. ``initials`` fill the place of a picture, on colour ``color``."""
+    """A person in a list. ``initials`` fill the place of a picture, on colour ``color``, where there is none."""
 
     id: int
     name: str
@@ -22,6 +22,7 @@ class SpeakerCard:
     talk_seconds: float
     num_voiceprints: int
     last_heard: str | None
+    has_picture: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +121,36 @@ class ShowRole:
 
 
 @dataclass(frozen=True, slots=True)
+class Quote:
+    """A line worth quoting. line : its place in the episode, from 1"""
+
+    key: str
+    title: str
+    date: str | None
+    line: int
+    start: float
+    end: float
+    text: str
+    audio: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QuotePage:
+    """One line to be shared: copied, embedded, or as a picture. person : who says it, None where nobody is named"""
+
+    quote: Quote
+    by: str
+    person: Named | None
+    show: str
+
+
+@dataclass(frozen=True, slots=True)
 class SpeakerPage:
     """A person. With a query, ``hits`` are the lines that hold its words, and chart and appearances are empty.
 
     note : private, and empty on a public page; names : all others, for the field of a name
+    about, links : as somebody wrote them; quotes : a few lines worth quoting, of the latest episodes
+    show : the one that the chart is about, or "" for all
     """
 
     person: SpeakerCard
@@ -139,6 +166,10 @@ class SpeakerPage:
     hits_paging: Paging | None = None
     loosely: bool = False
     names: tuple[str, ...] = ()
+    about: str = ""
+    links: tuple[str, ...] = ()
+    quotes: tuple[Quote, ...] = ()
+    show: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,161 @@
+"""What a person's page shows of them: picture, line, links, quotes to share, the chart of one show."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.web.test_app import HERE, JSON, KEY
+from voicematch.errors import VoicematchError
+from voicematch.library import Library, open_library
+from voicematch.types import Line
+from voicematch.web import pictures
+from voicematch.web.app import create_app
+from voicematch.web.people import quotable
+
+image = pytest.importorskip("PIL.Image", reason="Pillow is not installed (pip install '.[web]')")
+SECRET = b"taken at home"
+
+
+@pytest.fixture
+def library(web_library_file: Path) -> Iterator[Library]:
+    with open_library(web_library_file) as opened:
+        yield opened
+
+
+@pytest.fixture
+def writing(library: Library) -> TestClient:
+    return TestClient(create_app(library), base_url=HERE, follow_redirects=False)
+
+
+def picture(width: int = 300, height: int = 600, form: str = "JPEG") -> bytes:
+    """Red above, blue below; a JPEG says where it was taken."""
+    made = image.new("RGB", (width, height), "#ff0000")
+    made.paste("#0000ff", (0, height // 2, width, height))
+    held = io.BytesIO()
+    exif = image.Exif()
+    exif[0x010E] = SECRET.decode()
+    made.save(held, form, **({"exif": exif} if form == "JPEG" else {}))
+    return held.getvalue()
+
+
+def send(client: TestClient, content: bytes, **fields: str) -> dict[str, object]:
+    files = {"file": ("../me.jpg", content)}
+    answer = client.post("/speakers/1/picture", files=files, data=fields, headers=JSON)
+    told: dict[str, object] = answer.json()
+    return told
+
+
+def test_a_picture_is_written_anew_and_says_nothing_but_what_is_seen(library: Library, writing: TestClient) -> None:
+    sent = picture()
+    assert SECRET in sent
+    assert send(writing, sent)["text"] == "Ada Ash has a picture"
+    shown = writing.get("/speakers/1/picture")
+    assert shown.headers["content-type"] == "image/jpeg"
+    assert SECRET not in shown.content
+    kept = image.open(io.BytesIO(shown.content))
+    assert (kept.format, kept.size, dict(kept.getexif())) == ("JPEG", (480, 480), {})
+    assert '<img class="portrait' in writing.get("/speakers/1").text
+    assert '<img class="portrait' in writing.get("/speakers").text
+    assert writing.get("/speakers/2/picture").status_code == 404
+    writing.post("/actions/undo", data={"action": "1"})
+    assert library.portrayals.picture(1) is None
+
+
+@pytest.mark.parametrize(("down", "seen"), [("0", (255, 0, 0)), ("100", (0, 0, 255))])
+def test_a_picture_is_cut_where_one_says(writing: TestClient, down: str, seen: tuple[int, int, int]) -> None:
+    send(writing, picture(form="PNG"), down=down, zoom="2")
+    kept = image.open(io.BytesIO(writing.get("/speakers/1/picture").content))
+    assert all(abs(one - other) < 8 for one, other in zip(kept.getpixel((240, 240)), seen, strict=True))
+
+
+def test_a_picture_is_taken_away(library: Library, writing: TestClient) -> None:
+    send(writing, picture())
+    assert writing.post("/speakers/1/picture", files={"file": ("", b"")}, headers=JSON).is_success
+    assert library.portrayals.picture(1) is None
+
+
+@pytest.mark.parametrize("content", [b"<svg onload='x'/>", b"", picture()[:200], b"GIF89a" + bytes(20)])
+def test_what_is_no_picture_is_refused(library: Library, writing: TestClient, content: bytes) -> None:
+    assert "no picture that can be read" in str(send(writing, content)["error"])
+    assert library.portrayals.picture(1) is None
+
+
+def test_a_picture_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "large.png"
+    image.new("1", (10_000, 8_000)).save(path, "PNG")  # a few kB on disk
+    with pytest.raises(VoicematchError, match="a picture of 10000 × 8000 pixels"):
+        pictures.square(path)
+
+
+def test_the_feed_of_a_person_leads_to_their_episodes(writing: TestClient) -> None:
+    feed = writing.get("/speakers/1/appearances.atom")
+    assert feed.headers["content-type"].startswith("application/atom+xml")
+    root = ElementTree.fromstring(feed.content)
+    entries = root.findall("{http://www.w3.org/2005/Atom}entry")
+    assert len(entries) == 10
+    link = entries[0].find("{http://www.w3.org/2005/Atom}link")
+    assert link is not None
+    assert writing.get(link.get("href", "")).status_code == 200
+    assert writing.get("/speakers/99/appearances.atom").status_code == 404
+
+
+def test_a_line_and_links_are_told(library: Library, writing: TestClient) -> None:
+    fields = {"name": "Ada Ash", "about": " Keeps  hens. ", "links": "https://ada.example.org https://hens.example"}
+    assert writing.post("/actions/tell", data=fields, headers=JSON).is_success
+    page = writing.get("/speakers/1.json").json()
+    assert (page["about"], page["links"]) == ("Keeps hens.", ["https://ada.example.org", "https://hens.example"])
+    refused = writing.post("/actions/tell", data=fields | {"links": "javascript:alert(1)"}, headers=JSON)
+    assert refused.status_code == 400
+    library.profiles.forget("Ada Ash")
+    assert library.portrayals.of(1).about == ""
+
+
+def test_what_is_shown_of_a_person_goes_along_when_two_are_made_one(library: Library) -> None:
+    library.portrayals.tell("Dora Dill", "Climbs.", [])
+    library.portrayals.show("Dora Dill", b"a picture")
+    library.profiles.merge("Dora Dill", "Emil Elder")
+    number = library.people.id("Emil Elder")
+    assert library.portrayals.of(number).about == "Climbs."
+    assert library.portrayals.pictured() == {number}
+
+
+def test_a_quote_is_shared(writing: TestClient) -> None:
+    quotes = writing.get("/speakers/1.json").json()["quotes"]
+    assert len(quotes) == 3
+    assert len({quote["key"] for quote in quotes}) == len({quote["text"] for quote in quotes}) == 3
+    for quote in quotes:
+        told = writing.get(f"/quotes/{quote['key']}/{quote['line']}.json").json()
+        assert told["quote"] == quote
+        assert told["by"] == "Ada Ash"
+    page = writing.get(f"/quotes/{KEY}/1").text
+    assert "&lt;blockquote&gt;&lt;p&gt;Welcome to Night Garden Radio." in page
+    assert writing.get(f"/quotes/{KEY}/9999").status_code == 404
+
+
+def test_what_is_worth_quoting() -> None:
+    def said(*texts: str) -> list[tuple[int, Line]]:
+        return [(idx, Line(idx, idx + 1, text)) for idx, text in enumerate(texts)]
+
+    best = quotable(
+        said(
+            "Yes.",
+            "And that is why the moss under the wall is so very old, you know.",
+            "The moss under the north wall is older than the wall itself.",
+            "the end of something that began in the line before this one.",
+        )
+    )
+    assert [place for _, place, _ in best] == [2]
+    assert quotable(said("Mm.", "Right.")) == []
+
+
+def test_the_chart_is_of_one_show_when_asked(library: Library, writing: TestClient) -> None:
+    shows = {role["show"] for role in writing.get("/speakers/1.json").json()["roles"]}
+    assert shows == {"Night Garden Radio"}
+    assert len(writing.get("/speakers/1.json?show=Night+Garden+Radio").json()["chart"]) == 10
+    assert writing.get("/speakers/1.json?show=Nothing").json()["show"] == ""

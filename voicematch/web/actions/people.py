@@ -1,0 +1,144 @@
+"""Changing people: one name for two, another name, fewer voiceprints, none."""
+
+from __future__ import annotations
+
+from ...formats.amounts import plural
+from ...library import Library
+from ...net.addresses import is_address
+from ...usecases import name as naming
+from ...usecases.forget import forget
+from ..addresses import path
+from ..telling import plain
+from .action import (
+    NAME_ALONE,
+    Action,
+    ActionOutcome,
+    Field,
+    Fields,
+    WrongFields,
+)
+
+
+def _merge(library: Library, fields: Fields) -> ActionOutcome:
+    source, into = fields["source"], fields["into"]
+    changes = naming.merge(source, into, library=library)
+    go = path("speaker", id=library.people.id(into))
+    return ActionOutcome(f"{source} and {into} are one person, {into}", changes, name=into, go=go)
+
+
+def _rename(library: Library, fields: Fields) -> ActionOutcome:
+    old, new = fields["old"], fields["new"]
+    return ActionOutcome(f"{old} is called {new}", naming.rename(old, new, library=library), name=new)
+
+
+def _remove_voiceprints(library: Library, fields: Fields) -> ActionOutcome:
+    name = fields["name"]
+    listed = [part.strip() for part in fields["voiceprints"].split(",") if part.strip()]
+    if not all(part.isascii() and part.isdecimal() for part in listed):
+        raise WrongFields(f"voiceprints: {fields['voiceprints']!r} are not the numbers of some")
+    changes = naming.remove_voiceprints(name, [int(part[:18]) for part in listed], library=library)
+    return ActionOutcome(f"{len(listed)} voiceprint(s) taken out of {name}", changes, name=name)
+
+
+def _delete(library: Library, fields: Fields) -> ActionOutcome:
+    name = fields["name"]
+    changes = naming.remove_profile(name, library=library)
+    return ActionOutcome(f"{name} is deleted", changes, go=path("speakers"))
+
+
+def _forget(library: Library, fields: Fields) -> ActionOutcome:
+    reached = forget(fields["name"], library=library)
+    gone = reached.forgotten
+    warnings = [f"{place.name} may hold the name still: {plain(remedy)}" for place, remedy in reached.out_of_reach]
+    if gone.num_mentions:
+        warnings.append(f"{plural(gone.num_mentions, 'line or title', 'lines and titles')} still say the name")
+    if not gone.compacted:
+        warnings.append(f"{plain(gone.obstacle)}; the bytes go with the next change")
+    voices = plural(gone.num_voiceprints, "voiceprint")
+    episodes = plural(gone.num_speaker_embeddings, "episode")
+    text = f"Forgotten: {voices}, and the voice in {episodes}"
+    return ActionOutcome(text, (), tuple(warnings), go=path("speakers"))
+
+
+def _tell(library: Library, fields: Fields) -> ActionOutcome:
+    links = [line.strip() for line in fields["links"].split() if line.strip()]
+    wrong = [link for link in links if not is_address(link)]
+    if wrong:
+        raise WrongFields(f"{wrong[0][:80]} is no address; write https://…")
+    name, about = library.profiles.get(fields["name"]).name, " ".join(fields["about"].split())
+    library.portrayals.tell(name, about, links)
+    return ActionOutcome(f"The page of {name} tells {'of them' if about or links else 'nothing of them'}")
+
+
+def _ask_of_merging(library: Library, fields: Fields) -> tuple[str, str] | None:
+    """People who speak in one episode are hardly one person."""
+    source, into = fields["source"], fields["into"]
+    other = library.people.id(into)
+    heard = library.people.appearances(library.people.id(source))
+    both = [one.shown_as for one in heard if any(person.id == other for person in one.others)]
+    if not both:
+        return None
+    where = f"“{both[0]}”" if len(both) == 1 else f"{len(both)} episodes, “{both[-1]}” for one"
+    return f"{source} and {into} both speak in {where}. Are they one person all the same?", "Yes, they are one person"
+
+
+def _ask_of_deleting(library: Library, fields: Fields) -> tuple[str, str] | None:
+    known = library.profiles.get(fields["name"])
+    if not known.num_voiceprints and not known.num_episodes:
+        return None
+    has = f"{plural(known.num_voiceprints, 'voiceprint')}, and a name in {plural(known.num_episodes, 'episode')}"
+    return f"{known.name} has {has}. Both go; the voices in the episodes stay, without a name.", f"Delete {known.name}"
+
+
+def _ask_of_forgetting(library: Library, fields: Fields) -> tuple[str, str]:
+    name = library.profiles.get(fields["name"]).name
+    return (
+        f"The voice of {name} is erased: voiceprints, clips, the stored voice in every episode, and the name wherever "
+        "voicematch wrote it. What was said stays. This cannot be undone, and nothing done before it can be either.",
+        f"Forget {name} for good",
+    )
+
+
+PEOPLE = {
+    "merge": Action(
+        "Make one person of two profiles.",
+        (Field("source", "the name that goes"), Field("into", "the name that stays")),
+        _merge,
+        lambda library, fields: [fields["source"], fields["into"]],
+        _ask_of_merging,
+    ),
+    "delete": Action(
+        "Take a person out of the library, voiceprints and all; their voices stay in the episodes, without a name.",
+        (NAME_ALONE,),
+        _delete,
+        lambda library, fields: [fields["name"]],
+        _ask_of_deleting,
+    ),
+    "forget": Action(
+        "Erase a person, down to the bytes of the file. It cannot be undone.",
+        (NAME_ALONE,),
+        _forget,
+        question=_ask_of_forgetting,
+        is_final=True,
+    ),
+    "remove-voiceprints": Action(
+        "Take voiceprints out of a profile that are somebody else's.",
+        (Field("name", "the person's name"), Field("voiceprints", "their ids, with commas between")),
+        _remove_voiceprints,
+        lambda library, fields: [fields["name"]],
+    ),
+    "tell": Action(
+        "Write a line about a person, and links, on their page.",
+        (
+            NAME_ALONE,
+            Field("about", "a line or two", may_be_empty=True),
+            Field("links", "addresses, with spaces between", may_be_empty=True),
+        ),
+        _tell,
+    ),
+    "rename": Action(
+        "Call a person by another name, everywhere.",
+        (Field("old", "today's name"), Field("new", "the new name")),
+        _rename,
+    ),
+}
