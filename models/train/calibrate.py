@@ -4,7 +4,7 @@
 
 The folder holds episodes with truth (``manifest.json``, ``ref.rttm``, ``ref.uem``) and enrollment clips. The built-in
 diarizer's vectors of every episode, given to speakers by the truth, are compared with every profile, in excerpts and
-whole, and a logistic model is fitted by maximum likelihood, targets and nontargets weighing the same. It is judged by
+whole, and the model that a kit is calibrated with (`voicematch.voices.fitting`) is fitted to that. It is judged by
 leaving out each show in turn, on the turns that the diarizer itself finds. Scores are normalised against a cohort of
 strangers, people of the training set (``train.tsv``). Writes ``NAME.calibration.json`` to ``models/``, or to where
 pulled models are.
@@ -17,7 +17,7 @@ import argparse
 import csv
 import json
 import pickle
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.optimize
 
 from voicematch.audio import Audio
 from voicematch.engines import open_embedder
@@ -39,17 +38,24 @@ from voicematch.models.files import CALIBRATION
 from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.types import Array, Diarization, Embedding, Turn, Verdict
 from voicematch.usecases.learn import pool
+from voicematch.voices import fitting
+from voicematch.voices.fitting import Trials
 from voicematch.voices.match import match
-from voicematch.voices.score import Calibration, Cohort, Voiceprints, centroid, scores, steadiness, unit, unity
+from voicematch.voices.score import (
+    SHORTEST_SPEECH,
+    Calibration,
+    Cohort,
+    Voiceprints,
+    centroid,
+    scores,
+    steadiness,
+    unit,
+    unity,
+)
 
 Numbers = npt.NDArray[np.float64]
 
 EXCERPTS = (None, 20.0, 40.0)  # seconds; None is all a speaker says
-POWERS = (4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0)
-RIDGE = 2e-5  # keeps the slope finite when targets and nontargets do not overlap
-ACCEPT, REVIEW = 0.99, 0.5  # a name is given from where no more is named wrong on simulated shows than before
-MARGIN = 0.05  # cosine
-AGREEMENT = 0.5
 ACCEPTS = (0.8, 0.9, 0.95, 0.98)  # thresholds to report
 COHORT = ("cv61", "mx384_cv", "libri", "so762", "cv_fa", "alnum_duke", "dspspeech20")  # CC0, CC BY and MIT alone
 COHORT_PEOPLE = 50  # of each corpus
@@ -75,6 +81,7 @@ class Episode:
 class Voice:
     """One true speaker of one episode.
 
+    corpus : those of one resemble each other, in language and microphone
     stretches : all that the speaker says, about 10 s to each
     own : profiles that are this speaker; empty for a stranger
     barred : profiles cut from this very episode: neither target nor nontarget
@@ -82,30 +89,11 @@ class Voice:
 
     episode: str
     show: str
+    person: str
+    corpus: str
     stretches: tuple[Embedding, ...]
     own: frozenset[str]
     barred: frozenset[str]
-
-
-@dataclass(frozen=True, eq=False)
-class Trials:
-    """Excerpts against profiles, one row each.
-
-    steady : of the excerpt's speaker
-    weight : per row; targets and nontargets each sum to 1
-    """
-
-    score: Numbers
-    steady: Numbers
-    target: npt.NDArray[np.bool_]
-    show: npt.NDArray[np.str_]
-
-    def only(self, rows: npt.NDArray[np.bool_]) -> Trials:
-        return Trials(self.score[rows], self.steady[rows], self.target[rows], self.show[rows])
-
-    @property
-    def weight(self) -> Numbers:
-        return np.asarray(np.where(self.target, 0.5 / max(1, self.target.sum()), 0.5 / max(1, (~self.target).sum())))
 
 
 def main() -> None:
@@ -141,8 +129,7 @@ def main() -> None:
 def fit_all(
     voices: Sequence[Voice], profiles: dict[str, tuple[Embedding, ...]], embedder: str, cohort: Cohort
 ) -> Calibration:
-    """The calibration of all shows, with the power that does best when each show is left out in turn."""
-    table = trials(voices, profiles, cohort)
+    """The calibration of all shows, as the kit's is fitted (`fitting.fit_trials`), with what shows tell besides."""
     known = [h for h in (steadiness(voice.stretches) for voice in voices) if h is not None]
     start = Calibration(
         embedder=embedder,
@@ -151,60 +138,49 @@ def fit_all(
         steadiness=0.0,
         power=1.0,
         unknown_steadiness=float(np.quantile(known, 0.9)),
-        accept=ACCEPT,
-        review=REVIEW,
-        margin=MARGIN,
-        agreement=AGREEMENT,
+        accept=0.5,
+        review=fitting.REVIEW,
+        margin=0.0,
+        agreement=fitting.AGREEMENT,
         unity=unity_between(voices),
         least_steadiness=round(0.9 * float(np.quantile(known, FEW / 5)), 3),
         cohort=cohort,
     )
-    costs = {power: left_out_cost(table, replace(start, power=power)) for power in POWERS}
-    best = min(POWERS, key=lambda power: costs[power])
-    print("Cllr, each show left out:", ", ".join(f"power {power:g} {cost:.4f}" for power, cost in costs.items()))
-    return fit(table, replace(start, power=best))
+    table, _ = trials(voices, profiles, cohort)
+    fitted = fitting.fit_trials(table, start)
+    cost = cllr(fitted.logits[fitted.target], fitted.logits[~fitted.target])
+    print(f"Cllr, people left out in turn: {cost:.4f} at power {fitted.calibration.power:g}")
+    return fitted.calibration
 
 
-def fit(table: Trials, start: Calibration) -> Calibration:
-    """The logistic model of these trials: weighted maximum likelihood with a small ridge."""
-    columns = np.stack([np.ones(len(table.score)), table.score, table.steady**start.power], axis=1)
-    sign, weight = np.where(table.target, 1.0, -1.0), table.weight
-
-    def cost(values: Numbers) -> float:
-        return float(weight @ np.logaddexp(0, -sign * (columns @ values)) + RIDGE * values[1:] @ values[1:])
-
-    bias, score, steady = scipy.optimize.minimize(cost, np.zeros(3)).x
-    return replace(start, bias=round(float(bias), 3), score=round(float(score), 3), steadiness=round(float(steady), 3))
-
-
-def left_out_cost(table: Trials, start: Calibration) -> float:
-    logits = np.empty(len(table.score))
-    for show in np.unique(table.show):
-        rows = table.show == show
-        fitted = fit(table.only(~rows), start)
-        part = table.only(rows)
-        logits[rows] = fitted.bias + fitted.score * part.score + fitted.steadiness * part.steady**fitted.power
-    return cllr(logits[table.target], logits[~table.target])
-
-
-def trials(voices: Iterable[Voice], profiles: dict[str, tuple[Embedding, ...]], cohort: Cohort) -> Trials:
+def trials(
+    voices: Sequence[Voice], profiles: dict[str, tuple[Embedding, ...]], cohort: Cohort
+) -> tuple[Trials, npt.NDArray[np.str_]]:
+    """Excerpts against profiles, and the show of each."""
     library = voiceprints(profiles)
     usual = cohort.usual(library.means)
-    rows: list[tuple[float, float, bool, str]] = []
+    people = {name: number for number, name in enumerate(sorted({key.split("/")[1] for key in profiles}))}
+    owner = np.array([people[key.split("/")[1]] for key in library.names])
+    corpus = {key: voice.corpus for voice in voices for key in (*voice.own, *voice.barred)}
+    kinds = np.array([corpus.get(key, "") for key in library.names])
+    parts: list[tuple[npt.NDArray[Any], ...]] = []
     for voice in voices:
+        free = np.array([key not in voice.barred for key in library.names])
+        target = np.array([key in voice.own for key in library.names])
+        # A stranger is a person of a number of their own.
+        number = people.setdefault(voice.person, len(people))
         for excerpt in excerpts(voice.stretches):
             steady = steadiness(excerpt)
-            if steady is None:
-                continue
             vector = centroid(excerpt).vector[None]
-            row = cohort.normalise(scores(vector, library), cohort.usual(vector), usual)[0]
-            rows += [
-                (float(value), max(steady, 0.0), key in voice.own, voice.show)
-                for key, value in zip(library.names, row, strict=True)
-                if key not in voice.barred
-            ]
-    score, steady_column, target, show = zip(*rows, strict=True)
-    return Trials(np.array(score), np.array(steady_column), np.array(target), np.array(show))
+            row = cohort.normalise(scores(vector, library), cohort.usual(vector), usual)[0].astype(np.float64)
+            inverse = np.full(len(row), 1 / max(SHORTEST_SPEECH, sum(part.seconds for part in excerpt)))
+            columns = np.stack([np.ones(len(row)), row, inverse], axis=1)
+            steady_column = np.full(len(row), np.nan if steady is None else max(steady, 0.0))
+            who, show = np.full(len(row), number), np.full(len(row), voice.show)
+            every = (columns, steady_column, target, kinds == voice.corpus, who, owner, show)
+            parts.append(tuple(column[free] for column in every))
+    *table, shows = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Trials(*table), shows
 
 
 def excerpts(stretches: Sequence[Embedding]) -> list[Sequence[Embedding]]:
@@ -239,9 +215,9 @@ def report(
 ) -> None:
     """Print what names would be given, with each show judged by a calibration that has not seen it."""
     assert final.cohort is not None
-    table = trials(voices, profiles, final.cohort)
+    table, show_of = trials(voices, profiles, final.cohort)
     shows = sorted({episode.show for episode in episodes})
-    judges = {show: fit(table.only(table.show != show), final) for show in shows}
+    judges = {show: fitting.logistic(table.only(show_of != show), final) for show in shows}
     print(replace(final, cohort=None))
     for accept in ACCEPTS:
         for kept in ("show", "all"):
@@ -334,7 +310,8 @@ def voices_of(episode: Episode, profiles: dict[str, tuple[Embedding, ...]]) -> l
         same = frozenset(key for key in profiles if key.split("/")[1] == speaker)
         barred = frozenset(key for key in same if key.split("/")[0] == episode.show and speaker not in episode.enrolled)
         stretches = stretches_of(episode.heard.windows[own], episode.heard.vectors[own])
-        found.append(Voice(episode.name, episode.show, stretches, same - barred, barred))
+        corpus = episode.show.split("_")[0]
+        found.append(Voice(episode.name, episode.show, speaker, corpus, stretches, same - barred, barred))
     return found
 
 

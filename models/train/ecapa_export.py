@@ -93,7 +93,7 @@ class CalibrationCrops(quantization.CalibrationDataReader):  # type: ignore[misc
     @staticmethod
     def _crops(cache: Path, num_crops: int) -> Iterator[dict[str, Array]]:
         bank, random = open_bank("train", cache), np.random.default_rng(0)
-        for clip in random.choice(len(bank), num_crops, replace=False):
+        for clip in random.choice(len(bank), min(num_crops, len(bank)), replace=False):
             crop = bank.crop(int(clip), CALIBRATION_SAMPLES, random)
             yield {"features": centred(log_mel(crop))[None]}
 

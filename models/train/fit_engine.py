@@ -35,6 +35,7 @@ from voicematch.engines.windows import WINDOW, Clock, Heard, embeddings_of
 from voicematch.models import files
 from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.types import Array, Embedding
+from voicematch.usecases.calibrate import calibrate as calibrated
 from voicematch.voices.score import Cohort, unit
 
 MOST_CLIPS, WINDOWS_OF_CLIP = 6, 4  # of one person
@@ -70,7 +71,9 @@ def main() -> None:
     backend = with_cosines(Backend.estimate(np.concatenate(rows), speakers, NUM_AXES), chosen.fit, embedder)
     cohort = cohort_of(open_pool(chosen.train), people, vectors)
     profiles, voices = read(chosen.fit, embedder)
-    calibration = calibrate.fit_all(voices, profiles, embedder.name, cohort)
+    # Profiles of shows have one voiceprint: what several tell is measured with the kit.
+    several = calibrated(embedder, keep=False).calibration.voiceprints
+    calibration = replace(calibrate.fit_all(voices, profiles, embedder.name, cohort), voiceprints=several)
     print(replace(calibration, cohort=None))
     if not chosen.dry_run:
         backend.save(files.place_beside(embedder.name, diarize.BACKEND))
@@ -184,7 +187,7 @@ def read(work: Path, embedder: Embedder) -> tuple[dict[str, tuple[Embedding, ...
             same = frozenset(key for key in profiles if key.split("/")[1] == person)
             own_key = frozenset({f"{show}/{person}"}) & same
             fold = f"fold {int(show) % NUM_FOLDS}"
-            voices.append(Voice(show, fold, stretches, own_key, same - own_key))
+            voices.append(Voice(show, fold, person, person.split("_")[0], stretches, own_key, same - own_key))
     return profiles, voices
 
 

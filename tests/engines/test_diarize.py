@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from tests.support.fakes import FakeDetector, FakeEmbedder, pull_stand_in
@@ -144,3 +145,26 @@ def test_a_pulled_embedder_leaves_telling_apart_to_the_built_in_one(
             assert own.vector.shape == (pulled.dimension,)
             likeness = float(own.vector @ centroid(heard[speaker]).vector)
             assert 0.8 < likeness < 0.9999  # its own front end hears it: near, and not the same
+
+
+class CountingEmbedder(FakeEmbedder):
+    """Of a name in the table that does not come with the package; knows how many windows it has heard."""
+
+    name = "ecapa1024"
+
+    def __init__(self) -> None:
+        self.num_windows = 0
+
+    def embed(self, samples: Array, windows: npt.NDArray[np.int64], features: Array | None = None) -> Array:
+        self.num_windows += len(windows)
+        return super().embed(samples, windows)
+
+
+def test_everywhere_an_embedder_tells_voices_apart_itself(tmp_path: Path) -> None:
+    path = write_episode(tmp_path / "x.wav", "AB", seconds=100.0)
+    some, every = CountingEmbedder(), CountingEmbedder()
+    BuiltinDiarizer(FakeDetector).diarize(Audio(path), some)
+    found = BuiltinDiarizer(FakeDetector, everywhere=True).diarize(Audio(path), every)
+    assert [turn.speaker for turn in found.turns] == ["SPEAKER_00", "SPEAKER_01"]
+    assert found.turns[1].start == pytest.approx(100.0, abs=0.6)
+    assert 0 < some.num_windows < 150 < every.num_windows

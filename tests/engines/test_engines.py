@@ -11,6 +11,7 @@ import pytest
 
 from voicematch import cli, engines
 from voicematch.audio import Audio
+from voicematch.cli.options import open_engines
 from voicematch.engines import device
 from voicematch.engines.diarize import BuiltinDiarizer
 from voicematch.engines.embed import OnnxEmbedder
@@ -77,6 +78,14 @@ def test_an_unknown_engine_on_the_command_line(tmp_path: Path, capsys: pytest.Ca
     for command in (["identify", "a.mp3"], ["enroll", "Ada", "a.mp3", "--consent", "self"], ["batch", "run"]):
         assert cli.run([*command, "--diarizer", "nosuch", "--library", library]) == 1
         assert "error: no diarizer 'nosuch'; there are built-in, pyannote" in capsys.readouterr().err
+
+
+def test_only_the_built_in_diarizer_lets_another_embedder_tell_voices_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["identify", "a.mp3", "--diarizer", "pyannote", "--embedder-everywhere"]) == 2
+    assert "--embedder-everywhere is for the built-in diarizer" in capsys.readouterr().err
+    chosen = open_engines(None, None, "cpu", everywhere=True).diarizer
+    assert isinstance(chosen, BuiltinDiarizer)
+    assert chosen._everywhere
 
 
 def test_engines_of_the_command_line_do_the_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

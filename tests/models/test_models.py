@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from voicematch.engines.diarize import guide_of, kept_backend
+from voicematch.engines.embed import OnnxEmbedder
 from voicematch.errors import ModelError
 from voicematch.models import files, sessions, table
 from voicematch.models.files import CALIBRATION
@@ -42,6 +45,23 @@ def test_an_embedder_gives_vectors_of_the_dimension_on_its_card(name: str) -> No
     session = sessions.session(name)
     (vectors,) = session.run(None, {session.get_inputs()[0].name: np.zeros((2, 150, 80), dtype=np.float32)})
     assert vectors.shape == (2, table.card(name).dimension)
+
+
+@pytest.mark.parametrize("name", [name for name in BUILT_IN if table.card(name).kind == "embedder"])
+def test_every_embedder_that_comes_with_the_package_is_calibrated_and_tells_voices_apart_by_itself(name: str) -> None:
+    embedder = OnnxEmbedder(name)
+    assert embedder.can_pool
+    assert guide_of(embedder) is None
+    assert kept_backend(embedder) is not None
+    assert files.calibration(name).embedder == name
+
+
+def test_the_licence_of_a_model_made_by_others_comes_with_the_package() -> None:
+    top = Path(__file__).parents[2]
+    notice, project = (top / "NOTICE").read_text(), tomllib.loads((top / "pyproject.toml").read_text())
+    assert {"LICENSE", "NOTICE"} <= set(project["project"]["license-files"])
+    assert table.card("campplus").file in notice
+    assert table.card("campplus").licence == project["project"]["license"] == "Apache-2.0"
 
 
 def test_a_session_is_made_once_even_when_two_threads_ask() -> None:

@@ -94,5 +94,5 @@ def pull_stand_in(folder: Path) -> None:
     folder : an empty one; VOICEMATCH_MODELS says where the model goes
     """
     folder.mkdir(exist_ok=True)
-    shutil.copyfile(files.path("ecapa-small-4"), folder / table.card("ecapa1024").file)
+    shutil.copyfile(files.path(table.DEFAULT_EMBEDDER), folder / table.card("ecapa1024").file)
     hub.pull(hub.offer("ecapa1024", folder=folder))

@@ -24,7 +24,7 @@ from voicematch.usecases import upgrade
 from voicematch.usecases.chosen import Engines
 from voicematch.usecases.clip import clearest_clip
 from voicematch.usecases.identify import identify
-from voicematch.usecases.tracks import Consent, identify_tracks
+from voicematch.usecases.tracks import GivenConsent, identify_tracks
 
 __all__ = ["library"]
 
@@ -76,7 +76,7 @@ def test_a_name_that_comes_with_a_track_is_what_a_person_says(library: Library, 
 
 def test_named_tracks_are_learned_with_consent_from_their_own_turns(library: Library, tmp_path: Path) -> None:
     audios = [Audio(file) for file in files(tmp_path)]
-    consent = Consent("permission", "said so on the phone")
+    consent = GivenConsent("permission", "said so on the phone")
     episode, learned = identify_tracks(audios, library=library, names=["Ada", "Ben"], consent=consent, engines=ENGINES)
     assert [(one.profile, one.created) for one in learned] == [("Ada", True), ("Ben", True)]
     assert 12.0 < learned[0].speech_seconds < 18.5
@@ -97,7 +97,9 @@ def test_a_track_of_too_little_speech_is_not_learned(library: Library, tmp_path:
         (tmp_path / f"{name}.wav").write_bytes(to_wav(track))
         audios.append(Audio(tmp_path / f"{name}.wav"))
     with pytest.raises(EnrollmentError, match=r"Ben: only [23]\.\d s of speech"):
-        identify_tracks(audios, library=library, names=["Ada", "Ben"], consent=Consent("permission"), engines=ENGINES)
+        identify_tracks(
+            audios, library=library, names=["Ada", "Ben"], consent=GivenConsent("permission"), engines=ENGINES
+        )
     assert library.people.names() == ()
 
 

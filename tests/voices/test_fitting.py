@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -58,6 +59,24 @@ def test_a_stranger_has_to_be_nearer_among_many_profiles() -> None:
     assert few - many == pytest.approx(made.profiles * np.log(1000))
     assert float(made.logit(0.6, 0.8)) == few
     assert float(made.logit(0.6, 0.8, seconds=1e9)) == pytest.approx(few)
+
+
+def test_several_voiceprints_tell_more_than_one() -> None:
+    made = fit(3.0).calibration
+    assert made.voiceprints != 0
+    one, three, many = (float(made.logit(0.6, 0.8, num_voiceprints=num)) for num in (1, 3, 50))
+    assert one == float(made.logit(0.6, 0.8))
+    assert three - one == pytest.approx(made.voiceprints * np.log(3))
+    assert many == three  # no more than the three best count
+    of_each = made.logit(np.array([0.6, 0.6]), 0.8, num_voiceprints=np.array([1, 3]))
+    assert of_each.tolist() == [one, three]
+
+
+def test_a_calibration_written_before_voiceprints_counted_reads_as_one_that_ignores_them() -> None:
+    values = json.loads(fit(1.5).calibration.to_json())
+    del values["voiceprints"]
+    read = Calibration.from_json(json.dumps(values))
+    assert float(read.logit(0.6, 0.8, num_voiceprints=3)) == float(read.logit(0.6, 0.8))
 
 
 def test_strangers_are_named_no_oftener_than_was_asked_for() -> None:

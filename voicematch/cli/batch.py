@@ -25,6 +25,7 @@ from .options import (
     library_option,
     open_engines,
     quiet_option,
+    tell_of_newer,
 )
 from .showing import FormatName
 from .terminal import print_json, print_table
@@ -214,6 +215,7 @@ def _run(
     ray_address: str | None,
     diarizer: str | None,
     embedder: str | None,
+    everywhere: bool,
     device: str,
     quiet: bool,
     location: str | None,
@@ -232,9 +234,10 @@ def _run(
         force=force,
         cache=cache or backlog.default_cache(),
         cache_bytes=round(cache_size * GIB),
-        engines=engines or open_engines(diarizer, embedder, device),
+        engines=engines or open_engines(diarizer, embedder, device, everywhere=everywhere),
     )
     with open_library(location, create=location is None) as library:
+        tell_of_newer(library, embedder, quiet=quiet)
         counts = library.jobs.counts()
     num_queued = counts[State.QUEUED] + counts[State.RUNNING]
     workers = num_workers or max(1, (os.cpu_count() or 1) // 2)

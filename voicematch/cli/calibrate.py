@@ -119,6 +119,7 @@ def _show(found: Calibrated, as_json: bool) -> None:
                 "calibration": figures,
                 "curve": [dataclasses.asdict(one) for one in found.curve],
                 "file": str(found.file) if found.file else None,
+                "seconds": round(found.seconds, 1),
             }
         )
         return
@@ -134,4 +135,4 @@ def _show(found: Calibrated, as_json: bool) -> None:
         "of five"
     )
     if found.file:
-        click.echo(f"wrote {found.file}", err=True)
+        click.echo(f"wrote {found.file} after {found.seconds:.0f} s", err=True)

@@ -76,6 +76,7 @@ def enroll(
     no_clip: bool,
     diarizer: str | None,
     embedder: str | None,
+    everywhere: bool,
     device: str,
     as_json: bool,
     quiet: bool,
@@ -95,7 +96,7 @@ def enroll(
     if end is not None and end <= start:
         raise click.UsageError("--to is not after --from")
     consent = consent or ask_consent(name)
-    engines = engines or open_engines(diarizer, embedder, device)
+    engines = engines or open_engines(diarizer, embedder, device, everywhere=everywhere)
     with open_library(location) as library, progress_bar(Path(source).name, quiet=quiet) as progress:
         added = enrolling.enroll(
             name,

@@ -32,7 +32,9 @@ CLIP_SECONDS = (1.0, 1.5, 2.0, 3.0, 5.0, None)  # None is the whole clip
     help="FILES are lists of people: tables with speaker, path and seconds. How many are named as a library grows.",
 )
 @click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Draw the open-set rates.")
-@click.option("--embedder", metavar="NAME", help="Which embedder to score on the trials (default: the built-in one).")
+@click.option(
+    "--embedder", metavar="NAME", help="Which embedder to score on the trials (default: that of new libraries)."
+)
 @device_option
 @click.option(
     "--seconds", "lengths", multiple=True, type=float, help="Cut test clips to this length (repeatable; 0 is whole)."
@@ -168,7 +170,7 @@ def _evaluate_open_set(
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @diarizer_option
-@click.option("--embedder", metavar="NAME", help="Which embedder to use (default: the built-in one).")
+@click.option("--embedder", metavar="NAME", help="Which embedder to use (default: that of new libraries).")
 @device_option
 @json_option
 @quiet_option

@@ -22,6 +22,7 @@ from .options import (
     library_option,
     open_engines,
     quiet_option,
+    tell_of_newer,
 )
 from .showing import FormatName, OutputFiles, print_episode_json, show
 from .terminal import progress_bar
@@ -103,6 +104,7 @@ def identify(
     force: bool,
     diarizer: str | None,
     embedder: str | None,
+    everywhere: bool,
     device: str,
     as_json: bool,
     quiet: bool,
@@ -141,9 +143,10 @@ def identify(
         raise click.UsageError("-o - takes exactly one -f, and no --json")
     outputs = OutputFiles(formats, out, force=force)
     outputs.refuse_shared([files[0] for files in episodes])
-    engines = engines or open_engines(diarizer, embedder, device)
+    engines = engines or open_engines(diarizer, embedder, device, everywhere=everywhere)
     failures, lengths = 0, list[tuple[str, float]]()
     with _library(location, voices, engines, quiet=quiet) as library:
+        tell_of_newer(library, embedder, quiet=quiet)
         for group in episodes:
             source = group[0]
             try:

@@ -255,7 +255,11 @@ def set_(what: str, value: str, location: str | None) -> None:
 
 
 @library.command()
-@click.option("--embedder", metavar="NAME", required=True, help="The one to move to, of `voicematch models list`.")
+@click.option(
+    "--embedder",
+    metavar="NAME",
+    help="The one to move to, of `voicematch models list` (default: that of new libraries).",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be heard again, queued and lost; change nothing.")
 @click.option("--force", is_flag=True, help="Go on although a profile will be left without a voice.")
 @device_option
@@ -265,7 +269,7 @@ def set_(what: str, value: str, location: str | None) -> None:
 @click.pass_obj
 def upgrade(
     engines: Engines | None,
-    embedder: str,
+    embedder: str | None,
     dry_run: bool,
     force: bool,
     device: str,
@@ -284,9 +288,11 @@ def upgrade(
     """
     from ..engines import open_embedder
     from ..library import open_library
+    from ..models.table import DEFAULT_EMBEDDER
     from ..usecases.upgrade import upgrade as move
 
-    chosen = engines.embedder if engines and engines.embedder else open_embedder(embedder, device=device)
+    given = engines.embedder if engines else None
+    chosen = given or open_embedder(embedder or DEFAULT_EMBEDDER, device=device)
     diarizer = engines.diarizer if engines else None
     with open_library(location, create=False) as opened, progress_bar("upgrade", quiet=quiet) as progress:
         moved = move(opened, chosen, diarizer=diarizer, dry_run=dry_run, force=force, progress=progress)

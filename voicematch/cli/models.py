@@ -100,7 +100,9 @@ def _calibrate(name: str, quiet: bool) -> None:
     with progress_bar(name, quiet=quiet) as progress:
         made = ensure(open_embedder(name, device="cpu"), progress=progress)
     if made is not None:
-        click.echo(f"wrote {made.file}: Cllr {made.cllr:.3f} on the calibration kit", err=True)
+        click.echo(
+            f"wrote {made.file}: Cllr {made.cllr:.3f} on the calibration kit, after {made.seconds:.0f} s", err=True
+        )
 
 
 @models.command()

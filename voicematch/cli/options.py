@@ -14,6 +14,7 @@ from ..models.table import DEVICES
 
 if TYPE_CHECKING:
     from ..audio import Choice
+    from ..library import Library
     from ..usecases.chosen import Engines
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -104,12 +105,20 @@ def device_option(command: Command) -> Command:
 
 
 def engine_options(command: Command) -> Command:
-    """Add ``--diarizer``, ``--embedder`` and ``--device``, as `open_engines` takes them."""
-    return diarizer_option(embedder_option(device_option(command)))
+    """Add ``--diarizer``, ``--embedder``, ``--embedder-everywhere`` and ``--device``, as `open_engines` takes them."""
+    everywhere = click.option(
+        "--embedder-everywhere",
+        "everywhere",
+        is_flag=True,
+        help="Let an embedder that is not built in tell voices apart too: slower, by its size.",
+    )
+    return diarizer_option(embedder_option(everywhere(device_option(command))))
 
 
-def open_engines(diarizer: str | None, embedder: str | None, device: str) -> Engines:
+def open_engines(diarizer: str | None, embedder: str | None, device: str, *, everywhere: bool = False) -> Engines:
     """Open the engines asked for; what is not asked for is left to the library.
+
+    everywhere : the embedder tells voices apart too, in place of a built-in one
 
     A GPU that is asked for with a diarizer on torch is that diarizer's: the embedder takes it where it can.
     """
@@ -117,12 +126,31 @@ def open_engines(diarizer: str | None, embedder: str | None, device: str) -> Eng
     from ..usecases.chosen import Engines
 
     on_torch = diarizer is not None and diarizer.partition(":")[0] == "pyannote"
+    if on_torch and everywhere:
+        raise click.UsageError("--embedder-everywhere is for the built-in diarizer")
+    if everywhere:
+        diarizer = diarizer or "built-in"
     of_embedder = "auto" if on_torch and device != "cpu" else device
     return Engines(
-        diarizer=engines.open_diarizer(diarizer, device=device) if diarizer else None,
+        diarizer=engines.open_diarizer(diarizer, device=device, everywhere=everywhere) if diarizer else None,
         embedder=engines.open_embedder(embedder, device=of_embedder) if embedder else None,
         device=of_embedder,
     )
+
+
+def tell_of_newer(library: Library, embedder: str | None, *, quiet: bool) -> None:
+    """Say on stderr that a library keeps to what was once the default embedder, unless that one was asked for.
+
+    embedder : as given to ``--embedder``
+    """
+    from ..models.table import DEFAULT_EMBEDDER, FORMER_DEFAULTS
+
+    if embedder is None and not quiet and library.embedder in FORMER_DEFAULTS:
+        click.echo(
+            f"{library.location} keeps to the voices of {library.embedder!r}; {DEFAULT_EMBEDDER!r} tells people apart "
+            "better: voicematch library upgrade moves it",
+            err=True,
+        )
 
 
 class Timestamp(click.ParamType[float]):

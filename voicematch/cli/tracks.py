@@ -135,9 +135,9 @@ def identify_apart(
     """Identify one episode out of its tracks or channels, and say what was learned."""
     from ..audio import Audio, Choice
     from ..audio.together import apart_in
-    from ..usecases.tracks import Consent, identify_tracks
+    from ..usecases.tracks import GivenConsent, identify_tracks
 
-    consent = Consent(apart.consent, apart.consent_note) if apart.consent is not None else None
+    consent = GivenConsent(apart.consent, apart.consent_note) if apart.consent is not None else None
     how = apart.how or "tracks"
     tracks = (
         [Audio(source) for source in group] if len(group) > 1 else apart_in(Audio(group[0], choice=Choice(track)), how)

@@ -2,7 +2,7 @@
 
     built-in                diarize.BuiltinDiarizer, on ONNX Runtime
     pyannote[:NAME|FOLDER]  pyannote.PyannoteDiarizer
-    ecapa-small-4, …        embed.OnnxEmbedder: every such row of models.MODELS
+    campplus, …             embed.OnnxEmbedder: every such row of models.MODELS
     speechbrain             speechbrain.SpeechBrainEmbedder
 
 Opening checks that everything is there and loads nothing; the weights are read when an engine is first used, and stay
@@ -20,14 +20,16 @@ from .embed import Embedder, OnnxEmbedder
 DIARIZERS = ("built-in", "pyannote")
 
 
-def open_diarizer(name: str = "built-in", *, device: str = "auto") -> Diarizer:
+def open_diarizer(name: str = "built-in", *, device: str = "auto", everywhere: bool = False) -> Diarizer:
     """Open the diarizer of that name: "built-in", "pyannote", or "pyannote:" with a model's name or a folder.
+
+    everywhere : of the built-in one, see there
 
     Raises ModelError when there is none of that name, its model is not on this machine, or the extra is missing.
     """
     engine, _, pipeline = name.partition(":")
     if engine == "built-in" and not pipeline:
-        return BuiltinDiarizer()
+        return BuiltinDiarizer(everywhere=everywhere)
     if engine == "pyannote":
         from .pyannote import PyannoteDiarizer
 

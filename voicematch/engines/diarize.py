@@ -56,14 +56,16 @@ class Diarizer(Protocol):
 class BuiltinDiarizer:
     """Speech detection, windows, vectors, clustering: offline, on a CPU. The same input gives the same output.
 
-    With another embedder than the built-in one, that tells voices apart within the episode, and the other hears the
+    With an embedder that is not built in, one that is tells voices apart within the episode, and the other hears the
     best of each speaker.
+
+    everywhere : such an embedder tells voices apart too, and hears the whole episode
     """
 
     name = "built-in"
 
-    def __init__(self, detector: Callable[[], SpeechDetector] = default_detector) -> None:
-        self._detector = detector
+    def __init__(self, detector: Callable[[], SpeechDetector] = default_detector, *, everywhere: bool = False) -> None:
+        self._detector, self._everywhere = detector, everywhere
 
     def diarize(
         self,
@@ -74,7 +76,7 @@ class BuiltinDiarizer:
         anchors: Anchors | None = None,
         progress: Progress | None = None,
     ) -> Diarization:
-        clock, guide = Clock(), guide_of(embedder)
+        clock, guide = Clock(), None if self._everywhere else guide_of(embedder)
         heard = listen(audio, guide or embedder, clock, progress, self._detector)
         if progress:
             progress("cluster", 0.0, 1.0)

@@ -196,6 +196,7 @@ MODELS: dict[str, ModelCard] = {
     )
 }
 DEFAULT_EMBEDDER = "campplus"
+FORMER_DEFAULTS: tuple[str, ...] = ("ecapa-small-4",)  # they still serve; their libraries are told of the newer
 
 
 LOCAL = ".onnx"  # a name that ends so is the path of a user's own embedder

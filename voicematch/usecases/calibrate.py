@@ -11,6 +11,7 @@ moved and stretched until they fit those answers.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -60,6 +61,7 @@ class Calibrated:
 
     cllr, cllr_before : bits; before is None where there was no calibration to compare with
     named : share of the right pairs that would be named
+    seconds : that it took to hear and to fit
     """
 
     embedder: str
@@ -70,6 +72,7 @@ class Calibrated:
     named: float
     curve: tuple[Bin, ...]
     file: Path | None = None
+    seconds: float = 0.0
     cllr_before: float | None = None
 
 
@@ -82,7 +85,7 @@ def calibrate(
 
     Raises ModelError when the kit or the model is missing, or the embedder tells nobody apart.
     """
-    open_kit = kit.open_kit()
+    open_kit, began = kit.open_kit(), time.monotonic()
     heard = list(_heard(open_kit, embedder, progress))
     people = _people(heard)
     try:
@@ -93,7 +96,7 @@ def calibrate(
     if not len(right) or not len(wrong) or cllr(right, wrong) > WORTHLESS:
         raise ModelError(f"{embedder.name!r} cannot be calibrated: it tells no voice from another")
     file = _keep(embedder.name, fitted.calibration, _backend(people), open_kit, wrong_names) if keep else None
-    return _result(embedder.name, fitted, file)
+    return replace(_result(embedder.name, fitted, file), seconds=time.monotonic() - began)
 
 
 def ensure(embedder: Embedder, *, progress: Progress | None = None) -> Calibrated | None:
@@ -194,6 +197,7 @@ def refine(library: Library, *, keep: bool = True) -> Calibrated:
         score=round(slope * base.score, 3),
         steadiness=round(slope * base.steadiness, 3),
         speech=round(slope * base.speech, 3),
+        voiceprints=round(slope * base.voiceprints, 3),
     )
     after = offset + slope * logits
     was = logits if before is base else _answers(library, before)[0]
@@ -238,7 +242,8 @@ def _answers(library: Library, calibration: Calibration) -> tuple[Numbers, Flags
         for label in sorted({*heard, *ruled}):
             own = one.embeddings[label]
             score = normalised_scores(centroid(own).vector[None], known, calibration)[0]
-            odds = calibration.logit(score, steadiness(own), seconds=sum(part.seconds for part in own))
+            seconds = sum(part.seconds for part in own)
+            odds = calibration.logit(score, steadiness(own), seconds=seconds, num_voiceprints=known.counts)
             for name, value in zip(known.names, odds, strict=True):
                 if label in words.confirmed:
                     logits.append(float(value))

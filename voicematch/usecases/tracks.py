@@ -32,7 +32,7 @@ SAID = "said where the track was given"
 
 
 @dataclass(frozen=True, slots=True)
-class Consent:
+class GivenConsent:
     """Why the voices of named tracks may be kept, as `enroll` has it, and what else is to be kept of that."""
 
     basis: str
@@ -77,7 +77,7 @@ def identify_tracks(
     *,
     library: Library,
     names: Sequence[str | None] = (),
-    consent: Consent | None = None,
+    consent: GivenConsent | None = None,
     store: bool = True,
     engines: Engines = BUILT_IN,
     progress: Progress | None = None,
@@ -179,7 +179,7 @@ def _sample(name: str, track: Audio, apart: Apart, at: int, library: Library) ->
     )
 
 
-def _enroll(name: str, track: Audio, voice: _TrackVoice, consent: Consent, library: Library) -> Enrollment:
+def _enroll(name: str, track: Audio, voice: _TrackVoice, consent: GivenConsent, library: Library) -> Enrollment:
     (own,) = voice.heard.embeddings.values()
     pooled = pool(own)
     created = ensure_profile(library, name)

@@ -131,21 +131,32 @@ def fit(
         cohort=cohort,
     )
     unity, alike = _unity(people, float(np.median(known)), window, step)
-    start = replace(start, unity=unity, alike=alike)
+    fitted = fit_trials(table, replace(start, unity=unity, alike=alike), wrong_names=wrong_names)
+    gain = _gain_of_voiceprints(people, fitted.calibration, window, step)
+    return replace(fitted, calibration=replace(fitted.calibration, voiceprints=gain))
+
+
+def fit_trials(table: Trials, start: Calibration, *, wrong_names: float = WRONG_NAMES) -> Fitted:
+    """The calibration that fits these trials, of the form that does best on people who are left out in turn.
+
+    start : with all that trials do not tell: what is usual of single voices and of two
+    wrong_names : share of strangers who may get a name in a library of five
+    """
     left_out = {power: _left_out(table, replace(start, power=power)) for power in POWERS}
     power = min(POWERS, key=lambda power: _cost(left_out[power], table))
-    fitted = _fit(table, replace(start, power=power))
-    logits = left_out[power]
-    tested = np.isfinite(logits)
-    made = replace(fitted, margin=round(MARGIN / max(fitted.score, 1.0), 4))
-    made = _believed(made, table, wrong_names)
-    return Fitted(made, logits[tested], table.target[tested])
+    fitted = logistic(table, replace(start, power=power))
+    tested = np.isfinite(left_out[power])
+    made = _believed(replace(fitted, margin=round(MARGIN / max(fitted.score, 1.0), 4)), table, wrong_names)
+    return Fitted(made, left_out[power][tested], table.target[tested])
 
 
-def trials(people: Sequence[KitPerson], cohort: Cohort, *, window: float, step: float) -> Trials:
+def trials(
+    people: Sequence[KitPerson], cohort: Cohort, *, window: float, step: float, num_halves: int | None = None
+) -> Trials:
     """Every recording that can be a profile against all others, which are heard for three lengths.
 
     cohort : one row for each of the people, who is left out where scores of their own are normalised
+    num_halves : 1 or 2 halves of a recording make a profile, a voiceprint each; None makes one of the whole
     """
     pairs = [number for number, person in enumerate(people) if len(person.recordings) > 1]
     parts: list[tuple[npt.NDArray[Any], ...]] = []
@@ -154,7 +165,7 @@ def trials(people: Sequence[KitPerson], cohort: Cohort, *, window: float, step: 
         profiles = [n for n in pairs if _seconds(len(people[n].recordings[theirs]), window, step) >= PROFILE_SECONDS]
         if not profiles:
             continue
-        library = _library(people, profiles, theirs)
+        library = _library(people, profiles, theirs, num_halves)
         usual = _usual(cohort, library.means, profiles)
         speaker, profile = (grid.ravel() for grid in np.meshgrid(pairs, profiles, indexing="ij"))
         alike = corpora[speaker] == corpora[profile]
@@ -190,10 +201,35 @@ def refit(calibration: Calibration, logits: Numbers, target: Flags) -> tuple[flo
     return float(offset), max(float(slope), 0.25)
 
 
-def _library(people: Sequence[KitPerson], profiles: Sequence[int], side: int) -> Voiceprints:
-    names = tuple(f"{number:06d}" for number in profiles)  # sorted as the numbers are
-    vectors = np.stack([unit(people[number].recordings[side].mean(axis=0)) for number in profiles])
-    return Voiceprints(names, vectors, np.ones(len(names), np.float32))
+def _library(people: Sequence[KitPerson], profiles: Sequence[int], side: int, num_halves: int | None) -> Voiceprints:
+    names, vectors = [], []
+    for number in profiles:
+        rows = people[number].recordings[side]
+        for part in [rows] if num_halves is None else np.array_split(rows, 2)[:num_halves]:
+            names.append(f"{number:06d}")  # sorted as the numbers are
+            vectors.append(unit(part.mean(axis=0)))
+    return Voiceprints(tuple(names), np.stack(vectors), np.ones(len(names), np.float32))
+
+
+def _gain_of_voiceprints(people: Sequence[KitPerson], made: Calibration, window: float, step: float) -> float:
+    """What the natural log of the number of a profile's voiceprints adds to the odds.
+
+    A profile of half a recording is compared with one of both halves. Those are of one day and one microphone, so what
+    voiceprints of several recordings tell beyond that is not counted.
+    """
+    assert made.cohort is not None
+    tables = [trials(people, made.cohort, window=window, step=step, num_halves=number) for number in (1, 2)]
+    odds = np.concatenate([logits(table, made) for table in tables])
+    more = np.concatenate([np.full(len(table.target), np.log(number)) for number, table in enumerate(tables, 1)])
+    sign = np.where(np.concatenate([table.target for table in tables]), 1.0, -1.0)
+    weight = np.concatenate([table.weight for table in tables])
+
+    def cost(values: Numbers) -> float:
+        offset, gain = values  # the offset is what half a recording says less than a whole one
+        return float(weight @ np.logaddexp(0, -sign * (odds + offset + gain * more)))
+
+    _, gain = scipy.optimize.minimize(cost, np.zeros(2)).x
+    return round(float(gain), 3)
 
 
 def _usual(cohort: Cohort, vectors: Array, own: Sequence[int]) -> Usual:
@@ -234,7 +270,7 @@ def _design(table: Trials, calibration: Calibration) -> Numbers:
     return np.concatenate([table.columns, (np.maximum(steady, 0.0) ** calibration.power)[:, None]], axis=1)
 
 
-def _fit(table: Trials, start: Calibration) -> Calibration:
+def logistic(table: Trials, start: Calibration) -> Calibration:
     """The logistic model of these trials: weighted maximum likelihood with a small ridge."""
     design, sign, weight = _design(table, start), np.where(table.target, 1.0, -1.0), table.weight
 
@@ -249,25 +285,26 @@ def _fit(table: Trials, start: Calibration) -> Calibration:
     return replace(start, bias=bias, score=score, speech=speech, steadiness=steady)
 
 
-def _logits(table: Trials, fitted: Calibration) -> Numbers:
+def logits(table: Trials, fitted: Calibration) -> Numbers:
+    """What a calibration says of these trials, of one voiceprint to a profile."""
     values = (fitted.bias, fitted.score, fitted.speech, fitted.steadiness)
     return np.asarray(_design(table, fitted) @ np.array(values))
 
 
 def _left_out(table: Trials, start: Calibration) -> Numbers:
     """The logits of trials between people of whom the model has not seen any; nan for those across the folds."""
-    logits = np.full(len(table.target), np.nan)
+    odds = np.full(len(table.target), np.nan)
     for fold in range(NUM_FOLDS):
         ours, theirs = table.speaker % NUM_FOLDS == fold, table.profile % NUM_FOLDS == fold
-        fitted = _fit(table.only(~ours & ~theirs), start)
-        logits[ours & theirs] = _logits(table.only(ours & theirs), fitted)
-    return logits
+        fitted = logistic(table.only(~ours & ~theirs), start)
+        odds[ours & theirs] = logits(table.only(ours & theirs), fitted)
+    return odds
 
 
-def _cost(logits: Numbers, table: Trials) -> float:
-    tested = np.isfinite(logits)
+def _cost(odds: Numbers, table: Trials) -> float:
+    tested = np.isfinite(odds)
     part = table.only(tested)
-    return float(part.weight @ np.logaddexp(0, np.where(part.target, -1.0, 1.0) * logits[tested]))
+    return float(part.weight @ np.logaddexp(0, np.where(part.target, -1.0, 1.0) * odds[tested]))
 
 
 def _believed(made: Calibration, table: Trials, wrong_names: float) -> Calibration:
@@ -277,9 +314,9 @@ def _believed(made: Calibration, table: Trials, wrong_names: float) -> Calibrati
     the odds at which a share of strangers is beyond them, follow from it (peaks over a threshold: Pickands 1975).
     """
     wrong = ~table.target & table.alike & (table.columns[:, 2] <= 1 / PROFILE_SECONDS)
-    logits = _logits(table.only(wrong), made)
-    start = float(np.quantile(logits, 1 - TAIL))
-    beyond = logits[logits > start] - start
+    odds = logits(table.only(wrong), made)
+    start = float(np.quantile(odds, 1 - TAIL))
+    beyond = odds[odds > start] - start
     growth = float(beyond.mean()) if len(beyond) else 0.0
     least = start + growth * np.log(TAIL * FEW_PROFILES / wrong_names)
     accept = float(scipy.special.expit(max(least, 0.5)))

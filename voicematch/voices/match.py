@@ -137,6 +137,7 @@ def _fit(
         steady[:, None],
         seconds=pooled.seconds[:, None],
         num_profiles=len(voiceprints.names),
+        num_voiceprints=voiceprints.counts[None, :],
     )
     for idx, column in out:
         probability[idx, column] = 0.0

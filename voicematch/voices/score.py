@@ -327,7 +327,8 @@ class Calibration:
     speech makes every score smaller, so speech / seconds is added where the seconds are given.
 
     Among many profiles the best of the wrong ones is nearer: profiles * log(number / 5) is taken away for the number of
-    profiles in the library, so that a stranger is named as seldom in a large one as in one of five.
+    profiles in the library, so that a stranger is named as seldom in a large one as in one of five. A profile of
+    several voiceprints tells more than a single one: voiceprints * log(number) is added, for as many as count.
 
     unknown_steadiness : the h assumed of a speaker with too little speech to tell; cautious, that is high
     accept, review : probabilities from which a name is given, or suggested
@@ -354,6 +355,7 @@ class Calibration:
     alike: float = 0.86
     speech: float = 0.0
     profiles: float = 0.0
+    voiceprints: float = 0.0
     cohort: Cohort | None = None
 
     def logit(
@@ -363,6 +365,7 @@ class Calibration:
         *,
         seconds: npt.ArrayLike | None = None,
         num_profiles: int = FEW_PROFILES,
+        num_voiceprints: npt.ArrayLike = 1,
     ) -> Numbers:
         """Return the natural log of the odds that the voices are one person.
 
@@ -370,11 +373,13 @@ class Calibration:
         steadiness : of the speaker, or an array of those; None when there is too little speech to tell
         seconds : of the speaker's speech; None when there is plenty
         num_profiles : among which this one was looked for
+        num_voiceprints : of the profile
         """
         steady = np.maximum(self.unknown_steadiness if steadiness is None else steadiness, 0.0)
         logit = self.bias + self.score * np.asarray(score, dtype=np.float64) + self.steadiness * steady**self.power
         if seconds is not None:
             logit = logit + self.speech / np.maximum(np.asarray(seconds, dtype=np.float64), SHORTEST_SPEECH)
+        logit = logit + self.voiceprints * np.log(np.clip(np.asarray(num_voiceprints, dtype=np.float64), 1, TOP_K))
         return np.asarray(logit - self.profiles * np.log(max(num_profiles, 1) / FEW_PROFILES))
 
     def probability(
@@ -384,9 +389,12 @@ class Calibration:
         *,
         seconds: npt.ArrayLike | None = None,
         num_profiles: int = FEW_PROFILES,
+        num_voiceprints: npt.ArrayLike = 1,
     ) -> Numbers:
         """Return the probability that the voices are one person; arguments as for `logit`."""
-        logit = self.logit(score, steadiness, seconds=seconds, num_profiles=num_profiles)
+        logit = self.logit(
+            score, steadiness, seconds=seconds, num_profiles=num_profiles, num_voiceprints=num_voiceprints
+        )
         return np.asarray(scipy.special.expit(logit))
 
     def to_json(self) -> str:
@@ -410,4 +418,11 @@ class Calibration:
 
 
 _NUMBERS = tuple(part.name for part in fields(Calibration) if part.name not in ("embedder", "cohort"))
-_OPTIONAL = ("unity", "least_steadiness", "alike", "speech", "profiles")  # not in every calibration ever written
+_OPTIONAL = (
+    "unity",
+    "least_steadiness",
+    "alike",
+    "speech",
+    "profiles",
+    "voiceprints",
+)  # not in every calibration ever written
