@@ -200,7 +200,7 @@ STEPS: tuple[Step, ...] = (
     ("0011_fixes", create_fixes),
     ("0012_windows", create_windows),
     ("0013_portrayals", create_portrayals),
-    ("0015_parts", add_parts),
+    ("0014_parts", add_parts),
 )
 """What was changed after the first schema, oldest first. Released steps are never edited."""
 
