@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import plistlib
+import re
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +15,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from voicematch import cli
 from voicematch.audio import SAMPLE_RATE, Audio
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+PYPROJECT = (EXAMPLES.parent / "pyproject.toml").read_text(encoding="utf-8")
+FORCED = re.compile(
+    r'^"[a-z]+/[^"]+" = "voicematch/weights/', re.MULTILINE
+)  # files that the wheel needs beside the code
 NAMES = ("Ada", "Basil", "Conrad")
 
 
@@ -65,3 +75,41 @@ def test_the_scripts_name_the_voices_they_were_given_and_no_other(tmp_path: Path
     assert {row[2] for row in rows} >= {"Ada", "Basil"}
     for who, seconds in named.items():
         assert seconds > 0.8 * sum(end - start for start, end, name in truth() if name == who)
+
+
+def test_the_units_watch_as_the_command_is_called(capsys: pytest.CaptureFixture[str]) -> None:
+    """What systemd and launchd start is a command line that voicematch takes."""
+    service = (EXAMPLES / "voicematch-watch.service").read_text(encoding="utf-8")
+    (started,) = re.findall(r"^ExecStart=/usr/bin/env (.+)$", service, re.MULTILINE)
+    assert f"SuccessExitStatus={cli.EXIT_STOPPED}\n" in service
+    agent = plistlib.loads((EXAMPLES / "org.voicematch.watch.plist").read_bytes())
+    assert agent["ProgramArguments"][:2] == ["/bin/sh", "-c"]
+    for command in (started, agent["ProgramArguments"][2].removeprefix("exec ")):
+        program, *arguments = shlex.split(command)
+        assert program == "voicematch"
+        assert cli.run([*arguments, "--help"]) == 0
+        assert arguments[:2] == ["batch", "watch"]
+    capsys.readouterr()
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
+def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    environment = os.environ | {"XDG_RUNTIME_DIR": str(tmp_path)}
+    unit = EXAMPLES / "voicematch-watch.service"
+    ran = subprocess.run(
+        ["systemd-analyze", "verify", "--user", str(unit)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_the_container_runs_as_nobody_and_asks_for_a_password() -> None:
+    steps = re.findall(r"^([A-Z]+) (.+)$", (EXAMPLES / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    last = dict(steps)
+    assert last["USER"] == "10001"
+    assert last["VOLUME"] in last["ENV"]
+    assert json.loads(last["CMD"])[:3] == ["serve", "--host", "0.0.0.0"]
+    assert "PASSWORD" not in last["ENV"]
+    kept = (EXAMPLES / "Dockerfile.dockerignore").read_text(encoding="utf-8").split()
+    needed = {line.partition('"')[2].partition("/")[0] for line in FORCED.findall(PYPROJECT)}
+    assert kept[0] == "*"
+    assert {f"!{name}" for name in needed | {"voicematch", "pyproject.toml", "README.md", "LICENSE"}} <= set(kept)

@@ -23,7 +23,7 @@ LAYERS = (
     ("outputs", "evaluate"),
     ("usecases",),
     ("batch",),
-    ("web",),
+    ("web", "assistant"),
     ("cli",),
     ("__main__",),
 )

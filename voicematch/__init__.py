@@ -18,6 +18,7 @@ The rooms, from the top; each imports only from rooms below it, and a test check
 
     __main__     python -m voicematch
     cli          a command: parse, open the library, make one call, print
+    assistant    the library as tools of an assistant (Model Context Protocol)
     web          the local pages, JSON beside each, the site as files
     batch        a backlog: find episodes, queue them, run, survive, report
     usecases     what a person asks for, a file each: identify, enroll, name, upgrade; recognise is the policy of names

@@ -18,6 +18,7 @@ VoicematchError
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*://)(?:[^/?#\s]*@)?([^?#\s]*)(\?[^#\s]*)?(#\S*)?", re.IGNORECASE)
 _IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]*://\S+?(?=[:;,.)\]'\"]*(?:\s|$))", re.IGNORECASE)
@@ -125,7 +126,11 @@ class LibraryError(VoicematchError):
 
 
 class ProfileNotFound(LibraryError):
-    """No profile has that name."""
+    """No profile has that name. ``close`` are names that come close to it, likeliest first."""
+
+    def __init__(self, message: str, close: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.close = tuple(close)
 
 
 class ProfileExists(LibraryError):

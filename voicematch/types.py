@@ -87,6 +87,28 @@ def join_turns(turns: Iterable[Turn], *, gap: float = 0.0) -> tuple[Turn, ...]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Windows:
+    """What was heard of an episode, compactly: enough to tell its voices apart anew without the audio.
+
+    embedder : whose vectors these are
+    speech : (num_stretches, 2) float64, seconds where somebody speaks
+    spans : (num_windows, 2) float64, seconds; vectors : (num_windows, dimension) float16, of unit length
+    runs : (num_runs, 2) float64, the middle of the first moment of each run, in seconds, and how many follow it
+    moments : (num_moments, dimension) int8, run after run
+    frames : (num_frames, 3) uint8, what the speech detector said, 255 for certain
+    """
+
+    embedder: str
+    duration: float
+    speech: npt.NDArray[np.float64]
+    spans: npt.NDArray[np.float64]
+    vectors: npt.NDArray[np.float16]
+    runs: npt.NDArray[np.float64]
+    moments: npt.NDArray[np.int8]
+    frames: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Diarization:
     """Who speaks when, by local label (SPEAKER_00 speaks first), and what each voice is like.
 
@@ -95,6 +117,7 @@ class Diarization:
         a speaker with too little speech to embed is absent
     seconds_by_stage : wall time by stage, for the benchmark; some stages run beside each other
     exclusive : the turns cut so that nobody overlaps, by who holds the floor; empty when the engine does not say
+    windows : what the turns were told from, to be kept; None when the engine does not say
     """
 
     turns: tuple[Turn, ...]
@@ -102,6 +125,11 @@ class Diarization:
     duration: float
     seconds_by_stage: dict[str, float] = field(default_factory=dict)
     exclusive: tuple[Turn, ...] = ()
+    windows: Windows | None = None
+
+
+DOUBTFUL_TALK = 8.0  # s; who says less than this
+DOUBTFUL_TURN = 2.0  # s; in turns that are shorter than this on the whole, is as likely noise or a slip as a person
 
 
 class Verdict(StrEnum):
@@ -180,6 +208,21 @@ class Chapter:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Sound that was listened to as one track.
+
+    source : the file or address; "" is the episode's own
+    track, channel : of it, counted from 1; None is all that belong together
+    offset : seconds after the episode begins
+    """
+
+    source: str = ""
+    track: int | None = None
+    channel: int | None = None
+    offset: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class LabelledEpisode:
     """The answer: an episode with names on it. ``name(label)`` is what to print for a local label.
 
@@ -189,6 +232,7 @@ class LabelledEpisode:
     lost_seconds : what a damaged file could not give
     show : the podcast it is of, or ""
     chapters : as the feed has them, in order of time
+    parts : what was listened to of it, or beside it: a track chosen, or a track for each person; none is all as one
     """
 
     source: str
@@ -204,6 +248,7 @@ class LabelledEpisode:
     lost_seconds: float = 0.0
     show: str = ""
     chapters: tuple[Chapter, ...] = ()
+    parts: tuple[Part, ...] = ()
 
     def name(self, speaker: str) -> str:
         """Return the profile's name when accepted, else the local label."""
@@ -215,3 +260,17 @@ class LabelledEpisode:
     def talk_seconds(self) -> dict[str, float]:
         """Return the seconds spoken by each local label, in order of first appearance."""
         return talk_seconds(self.turns)
+
+    def doubtful(self) -> frozenset[str]:
+        """Return the labels of nameless speakers of a few scattered seconds: rather a slip than a person."""
+        num_turns: dict[str, int] = {}
+        for turn in self.turns:
+            num_turns[turn.speaker] = num_turns.get(turn.speaker, 0) + 1
+        return frozenset(
+            label
+            for label, seconds in self.talk_seconds().items()
+            if seconds < DOUBTFUL_TALK
+            and seconds < DOUBTFUL_TURN * num_turns[label]
+            and self.name(label) == label
+            and len(num_turns) > 1
+        )

@@ -17,6 +17,8 @@ from voicematch.audio.mp3 import announced
 from voicematch.errors import AudioError
 from voicematch.types import Array
 
+HEARD_AS_ONE = "{}: 2 audio tracks are heard as one; if each is a person, --tracks tells them apart"
+
 
 def level(samples: Array) -> float:
     return float(np.sqrt(np.mean(np.square(samples))))
@@ -112,7 +114,7 @@ def test_all_tracks_of_one_conversation_are_heard(
     np.testing.assert_array_equal(Audio(file).read(3.0, 5.0), heard[48_000:80_000])
     assert Audio(file).sha256 != Audio(file, choice=Choice(track=1)).sha256
     np.testing.assert_allclose(np.concatenate(list(Audio(file, choice=Choice(track=2)).blocks())), guest[0], atol=1e-4)
-    assert not caplog.records
+    assert {record.getMessage() for record in caplog.records} == {HEARD_AS_ONE.format(file)}
 
 
 def test_tracks_of_other_lengths_and_beginnings(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -121,7 +123,7 @@ def test_tracks_of_other_lengths_and_beginnings(tmp_path: Path, caplog: pytest.L
     heard = everything(file)
     np.testing.assert_allclose(heard[60_000:90_000], guest[0, 60_000:90_000] / 2, atol=1e-3)
     assert len(heard) == pytest.approx(host.shape[1], abs=200)
-    assert not caplog.records
+    assert [record.getMessage() for record in caplog.records] == [HEARD_AS_ONE.format(file)]
     assert Audio(file, choice=Choice(track=2)).lost_seconds == 0.0
 
 
@@ -200,3 +202,32 @@ def test_frames_that_announce_nothing() -> None:
     assert announced(frame.replace(b"Info", b"none")) is None
     assert announced(b"tag Info" + bytes(50)) is None
     assert announced(frame[:36] + b"Info" + bytes(8)) is None
+
+
+def conversation(*, aside: float) -> Array:
+    """Two channels of 40 s, in which two people take turns of 4 s, each ``aside`` (of 1) in a channel of their own."""
+    tone = sound(16_000, 1, 40.0)
+    is_first = np.arange(tone.shape[1]) // 64_000 % 2 == 0
+    first, second = tone * is_first, tone * ~is_first
+    return np.concatenate([first + (1 - aside) * second, second + (1 - aside) * first]).astype(np.float32)
+
+
+@pytest.mark.parametrize(("aside", "is_said"), [(1.0, True), (0.9, True), (0.3, False), (0.0, False)])
+def test_channels_that_are_a_person_each_are_noticed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, aside: float, is_said: bool
+) -> None:
+    file = write(tmp_path / "a.wav", "pcm_s16le", conversation(aside=aside), 16_000)
+    with caplog.at_level(logging.WARNING):
+        everything(file)
+        list(Audio(file, choice=Choice(channel=1)).blocks())
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{file}: its two channels look like a person each; --channels tells them apart for sure"
+    ] * is_said
+
+
+def test_one_who_sits_to_the_left_is_no_second_person(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tone = sound(16_000, 1, 20.0)
+    file = write(tmp_path / "a.wav", "pcm_s16le", np.concatenate([tone, 0.1 * tone]), 16_000)
+    with caplog.at_level(logging.WARNING):
+        everything(file)
+    assert not caplog.records

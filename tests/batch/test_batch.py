@@ -115,9 +115,13 @@ def test_the_same_sound_in_two_shows_is_listed_in_both_and_heard_once(
     assert [work(worker), work(worker)] == ["done", "done"]
     worker.close()
     files = [tmp_path / "out" / name for name in ("The Show/undated-First.md", "Other Show/undated-Second.md")]
-    assert [file.read_text().splitlines()[0] for file in files] == ["# First", "# Second"]
-    assert len({job.audio_sha256 for job in backlog.jobs.find(State.DONE)}) == 1
+    assert [file.read_text().splitlines()[1] for file in files] == ['title: "First"', 'title: "Second"']
+    (sha256,) = {job.audio_sha256 for job in backlog.jobs.find(State.DONE)}
     assert [path for path, *_ in site.asked].count("/1.wav") == 1
+    content = backlog.listings.episode(sha256 or "")
+    shows = {content.summary.show, *(other.show for other in content.also)}
+    assert shows == {"The Show", "Other Show"}
+    assert len(content.also) == 1
 
 
 def test_chapters_that_cannot_be_had_are_left_out(

@@ -70,10 +70,10 @@ def test_a_copy_is_the_same_recording_of_the_same_show(shell: Shell, monkeypatch
     for name in ("ep2.wav", "second.wav", str(copies / "second.wav")):
         assert shell("episodes", "show", name)[0] == 0
     shell("name", "second.wav:SPEAKER_00", "Ada", "--consent", "public")
-    for file, title in ((folder / "ep2.md", "# ep2"), (copies / "second.md", "# second")):
+    for file, title in ((folder / "ep2.md", "ep2"), (copies / "second.md", "second")):
         text = file.read_text(encoding="utf-8")
-        assert text.startswith(title)
-        assert "**Ada**" in text
+        assert f"\n# {title}\n" in text
+        assert "**[[Ada]]**" in text
 
 
 def test_two_inputs_never_write_to_one_file(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

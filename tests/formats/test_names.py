@@ -287,7 +287,7 @@ def test_words_like_labels_of_two_styles_stay_where_nobody_is_named(form: str) -
 )
 def test_what_is_not_taken_for_a_name_stays(said: list[tuple[str, str]], container: str) -> None:
     """Names and words out are words in."""
-    texts = [start + text.replace("\\", "/") for start, text in said]  # SubStation's sign for a new row
+    texts = [start + text.replace("\\", "/").replace("&", "+") for start, text in said]  # signs of files
     lines = READERS[container](CONTAINERS[container](texts), "test")
     labels = sum(start in ("Ada: ", "Basil Fox: ") for start, _ in said)
     before, after = " ".join(texts).split(), words_of(lines)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from voicematch.formats import FORMATS, READERS, read, read_episode, slugs
 from voicematch.formats.cues import clean
+from voicematch.formats.flow import FEWEST
 from voicematch.formats.labels import read_slugs
 from voicematch.types import Candidate, LabelledEpisode, Line, Match, Turn, Verdict, Word
 
@@ -53,7 +54,7 @@ def episodes(
 ) -> LabelledEpisode:
     turns = [Turn(*draw(spans()), draw(st.sampled_from(SPEAKERS))) for _ in range(draw(st.integers(0, 5)))]
     lines = []
-    for _ in range(draw(st.integers(1, 5))):
+    for _ in range(draw(st.integers(1, FEWEST - 1))):  # as many lines of a word each would be joined
         span, speaker = draw(spans()), draw(st.none() | st.sampled_from(SPEAKERS))
         words = [Word(*draw(spans()), draw(spoken), speaker) for _ in range(draw(st.integers(0, 2)))]
         lines.append(Line(*span, draw(texts), speaker, tuple(words), tuple(draw(st.sets(st.sampled_from(SPEAKERS))))))

@@ -31,6 +31,7 @@ def said(text: str) -> list[tuple[str | None, str]]:
         ("aws", ("spk_0", "spk_1")),
         ("aws segments", ("spk_0", "spk_1")),
         ("rev", ("Speaker 0", "Speaker 1")),
+        ("riverside", ("A. Byron", "B. Fox")),
         ("json lines", ("A. Byron", "B. Fox")),
         ("ttml", ("Ada Byron", "Basil")),
         ("ass", ("Ada Byron", "Basil")),
@@ -45,6 +46,28 @@ def test_who_says_what_when(service: str, speakers: tuple[str, str]) -> None:
     assert [(line.start, line.end) for line in lines] == [(0.5, 2.0), (2.5, 3.0)]
     if service != "ass":
         assert lines[0].words == (Word(0.5, 1.0, "Welcome"), Word(1.0, 1.5, "back,"), Word(1.5, 2.0, "all."))
+
+
+def test_riverside_loses_one_bad_sentence_and_no_more(caplog: pytest.LogCaptureFixture) -> None:
+    document = json.loads(SERVICES["riverside"])
+    fox, byron = document["data"]["speakers"]
+    byron["sentences"].insert(0, {"index": 0, "words": [[3, 0, 100]]})
+    fox["sentences"].append({"index": 1, "words": [["東京", 4000, 300], ["は", 4300, 200, "noise"], ["?", None]]})
+    fox["sentences"].append({"index": 2})
+    document["data"]["speakers"].append({"name": "Nobody", "sentences": "none"})
+    assert said(json.dumps(document)) == [
+        ("A. Byron", "Welcome back, all."),
+        ("B. Fox", "Thanks!"),
+        ("B. Fox", "東京は?"),
+    ]
+    assert "2 block" in caplog.text
+    assert said(json.dumps(document["data"])) == said(json.dumps(document))
+
+
+def test_riverside_of_which_nothing_can_be_read() -> None:
+    for speakers in ([{"name": "A", "sentences": [{"words": [[]]}]}], [{"sentences": [{"words": 3}]}]):
+        with pytest.raises(FormatError):
+            read(json.dumps({"data": {"speakers": speakers}}), "test")
 
 
 @pytest.mark.parametrize("service", ["sbv", "lrc", "tsv"])

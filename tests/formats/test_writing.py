@@ -114,6 +114,7 @@ def test_own_json_holds_no_vectors_and_says_what_the_reader_needs() -> None:
         "unknown": None,
         "talk_seconds": 9.25,
         "turns": 2,
+        "doubtful": False,
         "candidates": [
             {"profile": "Maya & Co", "score": 0.71, "probability": 0.98, "agreement": 1.0},
             {"profile": "Liam", "score": 0.2, "probability": 0.01, "agreement": 0.0},
@@ -176,7 +177,10 @@ def test_markdown_escapes_what_it_would_read() -> None:
     text = FORMATS["md"](
         replace(one_line("1. *not* a [link](x) &amp; a_b _c_ ~~d~~"), source="a.mp3", title="", chapters=())
     )
-    assert text == ("# a\n\n**Maya & Co** (0:00:00)  \n1\\. \\*not\\* a \\[link\\](x) \\&amp; a_b \\_c\\_ \\~~d\\~~\n")
+    _, _, body = text.partition("---\n\n")
+    assert body == (
+        "# a\n\n**[[Maya & Co]]** (0:00:00)  \n1\\. \\*not\\* a \\[link\\](x) \\&amp; a_b \\_c\\_ \\~~d\\~~\n"
+    )
 
 
 def test_a_paragraph_ends_after_two_minutes() -> None:
@@ -188,7 +192,7 @@ def test_a_paragraph_ends_after_two_minutes() -> None:
 def test_a_chapter_ends_a_paragraph() -> None:
     lines = tuple(Line(10.0 * idx, 10.0 * idx + 9, f"Line {idx}.", "SPEAKER_00") for idx in range(4))
     episode = replace(EPISODE, source="a.mp3", lines=lines, chapters=(Chapter(0.0, "One"), Chapter(15.0, "Two")))
-    headings_and_text = [part.partition("  \n")[2] or part for part in FORMATS["md"](episode).strip().split("\n\n")[1:]]
+    headings_and_text = [part.partition("  \n")[2] or part for part in FORMATS["md"](episode).strip().split("\n\n")[2:]]
     assert headings_and_text == ["## One", "Line 0. Line 1.", "## Two", "Line 2. Line 3."]
 
 

@@ -42,6 +42,14 @@ DAMAGE = {
     ),
     "a score of 40": ("UPDATE candidates SET score = 40 WHERE position = 0", "candidates 1/1: an impossible score"),
     "a name under another key": ("UPDATE profiles SET name_key = 'x' WHERE id = 1", "profiles 1: 'Ann Lee' would not"),
+    "a fix of no kind": ("UPDATE fixes SET kind = 'paint'", "fixes 1: of no known kind"),
+    "a fix of no speaker": ("UPDATE fixes SET label = NULL", "fixes 1: of no speaker"),
+    "a fix of no time": ("UPDATE fixes SET spans = '[[0]]'", "fixes 1: spans cannot be read"),
+    "turns as they were heard, cut short": (
+        "UPDATE as_heard SET turns = '[[0, 1]]'",
+        "as_heard 1: turns cannot be read",
+    ),
+    "lines as heard, cut short": ("UPDATE as_heard SET lines = '[[0'", "as_heard 1: lines cannot be read"),
     "a job in no state": ("UPDATE jobs SET state = 'lost'", "jobs 1: in no known state"),
     "a dimension that is none": ("UPDATE settings SET value = 'wide' WHERE key = 'dimension'", "no length of vectors"),
     "a job about nothing": ("UPDATE jobs SET about = 'x'", "jobs 1: about cannot be read"),
@@ -54,9 +62,14 @@ OF_SQLITE = {
 
 @pytest.fixture
 def filled(filled: Library) -> Library:
-    from voicematch.library import NewJob
+    from voicematch.library import AsHeard, NewJob
+    from voicematch.transcript.fixing import Fix, FixKind
 
     filled.jobs.add([NewJob("k", "/show/1.mp3", "Episode 1")])
+    stored = filled.episodes.get("episode-1")
+    voices = filled.speakers.embeddings(stored.audio_sha256)
+    filled.fixes.add(stored.audio_sha256, [Fix(FixKind.GIVE, ((4.0, 8.0),), "SPEAKER_00")])
+    filled.fixes.keep_heard(stored.audio_sha256, AsHeard(stored.turns, stored.lines, voices, {}))
     return filled
 
 

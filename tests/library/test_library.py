@@ -39,7 +39,7 @@ def test_composed_and_decomposed_names_are_one(library: Library) -> None:
 
 @pytest.mark.parametrize("name", ["ann lee", "Ann  Lee"])
 def test_a_name_is_given_once(filled: Library, name: str) -> None:
-    with pytest.raises(ProfileExists, match="'Ann Lee' already; to join two: voicematch profiles merge"):
+    with pytest.raises(ProfileExists, match="'Ann Lee' already; voicematch profiles merge FROM INTO joins two"):
         filled.profiles.create(name)
     with pytest.raises(ProfileExists):
         filled.profiles.rename("Bob", name)

@@ -73,16 +73,16 @@ main(sys.argv[1:])
         ("batch", "add", "examples/voices"),
         ("models", "verify"),
         ("profiles", "list"),
+        ("mcp",),
     ],
     ids=" ".join,
 )
 def test_no_command_opens_a_connection(command: tuple[str, ...], tmp_path: Path) -> None:
     """What Python opens is stopped here; what a runtime in C++ would, `tests.measure.network` looks at."""
     library = [] if command[0] == "models" else ["--library", str(tmp_path / "library.db")]
-    if command[0] == "profiles":
+    if command[0] in ("profiles", "mcp"):
         open_library(tmp_path / "library.db").close()
-    ran = subprocess.run(
-        [sys.executable, "-c", BANNED, *command, *library], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    asked = [sys.executable, "-c", BANNED, *command, *library]
+    ran = subprocess.run(asked, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert "socket." not in ran.stdout + ran.stderr
     assert ran.returncode == 0, ran.stderr

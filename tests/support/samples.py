@@ -243,6 +243,27 @@ SERVICES = {
             ]
         }
     ),
+    "riverside": json.dumps(
+        {
+            "success": True,
+            "data": {
+                "speakers": [
+                    {
+                        "id": "x",
+                        "name": name,
+                        "sentences": [
+                            {
+                                "index": 0,
+                                "words": [[text, _ms(a), _ms(b - a)] for text, a, b, who in _WORDS if who == number],
+                            }
+                        ],
+                    }
+                    for number, name in ((1, "B. Fox"), (0, "A. Byron"))
+                ],
+                "voiceActivity": {"speakers": []},
+            },
+        }
+    ),
     "json lines": "\n".join(
         json.dumps({"start": start, "end": end, "text": text, "speaker": speaker, "words": words})
         for start, end, text, speaker, words in (

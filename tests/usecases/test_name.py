@@ -19,6 +19,7 @@ from voicematch import outputs
 from voicematch.errors import EnrollmentError, LibraryError, OutputExists
 from voicematch.library import Library, NewJob, open_library, schema
 from voicematch.library.database import now
+from voicematch.library.reading.episodes import key_of
 from voicematch.types import Array, Embedding, LabelledEpisode, Line, Match, Turn, Verdict
 from voicematch.usecases import name as naming
 from voicematch.usecases import recognise
@@ -428,6 +429,38 @@ def test_an_ignored_voice_gets_no_name_and_is_recognised(library: Library) -> No
         Change(sha(1), "SPEAKER_00", None, "Maya"),
         Change(sha(3), "SPEAKER_00", None, "Maya"),
     )
+
+
+def test_the_voice_of_an_advertisement_is_ignored_wherever_it_is_heard(library: Library) -> None:
+    """Each time it says too little to be remembered, so it has no number before."""
+    heard = [hear(library, number, ADA, seconds=15.0) for number in (1, 2, 3)]
+    assert [ids(one) for one in heard] == [[None]] * 3
+    naming.ignore_speaker(sha(2), "SPEAKER_00", "ad", library=library)
+    hear(library, 4, ADA, seconds=15.0)
+    hear(library, 5, ZOE, seconds=15.0)
+
+    def ignored(number: int) -> list[str | None]:
+        return [one.ignored_as for one in library.listings.episode(key_of(sha(number))).speakers]
+
+    assert [ignored(number) for number in (1, 2, 3, 4, 5)] == [["ad"]] * 4 + [[None]]
+    unknown = library.voices.unknowns(ignored=True)[0]
+    assert [one.id for one in unknown] == ["U-0001"]
+    naming.ignore("U-0001", None, library=library)
+    assert [ignored(number) for number in (1, 2, 3, 4)] == [[None]] * 4
+
+
+def test_whom_a_person_named_is_not_ignored(library: Library) -> None:
+    hear(library, 1, ADA)
+    naming.name(sha(1), "SPEAKER_00", "Ada", library=library, consent="public")
+    with pytest.raises(LibraryError, match="SPEAKER_00 is Ada"):
+        naming.ignore_speaker(sha(1), "SPEAKER_00", "ad", library=library)
+
+
+def test_naming_a_named_voice_corrects_it(library: Library) -> None:
+    hear(library, 1, ADA)
+    naming.name(sha(1), "SPEAKER_00", "Wrong", library=library, consent="public")
+    naming.name(sha(1), "SPEAKER_00", "Ada", library=library, consent="public")
+    assert library.people.names() == ("Ada",)
 
 
 def test_splitting_by_sound_keeps_the_number_with_who_talks_most(library: Library) -> None:

@@ -35,6 +35,8 @@ EXAMPLES = {
     "speaker_episode": [""],
     "episodes": ["", "?q=moss", "?page=2", "?q=%25"],
     "episode": [""],
+    "shows": [""],
+    "show": ["", "?page=2", "?page=9"],
     "unknowns": ["", "?ignored=1", "?page=3"],
     "unknown": [""],
     "review": ["", "?page=2"],
@@ -45,6 +47,7 @@ PATHS: dict[str, dict[str, Any]] = {
     "speaker": {"id": 1},
     "speaker_episode": {"id": 1, "key": KEY},
     "episode": {"key": KEY},
+    "show": {"key": "night-garden-radio"},
 }
 PATHS |= {"unknown": {"id": "U-0003"}}
 ADDRESSES = [(name, addresses.path(name, **PATHS.get(name, {})), query) for name in PAGES for query in EXAMPLES[name]]
@@ -96,7 +99,7 @@ def test_the_description_has_every_route(client: TestClient) -> None:
     jsonschema.Draft202012Validator.check_schema({"$defs": document["components"]["schemas"]})
     pages = {f"{addresses.PATHS[name]}.json" for name in PAGES}
     actions = {f"/actions/{name}" for name in (*ACTIONS, "undo")}
-    assert set(document["paths"]) == pages | actions | {"/audio/{key}", "/clips/{id}.wav"}
+    assert set(document["paths"]) == pages | actions | {"/audio/{key}", "/clips/{id}.wav", "/shows/{key}/picture.jpg"}
     assert len({operation["operationId"] for path in document["paths"].values() for operation in path.values()}) == len(
         document["paths"]
     )
@@ -151,7 +154,8 @@ def test_search_within_a_person(client: TestClient) -> None:
 
 def test_search_says_what_is_wrong(client: TestClient) -> None:
     assert "no word to search for" in client.get("/search.json?q=***").json()["error"]
-    assert "no profile 'Nobody'" in client.get("/search.json?q=a&speaker=Nobody").json()["error"]
+    page = client.get("/search.json?q=a&speaker=Nobody").json()
+    assert page["error"] == "Nobody here is called “Nobody”"
 
 
 def test_an_episode(client: TestClient) -> None:
@@ -321,12 +325,11 @@ def test_an_action_by_a_form_goes_back_to_the_page(writing: TestClient) -> None:
     fields = {"unknown": "U-0003", "as": "ad"}
     answer = writing.post("/actions/ignore", data=fields, headers={"referer": f"{HERE}/unknowns?page=1"})
     assert answer.status_code == 303
-    assert answer.headers["location"] == "/unknowns?page=1"
-    page = writing.get("/unknowns")
-    assert "U-0003 is ignored (ad)" in page.text
+    assert answer.headers["location"] == "/unknowns?page=1&done=1"
+    assert "U-0003 is ignored (ad)" in writing.get(answer.headers["location"]).text
     back = writing.post("/actions/undo", data={"action": "1", "back": "/unknowns"})
-    assert (back.status_code, back.headers["location"]) == (303, "/unknowns")
-    assert "U-0003 is ignored (ad)" not in writing.get("/unknowns").text
+    assert (back.status_code, back.headers["location"]) == (303, "/unknowns?done=2")
+    assert "Undone: U-0003 is ignored (ad)" in writing.get("/unknowns?done=2").text
 
 
 @pytest.mark.parametrize(
@@ -334,7 +337,7 @@ def test_an_action_by_a_form_goes_back_to_the_page(writing: TestClient) -> None:
 )
 def test_going_back_never_leads_elsewhere(writing: TestClient, back: str) -> None:
     answer = writing.post("/actions/ignore", data={"unknown": "U-0003", "as": "ad", "back": back})
-    assert answer.headers["location"] == "/speakers"
+    assert answer.headers["location"] == "/speakers?done=1"
 
 
 def test_actions_take_json(writing: TestClient) -> None:

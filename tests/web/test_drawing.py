@@ -59,10 +59,10 @@ def test_dates_along_the_axis(first: str, last: str, labels: list[str]) -> None:
 @pytest.mark.parametrize(
     ("top", "labels"),
     [
-        (0.12, ["5 %", "10 %", "15 %"]),
-        (0.3, ["10 %", "20 %", "30 %"]),
-        (0.9, ["50 %", "100 %"]),
-        (0.0, ["5 %"]),
+        (0.12, ["5%", "10%", "15%"]),
+        (0.3, ["10%", "20%", "30%"]),
+        (0.9, ["50%", "100%"]),
+        (0.0, ["5%"]),
     ],
 )
 def test_values_along_the_axis(top: float, labels: list[str]) -> None:

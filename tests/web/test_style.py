@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import itertools
 import re
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from voicematch.web import views
+from voicematch.web import rendering, views
 
-STYLE = (Path(views.__file__).parent / "static" / "style.css").read_text("utf-8")
+STYLE = (rendering.STATIC / "style.css").read_text("utf-8")
 LIGHT, DARK = STYLE.split("@media (prefers-color-scheme: dark)")[:2]
 
 # Machado, Oliveira and Fernandes 2009, severity 1.0, on linear RGB

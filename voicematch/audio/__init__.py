@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import AudioError
 from ..net.addresses import is_address, path_of
 from ..net.download import download
-from ..types import Array, Progress
+from ..types import Array, Part, Progress
 from .clips import decode_clip, encode_clip
 from .decoding import SAMPLE_RATE, Facts, chunks_from, complete_pass, expected_seconds, opened, reblocked
 from .tracks import EVERYTHING, Choice, tracks_heard
@@ -43,6 +43,11 @@ class Audio:
         self._facts: Facts | None = None
         self._fetched = fetched
         self.name = _url_stem(self.source) if self._is_url else Path(source).stem
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What is listened to, as the library keeps it; nothing when it is all as one."""
+        return () if self.choice == EVERYTHING else (Part("", self.choice.track, self.choice.channel),)
 
     @property
     def duration(self) -> float:

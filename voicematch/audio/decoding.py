@@ -22,7 +22,7 @@ import numpy as np
 from .. import given
 from ..errors import AudioError
 from ..types import Array
-from .mixing import mixed
+from .mixing import Sides, mixed
 from .mp3 import announced, announced_first
 from .tracks import EVERYTHING, Choice, checked_channel, tracks_heard
 
@@ -62,6 +62,7 @@ class Facts:
     num_samples: int
     sha256: str
     lost_seconds: float
+    has_people_aside: bool = False  # one channel holds one person, the other another
 
 
 @dataclass(slots=True)
@@ -72,6 +73,7 @@ class _Tally:
     damaged: bool = False  # a packet would not decode since the last frame
     silence: float = 0.0  # seconds put in for sound that is missing
     announced: float | None = None  # seconds that the parts of an mp3 say they have
+    sides: Sides = field(default_factory=Sides)
 
 
 class _TimestampsJump(Exception):
@@ -90,6 +92,12 @@ def complete_pass(
         facts = yield from _mixed([_pass(path, source, seconds, track, choice) for track in tracks])
     if warn and facts.lost_seconds > WORTH_TELLING:
         log.warning("%s: damaged or cut off; %.1f s of sound are lost", source, facts.lost_seconds)
+    if warn and len(tracks) > 1:
+        log.warning(
+            "%s: %d audio tracks are heard as one; if each is a person, --tracks tells them apart", source, len(tracks)
+        )
+    if warn and facts.has_people_aside:
+        log.warning("%s: its two channels look like a person each; --channels tells them apart for sure", source)
     return facts
 
 
@@ -120,7 +128,7 @@ def _pass(path: Path, source: str, seconds: float, track: int, choice: Choice) -
     _check_silence(tally, num_samples, source)
     missing = expected - (length - tally.silence) if expected is not None else 0.0
     lost = max(tally.silence, missing if missing > LOSS else 0.0)
-    return Facts(num_samples, tally.digest.hexdigest(), lost)
+    return Facts(num_samples, tally.digest.hexdigest(), lost, tally.sides.are_people)
 
 
 def _check_rate(stream: AudioStream, source: str) -> None:
@@ -346,7 +354,7 @@ def _runs(
         wait = missing > (GAP_AFTER_DAMAGE if tally.damaged else GAP) and missing < LONGEST_GAP
         tally.damaged = False
         if pending and (this != layout or wait or position // rate != (position - num_pending) // rate):
-            yield pending[0].sample_rate, mixed(pending, channel)
+            yield pending[0].sample_rate, mixed(pending, channel, tally.sides)
             pending, num_pending = [], 0
         if wait:
             tally.silence += missing if started else 0.0  # what comes before the first frame was never there
@@ -361,7 +369,7 @@ def _runs(
         position += frame.samples
         layout, started = this, True
     if pending:
-        yield pending[0].sample_rate, mixed(pending, channel)
+        yield pending[0].sample_rate, mixed(pending, channel, tally.sides)
 
 
 def _silence(num_samples: int, most: int) -> Iterator[Array]:

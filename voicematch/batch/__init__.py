@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 from .cache import AudioCache, default_cache
-from .discover import Found, find
+from .discover import Found, find, heard_as
 from .local import run
+from .pictures import keep as keep_pictures
 from .report import as_json, as_markdown
 from .work import Event, Outcome, Settings, Tally
 
@@ -23,5 +24,7 @@ __all__ = [
     "as_markdown",
     "default_cache",
     "find",
+    "heard_as",
+    "keep_pictures",
     "run",
 ]

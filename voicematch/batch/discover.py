@@ -9,24 +9,32 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ..audio import EVERYTHING, Choice
 from ..errors import AudioError, FormatError, VoicematchError
 from ..formats import decode
 from ..library import NewJob
-from ..library.jobs import file_job
+from ..library.jobs import about_parts, file_job
 from ..net.addresses import is_address, path_of
 from ..net.download import Document
 from ..net.reach import ANYWHERE
+from ..types import Part
 from . import feeds, opml
+from .pictures import Picture
 
 LISTS = (".txt", ".lst", ".list", ".m3u", ".m3u8")
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a search came to. ``left_out`` says why entries of feeds and lists cannot be had, a sentence each."""
+    """What a search came to.
+
+    left_out : why entries of feeds and lists cannot be had, a sentence each
+    pictures : of the shows whose feeds were read
+    """
 
     jobs: tuple[NewJob, ...] = ()
     left_out: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,7 @@ class _Search:
     allow_local: bool = False
     jobs: dict[str, NewJob] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
 
     def keep(self, dated: Iterable[tuple[str, NewJob]]) -> None:
         for job in self.wanted.newest(dated):
@@ -88,7 +97,19 @@ def find(
     search = _Search(_Filter(since, limit, pattern), allow_local)
     for source in sources:
         _look(search, source)
-    return Found(tuple(search.jobs.values()), tuple(search.left_out))
+    return Found(tuple(search.jobs.values()), tuple(search.left_out), tuple(search.pictures))
+
+
+def heard_as(found: Found, choice: Choice, apart: str | None = None) -> Found:
+    """Return the same episodes, to be listened to in one track or channel, or with a person for each of them.
+
+    apart : "tracks", "channels", or None
+    """
+    if choice == EVERYTHING and apart is None:
+        return found
+    about = about_parts((Part("", choice.track, choice.channel),)) if choice != EVERYTHING else {}
+    about |= {"apart": apart} if apart is not None else {}
+    return replace(found, jobs=tuple(replace(job, about={**job.about, **about}) for job in found.jobs))
 
 
 def _look(search: _Search, source: str | Path, nearby: str | None = None) -> None:
@@ -126,6 +147,8 @@ def _look_at_document(search: _Search, document: Document, source: str | Path) -
     elif kind == "feed":
         feed = feeds.read_feed(source, document)
         search.left_out += feed.left_out
+        if feed.picture:
+            search.pictures.append(Picture(feed.title, feed.picture, feed.nearby))
         search.keep(_entry_job(feed, entry) for entry in feed.entries)
     else:
         raise FormatError(source, "neither sound, nor a feed, nor a list of them; name lists of paths .txt")

@@ -93,6 +93,7 @@ class Feed:
     entries : as the feed has them, mostly newest first
     left_out : why each entry that cannot be heard was left out
     next_page : where older entries are, or ""
+    picture : where its picture is, or ""
     nearby : its host, when that is this machine or in its network; nobody else there may be asked for its sake
     """
 
@@ -105,10 +106,11 @@ class Feed:
     left_out: tuple[str, ...] = ()
     next_page: str = ""
     nearby: str = ""
+    picture: str = ""
 
 
 def read_feed(source: str | Path, document: Document | None = None) -> Feed:
-    """The feed at an address or in a file, with all its pages. Raises FormatError.
+    """Read the feed at an address or in a file, with all its pages. Raises FormatError.
 
     document : what is there, if it was loaded already
     """
@@ -130,7 +132,7 @@ def read_feed(source: str | Path, document: Document | None = None) -> Feed:
 
 
 def _told_apart(entries: Sequence[Entry]) -> list[Entry]:
-    """The entries in their order, each once; different ones that share a guid get their addresses added to it.
+    """Return the entries in their order, each once; different ones that share a guid get their addresses added to it.
 
     Two of one guid are the same when their sound is, or when they have title and day in common: pages of a feed
     overlap, and a sound may move to another host.
@@ -154,13 +156,13 @@ def _told_apart(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _marks(entry: Entry) -> tuple[tuple[str, ...], ...]:
-    """What two entries may have in common that are the same."""
+    """Return what two entries may have in common that are the same."""
     sound = entry.enclosure.url.partition("?")[0]
     return (entry.guid, "sound", sound), (entry.guid, "title", entry.title, entry.date or "")
 
 
 def load(source: str | Path, *, nearby: str | None = None) -> Document:
-    """The bytes of a feed or list, from an address or a file; at most MOST_BYTES. Raises FormatError.
+    """Return the bytes of a feed or list, from an address or a file; at most MOST_BYTES. Raises FormatError.
 
     nearby : who in this machine's own network may be asked; None where a person gave the address
     """
@@ -176,7 +178,7 @@ def load(source: str | Path, *, nearby: str | None = None) -> Document:
 
 
 def parse_feed(document: Document, source: object) -> Feed:
-    """The feed in a document. Raises FormatError when it is none, or declares entities of its own.
+    """Return the feed in a document. Raises FormatError when it is none, or declares entities of its own.
 
     source : what it is called in errors, and its address when it has no better one
     """
@@ -216,12 +218,13 @@ def parse_feed(document: Document, source: object) -> Feed:
         entries=tuple(entries),
         left_out=tuple(left_out),
         next_page=address_of(links.get("next", ""), base),
+        picture=address_of(str((about.get("image") or {}).get("href") or ""), base),
         nearby=document.nearby,
     )
 
 
 def kind(raw: bytes) -> str:
-    """What a document is: "feed", "opml" or "" for neither.
+    """Tell what a document is: "feed", "opml" or "" for neither.
 
     >>> kind(b'<?xml version="1.0"?><!-- made by hand --><opml version="2.0">')
     'opml'
@@ -236,7 +239,7 @@ def kind(raw: bytes) -> str:
 def fetch_transcript(
     transcripts: Sequence[Transcript], language: str = "", *, nearby: str | None = None
 ) -> tuple[Line, ...]:
-    """The lines of the first of an entry's transcripts that can be had and read; none when there is no such one.
+    """Fetch the lines of the first of an entry's transcripts that can be had and read; none when there is no such one.
 
     nearby : who in this machine's own network may be asked
     """
@@ -256,12 +259,12 @@ def fetch_transcript(
 
 
 def fetch_chapters(url: str, *, nearby: str | None = None) -> tuple[Chapter, ...]:
-    """The chapters at an address, in order (``podcast:chapters``, JSON). Raises FormatError."""
+    """Fetch the chapters at an address, in order (``podcast:chapters``, JSON). Raises FormatError."""
     return parse_chapters(fetch(url, most_bytes=MOST_TRANSCRIPT_BYTES, nearby=nearby).raw, url)
 
 
 def parse_chapters(raw: bytes, source: object) -> tuple[Chapter, ...]:
-    """The chapters in Podcasting 2.0's JSON, in order of time. Raises FormatError."""
+    """Return the chapters in Podcasting 2.0's JSON, in order of time. Raises FormatError."""
     try:
         listed = json.loads(raw)["chapters"]
         chapters = [Chapter(float(chapter["startTime"]), title_of(chapter.get("title"))) for chapter in listed]
@@ -271,7 +274,7 @@ def parse_chapters(raw: bytes, source: object) -> tuple[Chapter, ...]:
 
 
 def seconds_of(text: str) -> float | None:
-    """An ``itunes:duration`` in seconds, or None when it is not one.
+    """Return an ``itunes:duration`` in seconds, or None when it is not one.
 
     >>> seconds_of("1:02:03"), seconds_of("62:03"), seconds_of("3723"), seconds_of("an hour")
     (3723.0, 3723.0, 3723.0, None)
@@ -285,7 +288,7 @@ def seconds_of(text: str) -> float | None:
 
 
 def _entry(entry: Any, tags: PodcastTags, base: str) -> Entry | str:
-    """The entry, or why it is left out."""
+    """Return the entry, or why it is left out."""
     title = title_of(entry.get("title"))
     offered = [link for link in entry.get("enclosures", ()) if link.get("href")]
     sound = next((link for link in offered if _is_sound(link)), None)
@@ -320,7 +323,7 @@ def _is_sound(link: Mapping[str, Any]) -> bool:
 
 
 def address_of(url: str, base: str) -> str:
-    """The absolute http(s) address, or "" when it is none."""
+    """Return the absolute http(s) address, or "" when it is none."""
     try:
         absolute = urljoin(base, url.strip()) if url else ""
         return absolute if is_address(absolute) and urlsplit(absolute).hostname else ""
@@ -333,7 +336,7 @@ def _integer(value: object) -> int | None:
 
 
 def _kept_tags(entry: Any) -> PodcastTags:
-    """What feedparser itself keeps of the ``podcast:`` tags."""
+    """Return what feedparser itself keeps of the ``podcast:`` tags."""
     tags = PodcastTags()
     for tag in ("transcript", "chapters"):
         attributes = entry.get(f"podcast_{tag}")

@@ -13,13 +13,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .. import formats, outputs
-from ..audio import Audio
+from ..audio import Audio, Choice
+from ..audio.together import apart_in, track_of
 from ..errors import AudioError, FormatError, LibraryError, OutputExists, VoicematchError
 from ..library import Job, State, open_library, passphrase
+from ..library.jobs import parts_about
 from ..net.addresses import is_address
-from ..types import Chapter, LabelledEpisode, Line, Progress, Verdict
+from ..types import Chapter, LabelledEpisode, Line, Part, Progress, Verdict
 from ..usecases.chosen import BUILT_IN, Engines
 from ..usecases.identify import identify
+from ..usecases.tracks import listened
 from . import feeds
 from .cache import MOST_BYTES, AudioCache, default_cache
 from .liveness import worker_name
@@ -202,6 +205,11 @@ class Worker:
 
     def _heard(self, job: Job, progress: Progress) -> LabelledEpisode:
         audio, lines = self._sound(job, progress), self._lines(job)
+        engines, apart = self._engines, job.about.get("apart")
+        parts = parts_about(job.about)
+        if apart or len(parts) > 1:
+            tracks = apart_in(audio, apart) if apart else [track_of(job.source, part, audio) for part in parts]
+            audio, engines = listened(tracks, library=self._library, engines=engines, progress=progress)
         return identify(
             audio,
             library=self._library,
@@ -210,19 +218,22 @@ class Worker:
             date=job.date,
             show=job.show,
             chapters=self._chapters(job),
-            engines=self._engines,
+            engines=engines,
             progress=progress,
         )
 
     def _sound(self, job: Job, progress: Progress) -> Audio:
+        parts = parts_about(job.about)
+        part = parts[0] if len(parts) == 1 else Part()
+        choice = Choice(part.track, part.channel)
         if not is_address(job.source):
-            return Audio(job.source)
+            return Audio(job.source, choice=choice)
 
         def in_use() -> set[Path]:
             return {self._cache.path(running.source, running.fingerprint) for running in self._jobs.find(State.RUNNING)}
 
         path = self._cache.get(job.source, job.fingerprint, in_use=in_use, progress=progress, nearby=_nearby(job))
-        return Audio(job.source, fetched=path)
+        return Audio(job.source, fetched=path, choice=choice)
 
     def _lines(self, job: Job) -> tuple[Line, ...]:
         listed = job.about.get("transcripts", ())

@@ -9,12 +9,23 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import redacted
 from . import EXIT_ERROR, EXIT_PARTIAL, EXIT_STOPPED
-from .options import clock, engine_options, json_option, library_option, open_engines, quiet_option
+from .options import (
+    Command,
+    choice_of,
+    choice_options,
+    clock,
+    engine_options,
+    json_option,
+    library_option,
+    open_engines,
+    quiet_option,
+)
 from .showing import FormatName
 from .terminal import print_json, print_table
 
@@ -37,6 +48,20 @@ class Day(click.ParamType[str]):
         return value
 
 
+class Period(click.ParamType[float]):
+    """A length of time, as 30m, 1h or 1d, in seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        span = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value, re.ASCII)
+        if not span or float(span[1]) == 0:
+            self.fail(f"{value!r} is not a length of time; write 30m, 1h or 1d", param, ctx)
+        return float(span[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[span[2]]
+
+
 @click.group()
 def batch() -> None:
     """Label a backlog: add episodes, run, look, retry, report."""
@@ -51,6 +76,9 @@ def batch() -> None:
     "--limit", type=click.IntRange(min=1), metavar="N", help="Of each folder, list or feed only the newest N."
 )
 @click.option("--match", metavar="REGEX", help="Only episodes whose title, path or address has this in it.")
+@choice_options
+@click.option("--tracks", is_flag=True, help="Each audio track of a file is a person.")
+@click.option("--channels", is_flag=True, help="Each channel of a file is a person.")
 @click.option(
     "--allow-local",
     is_flag=True,
@@ -63,6 +91,10 @@ def add(
     since: str | None,
     limit: int | None,
     match: str | None,
+    track: int | None,
+    channel: int | None,
+    tracks: bool,
+    channels: bool,
     allow_local: bool,
     as_json: bool,
     location: str | None,
@@ -78,11 +110,16 @@ def add(
     from .. import batch as backlog
     from ..library import open_library
 
+    if (tracks and channels) or (tracks and (track or channel)) or (channels and channel):
+        raise click.UsageError("of --tracks, --channels, --track and --channel only --track and --channel go together")
     episodes = backlog.find(sources, since=since, limit=limit, match=match, allow_local=allow_local)
+    apart = "tracks" if tracks else "channels" if channels else None
+    episodes = backlog.heard_as(episodes, choice_of(track, channel), apart)
     for reason in episodes.left_out:
         click.echo(f"left out: {reason}", err=True)
     with open_library(location) as library:
         added = library.jobs.add(episodes.jobs)
+        backlog.keep_pictures(library, episodes.pictures)
     if as_json:
         figures = {"new": added.num_new, "known": added.num_known, "changed": added.num_changed}
         print_json(figures | {"left_out": list(episodes.left_out)})
@@ -92,57 +129,83 @@ def add(
         click.echo(f"{added.num_changed} offer another sound than was labelled; voicematch batch retry --changed")
 
 
+def run_options(command: Command) -> Command:
+    """Add how a run does its work, as ``batch run`` and ``batch watch`` take it."""
+    options = (
+        click.option(
+            "--jobs",
+            "num_workers",
+            type=click.IntRange(1, 256),
+            metavar="N",
+            help="Episodes at once (default: one for every two cores).",
+        ),
+        click.option(
+            "-o",
+            "--out",
+            metavar="DIR|TEMPLATE",
+            help="Where to write: a folder, or a path with {show} {date} {year} {title} {season} {episode} {name} "
+            "(default: beside the audio; for feeds ./{show}/{date}-{title}).",
+        ),
+        click.option(
+            "-f",
+            "--format",
+            "formats",
+            multiple=True,
+            type=FormatName(),
+            metavar="FORMAT",
+            help="Write a file in this format for each episode (repeatable); else only the library knows.",
+        ),
+        click.option("--force", is_flag=True, help="Overwrite files that this library's backlog has not written."),
+        click.option(
+            "--cache",
+            type=click.Path(file_okay=False, path_type=Path),
+            metavar="DIR",
+            help="Where to keep downloads (default: the platform's cache folder).",
+        ),
+        click.option(
+            "--cache-size",
+            type=click.FloatRange(min=0.01),
+            default=10.0,
+            show_default=True,
+            metavar="GIB",
+            help="How much of them.",
+        ),
+        click.option(
+            "--ray",
+            "ray_address",
+            metavar="ADDRESS",
+            help="Work on a Ray cluster ('local' for one on this machine); pip install 'voicematch[ray]'.",
+        ),
+        engine_options,
+        quiet_option,
+        library_option,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @batch.command()
-@click.option(
-    "--jobs",
-    "num_workers",
-    type=click.IntRange(1, 256),
-    metavar="N",
-    help="Episodes at once (default: one for every two cores).",
-)
-@click.option(
-    "-o",
-    "--out",
-    metavar="DIR|TEMPLATE",
-    help="Where to write: a folder, or a path with {show} {date} {year} {title} {season} {episode} {name} "
-    "(default: beside the audio; for feeds ./{show}/{date}-{title}).",
-)
-@click.option(
-    "-f",
-    "--format",
-    "formats",
-    multiple=True,
-    type=FormatName(),
-    metavar="FORMAT",
-    help="Write a file in this format for each episode (repeatable); else only the library knows.",
-)
-@click.option("--force", is_flag=True, help="Overwrite files that this library's backlog has not written.")
-@click.option(
-    "--cache",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Where to keep downloads (default: the platform's cache folder).",
-)
-@click.option(
-    "--cache-size",
-    type=click.FloatRange(min=0.01),
-    default=10.0,
-    show_default=True,
-    metavar="GIB",
-    help="How much of them.",
-)
-@click.option(
-    "--ray",
-    "ray_address",
-    metavar="ADDRESS",
-    help="Work on a Ray cluster ('local' for one on this machine); pip install 'voicematch[ray]'.",
-)
-@engine_options
-@quiet_option
-@library_option
+@run_options
 @click.pass_obj
-def run(
+def run(engines: Engines | None, /, **chosen: Any) -> int:
+    """Label what is queued. May be stopped, or killed, at any time: the next run goes on.
+
+    ^C stops after the stage in hand. A bad episode fails alone, and the exit code is 3; `batch report` says why.
+
+    \b
+    voicematch batch run -f vtt -f json --out "labelled/{show}/{date}-{title}"
+    """
+    from ..library import open_library
+
+    with open_library(chosen["location"], create=chosen["location"] is None):
+        pass
+    return _closing(_run(engines, **chosen))
+
+
+def _run(
     engines: Engines | None,
+    *,
     num_workers: int | None,
     out: str | None,
     formats: tuple[str, ...],
@@ -155,14 +218,8 @@ def run(
     device: str,
     quiet: bool,
     location: str | None,
-) -> int:
-    """Label what is queued. May be stopped, or killed, at any time: the next run goes on.
-
-    ^C stops after the stage in hand. A bad episode fails alone, and the exit code is 3; `batch report` says why.
-
-    \b
-    voicematch batch run -f vtt -f json --out "labelled/{show}/{date}-{title}"
-    """
+) -> Tally:
+    """Work the queue off as the options say."""
     from .. import batch as backlog
     from ..library import State, default_location, open_library
     from ..outputs import check
@@ -186,10 +243,72 @@ def run(
         if ray_address is not None:
             from ..batch import ray_cluster
 
-            tally = ray_cluster.run(settings, ray_address, num_workers=workers, watch=watch)
-        else:
-            tally = backlog.run(settings, num_workers=workers, watch=watch)
-    return _closing(tally)
+            return ray_cluster.run(settings, ray_address, num_workers=workers, watch=watch)
+        return backlog.run(settings, num_workers=workers, watch=watch)
+
+
+@batch.command()
+@click.argument("sources", nargs=-1, required=True, metavar="DIR|LIST|FEED|OPML...")
+@click.option(
+    "--every", type=Period(), default="1h", show_default=True, metavar="TIME", help="How often to look: 30m, 1h, 1d."
+)
+@click.option(
+    "--since", type=Day(), metavar="DAY", help="Only episodes published (files: changed) on this day or later."
+)
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Of each source only the newest N, at each look."
+)
+@click.option("--match", metavar="REGEX", help="Only episodes whose title, path or address has this in it.")
+@click.option("--allow-local", is_flag=True, help="As for `batch add`.")
+@run_options
+@click.pass_obj
+def watch(
+    engines: Engines | None,
+    /,
+    sources: tuple[str, ...],
+    every: float,
+    since: str | None,
+    limit: int | None,
+    match: str | None,
+    allow_local: bool,
+    **chosen: Any,
+) -> int:
+    """Label new episodes as they come, in folders and feeds: look, label, wait, look again.
+
+    May be stopped, or killed, at any time: begun again, it goes on. A file is taken once it has not changed for half a
+    minute. A feed that cannot be had is asked again later, each time after twice as long. One watch a library.
+
+    \b
+    voicematch batch watch recordings/ https://example.org/feed.xml --every 1h -f vtt
+    """
+    from .. import batch as backlog
+    from ..batch import watching
+    from ..batch.loop import interrupts
+    from ..library import open_library
+
+    def look(source: str) -> backlog.Found:
+        found = backlog.find([source], since=since, limit=limit, match=match, allow_local=allow_local)
+        for reason in found.left_out:
+            click.echo(f"left out: {reason}", err=True)
+        return found
+
+    with interrupts() as came, open_library(chosen["location"]) as library:
+
+        def sleep(seconds: float) -> bool:
+            end = time.monotonic() + seconds
+            while not came and time.monotonic() < end:
+                time.sleep(min(0.2, max(0.0, end - time.monotonic())))
+            return not came
+
+        def say(line: str) -> None:
+            if not chosen["quiet"]:
+                click.echo(redacted(line), err=True)
+
+        tally = watching.watch(
+            sources, library, every=every, look=look, run=lambda: _run(engines, **chosen), sleep=sleep, say=say
+        )
+    click.echo("stopped; voicematch batch watch goes on where it was" if tally.interrupted else "ended", err=True)
+    return EXIT_STOPPED
 
 
 def _closing(tally: Tally) -> int:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import shown
-from .options import clock, json_option, library_option
-from .showing import FormatName, OutputFiles, called, print_episode_json, show
-from .terminal import print_json, print_table
+from .options import SpeakerCount, clock, csv_option, json_option, library_option
+from .showing import FormatName, OutputFiles, called, print_episode_json, print_figures, show
+from .terminal import print_csv, print_json, print_table
 
 if TYPE_CHECKING:
     from ..library import EpisodeSummary
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def episodes() -> None:
-    """List, show, match again or export stored episodes. EPISODE is a file name, a path, a URL or part of the hash."""
+    """List, show, recluster, match again or export stored episodes.
+
+    EPISODE is a file name, a path, a URL or part of the hash.
+    """
 
 
 @episodes.command("list")
@@ -76,13 +79,42 @@ def show_(episode: str, explain: bool, as_json: bool, location: str | None) -> N
     with open_library(location, create=location is None) as library:
         stored = library.episodes.get(episode)
         num_episodes = library.voices.num_episodes()
+        figures = library.figures.episode(stored.audio_sha256) if as_json else ()
+        also = library.listings.episode(stored.audio_sha256).also
     if as_json:
-        print_episode_json(stored)
+        talk, others = list(map(dataclasses.asdict, figures)), list(map(dataclasses.asdict, also))
+        print_episode_json(stored, figures=talk, also=others)
     else:
         show(stored, explain=explain, num_episodes=num_episodes)
+        for other in also:
+            click.echo(f"Also in {other.show}: {' '.join(part for part in (other.date, other.title) if part)}")
         if stored.chapters:
             rows = [(clock(chapter.start), chapter.title) for chapter in stored.chapters]
             print_table(("at", "chapter"), rows, right=("at",))
+
+
+@episodes.command()
+@click.argument("episode")
+@json_option
+@csv_option
+@library_option
+def figures(episode: str, as_json: bool, as_csv: bool, location: str | None) -> None:
+    """Tell how everybody talks in one episode: share, words a minute, longest turn, interruptions, questions.
+
+    What counts as each is in the first lines of voicematch/transcript/figures.py. A dash is what cannot be told: words
+    without a transcript, interruptions where no two voices are heard at once.
+    """
+    from ..library import open_library
+
+    with open_library(location, create=location is None) as library:
+        stored = library.episodes.get(episode)
+        found = library.figures.episode(stored.audio_sha256)
+    if as_json:
+        print_json([dataclasses.asdict(one) for one in found])
+    elif as_csv:
+        print_csv([{"name": one.name} | dataclasses.asdict(one.figures) for one in found])
+    else:
+        print_figures([(one.name, one.figures) for one in found], first="speaker")
 
 
 @episodes.command()
@@ -103,6 +135,36 @@ def relabel(dry_run: bool, as_json: bool, location: str | None) -> None:
     if rows:
         print_table(("episode", "speaker", "before", "after"), rows)
     click.echo(f"{len(changes)} voice(s) {'would change' if dry_run else 'changed'} their label")
+
+
+@episodes.command()
+@click.argument("episode")
+@click.option("--speakers", type=SpeakerCount(), metavar="N|MIN-MAX", help="How many there are; else it is found out.")
+@click.option("--dry-run", is_flag=True, help="Show what would come of it, and change nothing.")
+@json_option
+@library_option
+def recluster(
+    episode: str, speakers: tuple[int, int] | None, dry_run: bool, as_json: bool, location: str | None
+) -> None:
+    """Tell the voices of EPISODE apart anew, out of what is kept of it; no audio is opened.
+
+    What you confirmed and fixed stays: two people whom you named are never made one.
+
+    \b
+    voicematch episodes recluster episode.mp3 --speakers 3
+    """
+    from ..library import open_library
+    from ..usecases.recluster import recluster as told_anew
+
+    with open_library(location, create=location is None) as library:
+        done = told_anew(episode, speakers, library=library, dry_run=dry_run)
+        num_episodes = library.voices.num_episodes()
+    for warning in done.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if as_json:
+        print_episode_json(done.episode)
+    else:
+        show(done.episode, explain=False, num_episodes=num_episodes)
 
 
 @episodes.command()

@@ -6,12 +6,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import VoicematchError, redacted
-from . import EXIT_ERROR, EXIT_PARTIAL
+from . import EXIT_ERROR, EXIT_PARTIAL, keeping
+from . import tracks as apart_tracks
 from .options import (
     SpeakerCount,
     choice_of,
@@ -42,6 +43,7 @@ NO_VOICES = 'The library knows no voices yet. Teach it one: voicematch enroll "N
     metavar="FILE",
     help="A transcript to put the names on: SRT, WebVTT, ASS, TTML, JSON of many recognisers, text, HTML …",
 )
+@keeping.options
 @click.option(
     "--transcribe",
     is_flag=True,
@@ -62,6 +64,7 @@ NO_VOICES = 'The library knows no voices yet. Teach it one: voicematch enroll "N
 )
 @click.option("-o", "--out", metavar="DIR|-", help="Where to write (default: beside the audio); - for stdout.")
 @choice_options
+@apart_tracks.apart_options
 @click.option("--speakers", type=SpeakerCount(), metavar="N|MIN-MAX", help="How many voices there are, if you know.")
 @click.option(
     "--voices",
@@ -70,6 +73,7 @@ NO_VOICES = 'The library knows no voices yet. Teach it one: voicematch enroll "N
     help="Know just the voices in this folder of clips, each named after its file; nothing is remembered.",
 )
 @click.option("--explain", is_flag=True, help="Say why each voice has, or has not, a name.")
+@click.option("--no-windows", is_flag=True, help="Do not keep what was heard, which `episodes recluster` needs.")
 @click.option("--no-store", is_flag=True, help="Do not remember the episode.")
 @click.option("--force", is_flag=True, help="Overwrite output files.")
 @engine_options
@@ -81,6 +85,8 @@ def identify(
     engines: Engines | None,
     sources: tuple[str, ...],
     transcript: str | None,
+    keep_speakers: bool,
+    repair_drift: bool,
     transcribe: bool,
     whisper: str,
     language: str | None,
@@ -88,9 +94,11 @@ def identify(
     out: str | None,
     track: int | None,
     channel: int | None,
+    apart: apart_tracks.ApartOptions,
     speakers: tuple[int, int] | None,
     voices: Path | None,
     explain: bool,
+    no_windows: bool,
     no_store: bool,
     force: bool,
     diarizer: str | None,
@@ -105,52 +113,76 @@ def identify(
     \b
     voicematch identify episode.mp3
     voicematch identify episode.mp3 --transcript episode.srt -f vtt -o labelled/
+    voicematch identify --tracks "Ada Byron=ada.wav" guest.wav --enroll --consent permission
     """
     from ..audio import Audio
     from ..usecases import identify as identifying
 
     if transcript and transcribe:
         raise click.UsageError("give --transcript or --transcribe, not both")
-    if transcript and len(sources) > 1:
+    files, names = apart_tracks.named(sources, apart)
+    apart_tracks.check(
+        apart,
+        names,
+        has_track=track is not None,
+        has_channel=channel is not None,
+        speakers=speakers,
+        diarizer=diarizer,
+        no_store=no_store or voices is not None,
+    )
+    kept = keeping.asked(keep_speakers, repair_drift, transcript)
+    if kept and apart.how is not None:
+        raise click.UsageError(f"give --keep-speakers or --{apart.how}, not both")
+    apart = apart_tracks.with_consent(apart, names)
+    episodes = apart_tracks.groups(files, names, apart)
+    if transcript and len(episodes) > 1:
         raise click.UsageError("--transcript goes with one FILE")
     if out == "-" and (len(formats) != 1 or as_json):
         raise click.UsageError("-o - takes exactly one -f, and no --json")
     outputs = OutputFiles(formats, out, force=force)
-    outputs.refuse_shared(sources)
+    outputs.refuse_shared([files[0] for files in episodes])
     engines = engines or open_engines(diarizer, embedder, device)
-    failures = 0
+    failures, lengths = 0, list[tuple[str, float]]()
     with _library(location, voices, engines, quiet=quiet) as library:
-        for source in sources:
+        for group in episodes:
+            source = group[0]
             try:
                 outputs.check(source, None if no_store or voices else library)
                 with progress_bar(Path(source).name, quiet=quiet) as progress:
-                    episode = identifying.identify(
-                        Audio(source, choice=choice_of(track, channel)),
-                        library=library,
-                        transcript_path=transcript,
-                        whisper=whisper if transcribe else None,
-                        language=language,
-                        speakers=speakers,
-                        store=not no_store,
-                        engines=engines,
-                        progress=progress,
-                    )
+                    wanted: Any = {
+                        "library": library,
+                        "transcript_path": transcript,
+                        "whisper": whisper if transcribe else None,
+                        "language": language,
+                        "store": not no_store,
+                        "keep_windows": not no_windows,
+                        "engines": engines,
+                        "progress": progress,
+                    }
+                    if apart.how is not None:
+                        episode = apart_tracks.identify_apart(group, names, apart, track=track, **wanted)
+                    else:
+                        chosen = Audio(source, choice=choice_of(track, channel))
+                        episode = identifying.identify(chosen, speakers=speakers, keep_speakers=kept, **wanted)
+                        lengths.append((source, episode.duration))
                 outputs.write(source, episode, follow=None if no_store or voices else library)
             except VoicematchError as error:
-                if len(sources) == 1:
+                if len(episodes) == 1:
                     raise
                 click.echo(f"error: {redacted(str(error))}", err=True)
                 failures += 1
                 continue
             if as_json:
-                print_episode_json(episode)
+                print_episode_json(episode, **keeping.as_json(kept))
             elif out != "-":
                 show(episode, explain=explain, num_episodes=library.voices.num_episodes())
+                keeping.report(kept, episode)
+        apart_tracks.notice_equal(lengths)
         if not library.people.names():
             click.echo(NO_VOICES, err=True)
     if failures:
-        click.echo(f"{failures} of {len(sources)} files failed", err=True)
-    return EXIT_ERROR if failures == len(sources) else EXIT_PARTIAL if failures else 0
+        click.echo(f"{failures} of {len(episodes)} files failed", err=True)
+    return EXIT_ERROR if failures == len(episodes) else EXIT_PARTIAL if failures else 0
 
 
 @contextmanager

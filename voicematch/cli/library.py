@@ -228,18 +228,24 @@ def expire(
 
 
 @library.command("set")
-@click.argument("what", type=click.Choice(["remember-unknowns"]))
+@click.argument("what", type=click.Choice(["remember-unknowns", "keep-windows"]))
 @click.argument("value", type=click.Choice(["yes", "no"]))
 @library_option
 def set_(what: str, value: str, location: str | None) -> None:
-    """Set what the library keeps: whether voices without a name are remembered.
+    """Set what the library keeps: voices without a name (remember-unknowns), and what was heard (keep-windows).
 
-    With no, `identify` and `batch run` keep the voices of named people alone. `unknowns list` gets no longer, and a
-    voice that is named later is not found in episodes of before: hear these again then.
+    keep-windows no: what is kept already goes, and `episodes recluster` needs episodes to be heard again.
+    remember-unknowns no: `identify` and `batch run` keep the voices of named people alone. `unknowns list` gets no
+    longer, and a voice that is named later is not found in episodes of before: hear these again then.
     """
     from ..library import open_library
 
     with open_library(location) as opened:
+        if what == "keep-windows":
+            opened.settings.keep_windows(value == "yes")
+            opened.upkeep.tidy()
+            click.echo(f"what is heard is {'kept' if value == 'yes' else 'not kept'} from now on")
+            return
         opened.settings.remember_unknowns(value == "yes")
     click.echo(f"voices without a name are {'remembered' if value == 'yes' else 'not remembered'} from now on")
     if value == "no":

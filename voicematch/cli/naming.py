@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
 def consent_option(command: Command) -> Command:
     default = " Without it, what the profile's voiceprints have already."
-    command = click.option("--consent-note", metavar="TEXT", default="", help=CONSENT_NOTE_HELP)(command)
     return click.option("--consent", type=click.Choice(CONSENT), help=CONSENT_HELP + default)(command)
+
+
+def consent_note_option(command: Command) -> Command:
+    return click.option("--consent-note", metavar="TEXT", default="", help=CONSENT_NOTE_HELP)(command)
 
 
 def dry_run_option(command: Command) -> Command:
@@ -35,6 +38,7 @@ def dry_run_option(command: Command) -> Command:
 @click.argument("target", metavar="U-0001|EPISODE:SPEAKER")
 @click.argument("name")
 @consent_option
+@consent_note_option
 @dry_run_option
 @json_option
 @library_option
@@ -59,7 +63,7 @@ def name(
 
     voice = None if number_of(target) is not None else split_target(target)
     with open_library(location, create=location is None) as library:
-        consent = _consent(name, consent, library)
+        consent = given_consent(name, consent, library)
         if voice is None:
             added, changes = naming.name_unknown(
                 target, name, library=library, consent=consent, consent_note=consent_note, dry_run=dry_run
@@ -76,6 +80,7 @@ def name(
 @click.argument("name", required=False)
 @click.option("--nobody", is_flag=True, help="Instead of NAME: it is nobody whom the library should name.")
 @consent_option
+@consent_note_option
 @dry_run_option
 @json_option
 @library_option
@@ -102,7 +107,7 @@ def correct(
         raise click.UsageError("give the right NAME, or --nobody")
     episode, speaker = split_target(target)
     with open_library(location, create=location is None) as library:
-        consent = _consent(name, consent, library) if name is not None else None
+        consent = given_consent(name, consent, library) if name is not None else None
         added, changes = naming.correct(
             episode, speaker, name, library=library, consent=consent, consent_note=consent_note, dry_run=dry_run
         )
@@ -110,8 +115,8 @@ def correct(
         _report(f"{done}: {name or 'nobody known'}", added, changes, library, as_json, dry_run)
 
 
-def _consent(name: str, consent: str | None, library: Library) -> str | None:
-    """The consent given, or asked for in a terminal when the library has none of this person yet."""
+def given_consent(name: str, consent: str | None, library: Library) -> str | None:
+    """Return the consent given, or ask for it in a terminal when the library has none of this person yet."""
     known = library.profiles.find(name)
     if consent is None and sys.stdin.isatty() and not (known is not None and known.consent):
         return ask_consent(name)

@@ -69,6 +69,10 @@ def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout instead of a table.")(command)
 
 
+def csv_option(command: Command) -> Command:
+    return click.option("--csv", "as_csv", is_flag=True, help="Print CSV on stdout instead of a table.")(command)
+
+
 def quiet_option(command: Command) -> Command:
     return click.option("-q", "--quiet", is_flag=True, help="No progress bar.")(command)
 

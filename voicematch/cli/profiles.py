@@ -10,8 +10,9 @@ import click
 
 from ..errors import LibraryError, OutputExists
 from .naming import dry_run_option, print_changes
-from .options import clock, json_option, library_option
-from .terminal import print_json, print_table
+from .options import clock, csv_option, json_option, library_option
+from .showing import print_figures
+from .terminal import print_csv, print_json, print_table
 
 if TYPE_CHECKING:
     from ..library import Appearance
@@ -72,6 +73,7 @@ def show(name: str, as_json: bool, location: str | None) -> None:
         voiceprints = library.voiceprints.rows(profile.name)
         appearances = library.people.appearances(profile.id)
         company = co_speakers(appearances)
+        over_time = library.figures.person(profile.id) if as_json else None
     if as_json:
         print_json(
             {
@@ -80,6 +82,7 @@ def show(name: str, as_json: bool, location: str | None) -> None:
                 "first_heard": appearances[0].date if appearances else None,
                 "co_speakers": {one.person.name: one.num_episodes for one in company},
                 "appearances": [dataclasses.asdict(row) | {"co_speakers": _names(row)} for row in appearances],
+                "figures": dataclasses.asdict(over_time) if over_time else None,
             }
         )
         return
@@ -117,6 +120,38 @@ def show(name: str, as_json: bool, location: str | None) -> None:
             for a in appearances
         ]
         print_table(("episode", "date", "talk", "turns", "with"), rows, right=("talk", "turns"))
+
+
+@profiles.command()
+@click.argument("name")
+@click.option("--latest", type=click.IntRange(1), metavar="N", help="Only the newest N episodes.")
+@json_option
+@csv_option
+@library_option
+def figures(name: str, latest: int | None, as_json: bool, as_csv: bool, location: str | None) -> None:
+    """Tell how a person talks, in each episode over time and in all together: share, words a minute, questions …
+
+    Columns are those of `voicematch episodes figures`.
+    """
+    from ..library import open_library
+
+    with open_library(location, create=location is None) as library:
+        found = library.figures.person(library.people.id(name), most=latest)
+    if as_json:
+        print_json(dataclasses.asdict(found))
+    elif as_csv:
+        print_csv(
+            [
+                {"episode": one.title, "date": one.date, "audio_sha256": one.audio_sha256}
+                | dataclasses.asdict(one.figures)
+                for one in found.episodes
+            ]
+        )
+    elif found.total is None:
+        click.echo(f"{found.person.name} is named in no stored episode.", err=True)
+    else:
+        rows = [(f"{one.date or ''}  {one.title}".strip(), one.figures) for one in found.episodes]
+        print_figures([*rows, ("all", found.total)], first="episode")
 
 
 @profiles.command()

@@ -17,6 +17,7 @@ from .terminal import print_json, print_table
 
 if TYPE_CHECKING:
     from ..library import Library
+    from ..transcript.figures import TalkFigures
     from ..types import LabelledEpisode, Match
 
 
@@ -98,11 +99,36 @@ def called(title: str, source: str) -> str:
     return title or (source if "://" in source else Path(source).name)
 
 
-def print_episode_json(episode: LabelledEpisode) -> None:
-    """Print the episode's JSON on one line, so that several episodes are JSON Lines."""
+def print_episode_json(episode: LabelledEpisode, **more: object) -> None:
+    """Print the episode's JSON on one line, so that several episodes are JSON Lines, with ``more`` fields if any."""
     from ..outputs import text_of
 
-    print_json(json.loads(text_of(episode, "json")))
+    print_json(json.loads(text_of(episode, "json")) | more)
+
+
+def print_figures(rows: Sequence[tuple[str, TalkFigures]], *, first: str) -> None:
+    """Print how people talk, a row each; ``first`` heads the column of who or where it is."""
+    from ..formats.amounts import percent
+
+    columns = ("talk", "share", "words/min", "longest turn", "interrupts", "interrupted", "questions")
+    cells = [
+        (
+            name,
+            clock(one.talk_seconds),
+            percent(one.share),
+            _known(one.words_a_minute),
+            clock(one.longest_turn),
+            _known(one.num_interruptions),
+            _known(one.num_interrupted),
+            _known(one.num_questions),
+        )
+        for name, one in rows
+    ]
+    print_table((first, *columns), cells, right=columns)
+
+
+def _known(figure: float | None) -> str:
+    return "–" if figure is None else f"{figure:.0f}"
 
 
 def show(episode: LabelledEpisode, *, explain: bool, num_episodes: Mapping[str, int]) -> None:
@@ -110,15 +136,16 @@ def show(episode: LabelledEpisode, *, explain: bool, num_episodes: Mapping[str, 
 
     num_episodes : in how many episodes each unknown is heard
     """
+    from ..formats.amounts import percent
+
     talk = episode.talk_seconds()
     total = sum(talk.values())
-    rows = []
+    rows, doubtful = [], episode.doubtful()
     for speaker, seconds in sorted(talk.items(), key=lambda pair: (-pair[1], pair[0])):
         match = episode.matches[speaker]
+        label = _label(match, num_episodes) + (", doubtful" if speaker in doubtful else "")
         num_turns = sum(turn.speaker == speaker for turn in episode.turns)
-        rows.append(
-            (_label(match, num_episodes), _probability(match), clock(seconds), f"{seconds / total:.0%}", str(num_turns))
-        )
+        rows.append((label, _probability(match), clock(seconds), percent(seconds / total), str(num_turns)))
     print_table(
         ("speaker", "probability", "talk", "share", "turns"),
         rows,
@@ -127,6 +154,9 @@ def show(episode: LabelledEpisode, *, explain: bool, num_episodes: Mapping[str, 
     )
     if not rows:
         click.echo("Nobody speaks in this audio.")
+    if doubtful:
+        num_voices = len(rows) - len(doubtful)
+        click.echo(f"{num_voices} voice(s); doubtful ones of a few scattered seconds are not counted: {len(doubtful)}")
     if explain:
         for speaker, match in episode.matches.items():
             for reason in (*match.reasons, *_unnumbered(match, talk.get(speaker, 0.0))):
@@ -155,4 +185,6 @@ def _label(match: Match, num_episodes: Mapping[str, int]) -> str:
 
 
 def _probability(match: Match) -> str:
-    return f"{match.probability:.0%}" if match.profile else ""
+    from ..formats.amounts import percent
+
+    return percent(match.probability) if match.profile else ""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,6 +26,23 @@ def _shown(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _shown(each) for name, each in value.items()}
     return [_shown(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def print_csv(rows: Sequence[Mapping[str, object]]) -> None:
+    """Print rows of the same fields as CSV on stdout, safe for spreadsheets; what is not known is an empty cell."""
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    if rows:
+        table.writerow(rows[0])
+    for row in rows:
+        table.writerow([_cell(cell) for cell in row.values()])
+
+
+def _cell(value: object) -> str:
+    from ..formats.labels import unformula
+
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return "" if value is None else unformula(shown(str(value)))
 
 
 def print_table(

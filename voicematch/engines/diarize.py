@@ -20,6 +20,7 @@ from ..types import Diarization, Progress, Sound
 from .best import heard_best
 from .cluster import Backend, cluster
 from .embed import Embedder, OnnxEmbedder
+from .kept import kept
 from .listening import listen
 from .speech import SpeechDetector, default_detector
 from .turns import turns_of
@@ -74,6 +75,7 @@ class BuiltinDiarizer:
         if progress:
             progress("cluster", 0.0, 1.0)
         diarization = conclude(heard, guide or embedder, clock, speakers=speakers)
+        diarization = replace(diarization, windows=kept(heard, (guide or embedder).name))
         if guide is not None:
             with clock("embedding"):
                 diarization = replace(diarization, embeddings=heard_best(audio, heard, diarization, embedder))
@@ -95,7 +97,7 @@ def conclude(heard: Heard, embedder: Embedder, clock: Clock, *, speakers: tuple[
         return Diarization((), {}, heard.duration, clock.seconds)
     fewest, most = speakers or (1, None)
     with clock("clustering"):
-        backend = _backend(embedder, heard)
+        backend = backend_of(embedder, heard)
         joined = heard.windows[1:, 0] <= heard.windows[:-1, 1]
         labels = cluster(heard.vectors, backend=backend, joined=joined, min_speakers=fewest, max_speakers=most)
     with clock("boundaries"):
@@ -110,8 +112,8 @@ def kept_backend(embedder: Embedder) -> Backend | None:
     return None if file is None else Backend.load(file)
 
 
-def _backend(embedder: Embedder, heard: Heard) -> Backend:
-    """What is known of the embedder's vectors, else what the episode itself shows."""
+def backend_of(embedder: Embedder, heard: Heard) -> Backend:
+    """Return what is known of the embedder's vectors, else what the episode itself shows."""
     kept = kept_backend(embedder)
     if kept is not None:
         return kept

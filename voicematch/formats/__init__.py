@@ -85,13 +85,13 @@ _UNREAD = {
 }
 READ = (
     "SubRip, WebVTT, SBV, ASS, TTML, LRC, HTML, text with times, Whisper's TSV, JSON lines, and JSON of voicematch, "
-    "Podcasting 2.0, Whisper and its kin, AssemblyAI, AWS Transcribe, Deepgram and Rev"
+    "Podcasting 2.0, Whisper and its kin, AssemblyAI, AWS Transcribe, Deepgram, Rev and Riverside"
 )
 """What is read, for who hands in something else."""
 
 
 def read_json(text: str, source: object) -> tuple[Line, ...]:
-    """The lines of our own JSON, of Podcasting 2.0's, of a speech recogniser's, or of a service's."""
+    """Read the lines of our own JSON, of Podcasting 2.0's, of a speech recogniser's, or of a service's."""
     return json_node.parse(text, source, lambda document: _lines_of(document, Repairs(source)))
 
 
@@ -118,7 +118,7 @@ READERS: dict[str, Reader] = {
 
 
 def read(text: str, source: object) -> tuple[Line, ...]:
-    """The lines of a transcript in any format of ``READERS``, by looking at the text.
+    """Return the lines of a transcript in any format of ``READERS``, by looking at the text.
 
     source : what an error calls the text
     """
@@ -127,7 +127,7 @@ def read(text: str, source: object) -> tuple[Line, ...]:
 
 
 def sniff(text: str, source: object) -> str:
-    """The key in ``READERS`` of the format that the text is in."""
+    """Return the key in ``READERS`` of the format that the text is in."""
     start = text.lstrip()
     if not start:
         raise FormatError(source, "the file is empty")
@@ -161,7 +161,7 @@ def _is_lyrics(text: str) -> bool:
 
 
 def read_file(path: str | Path) -> tuple[Line, ...]:
-    """:func:`read` for a file."""
+    """Do as `read` does with a file."""
     path = Path(path)
     try:
         raw = given.content(path, MAX_BYTES + 1)

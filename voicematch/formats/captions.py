@@ -20,7 +20,7 @@ _STANDARD = "layer, start, end, style, name, marginl, marginr, marginv, effect, 
 
 
 def read_sbv(text: str, source: object) -> tuple[Line, ...]:
-    """YouTube's SBV: ``0:00:01.000,0:00:02.500`` above each text, which a blank line ends."""
+    """Read YouTube's SBV: ``0:00:01.000,0:00:02.500`` above each text, which a blank line ends."""
     repairs = Repairs(source)
     cues: list[Cue] = []
     rows: list[str] = []
@@ -45,7 +45,7 @@ def read_sbv(text: str, source: object) -> tuple[Line, ...]:
 
 
 def read_ass(text: str, source: object) -> tuple[Line, ...]:
-    """SubStation Alpha: the dialogue, with the actor as speaker. Comments and drawings are not spoken."""
+    """Read SubStation Alpha: the dialogue, with the actor as speaker. Comments and drawings are not spoken."""
     repairs = Repairs(source)
     columns = [name.strip() for name in _STANDARD.split(",")]
     pieces: list[Passage] = []

@@ -12,7 +12,7 @@ _CLOCK = re.compile(r"(?:([0-9]{1,3}):)?([0-9]{1,3}):([0-9]{1,2})(?:[.,]([0-9]{1
 
 
 def seconds(text: str) -> float | None:
-    """Seconds of ``[hours:]minutes:seconds[.fraction]``, or None when it is no such time.
+    """Return the seconds of ``[hours:]minutes:seconds[.fraction]``, or None when it is no such time.
 
     >>> seconds("1:02:03,500"), seconds("75:00"), seconds("1:75:00")
     (3723.5, 4500.0, None)
@@ -31,7 +31,8 @@ _FIELDS = re.compile(r"[0-9]{1,9}(?:[:;][0-9]{1,9}){0,3}(?:[.,][0-9]{0,9})?")
 
 
 def loose(text: str) -> float | None:
-    """Seconds of a time that somebody wrote out of the usual shape; None when there is no sense to be made of it.
+    """Return the seconds of a time that somebody wrote out of the usual shape; None when there is no sense to be made
+    of it.
 
     A minute may have more than 60 seconds, hours and minutes may be absent, a fourth field counts frames, and a time
     before 0 is 0.
@@ -54,12 +55,12 @@ def loose(text: str) -> float | None:
 
 
 def milliseconds(time: float) -> int:
-    """The nearest whole millisecond, never before 0."""
+    """Return the nearest whole millisecond, never before 0."""
     return max(0, round(time * 1000))
 
 
 def stamp(time: float, point: str = ".") -> str:
-    """``HH:MM:SS.mmm``; ``point`` is the sign before the milliseconds.
+    """Return ``HH:MM:SS.mmm``; ``point`` is the sign before the milliseconds.
 
     >>> stamp(3723.5), stamp(0.0004, ",")
     ('01:02:03.500', '00:00:00,000')
@@ -70,7 +71,7 @@ def stamp(time: float, point: str = ".") -> str:
 
 
 def short_stamp(time: float) -> str:
-    """``H:MM:SS``, rounded down, for reading.
+    """Return ``H:MM:SS``, rounded down, for reading.
 
     >>> short_stamp(62.9)
     '0:01:02'
@@ -80,7 +81,7 @@ def short_stamp(time: float) -> str:
 
 
 def clock(time: float) -> str:
-    """``M:SS``, or ``H:MM:SS`` from an hour on, rounded down: what a player shows.
+    """Return ``M:SS``, or ``H:MM:SS`` from an hour on, rounded down: what a player shows.
 
     >>> clock(62.9), clock(3723.5)
     ('1:02', '1:02:03')

@@ -23,17 +23,18 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 def clean(text: str) -> str:
-    """One line of text: runs of white space become one blank, what XML and UTF-8 cannot hold is dropped."""
+    """Return one line of text: runs of white space become one blank, what XML and UTF-8 cannot hold is dropped."""
     return " ".join((text if text.isprintable() else _UNPRINTABLE.sub("", text)).split())
 
 
 def split_lines(text: str) -> list[str]:
-    """Lines as editors count them; ``str.splitlines`` would also split at form feeds and U+2028."""
+    """Return lines as editors count them; ``str.splitlines`` would also split at form feeds and U+2028."""
     return _LINE_END.split(text)
 
 
 def named_lines(episode: LabelledEpisode) -> list[Line]:
-    """The lines by start time, each with the printed name for speaker; without a transcript, a line for every turn.
+    """Return the lines by start time, each with the printed name for speaker; without a transcript, a line for every
+    turn.
 
     A line made from a turn has no text. A line of a transcript always has.
     """
@@ -73,7 +74,7 @@ def read_cues(
     is_comment: Callable[[str], bool],
     is_name: Callable[[str, bool], bool],
 ) -> list[Cue]:
-    """The cues of a caption file from line ``first`` (0-based) on.
+    """Read the cues of a caption file from line ``first`` (0-based) on.
 
     A blank line inside a cue's text, which both formats forbid and many files have, does not end the text. What stands
     before the first time is no part of the transcript, and is counted when it is more than a name.
@@ -124,7 +125,7 @@ def _follows_blank(payload: list[tuple[int, str]], at_start: bool) -> bool:
 
 
 def _note_blocks(payload: list[tuple[int, str]], repairs: Repairs) -> None:
-    """Counts the blocks of text before the first time."""
+    """Count the blocks of text before the first time."""
     before = ""
     for number, text in payload:
         if text and not before:
@@ -133,7 +134,7 @@ def _note_blocks(payload: list[tuple[int, str]], repairs: Repairs) -> None:
 
 
 def _timing(line: str, number: int) -> Cue | None:
-    """A cue without text yet, if the line is one with times, be they right or not."""
+    """Return a cue without text yet, if the line is one with times, be they right or not."""
     match = _TIMING.fullmatch(line)
     if match is not None:
         start, end = (clock.seconds(part) for part in match.groups())

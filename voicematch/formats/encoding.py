@@ -23,7 +23,7 @@ _CONTAINERS = (b"PK\x03\x04", b"%PDF-", b"\xd0\xcf\x11\xe0")  # Word and other z
 
 
 def decode(raw: bytes, source: object) -> str:
-    """The text of a file's bytes. A byte that does not fit costs that byte, with a warning that counts them.
+    """Return the text of a file's bytes. A byte that does not fit costs that byte, with a warning that counts them.
 
     A file is UTF-8 when more of its bytes beyond ASCII spell characters than do not.
     """
@@ -47,7 +47,7 @@ def decode(raw: bytes, source: object) -> str:
 
 
 def _wide(raw: bytes) -> str | None:
-    """The encoding whose characters take two or four bytes, by its mark, or by the zeros beside ASCII."""
+    """Return the encoding whose characters take two or four bytes, by its mark, or by the zeros beside ASCII."""
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
             return encoding

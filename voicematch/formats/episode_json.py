@@ -19,6 +19,7 @@
        "probability": 0.98,
        "unknown": null,               # U-0001 …: the remembered voice that a speaker without a name is
        "talk_seconds": 1800.2, "turns": 120,
+       "doubtful": false,             # a few scattered seconds of nobody known: rather a slip than a person
        "candidates": [{"profile": "…", "score": 0.7, "probability": 0.98, "agreement": 1.0}],
        "reasons": ["…"]}],
      "chapters": [{"start": 0.0, "title": "Intro"}],   # as the feed has them
@@ -28,13 +29,15 @@
                 "words": [{"start": 0.1, "end": 0.5, "speaker": "SPEAKER_00", "text": "Welcome"}]}]
     }
 
-Times are seconds. ``name``, ``talk_seconds`` and ``turns`` of a speaker repeat what the rest of the file says, for
-readers in a hurry; reading ignores them. A later version may add keys; a change of meaning raises ``version``.
+Times are seconds. ``name``, ``talk_seconds``, ``turns`` and ``doubtful`` of a speaker repeat what the rest of the file
+says, for readers in a hurry; reading ignores them. A later version may add keys; a change of meaning raises
+``version``.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from ..types import Candidate, Chapter, LabelledEpisode, Line, Match, Turn, Verdict, Word
@@ -47,7 +50,8 @@ VERSION = 1
 
 
 def write_json(episode: LabelledEpisode) -> str:
-    """The whole answer as JSON; :func:`read_episode` gives the same episode back."""
+    """Write the whole answer as JSON; :func:`read_episode` gives the same episode back."""
+    doubtful = episode.doubtful()
     document = {
         "format": FORMAT,
         "version": VERSION,
@@ -60,7 +64,7 @@ def write_json(episode: LabelledEpisode) -> str:
         "lost_seconds": episode.lost_seconds,
         "embedder": episode.embedder,
         "diarizer": episode.diarizer,
-        "speakers": [_speaker(episode, match) for match in episode.matches.values()],
+        "speakers": [_speaker(episode, match, doubtful) for match in episode.matches.values()],
         "chapters": [{"start": chapter.start, "title": chapter.title} for chapter in episode.chapters],
         "turns": [{"start": turn.start, "end": turn.end, "speaker": turn.speaker} for turn in episode.turns],
         "lines": [_line(episode, line) for line in episode.lines],
@@ -68,7 +72,7 @@ def write_json(episode: LabelledEpisode) -> str:
     return json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
-def _speaker(episode: LabelledEpisode, match: Match) -> dict[str, Any]:
+def _speaker(episode: LabelledEpisode, match: Match, doubtful: Collection[str]) -> dict[str, Any]:
     talk = [turn.duration for turn in episode.turns if turn.speaker == match.speaker]
     return {
         "speaker": match.speaker,
@@ -79,6 +83,7 @@ def _speaker(episode: LabelledEpisode, match: Match) -> dict[str, Any]:
         "unknown": match.unknown,
         "talk_seconds": round(sum(talk), 3),
         "turns": len(talk),
+        "doubtful": match.speaker in doubtful,
         "candidates": [
             {"profile": c.profile, "score": c.score, "probability": c.probability, "agreement": c.agreement}
             for c in match.candidates
@@ -102,7 +107,7 @@ def _line(episode: LabelledEpisode, line: Line) -> dict[str, Any]:
 
 
 def read_episode(text: str, source: object) -> LabelledEpisode:
-    """The episode that :func:`write_json` wrote."""
+    """Read the episode that :func:`write_json` wrote."""
     return json_node.parse(text, source, episode_of)
 
 
@@ -177,7 +182,7 @@ def _optional(node: Node, key: str) -> str | None:
 
 
 def lines_of(document: Node) -> tuple[Line, ...]:
-    """The lines as a transcript: speakers by the name that was printed."""
+    """Return the lines as a transcript: speakers by the name that was printed."""
     episode = episode_of(document)
     return tuple(
         Line(

@@ -16,12 +16,12 @@ SINGLE = 0.9  # share of lines that are single words in a transcript of words
 
 _SENTENCE_END = re.compile(r"[.?!…。！？][\"'”’»)\]]*$")
 _CLAUSE_END = re.compile(r"[,;:、，；：–—-]$")
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f]")
+UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f]")
 _CLINGS = re.compile(r"[.,;:?!…。，、！？；：)\]”»%’']")
 
 
 def joined(lines: tuple[Line, ...], *, are_words: bool = False) -> tuple[Line, ...]:
-    """The lines as they are, or, where nearly all are single words, words joined to sentences, with their times.
+    """Return the lines as they are, or, where nearly all are single words, words joined to sentences, with their times.
 
     are_words : it is known that all are
     """
@@ -38,7 +38,7 @@ def joined(lines: tuple[Line, ...], *, are_words: bool = False) -> tuple[Line, .
 
 
 def _is_word(text: str) -> bool:
-    return " " not in text and (len(text) <= LONGEST_WORD or _UNSPACED.search(text) is None)
+    return " " not in text and (len(text) <= LONGEST_WORD or UNSPACED.search(text) is None)
 
 
 def _ends_sentence(text: str) -> bool:
@@ -68,12 +68,12 @@ def _one(group: Sequence[Line]) -> Line:
 
 
 def clings(before: str, after: str) -> bool:
-    """Whether no blank stands between two words: in scripts without blanks, and before a sign.
+    """Return whether no blank stands between two words: in scripts without blanks, and before a sign.
 
     >>> clings("東京", "は"), clings("back", "to"), clings("back", ".")
     (True, False, True)
     """
     if not before or not after:
         return True
-    is_unspaced = _UNSPACED.match(before[-1]) is not None and _UNSPACED.match(after[0]) is not None
+    is_unspaced = UNSPACED.match(before[-1]) is not None and UNSPACED.match(after[0]) is not None
     return is_unspaced or (_CLINGS.match(after[0]) is not None and not any(char.isalnum() for char in after))

@@ -36,7 +36,7 @@ class Node:
     path: Path = ()
 
     def get(self, key: str) -> Node | None:
-        """The value under ``key``; None when it is absent or null, or this is no object."""
+        """Return the value under ``key``; None when it is absent or null, or this is no object."""
         value = self.value.get(key) if isinstance(self.value, dict) else None
         return None if value is None else Node(value, (*self.path, key))
 
@@ -64,7 +64,7 @@ class Node:
         return _HALF_CHARACTER.sub("", self.value)
 
     def number(self) -> float:
-        """A finite number of ordinary size."""
+        """Return a finite number of ordinary size."""
         if isinstance(self.value, bool) or not isinstance(self.value, (int, float)):
             raise Misfit(self.path, "expected a number")
         if not (math.isfinite(self.value) if isinstance(self.value, float) else abs(self.value) < 2**53):
@@ -72,14 +72,14 @@ class Node:
         return float(self.value)
 
     def seconds(self, unit: float = 1.0) -> float:
-        """A time from 0 on; ``unit`` is how many seconds one stands for."""
+        """Return a time from 0 on; ``unit`` is how many seconds one stands for."""
         time = self.number() * unit
         if not 0 <= time <= clock.MAX_SECONDS:
             raise Misfit(self.path, f"a time out of range: {time:g} s")
         return time
 
     def time(self, unit: float = 1.0) -> float | None:
-        """A time as it stands there, as a number or spelled out; None when it is none.
+        """Return a time as it stands there, as a number or spelled out; None when it is none.
 
         unit : seconds that one stands for; a time spelled with colons needs none
         """
@@ -99,7 +99,7 @@ def _decimal(text: str, unit: float) -> float | None:
 
 
 def parse(text: str, source: object, build: Callable[[Node], T]) -> T:
-    """What ``build`` makes of the document; whatever does not fit becomes a FormatError with its line."""
+    """Return what ``build`` makes of the document; whatever does not fit becomes a FormatError with its line."""
     try:
         document = json.loads(text, parse_constant=_refuse_constant, strict=False)
     except json.JSONDecodeError as error:
@@ -118,7 +118,7 @@ def _refuse_constant(name: str) -> float:
 
 
 def line_of(text: str, path: Path) -> int | None:
-    """The 1-based line on which the value at ``path`` begins; None where a key that comes twice hides it.
+    """Return the 1-based line on which the value at ``path`` begins; None where a key that comes twice hides it.
 
     >>> line_of('{"a": 1,\\n "b": [2,\\n 3]}', ("b", 1))
     3

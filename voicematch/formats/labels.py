@@ -17,7 +17,7 @@ _MISSING = frozenset({"na", "n/a", "nan", "null", "none", "-nan", "<na>"})  # wh
 
 
 def slug(name: str) -> str:
-    """The name without blanks or anything else that ends a field.
+    """Return the name without blanks or anything else that ends a field.
 
     >>> slug("Dwarkesh Patel"), slug("José (host)"), slug("NA")
     ('Dwarkesh_Patel', 'José_host', 'NA_')
@@ -27,7 +27,7 @@ def slug(name: str) -> str:
 
 
 def slugs(episode: LabelledEpisode) -> dict[str, str]:
-    """The slug of each name that speaks in the episode, no two alike, in order of first appearance."""
+    """Return the slug of each name that speaks in the episode, no two alike, in order of first appearance."""
     by_name: dict[str, str] = {}
     taken: set[str] = set()
     for speaker in [*episode.talk_seconds(), *episode.matches]:
@@ -44,7 +44,7 @@ def slugs(episode: LabelledEpisode) -> dict[str, str]:
 
 
 def stem(source: str) -> str:
-    """The file's name without folder and ending, of a path or URL.
+    """Return the file's name without folder and ending, of a path or URL.
 
     >>> stem("https://example.org/show/ep%201.mp3?token=1"), stem("talks/ep1.mp3")
     ('ep 1', 'ep1')
@@ -55,7 +55,7 @@ def stem(source: str) -> str:
 
 
 def write_rttm(episode: LabelledEpisode) -> str:
-    """NIST RTTM: a SPEAKER line of ten fields for every turn, after one SPKR-INFO line for every name.
+    """Write NIST RTTM: a SPEAKER line of ten fields for every turn, after one SPKR-INFO line for every name.
 
     Names stand there as slugs; the SPKR-INFO line of a slug has the whole name in its ortho field, percent-encoded,
     so that the file is its own map and readers of SPEAKER lines (pyannote.database among them) accept it.
@@ -71,13 +71,13 @@ def write_rttm(episode: LabelledEpisode) -> str:
 
 
 def read_slugs(rttm: str) -> dict[str, str]:
-    """The names by slug that :func:`write_rttm` put into the file."""
+    """Return the names by slug that :func:`write_rttm` put into the file."""
     fields = (line.split() for line in rttm.splitlines() if line.startswith("SPKR-INFO "))
     return {row[7]: unquote(row[5]) for row in fields if len(row) == 10}
 
 
 def write_audacity(episode: LabelledEpisode) -> str:
-    """A label track for Audacity: start, end and label between tabs, in seconds."""
+    """Write a label track for Audacity: start, end and label between tabs, in seconds."""
     rows = []
     for line in named_lines(episode):
         label = ": ".join(part for part in (line.speaker, line.text) if part)
@@ -89,7 +89,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_csv(episode: LabelledEpisode) -> str:
-    """A table for spreadsheets: start and end in seconds, speaker (the local label), name, text.
+    """Write a table for spreadsheets: start and end in seconds, speaker (the local label), name, text.
 
     A cell that a spreadsheet would take for a formula (it begins with = + - @) gets an apostrophe in front, which
     spreadsheets hide: names and words come from strangers. The JSON has them untouched.
@@ -104,17 +104,23 @@ def write_csv(episode: LabelledEpisode) -> str:
     for start, end, speaker, text, others in rows:
         name = episode.name(speaker) if speaker else ""
         cells = [speaker or "", name, clean(text), "; ".join(episode.name(other) for other in others)]
-        writer.writerow([f"{start:.3f}", f"{end:.3f}", *(_unformula(clean(cell)) for cell in cells)])
+        writer.writerow([f"{start:.3f}", f"{end:.3f}", *(unformula(clean(cell)) for cell in cells)])
     return table.getvalue()
 
 
-def _unformula(cell: str) -> str:
+def unformula(cell: str) -> str:
+    """Return a cell that no spreadsheet takes for a formula.
+
+    >>> unformula("=SUM(A1)"), unformula("Ada")
+    ("'=SUM(A1)", 'Ada')
+    """
     return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
 def write_textgrid(episode: LabelledEpisode) -> str:
-    """A Praat TextGrid in the long format, with an interval tier for every name; where turns of one name overlap,
-    they are one interval. With a transcript, intervals hold the words of the lines, else the name."""
+    """Write a Praat TextGrid in the long format, with an interval tier for every name; where turns of one name overlap,
+    they are one interval. With a transcript, intervals hold the words of the lines, else the name.
+    """
     tiers = _tiers(episode)
     end = max([episode.duration, *(until for tier in tiers.values() for _, until, _ in tier)])
     rows = [
@@ -161,7 +167,7 @@ def _tiers(episode: LabelledEpisode) -> dict[str, list[Interval]]:
 
 
 def _filled(intervals: list[Interval], end: float) -> list[Interval]:
-    """The intervals with empty ones between, as Praat wants a tier to be without holes."""
+    """Return the intervals with empty ones between, as Praat wants a tier to be without holes."""
     filled: list[Interval] = []
     cursor = 0.0
     for since, until, text in [*intervals, (end, end, "")]:

@@ -19,17 +19,17 @@ UNLABELLED = "<c></c>"
 
 
 def bare(text: str) -> str:
-    """WebVTT's text without tags."""
+    """Return WebVTT's text without tags."""
     return html.unescape(_TAG.sub("", text))
 
 
 def bare_subrip(text: str) -> str:
-    """SubRip's text without the tags it knows; anything else in angle brackets is text."""
+    """Return SubRip's text without the tags it knows; anything else in angle brackets is text."""
     return _SUBRIP.sub("", text)
 
 
 def pieces_of(cues: Sequence[Cue], *, only_known: bool = False) -> list[Passage]:
-    """What is said in each cue, by whom where voice tags say it, with the times of words where tags have them.
+    """Return what is said in each cue, by whom where voice tags say it, with the times of words where tags have them.
 
     only_known : only SubRip's tags are tags, and nothing is escaped
     """
@@ -81,7 +81,7 @@ def _unescaped(text: str, only_known: bool) -> str:
 
 
 def _words(runs: list[tuple[float | None, str]], cue: Cue) -> tuple[TimedWord, ...]:
-    """Words with the times of the tags before them; none when no tag has a time."""
+    """Return words with the times of the tags before them; none when no tag has a time."""
     if len({since for since, _ in runs}) < 2:
         return ()
     words: list[TimedWord] = []

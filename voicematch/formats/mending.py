@@ -31,8 +31,8 @@ class Span:
 
 
 def mend(spans: Sequence[Span], repairs: Repairs, *, expected: str) -> list[tuple[float, float]]:
-    """(start, end) of every line, with 0 <= start <= end; those that cannot be right are set by their neighbours and
-    counted. Raises FormatError when most starts cannot be read.
+    """Return (start, end) of every line, with 0 <= start <= end; those that cannot be right are set by their neighbours
+    and counted. Raises FormatError when most starts cannot be read.
 
     expected : what an error says a time looks like
     """
@@ -62,7 +62,7 @@ def _possible(time: float | None) -> float | None:
 
 
 def _next_known(starts: Sequence[float | None]) -> list[float | None]:
-    """For every line the start of the next one that has any."""
+    """Return for every line the start of the next one that has any."""
     following: list[float | None] = []
     later: float | None = None
     for start in reversed(starts):
@@ -87,7 +87,7 @@ def _filled(
 
 
 def out_of_order(times: Sequence[float | None]) -> list[bool]:
-    """Which times do not fit the order of the others: all but a longest run that never goes back.
+    """Return which times do not fit the order of the others: all but a longest run that never goes back.
 
     >>> out_of_order([1.0, 2.0, 99.0, 3.0, None, 4.0])
     [False, False, True, False, False, False]

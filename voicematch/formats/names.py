@@ -106,12 +106,12 @@ _SIGN = re.compile(r">{2,3}(?:\s+>>)?\s*")  # ">> >>": nobody, and what follows 
 
 
 def kept(text: str) -> str:
-    """The text marked to begin with a word, whatever it looks like."""
+    """Return the text marked to begin with a word, whatever it looks like."""
     return _KEEP + text
 
 
 def labels(openings: Sequence[Opening]) -> dict[int, Label]:
-    """The labels that the file's evidence supports, by index of the opening at which each stands."""
+    """Return the labels that the file's evidence supports, by index of the opening at which each stands."""
     chosen: dict[int, _Found] = {}
     for style, pattern in _STYLES.items():
         found: dict[int, _Found] = {}
@@ -153,7 +153,7 @@ def _find(style: str, pattern: re.Pattern[str], text: str) -> _Found | None:
 
 
 def _accepted(style: str, found: dict[int, _Found], openings: Sequence[Opening]) -> dict[int, _Found]:
-    """The labels of one style that are to be believed; those inside a line only where its speakers are known."""
+    """Return the labels of one style that are to be believed; those inside a line only where its speakers are known."""
     firsts = [
         idx
         for idx, opening in enumerate(openings)
@@ -204,13 +204,13 @@ def _believed(
 
 
 def _lower_case_words(openings: Sequence[Opening]) -> frozenset[str]:
-    """Words that the file also has in lower case: ordinary ones, most probably."""
+    """Return words that the file also has in lower case: ordinary ones, most probably."""
     rows = (opening.text.split("\n", 1)[0] for opening in openings)
     return frozenset(word for row in rows for word in re.findall(r"[^\W\d_]+", row) if word.islower())
 
 
 def written(lines: Sequence[Line], split: Callable[[str], list[str]], *, every: bool = False) -> list[str]:
-    """The texts of a file that has no other way to name its speakers: ``Name: text`` where the speaker changes.
+    """Return the texts of a file that has no other way to name its speakers: ``Name: text`` where the speaker changes.
 
     ``>>`` stands before a line of nobody after one that has a name, and before a line without words the name stands at
     every line. Where that could be read as something else, names stand in brackets.
@@ -240,7 +240,7 @@ def _with_labels(lines: Sequence[Line], label: str, nobody: str, *, every: bool)
 
 
 def _survive(lines: Sequence[Line], texts: Sequence[str], split: Callable[[str], list[str]]) -> bool:
-    """Whether a reader finds the speakers and nothing else."""
+    """Return whether a reader finds the speakers and nothing else."""
     openings: list[Opening] = []
     expected: list[str | None] = []
     texts_left: list[str] = []
@@ -267,7 +267,7 @@ def _survive(lines: Sequence[Line], texts: Sequence[str], split: Callable[[str],
 
 
 def is_name(text: str) -> bool:
-    """Whether a text by itself could be a speaker's name: a few words, each with a capital, and no sentence.
+    """Return whether a text by itself could be a speaker's name: a few words, each with a capital, and no sentence.
 
     >>> is_name("Speaker 1"), is_name("Ludwig van Beethoven"), is_name("We start at")
     (True, True, False)

@@ -69,12 +69,12 @@ class _Entry:
 
 
 def read_text(text: str, source: object) -> tuple[Line, ...]:
-    """The entries of a plain transcript; names beside the time, above it, or as labels become speakers."""
+    """Read the entries of a plain transcript; names beside the time, above it, or as labels become speakers."""
     return read_rows(enumerate(split_lines(text), start=1), source)
 
 
 def read_rows(rows: Iterable[tuple[int, str]], source: object) -> tuple[Line, ...]:
-    """The same from numbered lines. Most lines with a time decide where times stand in this file."""
+    """Return the same from numbered lines. Most lines with a time decide where times stand in this file."""
     numbered = list(rows)
     shape = _shape_of(numbered)
     if shape is None:
@@ -89,7 +89,7 @@ def read_rows(rows: Iterable[tuple[int, str]], source: object) -> tuple[Line, ..
 
 
 def _shape_of(rows: Sequence[tuple[int, str]]) -> re.Pattern[str] | None:
-    """The shape of most lines with a time; the first of those that are as many."""
+    """Return the shape of most lines with a time; the first of those that are as many."""
     counts = [sum(shape.fullmatch(row) is not None for _, row in rows) for shape in _SHAPES]
     most = max(counts)
     return _SHAPES[counts.index(most)] if most else None
@@ -122,7 +122,7 @@ def _time(text: str) -> float | None:
 
 
 def _believed(entries: list[_Entry], shape: re.Pattern[str]) -> list[_Entry]:
-    """The entries but those whose name is none: a sentence with a time in it, which is said in the one before."""
+    """Return the entries but those whose name is none: a sentence with a time in it, said in the one before."""
     counts = Counter(entry.name for entry in entries if entry.name)
     kept: list[_Entry] = []
     for entry in entries:
@@ -137,8 +137,9 @@ def _believed(entries: list[_Entry], shape: re.Pattern[str]) -> list[_Entry]:
 
 
 def _in_order(entries: list[_Entry], shape: re.Pattern[str]) -> list[_Entry]:
-    """The entries with times that never go back. A time in brackets that does is wrong; any other is one that
-    somebody says."""
+    """Return the entries with times that never go back. A time in brackets that does is wrong; any other is one that
+    somebody says.
+    """
     kept: list[_Entry] = []
     for entry, is_out in zip(entries, out_of_order([entry.start for entry in entries]), strict=True):
         if not is_out:
@@ -151,8 +152,9 @@ def _in_order(entries: list[_Entry], shape: re.Pattern[str]) -> list[_Entry]:
 
 
 def _name_by_row_above(entries: list[_Entry]) -> None:
-    """Takes the row above each time for the speaker, where nearly all entries have a name there and nothing beside
-    the time."""
+    """Take the row above each time for the speaker, where nearly all entries have a name there and nothing beside the
+    time.
+    """
     named = [entry for entry in entries if entry.above and is_name(entry.above.strip().rstrip(":"))]
     alone = [entry for entry in entries if not entry.rows[0].strip() and entry.name is None]
     names = {entry.above.strip() for entry in named}

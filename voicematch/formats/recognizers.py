@@ -30,7 +30,7 @@ SECONDS = "seconds, such as 1.5"
 
 
 def lines_of(document: Node, repairs: Repairs) -> tuple[Line, ...]:
-    """The lines of any of the shapes above, with word times where the file has them."""
+    """Return the lines of any of the shapes above, with word times where the file has them."""
     if isinstance(document.value, list):
         return _settled(document, _whisper, repairs)
     if document.get("transcription") is not None:
@@ -47,13 +47,13 @@ def lines_of(document: Node, repairs: Repairs) -> tuple[Line, ...]:
 
 
 def _settled(segments: Node, read: Callable[[Node], Passage], repairs: Repairs) -> tuple[Line, ...]:
-    """The lines of a list of segments; one that is none is left out and counted, unless all are."""
+    """Return the lines of a list of segments; one that is none is left out and counted, unless all are."""
     pieces = _whole_words(pieces_of(segments, read, repairs))
     return settle(pieces, repairs, are_named=_say_who(segments), expected=SECONDS)
 
 
 def pieces_of(segments: Node, read: Callable[[Node], Passage], repairs: Repairs) -> list[Passage]:
-    """What ``read`` makes of each segment that it can read. Raises the first Misfit when that is none."""
+    """Return what ``read`` makes of each segment that it can read. Raises the first Misfit when that is none."""
     pieces: list[Passage] = []
     misfit: Misfit | None = None
     for segment in segments.each():
@@ -68,12 +68,12 @@ def pieces_of(segments: Node, read: Callable[[Node], Passage], repairs: Repairs)
 
 
 def _say_who(segments: Node) -> bool:
-    """Whether any segment has a speaker, be it an empty one."""
+    """Return whether any segment has a speaker, be it an empty one."""
     return any(segment.get("speaker") is not None for segment in segments.each())
 
 
 def speaker_of(segment: Node, key: str = "speaker") -> str | None:
-    """The speaker as the segment names it; None when it does not."""
+    """Return the speaker as the segment names it; None when it does not."""
     speaker = segment.get(key)
     if speaker is None or isinstance(speaker.value, (dict, list, float)):
         return None
@@ -90,7 +90,7 @@ def piece_of(
     words: tuple[TimedWord, ...] = (),
     unit: float = 1.0,
 ) -> Passage:
-    """What a segment says. unit : seconds that one of its times stands for"""
+    """Return what a segment says. unit : seconds that one of its times stands for"""
     since, until = (None if time is None else time.time(unit) for time in (start, end))
     is_malformed = (start is not None and since is None) or (end is not None and until is None)
     return Passage(since, until, text, speaker, words, is_malformed=is_malformed)
@@ -106,7 +106,7 @@ def _whisper(segment: Node) -> Passage:
 def words_of(
     words: Node, spellings: tuple[str, ...], keys: tuple[str, str] = ("start", "end"), unit: float = 1.0
 ) -> tuple[TimedWord, ...]:
-    """The words of a list of them, spelled under the first of those keys that each has."""
+    """Return the words of a list of them, spelled under the first of those keys that each has."""
     timed: list[TimedWord] = []
     for word in words.each():
         spelled = next((found for found in map(word.get, spellings) if found is not None), None)
@@ -127,7 +127,7 @@ def _whisper_cpp(segment: Node) -> Passage:
 
 
 def _joined(tokens: Node) -> tuple[TimedWord, ...]:
-    """Words from tokens: one begins at every token with a blank in front."""
+    """Return words from tokens: one begins at every token with a blank in front."""
     spelled: list[TimedWord] = []
     for token in tokens.each():
         text = token["text"].text()
@@ -158,7 +158,7 @@ def _podcast(segment: Node) -> Passage:
 
 
 def _whole_words(pieces: list[Passage]) -> list[Passage]:
-    """The pieces, or, where most begin with a blank as words of a recogniser do, those joined that go on a word."""
+    """Return the pieces, or, where most begin with a blank as a recogniser's words do, those of one word joined."""
     spoken = [piece for piece in pieces if piece.text.strip()]
     if sum(piece.text[0].isspace() for piece in spoken) * 2 <= len(spoken) or any(piece.words for piece in spoken):
         return pieces
@@ -174,7 +174,7 @@ def _whole_words(pieces: list[Passage]) -> list[Passage]:
 
 
 def write_podcast(episode: LabelledEpisode) -> str:
-    """Podcasting 2.0 transcript JSON: a segment for every line; ``speaker`` is absent where nobody is named.
+    """Write Podcasting 2.0 transcript JSON: a segment for every line; ``speaker`` is absent where nobody is named.
 
     In an episode that names nobody and whose words look like labels it is empty.
     """

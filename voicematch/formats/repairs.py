@@ -20,14 +20,14 @@ class Repairs:
         self.lines: dict[str, list[int | None]] = {}
 
     def note(self, kind: str, line: int | None = None) -> None:
-        """One more of a kind. line : 1-based, None when it is not known"""
+        """Count one more of a kind. line : 1-based, None when it is not known"""
         self.lines.setdefault(kind, []).append(line)
 
     def count(self, kind: str) -> int:
         return len(self.lines.get(kind, ()))
 
     def say(self) -> None:
-        """Warns once for each kind, with the number and the first place."""
+        """Warn once for each kind, with the number and the first place."""
         for kind, lines in self.lines.items():
             first = next((line for line in lines if line is not None), None)
             log.warning("%s: %d %s%s", self.source, len(lines), kind, "" if first is None else f" (line {first})")

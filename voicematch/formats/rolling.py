@@ -20,7 +20,7 @@ NEAR = 0.5  # s between cues of which the second can be a hold of the first
 
 
 def once(cues: Sequence[Cue], bare: Callable[[str], str]) -> list[Cue]:
-    """The cues without what they repeat of the one before, when the file rolls; else as they are.
+    """Return the cues without what they repeat of the one before, when the file rolls; else as they are.
 
     bare : a row without its markup
     """
@@ -49,7 +49,7 @@ def once(cues: Sequence[Cue], bare: Callable[[str], str]) -> list[Cue]:
 
 
 def _carried(before: list[str], text: list[str]) -> int:
-    """How many rows at the top are the last ones of the cue before."""
+    """Return how many rows at the top are the last ones of the cue before."""
     for num in range(min(len(before), len(text)), 0, -1):
         if before[-num:] == text[:num]:
             return num
@@ -57,7 +57,7 @@ def _carried(before: list[str], text: list[str]) -> int:
 
 
 def _grows(before: list[str], text: list[str]) -> bool:
-    """Whether the last row shown goes on, and the rows above it are the same."""
+    """Return whether the last row shown goes on, and the rows above it are the same."""
     last = len(before) - 1
     return len(text) > last and text[:last] == before[:last] and text[last].startswith(before[last] + " ")
 
@@ -70,20 +70,20 @@ def _is_rolling(last: Cue, cue: Cue, before: list[str], text: list[str]) -> bool
 
 
 def _is_hold(kept: Cue, before: list[str], cue: Cue, text: list[str]) -> bool:
-    """Whether a cue with nothing new only goes on showing what was said."""
+    """Return whether a cue with nothing new only goes on showing what was said."""
     is_near = kept.end is None or cue.start is None or cue.start - kept.end <= NEAR
     return is_near and (_only_holds(kept, cue) or len(text) < len(before))
 
 
 def _only_holds(last: Cue, cue: Cue) -> bool:
-    """Whether a cue is as short as one that holds the picture, and follows one that is not."""
+    """Return whether a cue is as short as one that holds the picture, and follows one that is not."""
     if last.start is None or last.end is None or cue.start is None or cue.end is None:
         return False
     return cue.end - cue.start <= HOLD < last.end - last.start and cue.start >= last.end - HOLD
 
 
 def _grown(kept: Cue, cue: Cue) -> list[Cue]:
-    """The cue in place of the row that it goes on from, which is the last one of ``kept``."""
+    """Return the cue in place of the row that it goes on from, which is the last one of ``kept``."""
     above = kept.text.split("\n")[:-1]
     if above:
         return [replace(kept, text="\n".join(above)), cue]

@@ -7,6 +7,8 @@ Deepgram        ``{"results": {"utterances": [{"start", "end", "transcript", "sp
                 ``{"results": {"channels": [{"alternatives": [{"words": [{"punctuated_word", "start", "end"}]}]}]}}``
 AWS Transcribe  ``{"results": {"items": [{"start_time": "0.4", "alternatives": [{"content"}], "speaker_label"}]}}``
 Rev             ``{"monologues": [{"speaker", "elements": [{"type": "text", "value", "ts", "end_ts"}]}]}``
+Riverside       ``{"data": {"speakers": [{"name", "sentences": [{"words": [[text, start in ms, length in ms]]}]}]}}``,
+                as its editor gets it; its exports are SRT and text
 ==============  ================================================================================================
 
 Single words become lines by the one rule that there is for that.
@@ -15,8 +17,11 @@ Single words become lines by the one rule that there is for that.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from ..types import Line
+from .cues import clean
+from .flow import clings
 from .json_node import Misfit, Node
 from .recognizers import SECONDS, piece_of, pieces_of, speaker_of, words_of
 from .repairs import Repairs
@@ -26,7 +31,7 @@ MILLISECOND = 0.001
 
 
 def reader_of(document: Node) -> Callable[[Node, Repairs], tuple[Line, ...]] | None:
-    """What reads the document, if a service wrote it."""
+    """Return what reads the document, if a service wrote it."""
     results = document.get("results")
     if results is not None and results.get("items") is not None:
         return _aws
@@ -34,6 +39,8 @@ def reader_of(document: Node) -> Callable[[Node, Repairs], tuple[Line, ...]] | N
         return _deepgram
     if document.get("monologues") is not None:
         return _rev
+    if _riverside_speakers(document):
+        return _riverside
     if any(document.get(key) is not None for key in ("utterances", "sentences")) or (
         document.get("words") is not None and document.get("segments") is None
     ):
@@ -71,7 +78,7 @@ def _deepgram(document: Node, repairs: Repairs) -> tuple[Line, ...]:
 
 
 def _spoken(segment: Node) -> Passage:
-    """An utterance of Deepgram's, or a word of one."""
+    """Return an utterance of Deepgram's, or a word of one."""
     words = segment.get("words")
     timed = () if words is None else words_of(words, ("punctuated_word", "word"))
     text = next(
@@ -105,7 +112,7 @@ def _item(item: Node, speakers: dict[str, str]) -> Passage:
 
 
 def _aws_speakers(results: Node) -> dict[str, str]:
-    """The speaker of each word by its start, as older files have them beside the words."""
+    """Return the speaker of each word by its start, as older files have them beside the words."""
     speakers: dict[str, str] = {}
     labels = results.get("speaker_labels")
     segments = None if labels is None else labels.get("segments")
@@ -150,8 +157,44 @@ def _elements(monologue: Node) -> Iterator[tuple[Node, str]]:
             yield element, value.text()
 
 
+def _riverside_speakers(document: Node) -> list[Node]:
+    data = document.get("data") or document
+    speakers = data.get("speakers")
+    if speakers is None or not isinstance(speakers.value, list):
+        return []
+    return [speaker for speaker in speakers.each() if speaker.get("sentences") is not None]
+
+
+def _riverside(document: Node, repairs: Repairs) -> tuple[Line, ...]:
+    """Read one speaker after the other, and put what they say in order of time."""
+    pieces: list[Passage] = []
+    misfit: Misfit | None = None
+    for speaker in _riverside_speakers(document):
+        name = speaker_of(speaker, "name")
+        try:
+            pieces += pieces_of(speaker["sentences"], partial(_sentence, speaker=name), repairs)
+        except Misfit as error:
+            misfit = misfit or error
+    if misfit is not None and not pieces:
+        raise misfit
+    return _settled(sorted(pieces, key=lambda piece: piece.start or 0.0), repairs)
+
+
+def _sentence(sentence: Node, speaker: str | None) -> Passage:
+    text, words = "", list[TimedWord]()
+    for word in sentence["words"].each():
+        parts = [*word.each(), Node(None), Node(None)]  # the times may be absent
+        said, since, length = clean(parts[0].text()), parts[1].time(MILLISECOND), parts[2].time(MILLISECOND)
+        if said:
+            text += said if clings(text, said) else f" {said}"
+            words.append((said, since, None if since is None or length is None else since + length))
+    start = next((since for _, since, _ in words if since is not None), None)
+    end = next((until for _, _, until in reversed(words) if until is not None), None)
+    return Passage(start, end, text, speaker, tuple(words))
+
+
 def _speaker(segment: Node) -> str | None:
-    """The speaker; one that is only a number or a letter is called so."""
+    """Return the speaker; one that is only a number or a letter is called so."""
     speaker = speaker_of(segment)
     return f"Speaker {speaker}" if speaker is not None and (speaker.isdigit() or len(speaker) == 1) else speaker
 

@@ -54,7 +54,7 @@ def settle(
     are_words: bool = False,
     expected: str = CUE_TIME,
 ) -> tuple[Line, ...]:
-    """The lines of a transcript, in the order of its pieces; warns of what was mended.
+    """Return the lines of a transcript, in the order of its pieces; warns of what was mended.
 
     are_words : every piece is a word
     are_named : the format says who speaks, so that no label is looked for in the words
@@ -91,7 +91,7 @@ def _length(pieces: list[Passage]) -> int:
 
 
 def _spread(pieces: list[Passage], start: float, end: float) -> list[Line]:
-    """A block's time shared out by length of text, in whole milliseconds."""
+    """Return a block's time shared out by length of text, in whole milliseconds."""
     texts = [clean(piece.text) for piece in pieces]
     total = sum(len(text) for text in texts)
     lines: list[Line] = []
@@ -107,7 +107,7 @@ def _spread(pieces: list[Passage], start: float, end: float) -> list[Line]:
 
 
 def _labelled(pieces: list[Passage]) -> list[Passage]:
-    """The pieces with labels taken off the words and made speakers, divided where a label stands inside one."""
+    """Return the pieces with labels taken off the words and made speakers, divided where a label stands inside one."""
     openings: list[Opening] = []
     places: list[tuple[int, int]] = []  # the piece, and where in its text
     for idx, piece in enumerate(pieces):
@@ -144,7 +144,7 @@ def _labelled(pieces: list[Passage]) -> list[Passage]:
 
 
 def _last_words(words: tuple[TimedWord, ...], text: str) -> tuple[TimedWord, ...]:
-    """The words at the end that spell the text; none when they do not."""
+    """Return the words at the end that spell the text; none when they do not."""
     wanted = clean(text).replace(" ", "")
     idx, length = len(words), 0
     while idx > 0 and length < len(wanted):
@@ -154,7 +154,7 @@ def _last_words(words: tuple[TimedWord, ...], text: str) -> tuple[TimedWord, ...
 
 
 def spelled_line(start: float, end: float, text: str, speaker: str | None, words: tuple[Word, ...]) -> Line:
-    """A line whose words spell its text; words that do not are left out, as the text is what people have read."""
+    """Return a line whose words spell its text; words that do not are left out, for the text is what people read."""
     text = clean(text)
     if "".join(word.text for word in words).replace(" ", "") != text.replace(" ", ""):
         words = ()
@@ -162,7 +162,7 @@ def spelled_line(start: float, end: float, text: str, speaker: str | None, words
 
 
 def fill_times(words: list[TimedWord], start: float, end: float) -> tuple[Word, ...]:
-    """Words with times in order inside the line: those without share the gap they stand in evenly.
+    """Return words with times in order inside the line: those without share the gap they stand in evenly.
 
     >>> [word.start for word in fill_times([("in", 1.0, 2.0), ("2014", None, None), ("so", 4.0, 5.0)], 0.0, 6.0)]
     [1.0, 2.0, 4.0]
@@ -185,7 +185,7 @@ def fill_times(words: list[TimedWord], start: float, end: float) -> tuple[Word, 
 
 
 def _next_starts(words: list[TimedWord]) -> list[tuple[float | None, int]]:
-    """For every word the start of the next that has one, and how many words from here stand before it."""
+    """Return for every word the start of the next that has one, and how many words from here stand before it."""
     found: list[tuple[float | None, int]] = []
     known: float | None = None
     gap = 0
@@ -196,7 +196,7 @@ def _next_starts(words: list[TimedWord]) -> list[tuple[float | None, int]]:
 
 
 def refuse_empty(lines: tuple[Line, ...], source: object) -> tuple[Line, ...]:
-    """The lines, of which there has to be one."""
+    """Return the lines, of which there has to be one."""
     if not lines:
         raise FormatError(source, "a transcript without a word")
     return lines

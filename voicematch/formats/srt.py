@@ -18,7 +18,7 @@ LINES_A_CUE = 2
 
 
 def write_srt(episode: LabelledEpisode) -> str:
-    """SubRip text. ``>>`` begins the first cue that belongs to nobody after one that has a name.
+    """Write SubRip text. ``>>`` begins the first cue that belongs to nobody after one that has a name.
 
     A cue of a turn without words says the name. Where ``Name:`` could be taken for a word, as in a file with a single
     name, names stand in brackets.
@@ -33,13 +33,13 @@ def write_srt(episode: LabelledEpisode) -> str:
 
 
 def _openings(text: str) -> list[str]:
-    """The text as the cues it becomes."""
+    """Return the text as the cues it becomes."""
     rows = textwrap.wrap(text, LINE_LENGTH, break_on_hyphens=False)
     return ["\n".join(rows[idx : idx + LINES_A_CUE]) for idx in range(0, len(rows), LINES_A_CUE)]
 
 
 def _cards(line: Line, text: str) -> list[tuple[float, float, str]]:
-    """The text in cards of two short lines, the line's time shared out by length."""
+    """Return the text in cards of two short lines, the line's time shared out by length."""
     cards = _openings(text)
     total = sum(len(card) for card in cards)
     spread: list[tuple[float, float, str]] = []
@@ -53,7 +53,7 @@ def _cards(line: Line, text: str) -> list[tuple[float, float, str]]:
 
 
 def read_srt(text: str, source: object) -> tuple[Line, ...]:
-    """The lines of a SubRip file, without markup; labels become the speakers where the file uses them so."""
+    """Read the lines of a SubRip file, without markup; labels become the speakers where the file uses them so."""
     repairs = Repairs(source)
     cues = read_cues(
         split_lines(text),

@@ -23,7 +23,7 @@ LYRICS_LINE = re.compile(r"(?:\[[0-9]{1,3}:[0-9]{1,2}(?:[.:][0-9]{1,3})?\])+(?![
 
 
 def read_tsv(text: str, source: object) -> tuple[Line, ...]:
-    """Whisper's TSV: start and end in milliseconds and the text, after a line that names the columns."""
+    """Read Whisper's TSV: start and end in milliseconds and the text, after a line that names the columns."""
     repairs = Repairs(source)
     rows = split_lines(text)
     columns = rows[0].strip().lower().split("\t")
@@ -47,7 +47,7 @@ def read_tsv(text: str, source: object) -> tuple[Line, ...]:
 
 
 def read_json_lines(text: str, source: object) -> tuple[Line, ...]:
-    """A JSON object on each line of the file, with start, end and text as recognisers name them."""
+    """Read a JSON object on each line of the file, with start, end and text as recognisers name them."""
     repairs = Repairs(source)
     pieces: list[Passage] = []
     for number, row in enumerate(split_lines(text), start=1):
@@ -74,7 +74,9 @@ def read_json_lines(text: str, source: object) -> tuple[Line, ...]:
 
 
 def read_lrc(text: str, source: object) -> tuple[Line, ...]:
-    """Lyrics: ``[01:02.50]text``; a line with several stamps is said at each, ``<01:02.70>`` is when a word begins."""
+    """Read lyrics: ``[01:02.50]text``; a line with several stamps is said at each, ``<01:02.70>`` is when a word
+    begins.
+    """
     repairs = Repairs(source)
     pieces: list[Passage] = []
     for number, row in enumerate(split_lines(text), start=1):

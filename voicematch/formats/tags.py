@@ -26,7 +26,8 @@ def write_tags(
     roles: Mapping[str, str] | None = None,
     base_url: str = "https://example.org/transcripts/",
 ) -> str:
-    """XML to paste: a podcast:person for everybody who was named, a podcast:transcript for each format players read.
+    """Write XML to paste: a podcast:person for everybody who was named, a podcast:transcript for each format players
+    read.
 
     A person without a known role is written as a guest, and a comment says so: without a role the tag would say host.
 
@@ -47,7 +48,7 @@ def write_tags(
 
 
 def _named(episode: LabelledEpisode) -> list[str]:
-    """Everybody who was accepted, who speaks most first."""
+    """Return everybody who was accepted, who speaks most first."""
     seconds: dict[str, float] = {}
     talk = episode.talk_seconds()
     for speaker, match in episode.matches.items():

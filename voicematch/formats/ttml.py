@@ -61,7 +61,7 @@ class _Parser:
         self._expat.CharacterDataHandler = self._text
 
     def read(self, text: str) -> None:
-        """Everything up to where the document breaks off, which is counted."""
+        """Return everything up to where the document breaks off, which is counted."""
         try:
             self._expat.Parse(text, True)
         except expat.ExpatError as error:
@@ -133,7 +133,7 @@ class _Parser:
                 self._span[2].append(text)
 
     def _space(self) -> None:
-        """A blank before a span with a time of its own, where the file has none between its words."""
+        """Return a blank before a span with a time of its own, where the file has none between its words."""
         parts = self._paragraph.parts if self._paragraph is not None else []
         before = parts[-1] if parts else ""
         if before and not before[-1].isspace() and not clings(before, before[-1]):
@@ -169,7 +169,7 @@ def _positive(text: str | None, otherwise: float) -> float:
 
 
 def read_ttml(text: str, source: object) -> tuple[Line, ...]:
-    """The paragraphs of a TTML document, with its agents as speakers and the times of words that have them."""
+    """Read the paragraphs of a TTML document, with its agents as speakers and the times of words that have them."""
     repairs = Repairs(source)
     document = with_escaped_ampersands(re.sub(r"^\s*<\?xml[^>]*\?>", "", text))
     parser = _Parser(source, is_absolute=False)

@@ -23,7 +23,7 @@ _COMMENT = re.compile(r"NOTE(?:[ \t].*)?|(?:STYLE|REGION)[ \t]*")
 
 
 def write_vtt(episode: LabelledEpisode) -> str:
-    """WebVTT with a cue for every line, in order of start, each in its speaker's ``<v Name>``.
+    """Write WebVTT with a cue for every line, in order of start, each in its speaker's ``<v Name>``.
 
     A cue of a turn without words says the name. WebVTT has no cue of no length, so one gets a millisecond.
     """
@@ -41,7 +41,9 @@ def write_vtt(episode: LabelledEpisode) -> str:
 
 
 def _like_labels(texts: list[str]) -> set[int]:
-    """Which texts a reader would take for labelled ones; what is marked is evidence no more, so it is asked again."""
+    """Return which texts a reader would take for labelled ones; what is marked is evidence no more, so it is asked
+    again.
+    """
     marked: set[int] = set()
     while found := labels([Opening(kept(text) if idx in marked else text) for idx, text in enumerate(texts)]):
         marked |= found.keys()
@@ -53,7 +55,7 @@ def _escape(text: str) -> str:
 
 
 def read_vtt(text: str, source: object) -> tuple[Line, ...]:
-    """The lines of a WebVTT file; voices become speakers, and a cue with several voices a line for each."""
+    """Read the lines of a WebVTT file; voices become speakers, and a cue with several voices a line for each."""
     lines = split_lines(text)
     if not _HEADER.fullmatch(lines[0]):
         raise FormatError(source, "WebVTT begins with a line WEBVTT", 1)

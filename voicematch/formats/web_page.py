@@ -46,7 +46,7 @@ class _TimedEntry:
 
 
 def read_html(text: str, source: object) -> tuple[Line, ...]:
-    """The entries of an HTML transcript."""
+    """Read the entries of an HTML transcript."""
     tokens = list(_spoken(_tokens(text)))
     if any(token.tag == "time" for token in tokens):
         return _marked_up(tokens, source)
@@ -54,7 +54,7 @@ def read_html(text: str, source: object) -> tuple[Line, ...]:
 
 
 def _tokens(text: str) -> Iterator[_Token]:
-    """Tags and text, in one pass: every character is looked at a fixed number of times whatever the input."""
+    """Yield tags and text, in one pass: every character is looked at a fixed number of times whatever the input."""
     position, line = 0, 1
     last_close, last_comment = text.rfind(">"), text.rfind("-->")
     while position < len(text):
@@ -88,7 +88,7 @@ def _spoken(tokens: Iterator[_Token]) -> Iterator[_Token]:
 
 
 def _rows(tokens: list[_Token]) -> Iterator[tuple[int, str]]:
-    """The page as lines of text: one for every block, and no break at tags inside a line."""
+    """Yield the page as lines of text: one for every block, and no break at tags inside a line."""
     parts: list[str] = []
     number = 1
     for token in tokens:

@@ -11,7 +11,7 @@ _OPENING = re.compile(r"<!\[CDATA\[|<!--")
 
 
 def with_escaped_ampersands(text: str) -> str:
-    """The text with every ``&`` escaped that begins nothing that XML knows; what is quoted or a comment stays.
+    """Return the text with every ``&`` escaped that begins nothing that XML knows; what is quoted or a comment stays.
 
     Names that HTML has for characters become those characters.
 

@@ -16,18 +16,22 @@ from typing import Self
 import platformdirs
 
 from . import domains, migrations, undo
+from .as_heard import AsHeard
 from .copies import Copies, Copy
 from .database import BUSY_SECONDS, Database, open_database
 from .episodes import Episodes
 from .erasure import Forgotten
+from .fixes import Fixes, FixRow
 from .jobs import Added, Job, Jobs, JobSpeaker, NewJob, State
 from .matches import SpeakerEmbeddings, Speakers, StoredSpeakers
 from .outputs import Output, Outputs
 from .pins import Pin
 from .profiles import Profiles
 from .reading.episodes import EpisodeSummary, Listings
+from .reading.figures import Figures
 from .reading.people import Appearance, People, Profile
 from .reading.search import Hit, Search
+from .reading.shows import Programmes
 from .reading.voices import Unknown, UnknownSpeaker, Voices
 from .said import SaidOfSpeakers
 from .settings import LibrarySettings
@@ -37,13 +41,18 @@ from .unknowns import Unknowns
 from .upgrade import Moving, Remade, StaleEpisode
 from .upkeep import Stats, Upkeep, damage
 from .voiceprints import StoredVoiceprint, StoredVoiceprints, VoiceprintRow
+from .windows import KeptWindows
 
 __all__ = [
     "Added",
     "Appearance",
+    "AsHeard",
     "Copies",
     "Copy",
     "EpisodeSummary",
+    "Figures",
+    "FixRow",
+    "Fixes",
     "Forgotten",
     "Hit",
     "Job",
@@ -200,6 +209,16 @@ class Library:
         return SaidOfSpeakers(self._database)
 
     @property
+    def fixes(self) -> Fixes:
+        """What a person fixed in its answers."""
+        return Fixes(self._database, self._pin)
+
+    @property
+    def windows(self) -> KeptWindows:
+        """What was heard in its episodes."""
+        return KeptWindows(self._database)
+
+    @property
     def shows(self) -> Shows:
         """Which show its episodes are of, and its people are from."""
         return Shows(self._database)
@@ -247,6 +266,16 @@ class Library:
     def listings(self) -> Listings:
         """Episodes in lists, and one with all that is in it."""
         return Listings(self._database)
+
+    @property
+    def programmes(self) -> Programmes:
+        """Shows: who hosts them, who was a guest, who talks how much."""
+        return Programmes(self._database)
+
+    @property
+    def figures(self) -> Figures:
+        """How people talk: how much, how fast, whom they interrupt, what they ask."""
+        return Figures(self._database)
 
     @property
     def voices(self) -> Voices:

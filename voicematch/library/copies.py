@@ -10,12 +10,16 @@ import sqlalchemy as sa
 from .database import Database, now
 from .schema import copies
 
-BACKUP, PROFILES, EPISODE, SITE = "backup", "profiles", "episode", "site"
+BACKUP, PROFILES, EPISODE, SITE, NOTES = "backup", "profiles", "episode", "site", "notes"
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A file or folder. kind : "backup", "profiles", "episode" or "site"; is_whole : False while it is being written"""
+    """A file or folder.
+
+    kind : "backup", "profiles", "episode", "site" or "notes"
+    is_whole : False while it is being written
+    """
 
     path: Path
     kind: str

@@ -15,15 +15,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ..transcript.fixing import FixKind
 from ..types import Verdict
 from ..voices.consent import CONSENT
 from . import schema
 from .jobs import State
 from .keys import key
 from .schema import (
+    as_heard,
     candidates,
     clips,
     episodes,
+    fixes,
     jobs,
     lines,
     profiles,
@@ -122,6 +125,8 @@ _RULES: tuple[tuple[sa.Table, sa.ColumnElement[bool], str, Mapping[str, Any] | N
     (voiceprints, sa.not_(_is_time(voiceprints.c.seconds)), "an impossible length", None),
     (voiceprints, voiceprints.c.consent.not_in(CONSENT), "kept for no known reason", None),
     (unknown_speakers, sa.not_(_is_time(unknown_speakers.c.seconds)), "an impossible length", None),
+    (fixes, fixes.c.kind.not_in([kind.value for kind in FixKind]), "of no known kind", None),
+    (fixes, fixes.c.label.is_(None) & (fixes.c.kind != FixKind.TEXT.value), "of no speaker", None),
     (jobs, jobs.c.state.not_in([state.value for state in State]), "in no known state", {"state": State.FAILED.value}),
     (jobs, jobs.c.attempts < 0, "an impossible number of attempts", {"attempts": 0}),
 )
@@ -175,6 +180,35 @@ def _is_chapters(value: Any) -> bool:
     )
 
 
+def _is_spans(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(span, list)
+        and len(span) == 2
+        and all(isinstance(time, int | float) and math.isfinite(time) for time in span)
+        for span in value
+    )
+
+
+def _is_turns(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(turn, list) and len(turn) == 3 and _is_spans([turn[:2]]) and isinstance(turn[2], str)
+        for turn in value
+    )
+
+
+def _is_lines(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(line, list)
+        and len(line) == 6
+        and _is_spans([line[:2]])
+        and isinstance(line[2], str)
+        and (line[3] is None or isinstance(line[3], str))
+        and _is_words(line[4])
+        and _is_texts(line[5])
+        for line in value
+    )
+
+
 def _is_object(value: Any) -> bool:
     return isinstance(value, dict)
 
@@ -184,6 +218,9 @@ _TEXTS: tuple[tuple[sa.Column[Any], Callable[[Any], bool], str | None], ...] = (
     (lines.c.words, _is_words, None),
     (lines.c.others, _is_texts, None),
     (episodes.c.chapters, _is_chapters, None),
+    (fixes.c.spans, _is_spans, "[]"),
+    (as_heard.c.turns, _is_turns, "[]"),
+    (as_heard.c.lines, _is_lines, "[]"),
     (jobs.c.about, _is_object, "{}"),
     (jobs.c.changed_to, _is_object, None),
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..types import Chapter, Embedding, LabelledEpisode, Line, Turn, Word
+from ..types import Chapter, Embedding, LabelledEpisode, Line, Part, Turn, Word
 from . import erasure, folding, keys, matches, said, shows, vectors
 from .database import Database, insert, now
 from .keys import storable
@@ -50,11 +50,17 @@ class Episodes:
         with self._database.read() as connection:
             return _read(connection, keys.episode_id(connection, key))
 
-    def lines(self, audio_sha256: str) -> tuple[Line, ...]:
-        """Return what is said in one episode; nothing when it is not stored, or came without words."""
-        of_episode = sa.select(lines).join(episodes).where(episodes.c.audio_sha256 == audio_sha256)
+    def lines(self, audio_sha256: str, *, words: bool = True) -> tuple[Line, ...]:
+        """Return what is said in one episode; nothing when it is not stored, or came without words.
+
+        words : False leaves out the times of single words, which take most of the reading
+        """
+        number = sa.select(episodes.c.id).where(episodes.c.audio_sha256 == audio_sha256).scalar_subquery()
+        columns = (lines.c.start, lines.c.stop, lines.c.text, lines.c.speaker, lines.c.words, lines.c.others)
+        wanted = sa.select(*columns[: None if words else 4]).where(lines.c.episode_id == number)
         with self._database.read() as connection:
-            return tuple(_line(line) for line in connection.execute(of_episode.order_by(lines.c.position)))
+            rows = connection.execute(wanted.order_by(lines.c.position)).all()
+        return tuple(map(_line, rows)) if words else tuple(Line(*row) for row in rows)
 
     def stored_before(self, moment: str) -> tuple[str, ...]:
         """Return the sha256 of the audio of each episode that was last stored before a moment (ISO 8601)."""
@@ -120,8 +126,8 @@ def _store(
         speaker_embeddings,
         ({"speaker_id": ids[label], "vectors": rows, "spans": spans} for label, (rows, spans) in blobs.items()),
     )
-    _insert_all(connection, turns, _turn_rows(episode_id, episode.turns, ids))
-    _insert_all(connection, lines, _line_rows(episode_id, episode.lines))
+    _insert_all(connection, turns, turn_rows(episode_id, episode.turns, ids))
+    _insert_all(connection, lines, line_rows(episode_id, episode.lines))
     for label, known in carried.items():
         said.put(connection, ids[label], known, embeddings.get(label, ()) if label in blobs else ())
 
@@ -144,6 +150,7 @@ def _replace_episode(connection: sa.Connection, episode: LabelledEpisode) -> int
         "embedder": episode.embedder,
         "diarizer": episode.diarizer,
         "stored": now(),
+        "parts": parts_to_json(episode.parts),
     }
     if episode.show:  # one that is labelled again by hand stays of the show it was found in
         values["show"] = storable(episode.show)
@@ -178,6 +185,8 @@ def _stem(source: str) -> str:
 def _warn_of_lost(connection: sa.Connection, audio_sha256: str, lost: Sequence[Before]) -> None:
     named = {row.id: row.name for row in connection.execute(sa.select(profiles.c.id, profiles.c.name))} if lost else {}
     for one in lost:
+        if not one.spans:  # a person has fixed who speaks there since
+            continue
         who = named.get(one.confirmed["profile_id"], "nobody to be named") if one.confirmed is not None else ""
         where = ", ".join(f"{start:.0f}-{end:.0f} s" for start, end in one.spans[:3])
         log.warning(
@@ -190,7 +199,8 @@ def _warn_of_lost(connection: sa.Connection, audio_sha256: str, lost: Sequence[B
         )
 
 
-def _turn_rows(episode_id: int, of_episode: Sequence[Turn], ids: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+def turn_rows(episode_id: int, of_episode: Sequence[Turn], ids: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of an episode's turns."""
     for position, turn in enumerate(of_episode):
         yield {
             "episode_id": episode_id,
@@ -201,7 +211,8 @@ def _turn_rows(episode_id: int, of_episode: Sequence[Turn], ids: Mapping[str, in
         }
 
 
-def _line_rows(episode_id: int, of_episode: Sequence[Line]) -> Iterator[dict[str, Any]]:
+def line_rows(episode_id: int, of_episode: Sequence[Line]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of an episode's lines."""
     for position, line in enumerate(of_episode):
         words = [[float(word.start), float(word.end), storable(word.text), word.speaker] for word in line.words]
         text = storable(line.text)
@@ -241,7 +252,19 @@ def _read(connection: sa.Connection, episode_id: int) -> LabelledEpisode:
         lost_seconds=row.lost_seconds,
         show=row.show,
         chapters=tuple(Chapter(*chapter) for chapter in json.loads(row.chapters or "[]")),
+        parts=parts_from_json(row.parts),
     )
+
+
+def parts_to_json(parts: Sequence[Part]) -> str | None:
+    """Return what is kept of what was listened to."""
+    rows = [[storable(part.source), part.track, part.channel, part.offset] for part in parts]
+    return json.dumps(rows) if rows else None
+
+
+def parts_from_json(text: str | None) -> tuple[Part, ...]:
+    """Return what `parts_to_json` kept."""
+    return tuple(Part(*row) for row in json.loads(text or "[]"))
 
 
 def _line(row: Any) -> Line:

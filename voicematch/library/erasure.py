@@ -12,13 +12,15 @@ import sqlalchemy as sa
 
 from ..errors import LibraryError
 from ..types import Verdict
-from . import keys, mentions
+from . import as_heard, keys, labels, mentions
 from .copies import BACKUP, Copies, Copy
 from .database import Database, now
 from .schema import (
     candidates,
     clips,
     episodes,
+    fixes,
+    heard_voices,
     jobs,
     lines,
     settings,
@@ -26,6 +28,7 @@ from .schema import (
     speakers,
     unknown_speakers,
     voiceprints,
+    windows,
 )
 from .schema import profiles as profiles_table
 
@@ -81,6 +84,7 @@ def forget(connection: sa.Connection, name: str, *, words: bool = False) -> Forg
     accepted = sa.select(speakers.c.id).where(
         speakers.c.profile_id == profile, speakers.c.verdict == Verdict.ACCEPT.value
     )
+    as_heard.forget_voices(connection, connection.scalars(accepted).all())
     voices = connection.execute(speaker_embeddings.delete().where(speaker_embeddings.c.speaker_id.in_(accepted)))
     connection.execute(unknown_speakers.delete().where(unknown_speakers.c.speaker_id.in_(accepted)))
     unnamed = connection.execute(
@@ -97,7 +101,10 @@ def forget(connection: sa.Connection, name: str, *, words: bool = False) -> Forg
     connection.execute(profiles_table.delete().where(profiles_table.c.id == profile))
     _scrub_reasons(connection, stored_name)
     _scrub_credits(connection, stored_name)
+    relabelled = labels.scrub(connection, stored_name)
     num_lines, changed = _scrub_lines(connection, stored_name)
+    changed |= relabelled
+    as_heard.scrub_speaker(connection, stored_name)
     num_mentions, mentioned = mentions.find(connection, stored_name, redact=words)
     make_due(connection)
     return Forgotten(
@@ -252,6 +259,9 @@ def _vacuum_postgresql(database: Database) -> None:
         speaker_embeddings,
         unknown_speakers,
         lines,
+        fixes,
+        heard_voices,
+        windows,
         jobs,
     )
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

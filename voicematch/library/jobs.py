@@ -20,6 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..errors import AudioError, LibraryError
+from ..types import Part
 from . import schema
 from .database import Database, insert, now
 from .keys import key
@@ -140,8 +141,17 @@ class Jobs:
                     values |= json.loads(row.changed_to) | {"changed": None, "changed_to": None}
                 connection.execute(jobs.update().where(jobs.c.id == row.id).values(values))
         if keys and not rows:
-            raise LibraryError(f"no failed job has {' or '.join(keys)} in its title, path or key; see: batch status")
+            raise LibraryError(
+                f"no failed job has {' or '.join(keys)} in its title, path or key; voicematch batch status shows them"
+            )
         return len(rows)
+
+    def try_again(self, ids: Collection[int]) -> int:
+        """Queue failed jobs again as they are: how often they were begun goes on counting. Return how many."""
+        failed = jobs.c.id.in_(ids) & (jobs.c.state == State.FAILED)
+        with self._database.write() as connection:
+            values = {"state": State.QUEUED, "error": None, "unexpected": False, "finished": None}
+            return connection.execute(jobs.update().where(failed).values(values)).rowcount
 
     def again(self, audio_sha256s: Collection[str]) -> frozenset[str]:
         """Queue jobs that are done once more, of these episodes, and return the sha256 of those that have a job."""
@@ -386,6 +396,16 @@ def _job(row: Any) -> Job:
         started=row.started,
         finished=row.finished,
     )
+
+
+def about_parts(parts: Sequence[Part]) -> dict[str, Any]:
+    """Return what a job has to know so that the same parts are listened to: "parts", [[source, track, channel], …]."""
+    return {"parts": [[part.source, part.track, part.channel] for part in parts]} if parts else {}
+
+
+def parts_about(about: Mapping[str, Any]) -> tuple[Part, ...]:
+    """Return the parts that `about_parts` wrote down."""
+    return tuple(Part(*part) for part in about.get("parts", ()))
 
 
 def file_job(path: Path, show: str) -> tuple[str, NewJob]:

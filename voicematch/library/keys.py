@@ -63,7 +63,7 @@ def not_found(connection: sa.Connection, name: str) -> ProfileNotFound:
     close = [names[match] for match in difflib.get_close_matches(key(name), list(names), n=3)]
     close += [full for part, full in names.items() if key(name) in part.split() and full not in close][:3]
     if close:
-        return ProfileNotFound(f"no profile {name!r}; did you mean {' or '.join(close)}?")
+        return ProfileNotFound(f"no profile {name!r}; did you mean {' or '.join(close)}?", close)
     hint = "voicematch profiles list shows them" if names else "the library is empty: voicematch enroll NAME FILE"
     return ProfileNotFound(f"no profile {name!r}; {hint}")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from . import folding
+from . import as_heard, folding
 from .schema import episodes, jobs, known_as, lines, outputs
 
 REDACTED = "[\u2026]"
@@ -41,6 +41,7 @@ def find(connection: sa.Connection, name: str, *, redact: bool) -> tuple[int, fr
                 connection.execute(episodes.update().where(episodes.c.id == row.id).values(redacted))
     if redact:
         _redact_other_names(connection, whole)
+        as_heard.redact(connection, whole, REDACTED)
     columns = (jobs.c.title, jobs.c.about, jobs.c.changed_to)
     for job in connection.execute(sa.select(jobs.c.id, *columns)).all():
         known = job._mapping

@@ -20,9 +20,12 @@ from ..voices.score import steadiness
 from . import folding, schema, vectors
 from .database import Database, add_column, now
 from .schema import (
+    as_heard,
     clips,
     copies,
     episodes,
+    fixes,
+    heard_voices,
     job_outputs,
     jobs,
     known_as,
@@ -36,6 +39,7 @@ from .schema import (
     unknown_speakers,
     unknowns,
     voiceprints,
+    windows,
 )
 from .upkeep import copy_sqlite
 
@@ -157,6 +161,21 @@ def create_set_aside(connection: sa.Connection) -> None:
     schema.metadata.create_all(connection, tables=[set_aside])
 
 
+def create_fixes(connection: sa.Connection) -> None:
+    """Make room for what a person fixes in an answer, and for the answer as it was heard."""
+    schema.metadata.create_all(connection, tables=[fixes, as_heard, heard_voices])
+
+
+def create_windows(connection: sa.Connection) -> None:
+    """Make room for what was heard in an episode."""
+    schema.metadata.create_all(connection, tables=[windows])
+
+
+def add_parts(connection: sa.Connection) -> None:
+    """Let an episode know which track or channel, or which tracks, were listened to. Before, nobody wrote it down."""
+    add_column(connection, episodes.c.parts)
+
+
 def _after(line: int) -> sa.Select[tuple[int, str]]:
     """Some thousand lines at a time, so that a large library is never in memory whole."""
     return sa.select(lines.c.id, lines.c.text).where(lines.c.id > line).order_by(lines.c.id).limit(5_000)
@@ -173,6 +192,9 @@ STEPS: tuple[Step, ...] = (
     ("0008_folded", fold_lines),
     ("0009_names", remember_names),
     ("0010_set_aside", create_set_aside),
+    ("0011_fixes", create_fixes),
+    ("0012_windows", create_windows),
+    ("0015_parts", add_parts),
 )
 """What was changed after the first schema, oldest first. Released steps are never edited."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from ..errors import LibraryError, ProfileExists, ProfileNotFound
+from ..types import Verdict
 from . import erasure, said, stale
 from .database import Database, insert, now
 from .erasure import Forgotten
@@ -12,7 +13,7 @@ from .keys import clean, key, profile_id
 from .matches import token
 from .pins import Pin
 from .reading.people import Profile, read_profile
-from .schema import candidates, clips, profiles, set_aside, speakers, voiceprints
+from .schema import candidates, clips, fixes, profiles, set_aside, speakers, voiceprints
 
 
 class Profiles:
@@ -72,6 +73,15 @@ class Profiles:
             _merge(connection, from_id, into_id)
             return self._one(connection, into_id)
 
+    def remove(self, name: str) -> None:
+        """Remove a profile with its voiceprints and clips; who carried its name is unnamed again."""
+        with self._database.write() as connection:
+            number = profile_id(connection, name)
+            unnamed = {"verdict": Verdict.UNKNOWN.value, "profile_id": None, "probability": 0.0, "reasons": "[]"}
+            carried = speakers.update().where(speakers.c.profile_id == number)
+            connection.execute(carried.values(**unnamed, confirmed=None))
+            connection.execute(profiles.delete().where(profiles.c.id == number))
+
     def remove_empty(self, name: str) -> bool:
         """Remove a profile that holds no voice and of which no person said anything; False when it holds something."""
         with self._database.write() as connection:
@@ -111,7 +121,7 @@ class Profiles:
 def _refuse_taken(connection: sa.Connection, name: str) -> None:
     taken = connection.scalar(sa.select(profiles.c.name).where(profiles.c.name_key == key(name)))
     if taken is not None:
-        raise ProfileExists(f"there is a profile {taken!r} already; to join two: voicematch profiles merge FROM INTO")
+        raise ProfileExists(f"there is a profile {taken!r} already; voicematch profiles merge FROM INTO joins two")
 
 
 def _merge(connection: sa.Connection, from_id: int, into_id: int) -> None:
@@ -133,6 +143,7 @@ def _merge(connection: sa.Connection, from_id: int, into_id: int) -> None:
         .where(speakers.c.reasons.contains(token(from_id)))
         .values(reasons=sa.func.replace(speakers.c.reasons, token(from_id), token(into_id)))
     )
+    connection.execute(fixes.update().where(fixes.c.profile_id == from_id).values(profile_id=into_id))
     connection.execute(profiles.delete().where(profiles.c.id == from_id))
     remove_unused_clips(connection, into_id)
 

@@ -12,10 +12,11 @@ import sqlalchemy as sa
 
 from ..errors import LibraryError
 from ..types import Embedding, LabelledEpisode, Turn, Verdict
+from ..voices.overlaps import Span, overlap, without
 from ..voices.rules import CONFIRMED, Said, name_of
 from . import keys, shows
 from .database import Database, now
-from .schema import episodes, profiles, ruled_out, set_aside, speakers, turns, unknown_speakers, unknowns
+from .schema import episodes, fixes, profiles, ruled_out, set_aside, speakers, turns, unknown_speakers, unknowns
 from .unknowns import link
 
 MOST_OF_ANOTHER = 0.25  # share of a speaker's talk that was somebody else's and leaves a person's word true
@@ -28,6 +29,7 @@ class Before:
     """One speaker of the answer that is stored for an audio, with what is known of them.
 
     confirmed : the columns of ``speakers`` in which a person's word stands; None without one
+    set_aside : the id of a word that waits for an answer which tells its speaker apart; None for a speaker
     """
 
     label: str
@@ -35,6 +37,11 @@ class Before:
     confirmed: Mapping[str, Any] | None
     unknown_id: int | None
     ruled_out: frozenset[int]
+    set_aside: int | None = None
+
+    @property
+    def waits(self) -> bool:
+        return self.set_aside is not None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +91,21 @@ class SaidOfSpeakers:
             profile_id = keys.profile_id(connection, profile)
             _take_back(connection, number, profile_id)  # said before, it is said once
             connection.execute(ruled_out.insert().values(speaker_id=number, profile_id=profile_id))
+
+    def told(self, audio_sha256: str) -> dict[str, tuple[Span, ...]]:
+        """Return where each person talks in a stored episode, as a person said; who is nobody, by label.
+
+        Not where a person fixed that very stretch: it is laid over any answer.
+        """
+        with self._database.read() as connection:
+            spans: dict[str, list[Span]] = {}
+            fixed = _fixed(connection, audio_sha256)
+            for one in speakers_before(connection, audio_sha256):
+                if one.confirmed is not None:
+                    profile = one.confirmed["profile_id"]
+                    who = f"nobody {one.label}" if profile is None else f"profile {profile}"
+                    spans.setdefault(who, []).extend(without(one.spans, fixed))
+        return {who: tuple(own) for who, own in spans.items() if own}
 
     def of_episodes(self, audio_sha256: str | None = None) -> dict[str, Said]:
         """Return, by audio sha256, what is known of the speakers of every stored episode, or of one."""
@@ -144,7 +166,7 @@ def _take_back(connection: sa.Connection, speaker: int, profile_id: int) -> None
 
 
 def speakers_before(connection: sa.Connection, audio_sha256: str) -> list[Before]:
-    """The speakers of the answer that is stored for an audio, in its order."""
+    """Return the speakers of the answer that is stored for an audio, in its order."""
     of_episode = sa.select(speakers.c.id).join(episodes).where(episodes.c.audio_sha256 == audio_sha256)
     links = sa.select(unknown_speakers).where(unknown_speakers.c.speaker_id.in_(of_episode))
     numbers = {row.speaker_id: int(row.unknown_id) for row in connection.execute(links)}
@@ -168,23 +190,36 @@ def speakers_before(connection: sa.Connection, audio_sha256: str) -> list[Before
     waiting = (
         sa.select(set_aside).join(episodes).where(episodes.c.audio_sha256 == audio_sha256).order_by(set_aside.c.id)
     )
+    fixed = _fixed(connection, audio_sha256)
     for row in connection.execute(waiting):
-        spans_said_of = tuple((start, end) for start, end in json.loads(row.spans))
+        # Where a person has fixed who speaks since, that is the later word.
+        spans_said_of = tuple(without([(start, end) for start, end in json.loads(row.spans)], fixed))
         word = {column: row._mapping[column] for column in WORD}
-        found.append(Before(f"set aside {row.id}", spans_said_of, word, None, frozenset()))
+        found.append(Before(f"set aside {row.id}", spans_said_of, word, None, frozenset(), row.id))
     return found
+
+
+def _fixed(connection: sa.Connection, audio_sha256: str) -> list[Span]:
+    """Return where a person has fixed who speaks."""
+    own = sa.select(fixes.c.spans).join(episodes).where(episodes.c.audio_sha256 == audio_sha256)
+    listed = connection.scalars(own.where(fixes.c.label.is_not(None))).all()
+    return [(start, end) for spans in listed for start, end in json.loads(spans)]
 
 
 def put_aside(connection: sa.Connection, episode_id: int, lost: Sequence[Before]) -> None:
     """Keep what a person said of stretches that no speaker holds now, for an answer that tells them apart again."""
-    connection.execute(set_aside.delete().where(set_aside.c.episode_id == episode_id))
+    still = [one.set_aside for one in lost if one.waits]
+    own = set_aside.c.episode_id == episode_id
+    connection.execute(set_aside.delete().where(own, set_aside.c.id.not_in(still)))
     for one in lost:
+        if one.waits:
+            continue
         word = dict(one.confirmed or {})
         connection.execute(set_aside.insert().values(episode_id=episode_id, spans=json.dumps(one.spans), **word))
 
 
 def origins(before: Sequence[Before], of_episode: Sequence[Turn]) -> dict[str, Before]:
-    """By new label, the stored speaker whose turns it mostly holds; absent for one who holds nobody's.
+    """Return by new label the stored speaker whose turns it mostly holds; absent for one who holds nobody's.
 
     Labels are local: another diarization may number the same voices otherwise, so what is known follows the time. It
     goes to a speaker at least half of whose talk it was about, never to one who is mostly somebody else. Who a person
@@ -204,8 +239,17 @@ def origins(before: Sequence[Before], of_episode: Sequence[Turn]) -> dict[str, B
     return found
 
 
+def held_before(before: Sequence[Turn], of_episode: Sequence[Turn]) -> dict[str, str]:
+    """Return by label of an answer the label, of another on the same audio, whose turns that mostly holds."""
+    spans: dict[str, list[Span]] = {}
+    for turn in before:
+        spans.setdefault(turn.speaker, []).append((turn.start, turn.end))
+    every = [Before(label, tuple(own), None, None, frozenset()) for label, own in spans.items()]
+    return {label: one.label for label, one in origins(every, of_episode).items()}
+
+
 def _held(before: Sequence[Before], spans: Sequence[tuple[float, float]]) -> Before | None:
-    """The one whose turns these spans mostly are."""
+    """Return the one whose turns these spans mostly are."""
     shared = [overlap(one.spans, spans) for one in before]
     most = int(np.argmax(shared)) if shared else 0  # of equal ones the first
     seconds = sum(end - start for start, end in spans)
@@ -213,7 +257,7 @@ def _held(before: Sequence[Before], spans: Sequence[tuple[float, float]]) -> Bef
 
 
 def _told(before: Sequence[Before], spans: Sequence[tuple[float, float]]) -> Before | None:
-    """The one of whom a person said something that holds for who talks in these spans.
+    """Return the one of whom a person said something that holds for who talks in these spans.
 
     Several may be one person to whom a person gave the same name twice.
     """
@@ -226,42 +270,12 @@ def _told(before: Sequence[Before], spans: Sequence[tuple[float, float]]) -> Bef
     seconds = sum(end - start for start, end in spans)
     if who is None or shared[who] <= 0 or shared[who] < 0.5 * seconds:
         return None
-    rest = _without(spans, [span for one in people[who] for span in one.spans])
+    rest = without(spans, [span for one in people[who] for span in one.spans])
     others = [overlap(one.spans, rest) for one in before if one not in people[who]]
     told = [overlap(one.spans, rest) for other, own in people.items() if other != who for one in own]
     if max(others, default=0.0) > MOST_OF_ANOTHER * seconds or sum(told) > MOST_OF_TOLD_APART * seconds:
         return None
     return max(people[who], key=lambda one: overlap(one.spans, spans))
-
-
-def _without(spans: Sequence[tuple[float, float]], holes: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The spans less what lies in the holes.
-
-    >>> _without([(0.0, 4.0), (6.0, 8.0)], [(3.0, 7.0)])
-    [(0.0, 3.0), (7.0, 8.0)]
-    """
-    left: list[tuple[float, float]] = []
-    ordered = sorted(holes)
-    for start, end in spans:
-        for since, until in ordered:
-            if since < end and until > start:
-                if since > start:
-                    left.append((start, since))
-                start = max(start, until)
-        if start < end:
-            left.append((start, end))
-    return left
-
-
-def overlap(one: Sequence[tuple[float, float]], other: Sequence[tuple[float, float]]) -> float:
-    """Seconds that two lists of spans share.
-
-    >>> overlap([(0.0, 4.0), (6.0, 8.0)], [(3.0, 7.0)])
-    2.0
-    """
-    a, b = np.array(one).reshape(-1, 2), np.array(other).reshape(-1, 2)
-    shared = np.minimum.outer(a[:, 1], b[:, 1]) - np.maximum.outer(a[:, 0], b[:, 0])
-    return float(np.maximum(shared, 0.0).sum())
 
 
 def of_episodes(connection: sa.Connection, audio_sha256: str | None) -> dict[str, Said]:

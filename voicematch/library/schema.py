@@ -24,6 +24,8 @@ migrations = Table(
 )
 
 # What belongs to one embedder (calibration, thresholds) carries its name; what belongs to the library carries "".
+# Pictures of shows are no settings, but values by key all the same: base64 of a JPEG, by `formats.addresses.slug`.
+PICTURES = "pictures of shows"
 settings = Table(
     "settings",
     metadata,
@@ -77,6 +79,7 @@ voiceprints = Table(
 )
 
 # ``chapters`` is JSON: [[start, title], …]
+# ``parts`` is JSON: [[source, track, channel, offset], …] of what was listened to, NULL where that is all as one
 episodes = Table(
     "episodes",
     metadata,
@@ -93,6 +96,7 @@ episodes = Table(
     Column("stored", Text, nullable=False),
     Column("show", Text, nullable=False, server_default=""),
     Column("chapters", Text),
+    Column("parts", Text),
 )
 
 # The same sound may come from several places: a copy under another name, the feeds of two shows.
@@ -311,6 +315,66 @@ ruled_out = Table(
     metadata,
     Column("speaker_id", ID, ForeignKey("speakers.id", ondelete="CASCADE"), primary_key=True),
     Column("profile_id", ID, ForeignKey("profiles.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+# What a person fixed in an answer, applied in order over what the engines found, also in a later run.
+# batch : fixes made at one go, which are taken back at one go; counted up in each episode
+# kind : "give" spans to a speaker, "merge" a speaker into another, "text" new words for a line
+# label, source : local labels of the stored answer: who gets the spans, who is merged away
+# profile_id : who a person said the speaker is; created : also when that was said, as in ``speakers.confirmed``
+# spans : JSON, [[start, end], …]; before : the words that were there
+fixes = Table(
+    "fixes",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("episode_id", ID, ForeignKey("episodes.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("batch", sa.Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("label", Text),
+    Column("source", Text),
+    Column("profile_id", ID, ForeignKey("profiles.id", ondelete="SET NULL"), index=True),
+    Column("spans", Text, nullable=False),
+    Column("text", Text),
+    Column("before", Text),
+    Column("created", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+
+# The answer as the engines gave it, of episodes with fixes alone, so that a fix can be taken back.
+# turns : JSON, [[start, end, label], …]; lines : JSON, [[start, end, text, speaker, words, others], …]
+as_heard = Table(
+    "as_heard",
+    metadata,
+    Column("episode_id", ID, ForeignKey("episodes.id", ondelete="CASCADE"), primary_key=True),
+    Column("turns", Text, nullable=False),
+    Column("lines", Text, nullable=False),
+)
+
+
+# The voices of that answer, as in ``speaker_embeddings``, and which unknown each was.
+heard_voices = Table(
+    "heard_voices",
+    metadata,
+    Column("episode_id", ID, ForeignKey("episodes.id", ondelete="CASCADE"), primary_key=True),
+    Column("label", Text, primary_key=True),
+    Column("unknown_id", ID, ForeignKey("unknowns.id", ondelete="SET NULL"), index=True),
+    Column("vectors", sa.LargeBinary, nullable=False),
+    Column("spans", sa.LargeBinary, nullable=False),
+)
+
+# What the engines heard in an episode, by ``embedder``; ``types.Windows`` says what it is.
+# vectors : (num_windows, dimension) float16; moments : (num_moments, dimension) int8; rest : the other arrays, as .npz
+windows = Table(
+    "windows",
+    metadata,
+    Column("episode_id", ID, ForeignKey("episodes.id", ondelete="CASCADE"), primary_key=True),
+    Column("embedder", Text, nullable=False),
+    Column("dimension", sa.Integer, nullable=False),
+    Column("duration", sa.Double, nullable=False),
+    Column("vectors", sa.LargeBinary, nullable=False),
+    Column("moments", sa.LargeBinary, nullable=False),
+    Column("rest", sa.LargeBinary, nullable=False),
 )
 
 # What several rooms ask for in the same words.

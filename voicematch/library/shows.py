@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Collection
 from datetime import date
@@ -9,9 +10,10 @@ from pathlib import Path, PurePath
 
 import sqlalchemy as sa
 
+from ..formats.addresses import slug
 from ..net.addresses import is_address
 from .database import Database, one_of
-from .schema import episodes, jobs, profiles, speakers, voiceprints
+from .schema import PICTURES, episodes, jobs, profiles, settings, speakers, voiceprints
 
 
 def show_of(show: str | None, source: str, *, folders: bool = False) -> str:
@@ -83,6 +85,14 @@ class Shows:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def keep_picture(self, show: str, jpeg: bytes) -> None:
+        """Keep what a show looks like, in place of what it looked like before."""
+        with self._database.write() as connection:
+            of_show = (settings.c.embedder == PICTURES, settings.c.key == slug(show))
+            connection.execute(settings.delete().where(*of_show))
+            text = base64.b64encode(jpeg).decode("ascii")
+            connection.execute(settings.insert().values(embedder=PICTURES, key=slug(show), value=text))
 
     def of_episodes(self) -> dict[str, str]:
         """Return by audio sha256 the show."""

@@ -17,7 +17,7 @@ from ..types import Embedding
 from ..voices.recognise import UnknownVoices
 from ..voices.rules import name_of, number_of
 from ..voices.score import Voiceprints, centroid, steadiness
-from . import erasure, vectors
+from . import as_heard, erasure, vectors
 from .database import Database, insert, now
 from .pins import Pin
 from .schema import UNNAMED, episodes, speaker_embeddings, speakers, unknown_speakers, unknowns
@@ -49,6 +49,22 @@ class Unknowns:
             number = _existing(connection, name)
             connection.execute(unknowns.update().where(unknowns.c.id == number).values(ignored_as=ignored_as))
             _let_go_of_named(connection, number)
+
+    def number(self, audio_sha256: str, label: str, embeddings: Sequence[Embedding]) -> str:
+        """Return the number (U-0001) of an unnamed speaker, who gets one now if need be, however little is said."""
+        with self._database.write() as connection:
+            of_speaker = sa.select(speakers.c.id).join(episodes)
+            speaker = connection.scalar(
+                of_speaker.where(episodes.c.audio_sha256 == audio_sha256, speakers.c.label == label)
+            )
+            if speaker is None:
+                raise LibraryError(f"the episode has no speaker {label}")
+            linked = sa.select(unknown_speakers.c.unknown_id).where(unknown_speakers.c.speaker_id == speaker)
+            number = connection.scalar(linked)
+            if number is None:
+                number = insert(connection, unknowns, created=now())
+                link(connection, speaker, number, embeddings)
+            return name_of(number)
 
     def merge(self, source: str, into: str) -> None:
         """Make two unknowns one: the speakers of ``source`` are heard as ``into`` from now on."""
@@ -140,6 +156,7 @@ def _erase(connection: sa.Connection, wanted: sa.ColumnElement[bool]) -> int:
     """Erase the stored voices of some speakers, those alone who have no name."""
     unnamed = sa.select(speakers.c.id).where(wanted, UNNAMED)
     ids = connection.scalars(unnamed).all()  # read first: who they are may hang on the rows that go
+    as_heard.forget_voices(connection, ids)
     erased = connection.execute(speaker_embeddings.delete().where(speaker_embeddings.c.speaker_id.in_(ids)))
     connection.execute(unknown_speakers.delete().where(unknown_speakers.c.speaker_id.in_(ids)))
     return erased.rowcount

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from ..errors import LibraryError
-from ..types import Embedding
+from ..types import Embedding, Part
 from . import pins, vectors
 from .database import Database
+from .episodes import parts_from_json
 from .pins import Pin
 from .profiles import remove_unused_clips
 from .schema import episodes, voiceprints
@@ -33,6 +34,7 @@ class StaleEpisode:
     title: str
     date: str | None
     embedder: str
+    parts: tuple[Part, ...] = ()
 
 
 class Moving:
@@ -45,9 +47,9 @@ class Moving:
     def stale_episodes(self, embedder: str) -> tuple[StaleEpisode, ...]:
         """List the episodes that ``embedder`` has not heard, oldest first."""
         columns = (episodes.c.audio_sha256, episodes.c.source, episodes.c.title, episodes.c.date, episodes.c.embedder)
-        stale = sa.select(*columns).where(episodes.c.embedder != embedder).order_by(episodes.c.id)
+        stale = sa.select(*columns, episodes.c.parts).where(episodes.c.embedder != embedder).order_by(episodes.c.id)
         with self._database.read() as connection:
-            return tuple(StaleEpisode(*row) for row in connection.execute(stale))
+            return tuple(StaleEpisode(*row[:-1], parts_from_json(row.parts)) for row in connection.execute(stale))
 
     def adopt(self, embedder: str, dimension: int, remade: Sequence[Remade], *, known: frozenset[int]) -> None:
         """Pin the library to another embedder, with these voiceprints in place of all it holds.

@@ -12,7 +12,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from ..errors import LibraryError, OutputExists
-from . import domains, erasure, folding, partial, schema
+from . import domains, erasure, folding, partial, schema, windows
 from .copies import BACKUP, Copies
 from .database import BUSY_SECONDS, Database, one_line_errors
 from .drivers import errors
@@ -92,7 +92,7 @@ class Upkeep:
         if any(line.startswith("the file is damaged") for line in _file_findings(self._database)):
             raise LibraryError(f"{self._database.location}: the file is damaged; restore a backup of it")
         with self._database.write() as connection:
-            done = domains.repair(connection)
+            done = domains.repair(connection) + windows.remove_unreadable(connection)
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("INSERT INTO lines_fts(lines_fts) VALUES ('rebuild')")
         return done
@@ -132,6 +132,7 @@ def damage(connection: sa.Connection, pin: Pin) -> Iterator[str]:
     """Find what cannot be right in the tables, a line each."""
     yield from map(str, domains.findings(connection))
     yield from _vector_findings(connection, pin.embedder, pin.dimension(connection))
+    yield from windows.findings(connection)
 
 
 def _num_rows(connection: sa.Connection, table: sa.Table) -> int:
@@ -184,7 +185,14 @@ def _vector_findings(connection: sa.Connection, embedder: str, dimension: int | 
         .where(schema.episodes.c.embedder == embedder)
         .execution_options(yield_per=1_000)
     )
-    for sha256, label, vectors, spans in connection.execute(of_speakers):
+    kept = schema.heard_voices
+    as_heard = (
+        sa.select(schema.episodes.c.audio_sha256, kept.c.label, kept.c.vectors, kept.c.spans)
+        .select_from(kept)
+        .join(schema.episodes)
+        .where(schema.episodes.c.embedder == embedder)
+    )
+    for sha256, label, vectors, spans in (*connection.execute(of_speakers), *connection.execute(as_heard)):
         problem = _problem(vectors, dimension)
         if not problem and dimension and len(spans) // 24 != len(vectors) // (4 * dimension):
             problem = "not one span for each embedding"

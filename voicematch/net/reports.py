@@ -17,6 +17,7 @@ SWITCHES = {
     "DISABLE_TELEMETRY": "1",  # the older name of the same
     "PYANNOTE_METRICS_ENABLED": "false",  # pyannote.audio: each file's length and number of speakers
     "RAY_USAGE_STATS_ENABLED": "0",  # Ray: what the cluster is made of
+    "OTEL_SDK_DISABLED": "true",  # mcp: a span for each request, where somebody has installed what sends them
     "DO_NOT_TRACK": "1",  # whoever else heeds the common one
 }
 

@@ -3,15 +3,15 @@
 Where several speak at once, the floor belongs to the one whose turn is the longest, so that an "mm-hm" takes nothing
 from the speaker it encourages; the others are noted in ``Line.others``. A line that spans a change of speaker is split
 between two of its words. Turns and word times are each a few tenths of a second off, so the place is found by dynamic
-programming: the end of a sentence or a pause near the change is better than the middle of a phrase right at it.
+programming: the end of a sentence or a pause near the change is better than the middle of a phrase right at it. Where
+the cues of a transcript keep speakers apart, a change inside one is weighed against the cue kept whole (cues.py).
 """
 
 from __future__ import annotations
 
-import itertools
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -19,10 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..types import Line, Turn
+from . import cues
+from .floor import Floor, Span, Stretch, holder
 
 REACH = 2.0  # s; a turn further than this from a word has no claim to it
 LOOK = 10.0  # s; turns are looked up for so much at once
-OVERLAP_NOTED = 0.2  # s of talking over a line that puts a speaker among its others
 
 # Costs of a change of speaker between two words; comparable with the costs of distance below.
 AT_SENTENCE_END = 0.0
@@ -34,9 +35,8 @@ _SENTENCE_END = re.compile(r"[.?!…。！？]['\")\]»”’]*$")
 _CLAUSE_END = re.compile(r"[,;:—–、，；：-]['\")\]»”’]*$")
 _TOKEN = re.compile(r"[^\s。！？]+[。！？]*|[。！？]+")  # Chinese and Japanese have no blanks, but they have full stops
 
-Span = tuple[float, float]
 Chars = tuple[int, int]
-Stretch = tuple[float, float, str | None]
+_Share = tuple[str | None, float, float]
 
 
 def attribute(
@@ -60,9 +60,20 @@ def attribute(
     spoken = Floor(turns, speech)
     kept = tuple(exclusive)
     floor, nobody = Floor(kept, speech) if kept else spoken, Floor(())
-    laid = [_lay_out(line, nobody if idx in unsure else floor) for idx, line in enumerate(lines)]
+    given = list(lines)
+    laid = [_lay_out(line, nobody if idx in unsure else floor, {}) for idx, line in enumerate(given)]
+    for _ in range(PACE_ROUNDS):
+        paces = _paces(laid)
+        if not paces:
+            break
+        laid = [_lay_out(line, nobody if idx in unsure else floor, paces) for idx, line in enumerate(given)]
     speakers = iter(_hold([word for each in laid for word in each.words]))
-    return tuple(piece for each in laid for piece in _cut(each, [next(speakers) for _ in each.words], spoken))
+    trust = cues.trust([each.line for each in laid], floor)
+    return tuple(
+        piece
+        for each in laid
+        for piece in _cut(each, _settled(each, [next(speakers) for _ in each.words], floor, trust), spoken)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +88,25 @@ class _Said:
 
 @dataclass(frozen=True, slots=True)
 class _Laid:
-    """A line with a time for each word. spans : where each word stands in the text"""
+    """A line with a time for each word.
+
+    spans : where each word stands in the text
+    shares : (speaker, seconds, characters) of each stretch that words without times were laid into
+    """
 
     line: Line
     spans: list[Chars]
     words: list[_Said]
+    shares: tuple[_Share, ...] = ()
 
 
-def _lay_out(line: Line, floor: Floor) -> _Laid:
+def _lay_out(line: Line, floor: Floor, paces: Mapping[str, float]) -> _Laid:
     spans = _word_spans(line)
+    shares: tuple[_Share, ...] = ()
     if spans is None:
         line = replace(line, words=())
         spans = [token.span() for token in _TOKEN.finditer(line.text)]
-        times = _lay_untimed(line, spans, floor)
+        times, shares = _lay_untimed(line, spans, floor, paces)
     else:
         times = [(word.start, word.end) for word in line.words]
     words: list[_Said] = []
@@ -101,7 +118,14 @@ def _lay_out(line: Line, floor: Floor) -> _Laid:
             looked_from, looked_to = time, time + LOOK
             near = floor.near(looked_from - REACH, looked_to + REACH)
         words.append(_Said(start, end, line.text[slice(*span)], _costs(time, near)))
-    return _Laid(line, spans, words)
+    return _Laid(line, spans, words, shares)
+
+
+def _settled(laid: _Laid, speakers: list[str | None], floor: Floor, trust: float) -> list[str | None]:
+    """The speakers of a line's words, made one where its cue kept whole is likelier than a change inside it."""
+    spans = [(word.start, word.end) for word in laid.words]
+    whole = cues.one_speaker(laid.line, spans, speakers, floor, trust)
+    return speakers if whole is None else [whole] * len(speakers)
 
 
 def _cut(laid: _Laid, speakers: list[str | None], spoken: Floor) -> list[Line]:
@@ -130,81 +154,6 @@ def _word_spans(line: Line) -> list[Chars] | None:
         cursor = start + len(word.text)
         spans.append((start, cursor))
     return spans if spans and not line.text[cursor:].strip() else None
-
-
-class Floor:
-    """Who speaks when, for looking up near a time: each lookup is a binary search in every speaker's stretches."""
-
-    def __init__(self, turns: Iterable[Turn], speech: Iterable[Span] | None = None) -> None:
-        by_speaker: dict[str, list[Span]] = {}
-        for turn in sorted(turns):
-            if turn.end > turn.start:
-                by_speaker.setdefault(turn.speaker, []).append((turn.start, turn.end))
-        self.stretches = {speaker: _Stretches(spans) for speaker, spans in by_speaker.items()}
-        self.speech = None if speech is None else _Stretches(sorted(speech))
-
-    def near(self, start: float, end: float) -> dict[str, list[Span]]:
-        """Return each speaker's stretches that reach into start … end; speakers in order of first appearance."""
-        reaching = {speaker: stretches.within(start, end) for speaker, stretches in self.stretches.items()}
-        return {speaker: spans for speaker, spans in reaching.items() if spans}
-
-    def held(self, start: float, end: float) -> list[Stretch]:
-        """Return start … end as stretches with exactly one speaker; time that nobody holds is left out."""
-        near = self.near(start, end)
-        edges = {start, end}
-        for spans in near.values():
-            edges.update(edge for span in spans for edge in span if start < edge < end)
-        cuts = sorted(edges)
-        held: list[Stretch] = []
-        for since, until in itertools.pairwise(cuts):
-            speaker = _holder(near, (since + until) / 2)
-            if speaker is None:
-                continue
-            if held and held[-1][2] == speaker and held[-1][1] == since:
-                held[-1] = (held[-1][0], until, speaker)
-            else:
-                held.append((since, until, speaker))
-        return held
-
-    def others(self, start: float, end: float, speaker: str | None) -> tuple[str, ...]:
-        """Return who talks over ``speaker`` between start and end."""
-        if speaker is None:
-            return ()
-        near = self.near(start, end)
-        own = [(max(start, since), min(end, until)) for since, until in near.get(speaker, [])]
-        shared = {other: _shared(own, spans) for other, spans in near.items() if other != speaker}
-        return tuple(other for other, seconds in shared.items() if seconds >= OVERLAP_NOTED)
-
-
-class _Stretches:
-    """Disjoint spans in order; those that touch or overlap are joined."""
-
-    def __init__(self, spans: Sequence[Span]) -> None:
-        joined: list[Span] = []
-        for start, end in spans:
-            if joined and start <= joined[-1][1]:
-                joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-            else:
-                joined.append((start, end))
-        self.spans = joined
-        self.starts = [start for start, _ in joined]
-        self.ends = [end for _, end in joined]
-
-    def within(self, start: float, end: float) -> list[Span]:
-        return self.spans[bisect_left(self.ends, start) : bisect_right(self.starts, end)]
-
-
-def _holder(near: dict[str, list[Span]], time: float) -> str | None:
-    longest, speaker = 0.0, None
-    for name, spans in near.items():
-        for start, end in spans:
-            if start <= time < end and end - start > longest:
-                longest, speaker = end - start, name
-    return speaker
-
-
-def _shared(own: list[Span], spans: list[Span]) -> float:
-    return sum(max(0.0, min(end, until) - max(start, since)) for start, end in own for since, until in spans)
 
 
 def ends_sentence(text: str) -> bool:
@@ -270,19 +219,21 @@ def _change(before: _Said, after: _Said) -> float:
 
 def _costs(time: float, near: dict[str, list[Span]]) -> dict[str | None, float]:
     """What a word at that time costs each speaker in ``near``, and what it costs to leave it to nobody."""
-    holder = _holder(near, time)
+    holding = holder(near, time)
     costs: dict[str | None, float] = {}
     for speaker, spans in near.items():
         distance = min(max(start - time, time - end, 0.0) for start, end in spans)
-        overlapped = OVERLAPPED if distance == 0 and speaker != holder else 0.0
+        overlapped = OVERLAPPED if distance == 0 and speaker != holding else 0.0
         costs[speaker] = min(FARTHEST, distance / BLUR) + overlapped
-    costs[None] = 4 * NOBODY if holder is not None else NOBODY
+    costs[None] = 4 * NOBODY if holding is not None else NOBODY
     return costs
 
 
 # ── Words without times: the words of a line shared out over its stretches ──────────────────────────────────────────
 
 RATE_WANDER = 0.3  # s² of variance for every second of speech, of the time that a text of known length takes
+PACE_ROUNDS = 2  # from the paces found, the words anew; a third time changes nothing on simulated shows
+PACE_KNOWN = 20.0  # s of speech that weigh as much as the pace of all when a speaker's own is taken
 SHORTEST = 0.5  # s added to a stretch's length for that variance; also the least gap that can hold unattributed text
 FASTEST = 35.0  # characters a second; text denser than this over its turns was not all said in them
 SAME_SPEAKER_SCALE = 0.1  # change costs at a pause of one speaker, where a sentence probably ends
@@ -290,23 +241,49 @@ WINDOW = 120  # words around the expected place of a boundary that are looked at
 SKIPS = 4  # stretches in a row that may hold no word
 
 
-def _lay_untimed(line: Line, spans: list[Chars], floor: Floor) -> list[Span]:
-    """A time for each token."""
+def _lay_untimed(
+    line: Line, spans: list[Chars], floor: Floor, paces: Mapping[str, float]
+) -> tuple[list[Span], tuple[_Share, ...]]:
+    """A time for each token, and how much text each stretch took."""
     text = line.text
     stretches = _with_gaps(floor.held(line.start, line.end), line, floor)
     if not spans or not stretches or line.end <= line.start:
         stretches = [(line.start, max(line.start, line.end), None)]
     lengths = np.array([0, *(end - start + 1 for start, end in spans)], dtype=np.float64).cumsum()
     inner = [change_cost(text[slice(*before)], text[slice(*after)]) for before, after in pairwise(spans)]
-    owners = _share_out(lengths, np.array([0.0, *inner, 0.0]), stretches)
+    owners = _share_out(lengths, np.array([0.0, *inner, 0.0]), stretches, paces)
     times: list[Span] = []
+    took = [0.0] * len(stretches)
     for idx, owner in enumerate(owners):
         start, end, _ = stretches[owner]
         first, last = bisect_left(owners, owner), bisect_right(owners, owner)
         scale = (end - start) / (lengths[last] - lengths[first])
         since, until = (float(start + (lengths[n] - lengths[first]) * scale) for n in (idx, idx + 1))
         times.append((since, until))
-    return times
+        took[owner] += lengths[idx + 1] - lengths[idx]
+    shares = [(speaker, end - start, size) for (start, end, speaker), size in zip(stretches, took, strict=True)]
+    return times, tuple(shares)
+
+
+def _paces(laid: Iterable[_Laid]) -> dict[str, float]:
+    """How long each speaker takes for a character, beside what all take: 1 for one of whom too little is known.
+
+    Empty where no line was shared out between speakers, for then it makes no difference.
+    """
+    seconds: dict[str, float] = {}
+    chars: dict[str, float] = {}
+    is_shared = False
+    for each in laid:
+        own = [share for share in each.shares if share[0] is not None]
+        is_shared = is_shared or len({speaker for speaker, _, _ in own}) > 1
+        for speaker, held, took in own:
+            assert speaker is not None
+            seconds[speaker] = seconds.get(speaker, 0.0) + held
+            chars[speaker] = chars.get(speaker, 0.0) + took
+    if not is_shared or not sum(chars.values()):
+        return {}
+    usual = sum(seconds.values()) / sum(chars.values())
+    return {name: (seconds[name] + PACE_KNOWN) / (usual * chars[name] + PACE_KNOWN) for name in seconds}
 
 
 def _with_gaps(held: list[Stretch], line: Line, floor: Floor) -> list[Stretch]:
@@ -340,7 +317,10 @@ class _Column:
 
 
 def _share_out(
-    lengths: npt.NDArray[np.float64], changes: npt.NDArray[np.float64], stretches: list[Stretch]
+    lengths: npt.NDArray[np.float64],
+    changes: npt.NDArray[np.float64],
+    stretches: list[Stretch],
+    paces: Mapping[str, float],
 ) -> list[int]:
     """For each word the index of its stretch, in order, at the least cost.
 
@@ -349,19 +329,21 @@ def _share_out(
 
     lengths : (num_words + 1,) characters before each word, and in all
     changes : (num_words + 1,) cost of a change before each word
+    paces : how long a speaker takes for a character, beside what all take
     """
     num_words = len(lengths) - 1
     if len(stretches) == 1:
         return [0] * num_words
     seconds = np.array([end - start for start, end, _ in stretches])
-    expected = lengths * (seconds.sum() / lengths[-1])
+    own = np.array([1.0 if speaker is None else paces.get(speaker, 1.0) for _, _, speaker in stretches])
+    own *= (seconds / own).sum() / lengths[-1]  # seconds for a character
     empty = seconds**2 / (RATE_WANDER * (seconds + SHORTEST))
     columns = [_Column(0, np.zeros(1), np.zeros(1, np.int64), np.zeros(1, np.int64))]
-    for stretch, middle in enumerate(np.searchsorted(expected, seconds.cumsum())):
+    for stretch, middle in enumerate(np.searchsorted(lengths, (seconds / own).cumsum())):
         window = (max(1, int(middle) - WINDOW), min(num_words, int(middle) + WINDOW))
         begin, entry, skips = _entries(columns, stretch, stretches, empty, changes)
         ends = np.arange(window[0], window[1] + 1)
-        took = expected[None, ends] - expected[begin : begin + len(entry), None]
+        took = own[stretch] * (lengths[None, ends] - lengths[begin : begin + len(entry), None])
         fit = (took - seconds[stretch]) ** 2 / (RATE_WANDER * (seconds[stretch] + SHORTEST))
         costs = np.where(took > 0, entry[:, None] + fit, np.inf)
         came = costs.argmin(axis=0)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..audio import Audio
+from ..audio.together import reopened
 from ..errors import AudioError
 from ..library import Library
-from ..types import Array
+from ..types import Array, Part
 from ..voices.clearest import clearest
 from ..voices.score import centroid
 
@@ -30,17 +30,17 @@ def clearest_clip(unknown: str, *, library: Library) -> Clip:
     Raises LibraryError when there is no such voice, AudioError when none of its episodes can be read any more.
     """
     heard = library.voices.unknown(unknown).speakers
-    stretches: list[tuple[float, str, float, float]] = []
+    stretches: list[tuple[float, str, float, float, tuple[Part, ...]]] = []
     for voice in sorted(heard, key=lambda voice: -voice.talk_seconds)[:MOST_LISTENED]:
         embeddings = library.speakers.embeddings(voice.audio_sha256).get(voice.speaker, ())
-        turns = library.episodes.get(voice.audio_sha256).turns
-        best = clearest(turns, voice.speaker, embeddings, centroid(embeddings).vector) if embeddings else None
+        episode = library.episodes.get(voice.audio_sha256)
+        best = clearest(episode.turns, voice.speaker, embeddings, centroid(embeddings).vector) if embeddings else None
         if best is not None:
-            stretches.append((best[2], voice.source, best[0], best[1]))
+            stretches.append((best[2], voice.source, best[0], best[1], episode.parts))
     gone: list[str] = []
-    for _, source, start, end in sorted(stretches, key=lambda one: -one[0]):
+    for _, source, start, end, parts in sorted(stretches, key=lambda one: -one[0]):
         try:
-            return Clip(source, start, end, Audio(source).read(start, end))
+            return Clip(source, start, end, reopened(source, parts).read(start, end))
         except AudioError as error:
             gone.append(str(error))
     if gone:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..library import Library, Unknown, UnknownSpeaker
+from ..types import Line
 from ..voices import roles
 from ..voices.suggest import credited, mentioned
 
@@ -69,6 +71,21 @@ def describe(unknown: Unknown, *, library: Library | None = None) -> Described:
 
 def _suggestions(unknown: Unknown, role: str, library: Library) -> tuple[Suggestion, ...]:
     """Suggest names, likeliest first, by what is said in its latest episodes and by whom their feeds name."""
+    latest = unknown.speakers[-NUM_READ:]
+    read = [(library.episodes.lines(voice.audio_sha256, words=False), voice.speaker) for voice in latest]
+    episodes = list(dict.fromkeys(voice.audio_sha256 for voice in latest))
+    return likely(read, [library.jobs.persons(sha256) for sha256 in episodes], role)
+
+
+def likely(
+    read: Sequence[tuple[Sequence[Line], str]], credits: Sequence[Sequence[tuple[str, str]]], role: str = ""
+) -> tuple[Suggestion, ...]:
+    """Return the names that a voice may have, likeliest first.
+
+    read : the lines of each of its episodes, and its label there
+    credits : of each, (name, part) of those whom its feed names
+    role : what the voice seems to be
+    """
     weights: dict[str, float] = {}
     first: dict[str, Suggestion] = {}
 
@@ -76,12 +93,10 @@ def _suggestions(unknown: Unknown, role: str, library: Library) -> tuple[Suggest
         weights[suggestion.name] = weights.get(suggestion.name, 0.0) + weight
         first.setdefault(suggestion.name, suggestion)
 
-    latest = unknown.speakers[-NUM_READ:]
-    for voice in latest:
-        for mention, weight in mentioned(library.episodes.lines(voice.audio_sha256), voice.speaker, role):
+    for lines, label in read:
+        for mention, weight in mentioned(lines, label, role):
             add(Suggestion(mention.name, mention.reason, mention.line.text), weight)
-    episodes = list(dict.fromkeys(voice.audio_sha256 for voice in latest))
-    for name, part, weight in credited([library.jobs.persons(sha256) for sha256 in episodes], role):
+    for name, part, weight in credited(credits, role):
         add(Suggestion(name, f"named in the feed as {part}", ""), weight)
-    likely = sorted(weights, key=lambda name: (-weights[name], name))[:NUM_SUGGESTIONS]
-    return tuple(first[name] for name in likely)
+    best = sorted(weights, key=lambda name: (-weights[name], name))[:NUM_SUGGESTIONS]
+    return tuple(first[name] for name in best)

@@ -9,7 +9,9 @@ from pathlib import Path
 from .. import given, outputs
 from ..errors import LibraryError, VoicematchError
 from ..library import Copy, Forgotten, Library, open_library
+from ..library.copies import NOTES
 from ..library.keys import key
+from ..outputs import vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,9 @@ def forget(name: str, *, library: Library, words: bool = False, backups: bool = 
             if not _may_hold(copy, profile.name):
                 continue
             remedy = _erase_in_export(copy.path, profile.name) if backups else remedy
+        elif copy.kind == NOTES:
+            beyond += [(path, remedy) for path in vault.holding(copy.path, profile.name)]
+            continue
         elif copy.kind == "episode" and not _may_hold(copy, profile.name):
             continue
         erased.append(copy.path) if not remedy else beyond.append((copy.path, remedy))
@@ -61,6 +66,7 @@ def forget(name: str, *, library: Library, words: bool = False, backups: bool = 
 REMEDIES = {
     "profiles": "exported voices: delete it, or --backups erases there too",
     "episode": "an exported copy: delete it, or export it again",
+    NOTES: "a note with words of your own, or changed where voicematch writes: take the name out there",
     "site": "a site: write it again (voicematch site), and wherever it was put",
 }
 

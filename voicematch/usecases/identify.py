@@ -17,8 +17,9 @@ from ..transcript.align import align
 from ..transcript.attribute import attribute
 from ..transcript.whisper import transcribe
 from ..types import Chapter, Diarization, LabelledEpisode, Line, Progress
-from . import recognise
+from . import recognise, refold
 from .chosen import BUILT_IN, Engines
+from .keep_speakers import OF_TRANSCRIPT, KeptSpeakers
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ def identify(
     show: str = "",
     chapters: tuple[Chapter, ...] = (),
     store: bool = True,
+    keep_windows: bool = True,
+    keep_speakers: KeptSpeakers | None = None,
     engines: Engines = BUILT_IN,
     progress: Progress | None = None,
 ) -> LabelledEpisode:
@@ -51,6 +54,8 @@ def identify(
     date : ISO 8601, of publication; None takes the day that the file's name gives
     show : the podcast; unknowns are looked for there first
     store : remember the episode, so that naming a voice later relabels it without the audio
+    keep_speakers : the transcript's speakers are the speakers; afterwards it holds the lines in which they err
+    keep_windows : with it what was heard, as far as the library keeps that, so that `recluster` needs no audio
 
     Raises AudioError, FormatError, ModelError, LibraryError.
     """
@@ -62,6 +67,9 @@ def identify(
         lines = transcribe(audio, whisper, language, progress)
     diarization = diarizer.diarize(audio, embedder, speakers=speakers, progress=progress)
     lines, unsure = _in_place(lines, diarization, audio)
+    as_said: tuple[Line, ...] = ()
+    if keep_speakers is not None:
+        diarization, as_said = keep_speakers.lay(lines, diarization, audio, embedder)
     heard = LabelledEpisode(
         source=audio.source if is_address(audio.source) else os.path.realpath(audio.source),  # found from anywhere
         audio_sha256=audio.sha256,
@@ -71,20 +79,28 @@ def identify(
         title=title,
         date=date or day_in_name(audio.name)[0],
         embedder=embedder.name,
-        diarizer=diarizer.name,
+        diarizer=diarizer.name + (OF_TRANSCRIPT if keep_speakers is not None else ""),
         lost_seconds=audio.lost_seconds,
         show=show,
         chapters=chapters,
+        parts=audio.parts,
     )
     with library.together(keep=store):  # what is not kept is answered just as what is
-        diarization = recognise.joined(library, heard, diarization, as_before=speakers is None)
-        words = attribute(
-            lines or library.episodes.lines(audio.sha256),
+        if keep_speakers is None:
+            diarization = recognise.joined(library, heard, diarization, as_before=speakers is None)
+            diarization = recognise.told_apart(library, audio.sha256, diarization)
+        words = as_said or attribute(
+            lines or refold.lines_heard(library, audio.sha256),
             diarization.turns,
             unsure=unsure,
             exclusive=diarization.exclusive,
         )
-        answer = recognise.store(library, replace(heard, turns=diarization.turns, lines=words), diarization.embeddings)
+        found = replace(heard, turns=diarization.turns, lines=words)
+        keeps = store and keep_windows and library.settings.keeps_windows
+        if not keeps:
+            library.windows.forget(audio.sha256)
+        voices, windows = diarization.embeddings, diarization.windows
+        answer = recognise.store(library, found, voices, windows, keep_windows=keeps)
     outputs.finish(library)
     answer = replace(answer, source=audio.source)
     return answer if store else _without_new_numbers(answer, library.voices.num_episodes())

@@ -95,9 +95,18 @@ def _not_heard_again(before: str, library: Library) -> str:
 
 
 def learn(
-    library: Library, name: str, voices: Sequence[StoredVoice], consent: str | None, consent_note: str = ""
+    library: Library,
+    name: str,
+    voices: Sequence[StoredVoice],
+    consent: str | None,
+    *,
+    consent_date: str | None = None,
+    consent_note: str | None = None,
 ) -> tuple[Enrollment, list[StoredVoice]]:
-    """Teach a profile, made if it is new, voices said to be its own. Return what it learned, and from which of them."""
+    """Teach a profile, made if it is new, voices said to be its own. Return what it learned, and from which of them.
+
+    consent_date, consent_note : when it was given (today), and what else was said of it
+    """
     existing = library.profiles.find(name)
     consent = _consent(name, consent, existing.consent if existing else ())
     name = existing.name if existing else name
@@ -131,9 +140,10 @@ def learn(
                 own,
                 embedder=library.embedder,
                 consent=consent,
-                consent_note=consent_note,
                 source=voice.source,
                 audio_sha256=voice.audio_sha256,
+                consent_date=consent_date,
+                consent_note=consent_note,
             )
     seconds = sum(voice.seconds for voice in believed)
     return Enrollment(name, created, num_voiceprints, seconds, warnings), believed

@@ -16,9 +16,10 @@ from .. import outputs
 from ..errors import EnrollmentError, LibraryError
 from ..library import Library, Recorded, UnknownSpeaker
 from ..library.keys import key
+from ..types import Verdict
 from ..voices import recognise as recognition
 from ..voices.score import centroid, steadiness
-from .learn import Enrollment, calibration_of, contributed, ensure_profile, learn, voice_of, voices_of
+from .learn import Enrollment, StoredVoice, calibration_of, contributed, ensure_profile, learn, voice_of, voices_of
 from .recognise import match_again
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,8 @@ def name(
 ) -> tuple[Enrollment, tuple[Change, ...]]:
     """Name one voice of a stored episode. Return what was learned, and every label that changed in any episode.
 
+    Naming a voice that has another name already corrects it.
+
     episode_key : the episode's file name, path, URL or the start of its hash
     consent : "self", "permission" or "public"; None is what the profile's voiceprints have already
     consent_note : what else is to be kept of it: who said so, where, in what words
@@ -54,12 +57,19 @@ def name(
     Raises LibraryError when the episode or the speaker is not there, EnrollmentError when the voice is too short.
     """
     with changing(library, dry_run=dry_run) as changes:
-        voice = voice_of(library, library.episodes.get(episode_key), speaker)
+        episode = library.episodes.get(episode_key)
+        voice = voice_of(library, episode, speaker)
         if not voice.embeddings:
             reason = "says too little to be recognised again; name another voice"
             raise EnrollmentError(f"{speaker} of {episode_key} {reason}")
-        added, _ = learn(library, name, [voice], consent, consent_note)
+        match = episode.matches[speaker]
+        wrong = match.profile if match.verdict is Verdict.ACCEPT and key(match.profile or "") != key(name) else None
+        if wrong is not None:
+            _retract(library, voice, wrong)
+        added, _ = learn(library, name, [voice], consent, consent_note=consent_note)
         library.said.confirm(voice.audio_sha256, speaker, name)
+        if wrong is not None:
+            _let_go_of_empty(library, wrong)
         match_again(library)
     return added, tuple(changes)
 
@@ -78,7 +88,7 @@ def name_unknown(
     All its speakers become the profile, but those who do not sound like the others; arguments as for `name`.
     """
     with changing(library, dry_run=dry_run) as changes:
-        added, believed = learn(library, name, voices_of(library, unknown), consent, consent_note)
+        added, believed = learn(library, name, voices_of(library, unknown), consent, consent_note=consent_note)
         for voice in believed:
             library.said.confirm(voice.audio_sha256, voice.speaker, name)
         match_again(library)
@@ -105,19 +115,60 @@ def correct(
         voice, sha256 = voice_of(library, episode, speaker), episode.audio_sha256
         wrong = episode.matches[speaker].profile
         if wrong is not None and (name is None or key(wrong) != key(name)):
-            library.said.rule_out(sha256, speaker, wrong)
-            library.voiceprints.remove(wrong, contributed(library, wrong, voice))
+            _retract(library, voice, wrong)
         added = None
         if name is not None and voice.embeddings:
-            added, _ = learn(library, name, [voice], consent, consent_note)
+            added, _ = learn(library, name, [voice], consent, consent_note=consent_note)
         elif name is not None:
             warning = f"{speaker} of {episode_key} says too little to learn from"
             added = Enrollment(name, ensure_profile(library, name), 0, 0.0, (warning,))
         library.said.confirm(sha256, speaker, name)
-        if wrong is not None and library.profiles.remove_empty(wrong):
-            log.warning("%s had nothing but this voice, and is no profile any more", wrong)
+        if wrong is not None:
+            _let_go_of_empty(library, wrong)
         match_again(library)
     return added, tuple(changes)
+
+
+def _retract(library: Library, voice: StoredVoice, wrong: str) -> None:
+    """Never give a profile to a speaker again, and take back what it learned from this one."""
+    library.said.rule_out(voice.audio_sha256, voice.speaker, wrong)
+    library.voiceprints.remove(wrong, contributed(library, wrong, voice))
+
+
+def _let_go_of_empty(library: Library, wrong: str) -> None:
+    if library.profiles.remove_empty(wrong):
+        log.warning("%s had nothing but this voice, and is no profile any more", wrong)
+
+
+def remove_profile(name: str, *, library: Library) -> tuple[Change, ...]:
+    """Take a profile out of the library, voiceprints and all, and return every label that changes.
+
+    Unlike `forget.forget`, it leaves the stored voices of the episodes, which have no name then, and can be undone.
+    Raises ProfileNotFound.
+    """
+    with changing(library) as changes:
+        library.profiles.remove(name)
+        match_again(library)
+    return tuple(changes)
+
+
+def ignore_speaker(episode_key: str, speaker: str, ignored_as: str, *, library: Library) -> tuple[Change, ...]:
+    """Ignore one voice of a stored episode ("ad"), and wherever else it is heard; return every label that changes.
+
+    However short it is: the voice of an advertisement says too little for a number of its own, and recurs in every
+    episode. Raises LibraryError when there is no such voice, or a person has named it.
+    """
+    with changing(library) as changes:
+        episode = library.episodes.get(episode_key)
+        voice = voice_of(library, episode, speaker)
+        if not voice.embeddings:
+            raise LibraryError(f"{speaker} says too little to be heard again elsewhere")
+        if episode.matches[speaker].verdict is Verdict.ACCEPT:
+            raise LibraryError(f"{speaker} is {episode.matches[speaker].profile}; correct the name first")
+        number = library.unknowns.number(voice.audio_sha256, speaker, voice.embeddings)
+        library.unknowns.ignore(number, ignored_as)
+        match_again(library)
+    return tuple(changes)
 
 
 def remove_voiceprints(name: str, ids: Sequence[int], *, library: Library) -> tuple[Change, ...]:

@@ -10,34 +10,58 @@ import numpy as np
 
 from .. import outputs
 from ..library import Library
-from ..types import Diarization, Embedding, LabelledEpisode, Match, Verdict, join_turns, talk_seconds
-from ..voices import rules
+from ..library.said import held_before
+from ..types import Diarization, Embedding, LabelledEpisode, Match, Verdict, Windows, join_turns, talk_seconds
+from ..voices import rules, told
 from ..voices.match import match
 from ..voices.recognise import recognise
 from ..voices.rules import Said, Spoken
 from ..voices.score import Voiceprints
+from . import refold
 from .learn import calibration_of
 
 
-def store(library: Library, episode: LabelledEpisode, embeddings: Mapping[str, Sequence[Embedding]]) -> LabelledEpisode:
+def store(
+    library: Library,
+    episode: LabelledEpisode,
+    embeddings: Mapping[str, Sequence[Embedding]],
+    windows: Windows | None = None,
+    *,
+    keep_windows: bool = False,
+) -> LabelledEpisode:
     """Store an episode, give its speakers names, and return it as it is then.
 
-    It is one transaction, so that a naming in another process comes wholly before or wholly after. The verdicts come
-    from what is stored, as those of `match_again` do. Where the episode changes what other verdicts hang on, as one
-    more voice of an ignored advertisement does, all episodes are matched again.
+    windows : what was heard, if that is known
+    keep_windows : keep that, where the library keeps the voices of everybody who is heard in it
+
+    What a person fixed in an earlier answer on the same audio is laid over this one. It is one transaction, so that a
+    naming in another process comes wholly before or wholly after. The verdicts come from what is stored, as those of
+    `match_again` do. Where the episode changes what other verdicts hang on, as one more voice of an ignored
+    advertisement does, all episodes are matched again.
     """
     with library.together():
-        known, spoken = _hinges(library), episode.talk_seconds()
-        blank = match({}, known_voices(library), calibration=calibration_of(library), talk_seconds=spoken)
-        library.episodes.store(replace(episode, matches=blank), embeddings)
+        known = _hinges(library)
+        fixed, voices = refold.laid_over(library, episode, embeddings, windows)
+        library.episodes.store(replace(fixed, matches=blank(library, fixed)), voices)
+        refold.keep(library, episode, embeddings)
         _match(library, episode.audio_sha256)
         library.outputs.mark([episode.audio_sha256])  # files of an earlier answer on the same audio
         if _hinges(library) != known:
             with outputs.following(library):
                 match_again(library)
+        matches = library.episodes.get(episode.audio_sha256).matches
+        is_named = all(match.verdict is Verdict.ACCEPT for match in matches.values())
         if not library.settings.remembers_unknowns:
             library.unknowns.erase_unnamed(episode.audio_sha256)
-        return replace(episode, matches=library.episodes.get(episode.audio_sha256).matches)
+        if windows is not None and keep_windows and (is_named or library.settings.remembers_unknowns):
+            library.windows.keep(episode.audio_sha256, windows)
+        return replace(fixed, matches=matches)
+
+
+def blank(library: Library, episode: LabelledEpisode) -> dict[str, Match]:
+    """Return what is said of each speaker of an episode before any voice is compared."""
+    voices, calibration = known_voices(library), calibration_of(library)
+    return match({}, voices, calibration=calibration, talk_seconds=episode.talk_seconds())
 
 
 def match_again(library: Library) -> None:
@@ -60,6 +84,9 @@ def joined(library: Library, episode: LabelledEpisode, diarization: Diarization,
     as_before : speakers whom an earlier answer by the same engines holds for one are one
     """
     carried = library.said.carried(replace(episode, turns=diarization.turns))
+    heard = library.fixes.heard(episode.audio_sha256)
+    if heard is not None:  # whom a person made one, or told apart, is laid over the answer later
+        carried = replace(carried, origin=held_before(heard.turns, diarization.turns))
     same = as_before and (carried.embedder, carried.diarizer) == (episode.embedder, episode.diarizer)
     voiceprints, calibration = known_voices(library), calibration_of(library)
     homes = library.shows.of_profiles()
@@ -77,6 +104,18 @@ def joined(library: Library, episode: LabelledEpisode, diarization: Diarization,
     # Those who sound alike, and together like several people, stay apart.
     sure = {label: first for label, first in into.items() if label in told or together[first].verdict is Verdict.ACCEPT}
     return made if len(sure) == len(into) else _join(diarization, sure)
+
+
+def told_apart(library: Library, audio_sha256: str, diarization: Diarization) -> Diarization:
+    """Give a label of their own to people whom a person named, and whom the answer on the same audio holds for one."""
+    said = library.said.told(audio_sha256)
+    turns = told.told_apart(diarization.turns, said)
+    if len(said) < 2 or turns == diarization.turns:
+        return diarization
+    voices = refold.revoiced(library, diarization.embeddings, diarization.turns, turns, diarization.windows)
+    exclusive = told.told_apart(diarization.exclusive, said) if diarization.exclusive else ()
+    by_both = {turn.speaker for turn in exclusive} <= {turn.speaker for turn in turns}
+    return replace(diarization, turns=turns, embeddings=voices, exclusive=exclusive if by_both else ())
 
 
 def known_voices(library: Library) -> Voiceprints:

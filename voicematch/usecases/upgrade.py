@@ -18,18 +18,19 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
-from ..audio import Audio, decode_clip
+from ..audio import decode_clip
 from ..audio.spans import Samples, sound_of
+from ..audio.together import reopened
 from ..engines.diarize import BuiltinDiarizer, Diarizer
 from ..engines.embed import Embedder
 from ..errors import AudioError, LibraryError
 from ..library import Library, NewJob, Remade, StaleEpisode, State, StoredVoiceprint
-from ..library.jobs import file_job
+from ..library.jobs import about_parts, file_job
 from ..library.migrations import backup_path
 from ..models import files
 from ..models.table import is_known
 from ..net.addresses import is_address
-from ..types import Array, Embedding, Progress, Turn, Verdict
+from ..types import Array, Embedding, Part, Progress, Turn, Verdict
 from ..voices.score import centroid
 from .calibrate import ensure
 
@@ -84,6 +85,7 @@ class _Voice:
     rows: tuple[StoredVoiceprint, ...]
     clip: bytes | None
     turns: tuple[Turn, ...] = ()
+    parts: tuple[Part, ...] = ()
 
     @property
     def source(self) -> str:
@@ -198,25 +200,28 @@ def _voices(library: Library, names: Sequence[str], heard: _Moved) -> Iterator[_
         loose = sorted((row for row in rows if row.clip is None), key=lambda row: (row.audio_sha256, row.consent))
         for (sha256, _), of_recording in groupby(loose, key=lambda row: (row.audio_sha256, row.consent)):
             own = tuple(of_recording)
-            turns = _turns_of(library, sha256, name)
+            turns, parts = _turns_of(library, sha256, name)
             if not turns:
                 heard.lose(name, own, f"{NO_CLIP}, and it is not named in a stored episode of that recording")
             elif not Path(own[0].source).is_file():
                 heard.lose(name, own, f"{NO_CLIP}, and the recording is not there any more")
             else:
-                yield _Voice(name, own, None, turns)
+                yield _Voice(name, own, None, turns, parts)
 
 
-def _turns_of(library: Library, sha256: str, name: str) -> tuple[Turn, ...]:
-    """Return the turns of whoever was given the name in the episode of this recording; none when it is not stored."""
+def _turns_of(library: Library, sha256: str, name: str) -> tuple[tuple[Turn, ...], tuple[Part, ...]]:
+    """Return the turns of whoever was given the name in the episode of this recording, and what was listened to.
+
+    No turns when it is not stored.
+    """
     try:
         episode = library.episodes.get(sha256)
     except LibraryError:
-        return ()
+        return (), ()
     own = {
         label for label, match in episode.matches.items() if match.verdict is Verdict.ACCEPT and match.profile == name
     }
-    return tuple(turn for turn in episode.turns if turn.speaker in own)
+    return tuple(turn for turn in episode.turns if turn.speaker in own), episode.parts
 
 
 def _hear(voice: _Voice, heard: _Moved, embedder: Embedder, diarizer: Diarizer, *, dry_run: bool) -> None:
@@ -239,7 +244,7 @@ def _hear(voice: _Voice, heard: _Moved, embedder: Embedder, diarizer: Diarizer, 
 def _samples(voice: _Voice) -> Array:
     if voice.clip is not None:
         return decode_clip(voice.clip)
-    audio = Audio(voice.source)
+    audio = reopened(voice.source, voice.parts)
     if audio.sha256 != voice.rows[0].audio_sha256:
         raise AudioError(voice.source, f"{NO_CLIP}, and the recording has changed since")
     return sound_of(voice.turns, audio, 0.0)
@@ -281,7 +286,7 @@ def _take_over(
             _refuse_running(library)  # what was begun meanwhile would be stored with vectors of before
             there, gone = _stale(library, embedder.name)
             have_jobs = library.jobs.again({episode.audio_sha256 for episode in there})
-            library.jobs.add(_job(episode) for episode in there if episode.audio_sha256 not in have_jobs)
+            library.jobs.add(job_of(episode) for episode in there if episode.audio_sha256 not in have_jobs)
             library.upgrade.adopt(embedder.name, embedder.dimension, remade, known=known)
     except BaseException:
         if backup is not None:
@@ -291,10 +296,12 @@ def _take_over(
     return backup, there, gone
 
 
-def _job(episode: StaleEpisode) -> NewJob:
-    """A job for an episode that came without one."""
+def job_of(episode: StaleEpisode) -> NewJob:
+    """Return a job for an episode that came without one, which listens to the same of it."""
     job = NewJob(key=episode.source, source=episode.source, title=episode.title)
     if not is_address(episode.source):
         path = Path(episode.source)
         _, job = file_job(path, path.absolute().parent.name)
-    return replace(job, title=episode.title or job.title, date=episode.date)
+    about = {**job.about, **about_parts(episode.parts)}
+    key = "\n".join([job.key, *(part.source for part in episode.parts[1:] if part.source)])  # of tracks, which
+    return replace(job, key=key, title=episode.title or job.title, date=episode.date, about=about)

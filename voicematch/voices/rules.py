@@ -17,6 +17,7 @@ from .match import EpisodeVoices, match_all
 from .score import Calibration, Voiceprints
 
 CONFIRMED = "confirmed by a person"
+LIKE_IGNORED = "sounds like {}, which is ignored"
 ODDS_ELSEWHERE = 1e-3  # that somebody heard in one show is who talks in another: few people are on two of a thousand
 
 
@@ -64,6 +65,16 @@ def number_of(name: str) -> int | None:
     return int(matched[1]) if matched else None
 
 
+def like_ignored(reasons: str) -> str | None:
+    """Return the ignored unknown that a speaker was taken for, by the reasons of its verdict; None when for none.
+
+    >>> like_ignored('["sounds like U-0007, which is ignored"]'), like_ignored("[]")
+    ('U-0007', None)
+    """
+    found = re.search(LIKE_IGNORED.format(r"(U-\d+)"), reasons)
+    return found[1] if found else None
+
+
 def verdicts(
     episodes: Iterable[Spoken],
     voiceprints: Voiceprints,
@@ -108,7 +119,7 @@ def _confirmed(match: Match, profile: str | None) -> Match:
 
 
 def _ignored(match: Match, unknown: str) -> Match:
-    reasons = (f"sounds like {unknown}, which is ignored",)
+    reasons = (LIKE_IGNORED.format(unknown),)
     return Match(match.speaker, Verdict.UNKNOWN, None, 0.0, _people(match), reasons)
 
 

@@ -22,6 +22,9 @@ _PATTERNS = (
     (rf"\b(?:[Tt]hanks|[Tt]hank you(?: so much| very much)?|[Hh]i|[Hh]ello|[Hh]ey),? {_NAME}", "addressed"),
     (rf"^{_NAME}, (?:thanks|thank you|welcome)\b", "addressed"),
 )
+_SAYS_SOMETHING = re.compile(  # of each pattern a part; to look for one costs a fifth of looking for them all
+    r"guest|joined|here|I'm|I’m|I am|name|elcome|hank|\b[Hh]i\b|[Hh]ello|\b[Hh]ey\b"
+)
 _NOT_A_NAME = re.compile(
     "A|An|And|As|Also|At|Back|But|By|Everyone|For|From|Good|Great|Guys|Here|I|If|In|Is|It|Just|Like|My|No|Not|Now|Of|Oh|"
     "Okay|On|Or|Our|So|Sure|That|The|There|They|This|To|Today|Very|Well|We|What|When|Yeah|Yes|You|Your"
@@ -48,6 +51,8 @@ def suggest_names(lines: Iterable[Line]) -> tuple[Mention, ...]:
     """
     mentions: dict[tuple[str, str], Mention] = {}
     for line in lines:
+        if _SAYS_SOMETHING.search(line.text) is None:
+            continue
         for pattern, reason in _COMPILED:
             for match in pattern.finditer(line.text):
                 name = _name(match.group(1))

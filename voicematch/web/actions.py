@@ -7,31 +7,54 @@ from dataclasses import dataclass
 
 from .. import outputs
 from ..errors import LibraryError, VoicematchError
+from ..formats.amounts import plural
 from ..library import Library
 from ..library.reading.episodes import Named
+from ..usecases import expire
 from ..usecases import name as naming
+from ..usecases.forget import forget
 from ..usecases.learn import Enrollment
 from ..usecases.name import Change
 from ..voices.consent import CONSENT
 from ..voices.rules import number_of
 from . import views
+from .addresses import path
+from .drawing import voice
 from .journal import Journal
+from .telling import plain
 
 Fields = Mapping[str, str]
+
+
+ASK, SURE = "ask", "yes"  # values of the field "sure": ask where it may be a mistake; do it
 
 
 class WrongFields(VoicematchError):
     """A field is missing, or there is one that means nothing."""
 
 
+class Question(VoicematchError):
+    """What to ask a person before it is done. ``yes`` is what they say to have it done."""
+
+    def __init__(self, text: str, yes: str, action: str, fields: Fields) -> None:
+        super().__init__(text)
+        self.yes = yes
+        self.action = action
+        self.fields = fields
+
+
 @dataclass(frozen=True, slots=True)
 class ActionOutcome:
-    """What an action came to; ``name`` is the profile it is about, if it is about one."""
+    """What an action came to.
+
+    name : the profile it is about, if it is about one; go : where to go on if the page it was done on is no more
+    """
 
     text: str
     changes: Sequence[Change] = ()
     warnings: tuple[str, ...] = ()
     name: str | None = None
+    go: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +66,18 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """clips_of : the names of profiles that may lose a kept clip by it"""
+    """clips_of : the names of profiles that may lose a kept clip by it
+
+    question : what to ask before, if anything, as (question, what to answer); asked of who sends ``sure`` as "ask"
+    is_final : it cannot be undone, and takes what was done before out of the journal
+    """
 
     summary: str
     fields: tuple[Field, ...]
     run: Callable[[Library, Fields], ActionOutcome]
     clips_of: Callable[[Library, Fields], Sequence[str]] = lambda library, fields: ()
+    question: Callable[[Library, Fields], tuple[str, str] | None] = lambda library, fields: None
+    is_final: bool = False
 
 
 def _name_unknown(library: Library, fields: Fields) -> ActionOutcome:
@@ -56,7 +85,7 @@ def _name_unknown(library: Library, fields: Fields) -> ActionOutcome:
     if number_of(name) is not None:
         return _merge_unknowns(library, {"source": unknown, "into": name})
     added, changes = naming.name_unknown(unknown, name, library=library, consent=fields["consent"] or None)
-    return _learned(f"{unknown} is {added.profile}", added, changes)
+    return _learned(f"{unknown} is {added.profile}", added, changes, go=path("unknowns"))
 
 
 def _name(library: Library, fields: Fields) -> ActionOutcome:
@@ -92,6 +121,11 @@ def _ignore(library: Library, fields: Fields) -> ActionOutcome:
     return ActionOutcome(f"{unknown} is ignored ({ignored_as})" if ignored_as else f"{unknown} is heard again", changes)
 
 
+def _ignore_voice(library: Library, fields: Fields) -> ActionOutcome:
+    changes = naming.ignore_speaker(fields["episode"], fields["speaker"], fields["as"], library=library)
+    return ActionOutcome(f"{voice(fields['speaker'])} is ignored ({fields['as']}), wherever it is heard", changes)
+
+
 def _split(library: Library, fields: Fields) -> ActionOutcome:
     made = naming.split(fields["unknown"], library=library)
     return ActionOutcome(f"{fields['unknown']} is taken apart: {', '.join(made)} too")
@@ -100,13 +134,41 @@ def _split(library: Library, fields: Fields) -> ActionOutcome:
 def _merge_unknowns(library: Library, fields: Fields) -> ActionOutcome:
     source, into = fields["source"], fields["into"]
     naming.merge_unknowns(source, into, library=library)
-    return ActionOutcome(f"{source} is the same voice as {into}")
+    return ActionOutcome(f"{source} is the same voice as {into}", go=path("unknown", id=into))
 
 
 def _merge(library: Library, fields: Fields) -> ActionOutcome:
     source, into = fields["source"], fields["into"]
     changes = naming.merge(source, into, library=library)
-    return ActionOutcome(f"{source} and {into} are one person, {into}", changes, name=into)
+    go = path("speaker", id=library.people.id(into))
+    return ActionOutcome(f"{source} and {into} are one person, {into}", changes, name=into, go=go)
+
+
+def _delete(library: Library, fields: Fields) -> ActionOutcome:
+    name = fields["name"]
+    changes = naming.remove_profile(name, library=library)
+    return ActionOutcome(f"{name} is deleted", changes, go=path("speakers"))
+
+
+def _forget(library: Library, fields: Fields) -> ActionOutcome:
+    reached = forget(fields["name"], library=library)
+    gone = reached.forgotten
+    warnings = [f"{place.name} may hold the name still: {plain(remedy)}" for place, remedy in reached.out_of_reach]
+    if gone.num_mentions:
+        warnings.append(f"{plural(gone.num_mentions, 'line or title', 'lines and titles')} still say the name")
+    if not gone.compacted:
+        warnings.append(f"{plain(gone.obstacle)}; the bytes go with the next change")
+    voices = plural(gone.num_voiceprints, "voiceprint")
+    episodes = plural(gone.num_speaker_embeddings, "episode")
+    text = f"Forgotten: {voices}, and the voice in {episodes}"
+    return ActionOutcome(text, (), tuple(warnings), go=path("speakers"))
+
+
+def _remove_episode(library: Library, fields: Fields) -> ActionOutcome:
+    episode = library.listings.episode(fields["episode"]).summary
+    files = expire.remove_episode(episode.audio_sha256, library=library)
+    left = (f"{plural(len(files), 'file')} written for it stay where they are",) if files else ()
+    return ActionOutcome(f"{episode.shown_as} is removed from the library", warnings=left, go=path("episodes"))
 
 
 def _rename(library: Library, fields: Fields) -> ActionOutcome:
@@ -123,8 +185,53 @@ def _remove_voiceprints(library: Library, fields: Fields) -> ActionOutcome:
     return ActionOutcome(f"{len(listed)} voiceprint(s) taken out of {name}", changes, name=name)
 
 
-def _learned(text: str, added: Enrollment, changes: Sequence[Change]) -> ActionOutcome:
-    return ActionOutcome(text, changes, added.warnings, added.profile)
+def _learned(text: str, added: Enrollment, changes: Sequence[Change], go: str = "") -> ActionOutcome:
+    return ActionOutcome(text, changes, tuple(map(plain, added.warnings)), added.profile, go)
+
+
+def _ask_of_merging(library: Library, fields: Fields) -> tuple[str, str] | None:
+    """People who speak in one episode are hardly one person."""
+    source, into = fields["source"], fields["into"]
+    other = library.people.id(into)
+    heard = library.people.appearances(library.people.id(source))
+    both = [one.shown_as for one in heard if any(person.id == other for person in one.others)]
+    if not both:
+        return None
+    where = f"“{both[0]}”" if len(both) == 1 else f"{len(both)} episodes, “{both[-1]}” for one"
+    return f"{source} and {into} both speak in {where}. Are they one person all the same?", "Yes, they are one person"
+
+
+def _ask_of_nobody(library: Library, fields: Fields) -> tuple[str, str] | None:
+    match = library.episodes.get(fields["episode"]).matches.get(fields["speaker"])
+    if fields["name"] or match is None or match.profile is None:
+        return None
+    return f"This voice will have no name, and {match.profile} is never suggested for it again.", "Take the name away"
+
+
+def _ask_of_deleting(library: Library, fields: Fields) -> tuple[str, str] | None:
+    known = library.profiles.get(fields["name"])
+    if not known.num_voiceprints and not known.num_episodes:
+        return None
+    has = f"{plural(known.num_voiceprints, 'voiceprint')}, and a name in {plural(known.num_episodes, 'episode')}"
+    return f"{known.name} has {has}. Both go; the voices in the episodes stay, without a name.", f"Delete {known.name}"
+
+
+def _ask_of_forgetting(library: Library, fields: Fields) -> tuple[str, str]:
+    name = library.profiles.get(fields["name"]).name
+    return (
+        f"The voice of {name} is erased: voiceprints, clips, the stored voice in every episode, and the name wherever "
+        "voicematch wrote it. What was said stays. This cannot be undone, and nothing done before it can be either.",
+        f"Forget {name} for good",
+    )
+
+
+def _ask_of_removing(library: Library, fields: Fields) -> tuple[str, str]:
+    episode = library.listings.episode(fields["episode"]).summary
+    return (
+        f"“{episode.shown_as}” goes out of the library with all that was said of its voices. The sound stays where it "
+        "is. This cannot be undone.",
+        "Remove it",
+    )
 
 
 def _suggested(library: Library, fields: Fields) -> str:
@@ -145,6 +252,7 @@ def _given_before(library: Library, fields: Fields) -> Sequence[str]:
 _EPISODE = Field("episode", "the episode's key")
 _SPEAKER = Field("speaker", "the voice's label in that episode, SPEAKER_00")
 _NAME = Field("name", "the person's name; a profile is made when there is none")
+_NAME_ALONE = Field("name", "the person's name")
 _UNKNOWN = Field("unknown", "the voice's number, U-0001")
 _CONSENT = Field(
     "consent", f"why the voice may be kept: {', '.join(CONSENT)}; empty: as the profile's", may_be_empty=True
@@ -161,6 +269,11 @@ ACTIONS = {
         "Keep an unknown out of the list and away from names; or take that back.",
         (_UNKNOWN, Field("as", "ad, jingle, other; empty: ignore it no more", may_be_empty=True)),
         _ignore,
+    ),
+    "ignore-voice": Action(
+        "Ignore a voice of an episode, however short, and wherever else it is heard: a recurring advertisement.",
+        (_EPISODE, _SPEAKER, Field("as", "ad, jingle, other")),
+        _ignore_voice,
     ),
     "split": Action("Take apart an unknown that is several people.", (_UNKNOWN,), _split),
     "merge-unknowns": Action(
@@ -179,6 +292,7 @@ ACTIONS = {
         (_EPISODE, _SPEAKER, Field("name", "the right name; empty: nobody known", may_be_empty=True), _CONSENT),
         _correct,
         _given_before,
+        _ask_of_nobody,
     ),
     "confirm": Action("Review: yes, it is the person suggested.", (_EPISODE, _SPEAKER), _confirm, _given_before),
     "not-them": Action("Review: no, it is not the person suggested.", (_EPISODE, _SPEAKER), _not_them, _given_before),
@@ -187,6 +301,28 @@ ACTIONS = {
         (Field("source", "the name that goes"), Field("into", "the name that stays")),
         _merge,
         lambda library, fields: [fields["source"], fields["into"]],
+        _ask_of_merging,
+    ),
+    "delete": Action(
+        "Take a person out of the library, voiceprints and all; their voices stay in the episodes, without a name.",
+        (_NAME_ALONE,),
+        _delete,
+        lambda library, fields: [fields["name"]],
+        _ask_of_deleting,
+    ),
+    "forget": Action(
+        "Erase a person, down to the bytes of the file. It cannot be undone.",
+        (_NAME_ALONE,),
+        _forget,
+        question=_ask_of_forgetting,
+        is_final=True,
+    ),
+    "remove-episode": Action(
+        "Take an episode out of the library. It cannot be undone.",
+        (_EPISODE,),
+        _remove_episode,
+        question=_ask_of_removing,
+        is_final=True,
     ),
     "remove-voiceprints": Action(
         "Take voiceprints out of a profile that are somebody else's.",
@@ -204,14 +340,21 @@ UNDO_FIELDS = (Field("action", "the number that the action's answer gave"),)
 
 
 def perform(name: str, fields: Fields, *, library: Library, journal: Journal) -> views.Done:
-    """Do one of the ACTIONS, and return what it came to. Raises WrongFields, and what the command raises."""
+    """Do one of the ACTIONS, and return what it came to. Raises WrongFields, Question, and what the command raises."""
     action = ACTIONS[name]
     checked = check(action.fields, fields)
-    with library.recording(clips_of=action.clips_of(library, checked)) as recorded:
-        outcome = action.run(library, checked)
+    asked = action.question(library, checked) if fields.get("sure") == ASK else None
+    if asked is not None:
+        raise Question(*asked, name, checked)
+    if action.is_final:
+        outcome, number = action.run(library, checked), None
+        journal.clear()
+    else:
+        with library.recording(clips_of=action.clips_of(library, checked)) as recorded:
+            outcome = action.run(library, checked)
+        number = journal.add(outcome.text, recorded)
     outputs.finish(library)
-    number = journal.add(outcome.text, recorded)
-    return _done(outcome.text, number, outcome.changes, library, outcome.warnings, outcome.name)
+    return journal.tell(_done(outcome, number, library))
 
 
 def undo(fields: Fields, *, library: Library, journal: Journal) -> views.Done:
@@ -225,7 +368,7 @@ def undo(fields: Fields, *, library: Library, journal: Journal) -> views.Done:
     done, recorded = journal.get(int(number[:18]))
     changes = naming.undo(recorded, library=library)
     journal.remove(done.id)
-    return _done(f"Undone: {done.text}", None, changes, library)
+    return journal.tell(_done(ActionOutcome(f"Undone: {done.text}", changes), None, library))
 
 
 def check(wanted: Sequence[Field], given: Fields) -> dict[str, str]:
@@ -236,14 +379,14 @@ def check(wanted: Sequence[Field], given: Fields) -> dict[str, str]:
     return {field.name: given.get(field.name, "").strip() for field in wanted}
 
 
-def _done(
-    text: str,
-    action: int | None,
-    changes: Sequence[Change],
-    library: Library,
-    warnings: tuple[str, ...] = (),
-    name: str | None = None,
-) -> views.Done:
-    person = Named(library.people.id(name), name) if name is not None else None
-    num_episodes = len({change.audio_sha256 for change in changes})
-    return views.Done(text, action, len(changes), num_episodes, warnings, person)
+def _done(outcome: ActionOutcome, action: int | None, library: Library) -> views.Done:
+    name, changes = outcome.name, outcome.changes
+    return views.Done(
+        text=outcome.text,
+        action=action,
+        num_changes=len(changes),
+        num_episodes=len({change.audio_sha256 for change in changes}),
+        warnings=outcome.warnings,
+        person=Named(library.people.id(name), name) if name is not None else None,
+        go=outcome.go,
+    )

@@ -1,4 +1,4 @@
-"""Where each page is: paths of the app, or relative links between the files of a static site. Pure.
+"""Where each page is: paths of the app, or links between the files of a static site. Pure.
 
 Both give one function, ``url("speaker", id=12)``, so that one set of templates serves both.
 """
@@ -17,6 +17,9 @@ PATHS = {
     "speaker_episode": "/speakers/{id}/episodes/{key}",
     "episodes": "/episodes",
     "episode": "/episodes/{key}",
+    "shows": "/shows",
+    "show": "/shows/{key}",
+    "picture": "/shows/{key}/picture.jpg",
     "unknowns": "/unknowns",
     "unknown": "/unknowns/{id}",
     "review": "/review",
@@ -28,13 +31,19 @@ PATHS = {
     "action": "/actions/{name}",
     "openapi": "/openapi.json",
 }
+# Of a static site. A page is a folder's index.html, so that its address is the folder; ``id``, ``key`` are what people
+# can read (site/places.py).
 FILES = {
     "speakers": "index.html",
-    "speaker": "speakers/{id}.html",
-    "speaker_episode": "speakers/{id}/{key}.html",
+    "speaker": "speakers/{id}/index.html",
+    "speaker_episode": "speakers/{id}/{key}/index.html",
     "episodes": "episodes.html",
-    "episode": "episodes/{key}.html",
+    "episode": "episodes/{key}/index.html",
+    "shows": "shows.html",
+    "show": "shows/{key}/index.html",
+    "picture": "shows/{key}/picture.jpg",
     "search": "search.html",
+    "missing": "404.html",
     "static": "static/{path}",
     "data": "data/{path}",
 }
@@ -52,25 +61,20 @@ def path(name: str, /, **values: object) -> str:
 def file(name: str, /, **values: object) -> str:
     """Return the file of a static site that a page is written to.
 
-    >>> file("speaker", id=12)
-    'speakers/12.html'
+    >>> file("speaker", id="ada-ash")
+    'speakers/ada-ash/index.html'
     """
-    return _filled(FILES[name], values)
+    return FILES[name].format_map({key: str(value) for key, value in values.items()})
 
 
-def relative(place: str) -> Url:
-    """Return ``url`` for a page of a static site that is written to ``place``.
+def between(place: str, target: str, at: object = None) -> str:
+    """Return the link from one file of a static site to another, ``at`` a time in it.
 
-    >>> relative("speakers/12.html")("episode", key="ab12", at=5)
-    '../episodes/ab12.html#t=5'
+    >>> between("speakers/ada/index.html", "episodes/moss/index.html", 5)
+    '../../episodes/moss/index.html#t=5'
     """
-    folder = posixpath.dirname(place) or "."
-
-    def url(name: str, /, **values: object) -> str:
-        target, hash_, time = file(name, **values).partition("#")
-        return posixpath.relpath(target, folder) + hash_ + time
-
-    return url
+    link = quote(posixpath.relpath(target, posixpath.dirname(place) or "."), safe="/")
+    return link if at is None else f"{link}#t={at}"
 
 
 def _filled(pattern: str, values: dict[str, object]) -> str:

@@ -5,27 +5,29 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import anyio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, compile_path
 from starlette.staticfiles import StaticFiles
 
-from ..errors import AudioError, ChangedSince, NothingThere, ProfileNotFound, VoicematchError
+from ..errors import AudioError, ChangedSince, LibraryError, NothingThere, ProfileNotFound, VoicematchError
 from ..library import Library
 from . import addresses, rendering, sound, views
-from .actions import ACTIONS, perform, undo
+from .actions import ACTIONS, Question, perform, undo
 from .description import describe
 from .journal import Journal
 from .pages import PAGES, Asked, Page
 from .reading import Reading
 from .safety import LOOPBACK, Safety, policy
+from .telling import plain
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +70,7 @@ class App:
         routes += [
             Route(addresses.PATHS["audio"], self.audio),
             Route(addresses.PATHS["clip"], self.clip),
+            Route(addresses.PATHS["picture"], self.picture),
             Route(addresses.PATHS["openapi"], self.openapi),
             Mount("/static", StaticFiles(directory=rendering.STATIC)),
         ]
@@ -91,15 +94,20 @@ class App:
     def _html(
         self, request: Request, name: str, view: object, *, status: int = 200, schemes: Collection[str] = ()
     ) -> Response:
+        done = self._journal.told(Asked(request.query_params).number("done", 0))
+        if done is not None and not self._journal.can_undo(done.action):
+            done = replace(done, action=None)
         text = rendering.html(
             name,
             view,
             url=addresses.path,
             live=True,
             route=name,
-            undo=self._journal.latest(),
+            done=done,
+            earlier=self._journal.latest(),
+            here=_here(request),
             badges=self._library.voices.waiting(),
-            query=dict(request.query_params),
+            query={key: value for key, value in request.query_params.items() if key != "done"},
         )
         return Response(text, status, {"content-security-policy": policy(schemes)}, "text/html")
 
@@ -108,10 +116,16 @@ class App:
     def _action(self, name: str) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             fields = await _fields(request)
-            done = await anyio.to_thread.run_sync(self._act, name, fields)
+            try:
+                done = await anyio.to_thread.run_sync(self._act, name, fields)
+            except Question as question:
+                return self._asked(request, question, _back(request, fields))
             if _wants_json(request):
                 return Response(rendering.to_json(done), media_type=JSON)
-            return RedirectResponse(_back(request, fields), HTTPStatus.SEE_OTHER)
+            back = _back(request, fields)
+            if done.go and not await anyio.to_thread.run_sync(self._is_there, back):
+                back = done.go
+            return RedirectResponse(_telling(back, done.notice), HTTPStatus.SEE_OTHER)
 
         return endpoint
 
@@ -120,6 +134,27 @@ class App:
             if name == "undo":
                 return undo(fields, library=self._library, journal=self._journal)
             return perform(name, fields, library=self._library, journal=self._journal)
+
+    def _asked(self, request: Request, question: Question, back: str) -> Response:
+        """Ask whether that is meant: in JSON with what to answer, else as a page that sends it again."""
+        if _wants_json(request):
+            asked = {"error": str(question), "question": str(question), "yes": question.yes}
+            return Response(rendering.to_json(asked), HTTPStatus.CONFLICT, media_type=JSON)
+        fields = tuple(question.fields.items())
+        page = views.SurePage(str(question), question.yes, question.action, fields, back)
+        return self._html(request, "sure", page, status=HTTPStatus.CONFLICT)
+
+    def _is_there(self, address: str) -> bool:
+        """Whether a page of the app is there still."""
+        path = urlsplit(address).path
+        for name in ("speaker", "speaker_episode", "episode", "unknown"):
+            matched = compile_path(addresses.PATHS[name])[0].fullmatch(path)
+            if matched is not None:
+                try:
+                    PAGES[name].make(Reading(self._library, addresses.path), Asked(matched.groupdict()))
+                except LibraryError:
+                    return False
+        return True
 
     # -- sound
 
@@ -131,13 +166,18 @@ class App:
         """Send the clearest seconds of an unknown."""
         return Response(sound.clip(self._library, request.path_params["id"]), media_type="audio/wav")
 
+    def picture(self, request: Request) -> Response:
+        """Send what a show looks like."""
+        jpeg = self._library.programmes.picture(request.path_params["key"])
+        return Response(jpeg, media_type="image/jpeg")
+
     # -- the rest
 
     def openapi(self, request: Request) -> Response:
         return Response(rendering.to_json(describe()), media_type=JSON)
 
     def refused(self, request: Request, error: Exception) -> Response:
-        return self._wrong(request, _status(request, error), str(error))
+        return self._wrong(request, _status(request, error), plain(str(error)))
 
     def not_found(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -210,6 +250,19 @@ def _object(body: bytes) -> dict[str, str]:
     if not isinstance(fields, dict) or not all(isinstance(value, str) for value in fields.values()):
         raise VoicematchError("send one JSON object in which every value is a text")
     return fields
+
+
+def _here(request: Request) -> str:
+    """The page's own address, without what it was told to tell."""
+    rest = [(key, value) for key, value in request.query_params.multi_items() if key != "done"]
+    return request.url.path + (f"?{urlencode(rest)}" if rest else "")
+
+
+def _telling(address: str, notice: int) -> str:
+    """An address of ours, to tell there what was done."""
+    parts = urlsplit(address)
+    rest = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != "done"]
+    return urlunsplit(parts._replace(query=urlencode([*rest, ("done", notice)])))
 
 
 def _back(request: Request, fields: Mapping[str, str]) -> str:

@@ -49,11 +49,12 @@ def describe() -> dict[str, Any]:
     for name, kind, about in (
         ("audio", "audio/*", "An episode's own file; ranges are answered."),
         ("clip", "audio/wav", "The clearest seconds of a voice without a name."),
+        ("picture", "image/jpeg", "What a show looks like."),
     ):
         key = re.findall(r"{(\w+)}", PATHS[name])[0]
-        binary = {"description": "sound", "content": {kind: {}}}
+        binary = {"description": "as asked", "content": {kind: {}}}
         parameters = [{"name": key, "in": "path", "required": True, "schema": SCALARS[str]}]
-        answers = {"200": binary, "404": _wrong("the sound is gone")}
+        answers = {"200": binary, "404": _wrong("there is none")}
         paths[PATHS[name]] = {
             "get": {"operationId": name, "summary": about, "parameters": parameters, "responses": answers}
         }

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
 
+from ..formats.addresses import slug
+from ..formats.amounts import date_of, day, month, percent, plural, talk
 from ..formats.clock import clock
+from .telling import plain
 
 FINEST = 1_200  # steps a lane is drawn in: about the pixels a wide screen has for it
 PARAGRAPH_SECONDS = 60.0  # longer ones hide where in the audio a sentence is
@@ -20,10 +23,9 @@ LOWEST = 0.6  # percent: a bar that can still be seen
 WIDEST, THINNEST = 2.2, 0.35  # percent: 20 and 3 pixels of a bar on a wide screen
 MOST_TICKS = 6  # what a telephone has room for
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SPANS = (1, 2, 3, 6, 12, 24, 60, 120, 240)  # months between two ticks
 _STEPS = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0)  # seconds between two times on a ruler
-_VALUES = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 18000.0, 36000.0)  # seconds
+_VALUES = (10.0, 20.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 18000.0, 36000.0)  # seconds
 
 
 class SpokenLine(Protocol):
@@ -80,42 +82,6 @@ class Chart:
     num_undated: int
 
 
-def talk(seconds: float) -> str:
-    """Say how long, to the precision people care for.
-
-    >>> talk(8.2), talk(130), talk(590), talk(5_500), talk(180_000)
-    ('8 s', '2 min 10 s', '10 min', '1 h 32 min', '50 h')
-    """
-    if seconds < 59.5:
-        return f"{round(seconds)} s"
-    if seconds < 299.5 and round(seconds) % 60:
-        return f"{round(seconds) // 60} min {round(seconds) % 60} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    if minutes >= 600 or minutes % 60 == 0:
-        return f"{round(minutes / 60):,} h"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
-def percent(share: float) -> str:
-    """
-    >>> percent(0.345), percent(0.004), percent(0.0)
-    ('34 %', '< 1 %', '0 %')
-    """
-    return "< 1 %" if 0.0 < share < 0.01 else f"{100 * share:.0f} %"
-
-
-def day(iso: str | None) -> str:
-    """Return a date as people write it; what is no date stays as it is.
-
-    >>> day("2024-03-09T10:00:00Z"), day("spring"), day(None)
-    ('9 Mar 2024', 'spring', '')
-    """
-    parsed = _date(iso)
-    return f"{parsed.day} {_MONTHS[parsed.month - 1]} {parsed.year}" if parsed else iso or ""
-
-
 def voice(label: str) -> str:
     """Return what to call a voice that has neither name nor number of its own.
 
@@ -126,12 +92,13 @@ def voice(label: str) -> str:
     return f"Voice {int(numbered[1]) + 1}" if numbered else label
 
 
-def plural(count: int, one: str, many: str = "") -> str:
+def reason(text: str) -> str:
+    """Return a reason of a verdict as the rest of a page is written.
+
+    >>> reason("a person said that SPEAKER_01 is Ada")
+    'a person said that Voice 2 is Ada'
     """
-    >>> plural(1, "episode"), plural(1200, "episode"), plural(2, "voice that recurs", "voices that recur")
-    ('1 episode', '1,200 episodes', '2 voices that recur')
-    """
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+    return re.sub(r"SPEAKER_[0-9]{1,3}", lambda label: voice(label[0]), text)
 
 
 def lanes(turns: Iterable[Held], num_speakers: int, duration: float) -> list[str]:
@@ -198,7 +165,7 @@ def share_chart(dates: Sequence[str | None], shares: Sequence[float]) -> Chart:
 
 
 def _chart(dates: Sequence[str | None], values: Sequence[float], step: float, label: Callable[[float], str]) -> Chart:
-    days = [parsed.toordinal() if (parsed := _date(text)) else None for text in dates]
+    days = [parsed.toordinal() if (parsed := date_of(text)) else None for text in dates]
     known = sorted({number for number in days if number is not None})
     if not known:
         return Chart((), (), (), 0.0, len(dates))
@@ -247,14 +214,7 @@ def _date_ticks(first: int, last: int) -> list[tuple[int, str]]:
 
 
 def _month(tick: date, with_year: bool) -> str:
-    return f"{_MONTHS[tick.month - 1]} {tick.year}" if with_year else _MONTHS[tick.month - 1]
-
-
-def _date(iso: str | None) -> date | None:
-    try:
-        return date.fromisoformat((iso or "")[:10])
-    except ValueError:
-        return None
+    return f"{month(tick)} {tick.year}" if with_year else month(tick)
 
 
 def _short(number: float) -> str:
@@ -268,6 +228,9 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "day": day,
     "plural": plural,
     "voice": voice,
+    "reason": reason,
+    "plain": plain,
+    "slug": slug,
 }
 GLOBALS: dict[str, Callable[..., Any]] = {
     "lanes": lanes,

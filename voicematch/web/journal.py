@@ -1,4 +1,4 @@
-"""What was done in the pages since the server began, so that any of it can be undone.
+"""What was done in the pages since the server began, so that it can be told once, and any of it undone.
 
 It is kept in memory: the rows hold voices, and what was forgotten must not lie in a second place on disk. It ends with
 the server, and the commands know nothing of it.
@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from dataclasses import replace
 
 from ..errors import NothingThere
 from ..library import Recorded
 from ..library.database import now
-from .views import Undoable
+from .views import Done, Undoable
 
 MOST_KEPT = 50  # a morning's review; each holds the rows that it changed
 
 
 class Journal:
-    """Actions by number, latest last. Threads may share one."""
+    """Actions by number, latest last, and what each came to. Threads may share one."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kept: OrderedDict[int, tuple[Undoable, Recorded]] = OrderedDict()
+        self._told: OrderedDict[int, Done] = OrderedDict()
         self._last = 0
+        self._last_told = 0
 
     def add(self, text: str, recorded: Recorded) -> int:
         """Keep what was done, and return its number."""
@@ -47,6 +50,35 @@ class Journal:
         with self._lock:
             self._kept.pop(number, None)
 
+    def clear(self) -> None:
+        """Let go of everything: whoever was forgotten must not come back."""
+        with self._lock:
+            self._kept.clear()
+            self._told.clear()
+
     def latest(self) -> Undoable | None:
         with self._lock:
             return next(reversed(self._kept.values()))[0] if self._kept else None
+
+    def undoable(self) -> tuple[Undoable, ...]:
+        """Return all that can be undone, latest first."""
+        with self._lock:
+            return tuple(undoable for undoable, _ in reversed(self._kept.values()))
+
+    def tell(self, done: Done) -> Done:
+        """Keep what an action came to, and return it with the number that a page shows it under."""
+        with self._lock:
+            self._last_told += 1
+            told = self._told[self._last_told] = replace(done, notice=self._last_told)
+            while len(self._told) > MOST_KEPT:
+                self._told.popitem(last=False)
+            return told
+
+    def told(self, number: int) -> Done | None:
+        """Return what an action came to, as long as it is remembered."""
+        with self._lock:
+            return self._told.get(number)
+
+    def can_undo(self, number: int | None) -> bool:
+        with self._lock:
+            return number in self._kept

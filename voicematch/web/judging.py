@@ -11,6 +11,7 @@ from ..usecases.describe import Described, describe
 from . import views
 from .reading import Reading
 
+CARDS_PER_PAGE = 10  # as many as can be taken in at a glance
 NUM_HEARD = 5  # episodes shown with an unknown voice
 EXCERPT_SECONDS = 12.0
 REASONS = {  # describe.Suggestion.reason, as a sentence about the name
@@ -24,10 +25,12 @@ REASONS = {  # describe.Suggestion.reason, as a sentence about the name
 
 def unknowns(reading: Reading, *, ignored: bool = False, page: int = 1) -> views.UnknownsPage:
     """Return the unknowns, those heard in most episodes first; or those that are to be ignored."""
-    limit, offset = reading.limits(page)
+    few = replace(reading, per_page=CARDS_PER_PAGE)
+    limit, offset = few.limits(page)
     some, total = reading.library.voices.unknowns(ignored=ignored, limit=limit, offset=offset)
     cards = tuple(_card(reading, describe(one)) for one in some)
-    return views.UnknownsPage(ignored, cards, reading.paging(page, total), reading.library.people.names())
+    is_new = not total and not reading.library.listings.episodes(limit=1)[1]
+    return views.UnknownsPage(ignored, cards, few.paging(page, total), reading.library.people.names(), is_new)
 
 
 def unknown(reading: Reading, name: str) -> views.UnknownPage:
@@ -50,12 +53,14 @@ def _card(reading: Reading, voice: Described) -> views.UnknownCard:
             for one in voice.speakers[: -NUM_HEARD - 1 : -1]
         ),
         clip=reading.url("clip", id=voice.id),
+        can_split=len(voice.speakers) > 1,
     )
 
 
 def review(reading: Reading, *, page: int = 1) -> views.ReviewPage:
     """Return matches that are neither sure nor out of the question, oldest episode first."""
-    limit, offset = reading.limits(page)
+    few = replace(reading, per_page=CARDS_PER_PAGE)
+    limit, offset = few.limits(page)
     some, total = reading.library.voices.review(limit=limit or 1000, offset=offset)
     cards = tuple(
         views.ReviewCard(
@@ -68,17 +73,17 @@ def review(reading: Reading, *, page: int = 1) -> views.ReviewPage:
             guesses=one.speaker.guesses,
             reasons=one.speaker.reasons,
             talk_seconds=one.speaker.talk_seconds,
-            voice=_excerpt(reading, one.voice),
-            known=_excerpt(reading, one.known),
+            voice=excerpt(reading, one.voice),
+            known=excerpt(reading, one.known),
         )
         for one in some
         if one.speaker.profile is not None
     )
-    return views.ReviewPage(cards, reading.paging(page, total), reading.library.people.names())
+    return views.ReviewPage(cards, few.paging(page, total), reading.library.people.names())
 
 
-def _excerpt(reading: Reading, stretch: Stretch | None) -> views.EpisodeExcerpt | None:
-    """The middle of a stretch, for turns begin and end with others' words."""
+def excerpt(reading: Reading, stretch: Stretch | None) -> views.EpisodeExcerpt | None:
+    """Return the middle of a stretch, for turns begin and end with others' words."""
     if stretch is None:
         return None
     seconds = min(stretch.end - stretch.start, EXCERPT_SECONDS)

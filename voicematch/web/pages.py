@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from . import episodes, judging, people, views
+from . import episodes, judging, people, shows, views
 from .reading import Reading
 
 LARGEST = 2**53 - 1  # of a number in an address: what JSON's readers agree on, and a database takes
@@ -93,6 +93,15 @@ PAGES = {
         views.EpisodePage,
         lambda reading, asked: episodes.episode(reading, asked.text("key")),
         (_KEY,),
+    ),
+    "shows": Page(
+        "Every show that a stored episode is of.", shows.ShowsPage, lambda reading, asked: shows.shows(reading)
+    ),
+    "show": Page(
+        "One show: its hosts, guests and episodes, and who talks how much.",
+        shows.ShowPage,
+        lambda reading, asked: shows.show(reading, asked.text("key"), page=asked.page),
+        (Parameter("key", "string", "the show's title in lower case, its words joined by -", in_path=True), _PAGE),
     ),
     "unknowns": Page(
         "Voices without a name.",

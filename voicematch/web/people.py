@@ -12,17 +12,20 @@ from . import views
 from .episodes import hits
 from .reading import PER_PAGE, Reading, initials, share
 
+MOST_EMPTY = 50  # names without a voice, listed to be deleted
 MOST_COMPANY = 50  # people named with a person
 NUM_PREVIEWED = 5  # lines of an appearance on the speaker page
 APPEARANCES_PER_PAGE = 10  # half as many as of other things, for they are long
 
 
 def speakers(reading: Reading, *, query: str = "", sort: str = "name", page: int = 1) -> views.SpeakersPage:
-    """Return everybody with a profile; ``sort`` is "name", "talk" or "recent", and anything else is "name"."""
+    """Return everybody with a voice or an episode; ``sort`` is "name", "talk" or "recent", and any other is "name"."""
     sort = sort if sort in ("talk", "recent") else "name"
     limit, offset = reading.limits(page)
-    some, total = reading.library.people.find(words=query, sort=sort, limit=limit, offset=offset)
-    return views.SpeakersPage(query, sort, tuple(map(card, some)), reading.paging(page, total))
+    find = reading.library.people.find
+    some, total = find(words=query, sort=sort, empty=False, limit=limit, offset=offset)
+    empty = find(words=query, empty=True, limit=MOST_EMPTY)[0] if reading.live else ()
+    return views.SpeakersPage(query, sort, tuple(map(card, some)), reading.paging(page, total), tuple(map(card, empty)))
 
 
 def card(profile: Profile) -> views.SpeakerCard:
@@ -49,7 +52,7 @@ def speaker(reading: Reading, profile: int, *, query: str = "", page: int = 1) -
     per_page = len(heard) or 1 if reading.per_page is None else APPEARANCES_PER_PAGE
     at = 1 if query else page
     shown = () if query else heard[::-1][(at - 1) * per_page : at * per_page]
-    lines, num_lines = hits(reading, query, profile=profile, page=page) if query else (None, 0)
+    lines, num_lines, loosely = hits(reading, query, profile=profile, page=page) if query else (None, 0, False)
     return views.SpeakerPage(
         person=card(known),
         note=(known.note or "") if reading.live else "",
@@ -62,6 +65,8 @@ def speaker(reading: Reading, profile: int, *, query: str = "", page: int = 1) -
         query=query,
         hits=lines,
         hits_paging=reading.paging(page, num_lines) if query else None,
+        loosely=loosely,
+        names=tuple(name for name in people.names() if name != known.name) if reading.live else (),
     )
 
 

@@ -118,17 +118,27 @@ class People:
         self._pin = pin
 
     def find(
-        self, *, words: str = "", sort: str = "name", limit: int | None = None, offset: int = 0
+        self,
+        *,
+        words: str = "",
+        sort: str = "name",
+        empty: bool | None = None,
+        limit: int | None = None,
+        offset: int = 0,
     ) -> tuple[tuple[Profile, ...], int]:
         """Return some of the profiles whose names hold the words, and how many there are.
 
         sort : "name", "talk" (most first) or "recent" (heard last first)
+        empty : only those that have neither a voiceprint nor an episode, or only the others; None for both
         """
         every = _EVERYBODY
         for word in key(words).split():
             every = every.where(profiles.c.name_key.contains(word, autoescape=True))
         with self._database.read() as connection:
-            rows = sorted(connection.execute(every).all(), key=lambda row: row.name_key)
+            found = connection.execute(every).all()
+            if empty is not None:
+                found = [row for row in found if empty is not (bool(row.num_episodes) or bool(row.has_voice))]
+            rows = sorted(found, key=lambda row: row.name_key)
             if sort == "talk":
                 rows.sort(key=lambda row: -(row.talk_seconds or 0.0))
             elif sort == "recent":
@@ -300,7 +310,8 @@ def _with_talk(only: int | None = None) -> sa.Select[Any]:
         .group_by(speakers.c.profile_id)
         .subquery()
     )
-    return sa.select(profiles, heard).outerjoin(heard, heard.c.profile_id == profiles.c.id)
+    has_voice = sa.exists().where(voiceprints.c.profile_id == profiles.c.id).label("has_voice")
+    return sa.select(profiles, heard, has_voice).outerjoin(heard, heard.c.profile_id == profiles.c.id)
 
 
 _EVERYBODY = _with_talk()  # made once, for making it takes 0.7 ms of every page that lists people

@@ -39,6 +39,7 @@ class Hit:
     person : whom the voice that says it was accepted as; unknown : U-0001 when it is remembered without a name
     marks : (start, end) of each found word in ``text``
     before, after : the neighbouring lines' text, empty at the edges
+    before_by, after_by : who says that, as ``speaker`` has it, where it is not who says this line; else ""
     """
 
     audio_sha256: str
@@ -55,6 +56,8 @@ class Hit:
     marks: tuple[tuple[int, int], ...]
     before: str
     after: str
+    before_by: str = ""
+    after_by: str = ""
 
     @property
     def context(self) -> str:
@@ -155,6 +158,12 @@ def _hits(connection: sa.Connection, words: Sequence[tuple[str, bool]], ids: Seq
     row_by_id = {row.id: row for row in connection.execute(shown)}
     rows = [row_by_id[one] for one in ids]
     neighbours = _neighbours(connection, rows)
+
+    def beside(row: Any, step: int) -> tuple[str, str]:
+        """The text of a neighbouring line, and by whom it is where that is somebody else."""
+        text, name, label = neighbours.get((row.episode_id, row.position + step), ("", "", row.speaker))
+        return text, "" if label == row.speaker else name
+
     return tuple(
         Hit(
             audio_sha256=row.audio_sha256,
@@ -169,10 +178,13 @@ def _hits(connection: sa.Connection, words: Sequence[tuple[str, bool]], ids: Seq
             unknown=name_of(row.unknown_id) if row.unknown_id is not None else None,
             text=row.text,
             marks=folding.marks(row.text, words),
-            before=neighbours.get((row.episode_id, row.position - 1), ""),
-            after=neighbours.get((row.episode_id, row.position + 1), ""),
+            before=before,
+            after=after,
+            before_by=before_by,
+            after_by=after_by,
         )
         for row in rows
+        for (before, before_by), (after, after_by) in [(beside(row, -1), beside(row, 1))]
     )
 
 
@@ -246,15 +258,26 @@ def _spoken_by(connection: sa.Connection, speaker: str) -> Any:
     return says_so if known is None else says_so | (speakers.c.profile_id == known)
 
 
-def _neighbours(connection: sa.Connection, rows: Sequence[Any]) -> dict[tuple[int, int], str]:
+def _neighbours(connection: sa.Connection, rows: Sequence[Any]) -> dict[tuple[int, int], tuple[str, str, str]]:
+    """Return by (episode, position) the text of a line, who says it, and that one's label there."""
     wanted: dict[int, list[int]] = {}
     for row in rows:
         wanted.setdefault(row.episode_id, []).extend((row.position - 1, row.position + 1))
     # Written as one condition an episode: SQLite has no index for pairs in a list of pairs.
     places = [(lines.c.episode_id == episode) & lines.c.position.in_(own) for episode, own in wanted.items()]
-    texts: dict[tuple[int, int], str] = {}
+    found: dict[tuple[int, int], tuple[str, str, str]] = {}
+    says_it = sa.and_(speakers.c.episode_id == lines.c.episode_id, speakers.c.label == lines.c.speaker)
+    of_lines = (
+        sa.select(lines.c.episode_id, lines.c.position, lines.c.text, lines.c.speaker, profiles.c.name)
+        .add_columns(unknown_speakers.c.unknown_id)
+        .outerjoin(speakers, says_it)
+        .outerjoin(profiles, (profiles.c.id == speakers.c.profile_id) & ACCEPTED)
+        .outerjoin(unknown_speakers, (unknown_speakers.c.speaker_id == speakers.c.id) & UNNAMED)
+    )
     for first in range(0, len(places), 200):  # SQL takes conditions of a bounded depth
         here = sa.or_(*places[first : first + 200])
-        for row in connection.execute(sa.select(lines.c.episode_id, lines.c.position, lines.c.text).where(here)):
-            texts[row.episode_id, row.position] = row.text
-    return texts
+        for row in connection.execute(of_lines.where(here)):
+            unnamed = name_of(row.unknown_id) if row.unknown_id is not None else row.speaker
+            name = row.name or unnamed or "nobody named"
+            found[row.episode_id, row.position] = (row.text, name, row.speaker)
+    return found

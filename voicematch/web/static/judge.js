@@ -8,7 +8,7 @@
   const describe = (suggestion) => {
     const [entry, text, name, reason] = ["li", "span", "button", "span"].map((tag) => document.createElement(tag));
     name.type = "button";
-    name.className = "button text";
+    name.className = "button small suggest";
     name.dataset.suggest = suggestion.name;
     name.textContent = suggestion.name;
     reason.className = "quiet";
@@ -23,9 +23,9 @@
     return entry;
   };
 
-  // Suggestions are read out of transcripts, which takes a moment: asked for when a voice is in front, and once.
+  // Suggestions are read out of transcripts, which takes a moment: asked for one voice after the other, and once.
   const suggest = async (place) => {
-    if (!place || "loaded" in place.dataset) return;
+    if ("loaded" in place.dataset) return;
     place.dataset.loaded = "";
     const answer = await fetch(place.dataset.suggestions, { headers: { Accept: "application/json" } }).catch(() => null);
     if (!answer?.ok) return;
@@ -46,7 +46,6 @@
       all[at].focus({ preventScroll: true });
       all[at].scrollIntoView({ block: "nearest" });
     }
-    suggest(all[at].querySelector("[data-suggestions]"));
   };
 
   document.addEventListener("keydown", (event) => {
@@ -63,14 +62,14 @@
     if (idx >= 0 && idx !== at) select(idx, false);
   });
 
-  document.addEventListener("click", (event) => {
-    const name = event.target.closest("[data-suggest]");
-    if (!name) return;
-    const field = name.closest(".case").querySelector("[data-focus=n]");
-    field.value = name.dataset.suggest;
-    field.focus();
-  });
+  const suggestAll = async () => {
+    for (const place of document.querySelectorAll("#cases [data-suggestions]")) await suggest(place);
+  };
 
-  document.addEventListener("renewed", () => select(at, true));
+  document.addEventListener("renewed", () => {
+    select(at, true);
+    suggestAll();
+  });
   select(0, false);
+  suggestAll();
 }

@@ -1,7 +1,6 @@
 // What every page has: single keys, the help, actions without leaving the page. Read without any of it, a page is whole.
 "use strict";
 {
-  const MOST_WARNINGS = 2; // shown after a change; the rest say the same of other episodes
   const root = document.documentElement;
   root.classList.add("js");
 
@@ -38,7 +37,7 @@
   const isField = (element) => element.matches("input:not([type=checkbox], [type=radio], [type=range]), select, textarea");
 
   const shown = (selector) =>
-    [document.querySelector(`.case.current ${selector}`), ...document.querySelectorAll(`main ${selector}`)].find(
+    [document.querySelector(`#notice ${selector}`), document.querySelector(`.case.current ${selector}`), ...document.querySelectorAll(`main ${selector}`)].find(
       (element) => element && (element.closest(".case.current") || !element.closest(".case")),
     );
 
@@ -57,6 +56,7 @@
       const toFocus = shown(`[data-focus="${key}"]`);
       const toPress = shown(`[data-key="${key}"]`);
       if (!toFocus && !toPress) return;
+      (toFocus ?? toPress).closest("details:not([open])")?.setAttribute("open", "");
       toFocus?.focus();
       if (!toFocus) toPress.click();
     }
@@ -67,14 +67,20 @@
     if (event.target.closest("[data-help]")) help.showModal();
   });
 
-  // -- actions: send the form, then show the page as it is now
+  // -- actions: send the form, then show the page as it is now, with what was done told once
 
   const say = (text) => (document.getElementById("said-aloud").textContent = text);
 
-  const renew = async () => {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+  const told = (address, done) => {
+    const there = new URL(address, location.href);
+    there.searchParams.set("done", done.notice);
+    return there.href;
+  };
+
+  const renew = async (done) => {
+    const answer = await fetch(told(location.href, done), { headers: { Accept: "text/html" } });
     if (!answer.ok) {
-      location.assign(document.querySelector(".nav [aria-current]").href); // what this page showed is no more
+      location.assign(told(done.go || document.querySelector(".nav a").href, done)); // what this page showed is no more
       return;
     }
     const renewed = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -84,24 +90,9 @@
     opened.forEach((id) => document.getElementById(id)?.setAttribute("open", ""));
     reveal();
     document.dispatchEvent(new Event("renewed"));
-  };
-
-  // The page's own notice says what was done; what came of it is only in the answer.
-  const tell = (done) => {
-    const count = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
-    const came = done.num_changes
-      ? `${count(done.num_changes, "voice")} in ${count(done.num_episodes, "episode")} changed`
-      : "No voice changed its name";
-    const list = document.createElement("ul");
-    const rest = done.warnings.length - MOST_WARNINGS;
-    const shown = rest > 1 ? [...done.warnings.slice(0, MOST_WARNINGS), `and ${rest} more like this`] : done.warnings;
-    for (const text of [came, ...shown]) {
-      const entry = document.createElement("li");
-      entry.textContent = text;
-      list.append(entry);
-    }
-    document.querySelector("main .notice > span")?.append(list);
-    say([done.text, came, ...shown].join(". "));
+    const notice = document.getElementById("notice");
+    notice?.scrollIntoView({ block: "nearest" });
+    say([...(notice?.querySelectorAll("p, li") ?? [])].map((line) => line.textContent).join(". ") || done.text);
   };
 
   const complain = (form, text) => {
@@ -113,24 +104,71 @@
     form.append(line);
   };
 
+  // Asks whether that is meant, in a dialog of ours; true if so.
+  const isMeant = (question, yes) =>
+    new Promise((resolve) => {
+      const dialog = document.getElementById("sure");
+      dialog.querySelector("[data-part=question]").textContent = question;
+      dialog.querySelector("[data-part=yes]").textContent = yes;
+      dialog.returnValue = "";
+      dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+      dialog.showModal();
+    });
+
+  const send = async (address, body) => {
+    const answer = await fetch(address, { method: "POST", body, headers: { Accept: "application/json" } });
+    const done = await answer.json();
+    if (done.question === undefined) {
+      if (!answer.ok) throw new Error(done.error);
+      return done;
+    }
+    if (!(await isMeant(done.question, done.yes))) return null;
+    body.set("sure", "yes");
+    return send(address, body);
+  };
+
   document.addEventListener("submit", async (event) => {
     const form = event.target;
     if (!form.matches("[data-act]")) return;
     event.preventDefault();
-    const buttons = form.querySelectorAll("button");
-    const body = new URLSearchParams(new FormData(form));
+    const buttons = [...form.querySelectorAll("button")];
+    const data = new FormData(form, event.submitter);
+    const body = form.enctype === "multipart/form-data" ? data : new URLSearchParams(data);
+    form.querySelector(".error")?.remove();
     buttons.forEach((button) => (button.disabled = true));
     try {
-      const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { Accept: "application/json" } });
-      const done = await answer.json();
-      if (!answer.ok) throw new Error(done.error);
-      await renew();
-      tell(done);
+      const done = await send(event.submitter?.getAttribute("formaction") ?? form.getAttribute("action"), body);
+      if (done) await renew(done);
     } catch (error) {
       complain(form, error instanceof TypeError ? "voicematch does not answer; is it still running?" : error.message);
-      buttons.forEach((button) => (button.disabled = false));
     }
+    buttons.forEach((button) => (button.disabled = false));
   });
+
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-dismiss]")) return;
+    event.preventDefault();
+    document.getElementById("notice")?.remove();
+    document.getElementById("main").focus();
+  });
+
+  // A name that the text suggests goes into the field of its case.
+  document.addEventListener("click", (event) => {
+    const name = event.target.closest("[data-suggest]");
+    if (!name) return;
+    const field = name.closest(".case").querySelector("[data-focus=n], [data-takes-name]");
+    field.value = name.dataset.suggest;
+    field.focus();
+  });
+
+  // A notice is told once: an address that says to tell it is not to be kept.
+  {
+    const here = new URL(location.href);
+    if (here.searchParams.has("done")) {
+      here.searchParams.delete("done");
+      history.replaceState(null, "", here);
+    }
+  }
 
   // -- lists of a static site, filtered as one types
 
@@ -142,6 +180,4 @@
   });
 
   reveal();
-  const tab = document.querySelector(".nav [aria-current]");
-  if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - 60; // on a telephone the tabs are wider than the page
 }

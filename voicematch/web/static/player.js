@@ -2,21 +2,39 @@
 "use strict";
 {
   const RATES = [1, 1.25, 1.5, 2, 0.75];
+  const FAR_OFF = 2; // s between where a sound was to begin and where it does
   const HANDS_OFF = 4000; // ms after a reader scrolls in which the page does not scroll by itself
 
   const sound = new Audio();
   sound.preload = "metadata";
+  window.voicematchPlayer = sound;
   let bar = null;
   let playing = null; // the link that was pressed last
   let stopAt = Infinity;
   let length = 0; // of the episode, from the page until the sound itself says
   let touched = 0;
+  let wanted = null; // second that was asked for and is not reached yet
 
   const clock = (seconds) => {
     const whole = Math.max(0, Math.floor(seconds || 0));
     const pad = (number) => String(number).padStart(2, "0");
     const [hours, minutes] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60)];
     return hours ? `${hours}:${pad(minutes)}:${pad(whole % 60)}` : `${minutes}:${pad(whole % 60)}`;
+  };
+
+  const remembered = (key) => {
+    try {
+      return localStorage.getItem(key);
+    } catch {
+      return null; // storage is refused in some private windows
+    }
+  };
+  const remember = (key, value) => {
+    try {
+      localStorage.setItem(key, value);
+    } catch {
+      // then it holds for this page only
+    }
   };
 
   const part = (name) => bar.querySelector(`[data-part="${name}"]`);
@@ -38,11 +56,8 @@
     document.body.classList.add("playing");
     part("toggle").addEventListener("click", toggle);
     part("seek").addEventListener("input", (event) => seek(Number(event.target.value)));
-    part("rate").addEventListener("click", () => {
-      sound.playbackRate = RATES[(RATES.indexOf(sound.playbackRate) + 1) % RATES.length];
-      part("rate").textContent = `${sound.playbackRate}×`;
-      part("rate").setAttribute("aria-label", `Speed: ${sound.playbackRate} times`);
-    });
+    part("rate").addEventListener("click", () => setRate(RATES[(RATES.indexOf(rate()) + 1) % RATES.length]));
+    setRate(rate());
     part("close").addEventListener("click", () => {
       sound.pause();
       bar.remove();
@@ -52,10 +67,24 @@
     });
   };
 
+  // A new sound would begin at the default speed, so that is what is set; and kept, for the next page.
+  const rate = () => {
+    const kept = Number(remembered("voicematch-rate"));
+    return RATES.includes(kept) ? kept : 1;
+  };
+
+  const setRate = (speed) => {
+    remember("voicematch-rate", String(speed));
+    sound.defaultPlaybackRate = sound.playbackRate = speed;
+    part("rate").textContent = `${speed}×`;
+    part("rate").setAttribute("aria-label", `Speed: ${speed} times`);
+  };
+
   const load = (address) => {
-    const wanted = new URL(address, location.href).href;
-    if (sound.src !== wanted) {
-      sound.src = wanted;
+    const whole = new URL(address, location.href).href;
+    if (sound.src !== whole) {
+      sound.src = whole;
+      sound.playbackRate = rate();
       length = Number(document.querySelector("[data-duration]")?.dataset.duration ?? 0);
     }
     show();
@@ -79,8 +108,23 @@
 
   const seek = (seconds) => {
     stopAt = Infinity;
-    sound.currentTime = Math.max(0, seconds);
+    wanted = Math.max(0, seconds);
+    sound.currentTime = wanted;
     follow();
+  };
+
+  // A host that cannot send a part of a file sends it from its beginning: that is said, not passed over.
+  const checkPlace = () => {
+    if (wanted === null || !bar) return;
+    if (sound.currentTime >= wanted - FAR_OFF) {
+      wanted = null;
+      return;
+    }
+    if (sound.seeking || sound.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return;
+    const text = `The host of this sound cannot begin at ${clock(wanted)}; it plays from ${clock(sound.currentTime)}`;
+    part("by").textContent = text;
+    document.getElementById("said-aloud").textContent = text;
+    wanted = null;
   };
 
   const mark = (link) => {
@@ -217,6 +261,7 @@
   };
 
   sound.addEventListener("timeupdate", () => {
+    checkPlace();
     if (sound.currentTime >= stopAt) {
       sound.pause();
       stopAt = Infinity;
@@ -235,7 +280,13 @@
   }
   addEventListener("resize", follow);
   document.addEventListener("renewed", () => {
-    playing = null;
+    if (playing && !document.contains(playing)) {
+      const same = [...document.querySelectorAll("[data-play]")].find(
+        (link) => link.dataset.play === playing.dataset.play && link.dataset.start === playing.dataset.start,
+      );
+      if (!same && stopAt < Infinity) sound.pause(); // the voice that was judged is off the page
+      playing = same ?? null;
+    }
     follow();
     showState();
   });

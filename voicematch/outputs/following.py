@@ -7,25 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
-import string
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from . import formats, given
-from .errors import LibraryError, OutputExists, VoicematchError, shown
-from .library import Library, Output, partial
-from .library.outputs import changed
-from .types import LabelledEpisode
+from .. import formats, given
+from ..errors import LibraryError, OutputExists, VoicematchError, shown
+from ..library import Library, Output
+from ..library.outputs import changed
+from ..types import LabelledEpisode
+from . import vault
+from .paths import write_atomically
 
-FIELDS = ("show", "date", "year", "title", "season", "episode", "name")
 TRIES = 5  # to be the last who writes a file
-LONGEST_NAME = 120  # bytes of UTF-8 of one field; file systems take 255 for a name with everything in it
-RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # what Windows keeps for devices
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +100,9 @@ def finish(library: Library) -> tuple[Path, ...]:
     if library.is_together:
         return ()
     done: list[Path] = []
-    for sha256, of_episode in groupby(library.outputs.stale(), key=lambda output: output.audio_sha256):
+    waiting = library.outputs.stale()
+    files = (output for output in waiting if output.format != vault.FORMAT)
+    for sha256, of_episode in groupby(files, key=lambda output: output.audio_sha256):
         episode: LabelledEpisode | None = None
         for output in of_episode:
             if _is_to_be_written(library, output):
@@ -115,6 +113,7 @@ def finish(library: Library) -> tuple[Path, ...]:
                     log.warning("%s; it still shows the names of before, and the next command tries again", error)
                 else:
                     done.append(output.path)
+    done += vault.follow(library, [output for output in waiting if output.format == vault.FORMAT])
     return tuple(done)
 
 
@@ -170,58 +169,3 @@ def _digest_at(path: Path) -> str | None:
         return _digest(given.content(path))
     except OSError:
         return None
-
-
-def fill(template: str, values: Mapping[str, str]) -> str:
-    """Return the template's path with a value for each {field}; no value can leave its place in the path.
-
-    >>> fill("out/{show}/{date}-{title}", {"show": "A/B", "date": "2024-01-02", "title": "../../etc/passwd"})
-    'out/A-B/2024-01-02-etc-passwd'
-    """
-    check(template)
-    named = {field: file_name(values.get(field, "")) or f"no {field}" for field in FIELDS}
-    return template.format_map(named)
-
-
-def check(template: str) -> None:
-    """Raise VoicematchError when a template has anything in braces but the name of a field."""
-    try:
-        parts = list(string.Formatter().parse(template))
-    except ValueError as error:
-        raise VoicematchError(f"{template}: {error}; write a field as {{title}}") from error
-    for _, field, form, conversion in parts:
-        if field is not None and (field not in FIELDS or form or conversion):
-            known = ", ".join(f"{{{name}}}" for name in FIELDS)
-            raise VoicematchError(f"{template}: no field {{{field}}}; there are {known}")
-
-
-def file_name(text: str) -> str:
-    """Return the text as a part of a file's name on any system, or "" when nothing of it can stay.
-
-    >>> file_name("What is AI?  Part 1/2: …"), file_name(".."), file_name("con.txt")
-    ('What is AI Part 1-2 …', '', '_con.txt')
-    """
-    composed = unicodedata.normalize("NFC", text)
-    plain = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in composed)
-    plain = re.sub(r"\s*[/\\|]\s*", "-", plain)
-    plain = re.sub(r'[<>:"?*]', "", plain)
-    plain = " ".join(plain.split())
-    while len(plain.encode()) > LONGEST_NAME:
-        plain = plain[:-1]
-    plain = plain.strip(" .-")  # a leading point hides a file, a leading dash is an option
-    return f"_{plain}" if RESERVED.fullmatch(plain) else plain
-
-
-def write_atomically(path: Path, content: str | bytes, *, private: bool = False, durable: bool = True) -> None:
-    """Write the whole content under ``path``, or nothing: beside it under another name, then renamed.
-
-    private : readable for its owner alone, in a folder that is there already
-    durable : also a power cut leaves it whole, which takes some 6 ms; not for what is written again when it differs
-    """
-    try:
-        if not private:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.writing(path, private=private, durable=durable) as temporary:
-            temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-    except OSError as error:
-        raise VoicematchError(f"{path}: cannot write: {error.strerror}") from error

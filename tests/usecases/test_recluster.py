@@ -1,0 +1,230 @@
+"""Another number of speakers without the audio, and what a person said above it. On the example, by our models."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.fakes import FakeDiarizer, FakeEmbedder
+from tests.usecases.test_identify import CALIBRATION, noise
+from voicematch import errors, identify, name, open_library
+from voicematch.engines.diarize import BuiltinDiarizer
+from voicematch.engines.kept import heard_again, kept
+from voicematch.engines.windows import Heard
+from voicematch.library import Library
+from voicematch.types import Diarization, LabelledEpisode, Line, Turn, Verdict, Windows
+from voicematch.usecases import fix as fixing
+from voicematch.usecases.chosen import Engines
+from voicematch.usecases.recluster import recluster
+from voicematch.voices.told import told_apart
+
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+THREE = (
+    Turn(0.0, 20.0, "SPEAKER_00"),
+    Turn(20.0, 40.0, "SPEAKER_01"),
+    Turn(40.0, 43.0, "SPEAKER_02"),
+    Turn(43.0, 50.0, "SPEAKER_00"),
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library in which the example is identified, without voices to compare."""
+    folder = tmp_path_factory.mktemp("example")
+    shutil.copy(EXAMPLES / "episode.mp3", folder / "episode.mp3")
+    with open_library(folder / "library.db") as opened:
+        identify(folder / "episode.mp3", library=opened, transcript_path=EXAMPLES / "episode.srt")
+    (folder / "episode.mp3").unlink()
+    return folder / "library.db"
+
+
+@pytest.fixture
+def library(made: Path, tmp_path: Path) -> Iterator[Library]:
+    shutil.copy(made, tmp_path / "library.db")
+    with open_library(tmp_path / "library.db") as opened:
+        yield opened
+
+
+def voices(episode: LabelledEpisode) -> set[str]:
+    return set(episode.talk_seconds())
+
+
+def test_another_number_of_speakers_needs_no_audio_and_as_many_as_before_changes_nothing(library: Library) -> None:
+    before = library.episodes.get("episode")
+    assert len(voices(before)) == 3
+    two = recluster("episode", (2, 2), library=library).episode
+    assert len(voices(two)) == 2
+    assert library.episodes.get("episode").lines == two.lines
+    assert {line.speaker for line in two.lines} <= voices(two)
+    three = recluster("episode", (3, 3), library=library).episode
+    assert [turn.speaker for turn in three.turns] == [turn.speaker for turn in before.turns]
+    edges = [[turn.start, turn.end] for turn in before.turns]
+    assert np.abs(np.array([[turn.start, turn.end] for turn in three.turns]) - edges).max() <= 0.1
+
+
+def test_a_dry_run_says_what_would_come_of_it(library: Library) -> None:
+    before = library.episodes.get("episode")
+    assert len(voices(recluster("episode", (2, 2), library=library, dry_run=True).episode)) == 2
+    assert library.episodes.get("episode") == before
+
+
+def test_people_whom_a_person_named_are_never_one(library: Library) -> None:
+    for label, who in (("SPEAKER_00", "Ada"), ("SPEAKER_01", "Basil"), ("SPEAKER_02", "Conrad")):
+        name("episode", label, who, library=library, consent="public")
+    before = library.episodes.get("episode")
+    found = recluster("episode", (1, 2), library=library)
+    assert found.warnings == ("there are 3 speakers: whom a person named, or fixed, stays apart",)
+    after = found.episode
+    assert {match.profile for match in after.matches.values()} == {"Ada", "Basil", "Conrad"}
+    talk = {after.name(label): seconds for label, seconds in after.talk_seconds().items()}
+    for label, seconds in before.talk_seconds().items():
+        assert talk[before.name(label)] == pytest.approx(seconds, abs=1.0)
+
+
+def test_a_fix_outlives_another_number_of_speakers(library: Library) -> None:
+    episode = library.episodes.get("episode")
+    fixed = fixing.give("episode", [fixing.span_of_lines(episode, 2)], "new", library=library)
+    own = library.speakers.embeddings(episode.audio_sha256).get(fixed.speaker)
+    assert own is not None  # of the windows in the line alone
+    assert all(span.start >= episode.lines[2].start - 0.6 for span in own)
+    assert all(span.end <= episode.lines[2].end + 0.6 for span in own)
+    after = recluster("episode", (2, 2), library=library).episode
+    (line,) = [line for line in after.lines if line.text == episode.lines[2].text]
+    others = {turn.speaker for turn in after.turns if turn.end <= line.start or turn.start >= line.end}
+    assert line.speaker not in others
+
+
+def test_what_is_heard_takes_no_more_than_12_mb_an_hour(library: Library) -> None:
+    episode = library.episodes.get("episode")
+    with sqlite3.connect(str(library.path)) as connection:
+        (size,) = connection.execute("SELECT length(vectors) + length(moments) + length(rest) FROM windows").fetchone()
+    connection.close()
+    assert size / episode.duration * 3600 <= 12e6
+
+
+def test_nothing_is_kept_where_nobody_wants_it(tmp_path: Path) -> None:
+    for keeps, flag in ((False, True), (True, False)):
+        with open_library(tmp_path / f"{keeps}.db") as opened:
+            opened.settings.keep_windows(keeps)
+            episode = identify(EXAMPLES / "episode.mp3", library=opened, keep_windows=flag)
+            assert opened.windows.of(episode.audio_sha256) is None
+            with pytest.raises(errors.LibraryError, match="what was heard in it is not kept"):
+                recluster("episode", (2, 2), library=opened)
+
+
+def test_what_is_heard_goes_with_the_episode_with_a_voice_and_with_the_setting(library: Library) -> None:
+    sha256 = library.episodes.get("episode").audio_sha256
+    heard = library.windows.of(sha256)
+    assert heard is not None
+    name("episode", "SPEAKER_00", "Ada", library=library, consent="public")
+    library.profiles.forget("Ada")
+    assert library.windows.of(sha256) is None
+    library.windows.keep(sha256, heard)
+    library.settings.keep_windows(False)
+    assert library.windows.of(sha256) is None
+    library.windows.keep(sha256, heard)
+    library.unknowns.forget(next(iter(library.voices.num_episodes())))
+    assert library.windows.of(sha256) is None
+    library.windows.keep(sha256, heard)
+    library.episodes.remove(sha256)
+    with sqlite3.connect(str(library.path)) as connection:
+        assert connection.execute("SELECT count(*) FROM windows").fetchone() == (0,)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "damage", ["rest = x'00'", "vectors = x'0000'", "moments = x'00'", "vectors = zeroblob(length(vectors))"]
+)
+def test_windows_that_cannot_be_read_are_found_and_taken_out(library: Library, damage: str) -> None:
+    assert library.upkeep.check() == ()
+    with sqlite3.connect(str(library.path)) as connection:
+        connection.execute(f"UPDATE windows SET {damage}")
+    connection.close()
+    (found,) = library.upkeep.check()
+    assert found.endswith("its windows cannot be read")
+    assert library.upkeep.repair() == (f"{found}; taken out",)
+    assert library.upkeep.check() == ()
+
+
+def test_what_is_kept_is_what_was_heard() -> None:
+    from voicematch.audio import Audio
+    from voicematch.engines.embed import OnnxEmbedder
+
+    embedder = OnnxEmbedder()
+    windows = BuiltinDiarizer().diarize(Audio(EXAMPLES / "episode.mp3"), embedder).windows
+    assert isinstance(windows, Windows)
+    again = kept(heard_again(windows), embedder.name)
+    for field in ("speech", "spans", "vectors", "runs", "moments", "frames"):
+        assert np.allclose(getattr(again, field), getattr(windows, field), atol=1e-3), field
+    empty = kept(Heard(4), "none")
+    assert len(heard_again(empty).vectors) == len(heard_again(empty).moments) == 0
+
+
+# ── The same above any diarizer, by time ──
+
+
+def identified(
+    library: Library, folder: Path, *turns: Turn, speakers: tuple[int, int] | None = None
+) -> LabelledEpisode:
+    path = folder / "talk.wav"
+    if not path.exists():
+        noise(path, 50, seed=5)
+    return identify(path, library=library, engines=Engines(FakeDiarizer(*turns), FakeEmbedder()), speakers=speakers)
+
+
+def test_three_confirmed_people_stay_three_when_two_speakers_are_asked_for(tmp_path: Path) -> None:
+    """Nobody gets the words of another as confirmed by a person."""
+    with open_library(tmp_path / "library.db", embedder="fake", dimension=FakeEmbedder.dimension) as library:
+        library.settings.set("calibration", CALIBRATION.to_json())
+        sha256 = identified(library, tmp_path, *THREE).audio_sha256
+        for label, who in (("SPEAKER_00", "Ada"), ("SPEAKER_01", "Grace"), ("SPEAKER_02", "Basil")):
+            library.profiles.create(who)
+            library.said.confirm(sha256, label, who)
+        two = [replace(turn, speaker="SPEAKER_00") if turn.speaker == "SPEAKER_02" else turn for turn in THREE]
+        episode = identified(library, tmp_path, *two, speakers=(2, 2))
+        said = {(turn.start, turn.end): episode.name(turn.speaker) for turn in episode.turns}
+        assert said == {(0.0, 20.0): "Ada", (20.0, 40.0): "Grace", (40.0, 43.0): "Basil", (43.0, 50.0): "Ada"}
+
+
+def test_told_apart_leaves_alone_who_has_a_label_of_their_own() -> None:
+    said = {"Ada": [(0.0, 10.0)], "Grace": [(10.0, 20.0)]}
+    better = (Turn(0.0, 8.0, "A"), Turn(8.0, 20.0, "B"))  # another answer may know better where the one ends
+    assert told_apart(better, said) == better
+    assert told_apart((Turn(0.0, 20.0, "A"),), said) == (Turn(0.0, 10.0, "A"), Turn(10.0, 20.0, "SPEAKER_00"))
+    assert told_apart((Turn(0.0, 20.0, "A"),), {}) == (Turn(0.0, 20.0, "A"),)
+
+
+# ── A few scattered seconds ──
+
+
+def scattered() -> LabelledEpisode:
+    turns = [Turn(0.0, 30.0, "SPEAKER_00"), *(Turn(at, at + 1.0, "SPEAKER_01") for at in (30.0, 36.0, 44.0))]
+    return LabelledEpisode("talk.wav", "ab" * 32, 50.0, tuple(turns), {}, (Line(0.0, 1.0, "Hm"),))
+
+
+def test_a_few_scattered_seconds_are_doubtful_and_a_short_answer_is_not() -> None:
+    assert scattered().doubtful() == {"SPEAKER_01"}
+    answer = replace(scattered(), turns=(Turn(0.0, 30.0, "SPEAKER_00"), Turn(30.0, 34.0, "SPEAKER_01")))
+    assert answer.doubtful() == frozenset()
+    alone = replace(scattered(), turns=(Turn(0.0, 1.0, "SPEAKER_00"),))
+    assert alone.doubtful() == frozenset()
+
+
+def test_who_is_doubtful_is_not_counted(tmp_path: Path) -> None:
+    with open_library(tmp_path / "library.db", embedder="fake", dimension=FakeEmbedder.dimension) as library:
+        library.settings.set("calibration", CALIBRATION.to_json())
+        episode = identified(library, tmp_path, *scattered().turns)
+        ((summary,), _) = library.listings.episodes()
+        assert (summary.num_speakers, summary.num_doubtful, summary.num_unknown) == (1, 1, 1)
+        assert episode.doubtful() == {"SPEAKER_01"}
+        assert episode.matches["SPEAKER_01"].verdict is Verdict.UNKNOWN
+
+
+def test_a_diarization_without_windows_is_none_the_worse() -> None:
+    assert Diarization((), {}, 1.0).windows is None

@@ -1,0 +1,51 @@
+"""Where files go, and how they are written: templates that no value leads out of, and whole files or none."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..errors import VoicematchError
+from ..formats.file_names import file_name
+from ..library import partial
+
+FIELDS = ("show", "date", "year", "title", "season", "episode", "name")
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """Return the template's path with a value for each {field}; no value can leave its place in the path.
+
+    >>> fill("out/{show}/{date}-{title}", {"show": "A/B", "date": "2024-01-02", "title": "../../etc/passwd"})
+    'out/A-B/2024-01-02-etc-passwd'
+    """
+    check(template)
+    named = {field: file_name(values.get(field, "")) or f"no {field}" for field in FIELDS}
+    return template.format_map(named)
+
+
+def check(template: str) -> None:
+    """Raise VoicematchError when a template has anything in braces but the name of a field."""
+    try:
+        parts = list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise VoicematchError(f"{template}: {error}; write a field as {{title}}") from error
+    for _, field, form, conversion in parts:
+        if field is not None and (field not in FIELDS or form or conversion):
+            known = ", ".join(f"{{{name}}}" for name in FIELDS)
+            raise VoicematchError(f"{template}: no field {{{field}}}; there are {known}")
+
+
+def write_atomically(path: Path, content: str | bytes, *, private: bool = False, durable: bool = True) -> None:
+    """Write the whole content under ``path``, or nothing: beside it under another name, then renamed.
+
+    private : readable for its owner alone, in a folder that is there already
+    durable : also a power cut leaves it whole, which takes some 6 ms; not for what is written again when it differs
+    """
+    try:
+        if not private:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.writing(path, private=private, durable=durable) as temporary:
+            temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        raise VoicematchError(f"{path}: cannot write: {error.strerror}") from error
