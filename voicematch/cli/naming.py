@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
 def consent_option(command: Command) -> Command:
     default = " Without it, what the profile's voiceprints have already."
-    command = click.option("--consent-note", metavar="TEXT", default="", help=CONSENT_NOTE_HELP)(command)
     return click.option("--consent", type=click.Choice(CONSENT), help=CONSENT_HELP + default)(command)
+
+
+def consent_note_option(command: Command) -> Command:
+    return click.option("--consent-note", metavar="TEXT", default="", help=CONSENT_NOTE_HELP)(command)
 
 
 def dry_run_option(command: Command) -> Command:
@@ -35,6 +38,7 @@ def dry_run_option(command: Command) -> Command:
 @click.argument("target", metavar="U-0001|EPISODE:SPEAKER")
 @click.argument("name")
 @consent_option
+@consent_note_option
 @dry_run_option
 @json_option
 @library_option
@@ -76,6 +80,7 @@ def name(
 @click.argument("name", required=False)
 @click.option("--nobody", is_flag=True, help="Instead of NAME: it is nobody whom the library should name.")
 @consent_option
+@consent_note_option
 @dry_run_option
 @json_option
 @library_option

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from .. import given
 from ..errors import VoicematchError
 from .options import library_option, quiet_option
 from .terminal import progress_bar
@@ -109,7 +110,7 @@ def _secret() -> str:
     if not path:
         return ""
     try:
-        return Path(path).read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+        return given.text(path).partition("\n")[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as error:
         raise VoicematchError(f"{path}: the password cannot be read from it: {error}") from error
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ... import given
 from ...errors import OutputExists, VoicematchError
 from ...outputs import write_atomically
 
@@ -83,7 +84,7 @@ def _listed(path: Path) -> tuple[dict[str, str] | None, dict[str, Any]]:
     if not path.is_file():
         return None, {}
     try:
-        listed = json.loads(path.read_text(encoding="utf-8"))
+        listed = json.loads(given.text(path))
     except (ValueError, RecursionError):
         return {}, {}
     if not isinstance(listed, dict):
