@@ -35,8 +35,10 @@ def episode(shell: Shell) -> str:
 
 def test_a_line_is_given_listed_and_taken_back(shell: Shell, episode: str) -> None:
     before = (shell.folder / "ep.txt").read_text()
-    code, out, _ = shell("fix", episode, "--at", "0:20-0:39", "--speaker", "Ada Byron", "--consent", "public")
+    to = ("--speaker", "Ada Byron", "--consent", "public", "--consent-note", "said so at the table")
+    code, out, _ = shell("fix", episode, "--at", "0:20-0:39", *to)
     assert (code, out.split(";")[0]) == (0, "0:20-0:39 is Ada Byron (fix 1)")
+    assert "said so at the table" in shell("profiles", "show", "Ada Byron")[1]
     assert "Ada Byron" in (shell.folder / "ep.txt").read_text()
     _, out, _ = shell("search", "thank")
     assert "Ada Byron" in out

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .naming import consent_option, dry_run_option, given_consent
+from .naming import consent_note_option, consent_option, dry_run_option, given_consent
 from .options import Timestamp, clock, json_option, library_option
 from .terminal import print_json, print_table
 
@@ -57,6 +57,7 @@ class TimeSpan(click.ParamType[Span]):
 @click.option("--number", type=click.IntRange(1), metavar="N", help="With --undo: the fix of this number.")
 @click.option("--list", "is_list", is_flag=True, help="List the fixes of the episode.")
 @consent_option
+@consent_note_option
 @dry_run_option
 @json_option
 @library_option
@@ -73,6 +74,7 @@ def fix(
     number: int | None,
     is_list: bool,
     consent: str | None,
+    consent_note: str,
     dry_run: bool,
     as_json: bool,
     location: str | None,
@@ -118,10 +120,16 @@ def fix(
             whom = speaker or fixing.NEW
             if not _is_label(library, episode, whom):
                 consent = given_consent(whom, consent, library)
+            with_note: Any = {
+                "library": library,
+                "consent": consent,
+                "consent_note": consent_note,
+                "dry_run": dry_run,
+            }
             if split:
-                fixed = fixing.split(episode, split, meant, to=whom, library=library, consent=consent, dry_run=dry_run)
+                fixed = fixing.split(episode, split, meant, to=whom, **with_note)
             else:
-                fixed = fixing.give(episode, meant, whom, library=library, consent=consent, dry_run=dry_run)
+                fixed = fixing.give(episode, meant, whom, **with_note)
     _report(fixed, as_json, dry_run)
 
 

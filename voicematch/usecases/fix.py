@@ -56,6 +56,7 @@ def give(
     *,
     library: Library,
     consent: str | None = None,
+    consent_note: str = "",
     dry_run: bool = False,
 ) -> Fixed:
     """Give stretches of an episode to a speaker of it, to a person, or to somebody new; several are one fix.
@@ -63,6 +64,7 @@ def give(
     spans : seconds, as `span_of_lines` and `span_between` make them
     speaker : a label of the episode (SPEAKER_02), a person's name, or `NEW`
     consent : of a person whose voice the library may not keep yet: "self", "permission" or "public"
+    consent_note : what else is to be kept of it: who said so, where, in what words
 
     A person is said to be the speaker whom the library takes for them, or is a new one; their profile learns from
     that, as from a naming. Raises LibraryError, EnrollmentError.
@@ -72,7 +74,7 @@ def give(
         spans = [_inside(episode, span) for span in spans]
         label, person = _target(library, episode, speaker)
         fixes = [Fix(FixKind.GIVE, tuple(_with_slivers(episode, span, label) for span in spans), label)]
-        row, learned, warnings = _do(library, episode, fixes, label, person, consent)
+        row, learned, warnings = _do(library, episode, fixes, label, person, consent, consent_note)
     said = ", ".join(f"{clock(start)}-{clock(end)}" for start, end in spans)
     number = 0 if dry_run else row.batch
     return Fixed(episode.audio_sha256, number, label, f"{said} is {person or label}", tuple(changes), learned, warnings)
@@ -86,6 +88,7 @@ def split(
     library: Library,
     to: str = NEW,
     consent: str | None = None,
+    consent_note: str = "",
     dry_run: bool = False,
 ) -> Fixed:
     """Take the marked stretches out of a speaker who is two people. Arguments as for `give`.
@@ -100,7 +103,7 @@ def split(
     rest = [turn for turn in episode.turns if turn.speaker == speaker]
     if all(any(start <= turn.start and turn.end <= end for start, end in spans) for turn in rest):
         raise LibraryError(f"that is all that {speaker} says; voicematch correct EPISODE:{speaker} says who it is")
-    return give(episode_key, spans, to, library=library, consent=consent, dry_run=dry_run)
+    return give(episode_key, spans, to, library=library, consent=consent, consent_note=consent_note, dry_run=dry_run)
 
 
 def merge(episode_key: str, source: str, into: str, *, library: Library, dry_run: bool = False) -> Fixed:
@@ -165,7 +168,7 @@ def undo(episode_key: str, number: int | None = None, *, library: Library, dry_r
         if not library.fixes.of(sha256):
             library.fixes.keep_heard(sha256, None)
         people = {name for name in said.values() if name} | named
-        warnings = _teach(library, episode, after, people, None, None)[1]
+        warnings = _teach(library, episode, after, people, None, None, "")[1]
         for name in sorted(named):
             library.profiles.remove_empty(name)
         match_again(library)
@@ -229,6 +232,7 @@ def _do(
     label: str,
     person: str | None,
     consent: str | None,
+    consent_note: str = "",
 ) -> tuple[FixRow, Enrollment | None, tuple[str, ...]]:
     """Keep fixes, lay them over the answer, and teach whom they are about."""
     sha256, said = episode.audio_sha256, _said(library, episode)
@@ -246,7 +250,7 @@ def _do(
         library.said.confirm(sha256, label, person)
         library.fixes.confirm(sha256, label, row)
     people = {name for name in said.values() if name}
-    learned, warnings = _teach(library, episode, after, people, person, consent)
+    learned, warnings = _teach(library, episode, after, people, person, consent, consent_note)
     match_again(library)
     library.outputs.mark([sha256])
     return row, learned, warnings
@@ -272,6 +276,7 @@ def _teach(
     people: set[str],
     person: str | None,
     consent: str | None,
+    consent_note: str,
 ) -> tuple[Enrollment | None, tuple[str, ...]]:
     """Let each person who was said to talk in the episode learn from what they say there now, and from nothing else.
 
@@ -298,7 +303,7 @@ def _teach(
             [voice for voice in voices if voice.embeddings],
             (consent if name == person else None) or (kept.consent if kept else None),
             consent_date=kept.consent_date if kept else None,
-            consent_note=kept.consent_note if kept else None,
+            consent_note=(consent_note if name == person else "") or (kept.consent_note if kept else None),
         )
         warnings += added.warnings
         learned = added if name == person else learned
