@@ -120,8 +120,13 @@ def test_a_terminal_is_asked_once(path: Path) -> None:
         start_new_session=True,
         cwd=Path(voicematch.__file__).parents[1],
     ) as asking:
+        assert asking.stderr is not None
+        said = ""
+        while not said.endswith(": ") and (char := asking.stderr.read(1)):  # what is typed before is thrown away
+            said += char
         os.write(ours, f"{SECRET}\n".encode())
-        out, said = asking.communicate(timeout=60)
+        out, rest = asking.communicate(timeout=60)
+        said += rest
     os.close(ours)
     os.close(theirs)
     assert asking.returncode == 0, said

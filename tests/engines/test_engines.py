@@ -18,6 +18,7 @@ from voicematch.engines.embed import OnnxEmbedder
 from voicematch.engines.pyannote import Piece, join
 from voicematch.engines.speechbrain import SpeechBrainEmbedder
 from voicematch.errors import ModelError
+from voicematch.library import open_library
 from voicematch.transcript.attribute import attribute
 from voicematch.types import Array, Embedding, Line, Turn
 
@@ -75,6 +76,7 @@ def test_the_fix_names_the_releases_of_the_extra() -> None:
 
 def test_an_unknown_engine_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     library = str(tmp_path / "library.db")
+    open_library(library).close()
     for command in (["identify", "a.mp3"], ["enroll", "Ada", "a.mp3", "--consent", "self"], ["batch", "run"]):
         assert cli.run([*command, "--diarizer", "nosuch", "--library", library]) == 1
         assert "error: no diarizer 'nosuch'; there are built-in, pyannote" in capsys.readouterr().err
