@@ -1,11 +1,13 @@
-"""Which worker a process is, and whether it still lives."""
+"""Which worker a process is, whether it still lives, and how it shows that it does."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import sys
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -51,3 +53,23 @@ def _begun(pid: int) -> str:
     except OSError:
         return ""
     return "" if fields[0] == "Z" else fields[19]
+
+
+@contextmanager
+def beating(beat: Callable[[], bool], every: float) -> Iterator[threading.Event]:
+    """Call ``beat`` every so many seconds while the block runs; the event is set when it answers False, and it ends."""
+    lost, over = threading.Event(), threading.Event()
+
+    def go_on() -> None:
+        while not over.wait(every):
+            if not beat():
+                lost.set()
+                return
+
+    thread = threading.Thread(target=go_on, daemon=True)
+    thread.start()
+    try:
+        yield lost
+    finally:
+        over.set()
+        thread.join()

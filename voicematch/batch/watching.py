@@ -20,7 +20,7 @@ from ..errors import LibraryError, VoicematchError
 from ..library import Job, Library, NewJob, State
 from ..net.addresses import is_address
 from .discover import Found
-from .liveness import is_dead, machine, worker_name
+from .liveness import beating, is_dead, machine, worker_name
 from .work import Tally
 
 STILL = 30.0  # s for which a file has to stay as it is before it is taken to be whole
@@ -170,24 +170,18 @@ def _alone(library: Library, now: Callable[[], float]) -> Iterator[threading.Eve
     """
     own = worker_name()
     _take(library, own, now())
-    over, lost = threading.Event(), threading.Event()
 
-    def beat() -> None:
-        while not over.wait(SILENT / 5):
-            try:
-                _take(library, own, now())
-            except LibraryError:
-                if _holder(library).get("name") != own:
-                    lost.set()
-                    return
+    def beat() -> bool:
+        try:
+            _take(library, own, now())
+        except LibraryError:
+            return bool(_holder(library).get("name") == own)
+        return True
 
-    thread = threading.Thread(target=beat, daemon=True)
-    thread.start()
     try:
-        yield lost
+        with beating(beat, SILENT / 5) as lost:
+            yield lost
     finally:
-        over.set()
-        thread.join()
         with library.together():
             if _holder(library).get("name") == own:
                 library.settings.set_of_library(WATCHER, None)

@@ -25,7 +25,7 @@ from ..usecases.identify import identify
 from ..usecases.tracks import listened
 from . import feeds
 from .cache import MOST_BYTES, AudioCache, default_cache
-from .liveness import worker_name
+from .liveness import beating, worker_name
 
 log = logging.getLogger(__name__)
 
@@ -262,22 +262,14 @@ class Worker:
     @contextmanager
     def _beating(self, job: Job) -> Iterator[threading.Event]:
         """While the block runs the job's heart beats. The event is set when the job has become another's."""
-        lost, over = threading.Event(), threading.Event()
 
-        def beat() -> None:
-            while not over.wait(self.settings.beat_seconds):
-                with suppress(LibraryError):  # busy; the next beat comes in time
-                    if not self._jobs.beat(job):
-                        lost.set()
-                        return
+        def beat() -> bool:
+            with suppress(LibraryError):  # busy; the next beat comes in time
+                return self._jobs.beat(job)
+            return True
 
-        thread = threading.Thread(target=beat, daemon=True)
-        thread.start()
-        try:
+        with beating(beat, self.settings.beat_seconds) as lost:
             yield lost
-        finally:
-            over.set()
-            thread.join()
 
 
 def _nearby(job: Job) -> str | None:
