@@ -35,7 +35,8 @@ def test_both_shows_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         library.episodes.store(replace(heard, lines=()), voices())
         client = TestClient(create_app(library), base_url="http://127.0.0.1:8765")
         address = f"/episodes/{key_of(heard.audio_sha256)}"
-        assert "The &lt;Show&gt; · also in Other &amp; Show · also in Third Show" in client.get(address).text
+        shown = client.get(address).text
+        assert ">The &lt;Show&gt;</a> · also in Other &amp; Show · also in Third Show<" in shown
         assert client.get(f"{address}.json").json()["also"] == [
             {"show": "Other & Show", "title": "Second", "date": "2026-02-03"},
             {"show": "Third Show", "title": "As a copy", "date": None},
