@@ -38,7 +38,7 @@ def notes(folder: Path, force: bool, quiet: bool, as_json: bool, location: str |
         print_json(dataclasses.asdict(written) | {"left_alone": [str(path) for path in written.left_alone]})
         return
     click.echo(
-        f"{written.num_episodes} episodes and {written.num_people} people in {folder}; "
+        f"{written.num_episodes} episode(s) and {written.num_people} person(s) in {folder}; "
         f"{written.num_changed} notes changed, {written.num_removed} removed",
         err=True,
     )
