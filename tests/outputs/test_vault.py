@@ -307,7 +307,7 @@ def test_words_that_look_like_a_marker_are_words(library: Library, tmp_path: Pat
 def test_the_command(vault: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     again = ["notes", str(vault), "--library", str(tmp_path / "library.db")]
     assert cli.run([*again, "-q"]) == 0
-    assert capsys.readouterr().err == f"1 episodes and 1 people in {vault}; 0 notes changed, 0 removed\n"
+    assert capsys.readouterr().err == f"1 episode(s) and 1 person(s) in {vault}; 0 note(s) changed, 0 removed\n"
     assert cli.run([*again, "--json"]) == 0
     assert '"num_episodes": 1' in capsys.readouterr().out
     assert cli.run(["notes", str(tmp_path / "library.db"), "--library", str(tmp_path / "library.db")]) == 2

@@ -39,6 +39,6 @@ def notes(folder: Path, force: bool, quiet: bool, as_json: bool, location: str |
         return
     click.echo(
         f"{written.num_episodes} episode(s) and {written.num_people} person(s) in {folder}; "
-        f"{written.num_changed} notes changed, {written.num_removed} removed",
+        f"{written.num_changed} note(s) changed, {written.num_removed} removed",
         err=True,
     )
