@@ -12,7 +12,7 @@ from ..models import files, sessions, table
 from ..models.table import DEFAULT_EMBEDDER
 from ..types import Array
 from ..voices.score import unit
-from .features import HOP, log_mel, log_mel_snipped, num_frames, num_frames_snipped
+from .features import HOP, NUM_BINS, log_mel, log_mel_snipped, num_frames, num_frames_snipped
 
 CELL = 5  # rows whose frames are summed, 50 ms: spans that are pooled begin and end between two cells
 MOST_CELLS = 320  # heard at once, 16 s
@@ -58,7 +58,8 @@ class Sums:
     def __init__(self, *runs: Array) -> None:
         """runs : (num_cells, 3, channels) arrays, one after the other"""
         self._until = np.zeros((sum(len(cells) for cells in runs) + 1, *runs[0].shape[1:]), np.float64)
-        for idx, cell in enumerate(chain.from_iterable(runs)):  # a tenth of the time of numpy's cumsum, which goes down each column
+        # A tenth of the time of numpy's cumsum, which goes down each column
+        for idx, cell in enumerate(chain.from_iterable(runs)):
             np.add(self._until[idx], cell, out=self._until[idx + 1])
 
     def __len__(self) -> int:
@@ -161,6 +162,14 @@ class OnnxEmbedder:
         session = sessions.session(self.name, self.device, "head")
         (vectors,) = session.run(None, {session.get_inputs()[0].name: statistics.T[None]})
         return unit(np.asarray(vectors[0], np.float32).T)
+
+    def rest(self) -> None:
+        """Give back the memory that the network took for the longest stretch; the next one takes it anew."""
+        session = sessions.session(self.name, self.device, "front" if self.can_pool else "whole")
+        if session.get_providers()[0] == "CPUExecutionProvider":
+            shrinking = sessions.runtime().RunOptions()
+            shrinking.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+            session.run(None, {session.get_inputs()[0].name: np.zeros((1, CONTEXT, NUM_BINS), np.float32)}, shrinking)
 
     def _vectors(self, batch: Array) -> Array:
         batch = batch - batch.mean(axis=1, keepdims=True)

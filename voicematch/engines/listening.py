@@ -117,6 +117,8 @@ class Queue:
             self._take(0)
             self._heard.windows = np.concatenate([self._heard.windows, *(windows for windows, _ in self._taken)])
             self._heard.vectors = np.concatenate([self._heard.vectors, *(vectors for _, vectors in self._taken)])
+            if self._taken and isinstance(self._embedder, OnnxEmbedder):
+                self._embedder.rest()  # what comes now takes memory of its own
             self._taken.clear()
 
     def put(self, spoken: _Spoken | None) -> None:
