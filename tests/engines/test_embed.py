@@ -99,6 +99,33 @@ def test_statistics_of_a_span_are_those_of_its_frames() -> None:
     np.testing.assert_allclose(found, [[2.0, 1.0], [13 / 3, second], [5.0, 1e-3]], rtol=1e-5)
 
 
+def test_many_spans_over_several_runs_are_as_each_alone() -> None:
+    rng = np.random.default_rng(1)
+    runs = [rng.uniform(0.5, 2.0, (length, 3, 4)).astype(np.float32) for length in (30, 1, 50)]
+    sums = Sums(*runs)
+    assert len(sums) == 81
+    spans = np.stack([np.arange(75), np.arange(75) + 6], axis=1)
+    alone = np.concatenate([Sums(np.concatenate(runs)).statistics([span]) for span in spans])
+    np.testing.assert_array_equal(sums.statistics(spans), alone)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells what is held")
+def test_a_network_at_rest_gives_its_memory_back_and_hears_the_same_again() -> None:
+    embedder = OnnxEmbedder()
+    rows = np.random.default_rng(2).normal(-5, 3, (1_800, 80)).astype(np.float32)
+    spans = np.array([[0, 30], [100, 300]])
+    before = embedder.sums(rows, 0, 1_800).statistics(spans)
+    held = _held_mb()
+    embedder.rest()
+    assert held - _held_mb() > 15
+    np.testing.assert_array_equal(embedder.sums(rows, 0, 1_800).statistics(spans), before)
+
+
+def _held_mb() -> float:
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(next(line for line in status.splitlines() if line.startswith("RssAnon:")).split()[1]) / 2**10
+
+
 def test_vectors_pooled_out_of_a_run_and_heard_alone_know_one_another() -> None:
     """What a library keeps from windows that were each run alone still tells the voices of an episode."""
     embedder = OnnxEmbedder()

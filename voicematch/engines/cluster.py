@@ -169,7 +169,7 @@ def _alike_joined(vectors: Array, labels: Labels, alike: float, min_speakers: in
     """
     labels = renumbered(labels)
     while labels.max() + 1 > min_speakers:
-        means = _unit(_means(vectors.astype(np.float64), labels))
+        means = _unit(_means(vectors, labels))
         likeness = np.triu(means @ means.T, 1)
         if likeness.max() < alike:
             break
@@ -289,7 +289,10 @@ def _linked(rows: Numbers, distance: float) -> Labels:
     if len(rows) < 2:
         return np.zeros(len(rows), np.int64)
     unit = _unit(rows)
-    distances = squareform(np.clip(1 - unit @ unit.T, 0, 2), checks=False)  # a row of zeros is far from all
+    square = unit @ unit.T
+    np.subtract(1, square, out=square)
+    distances = squareform(np.clip(square, 0, 2, out=square), checks=False)  # a row of zeros is far from all
+    del square
     return np.asarray(fcluster(linkage(distances, "average"), distance, "distance"), np.int64) - 1
 
 
@@ -408,9 +411,11 @@ def _ward(num_a: npt.NDArray[np.int64], num_b: npt.NDArray[np.int64], a: Numbers
     return cost
 
 
-def _means(rows: Numbers, labels: Labels) -> Numbers:
+def _means(rows: Array | Numbers, labels: Labels) -> Numbers:
     sums = np.zeros((int(labels.max()) + 1, rows.shape[1]))
-    np.add.at(sums, labels, rows)
+    for at in range(0, len(rows), MOST_AT_ONCE):  # in double precision without a copy of all
+        some = slice(at, at + MOST_AT_ONCE)
+        np.add.at(sums, labels[some], rows[some].astype(np.float64, copy=False))
     means: Numbers = sums / np.maximum(np.bincount(labels), 1)[:, None]
     return means
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Protocol
 
 import numpy as np
@@ -12,13 +12,14 @@ from ..models import files, sessions, table
 from ..models.table import DEFAULT_EMBEDDER
 from ..types import Array
 from ..voices.score import unit
-from .features import HOP, log_mel, log_mel_snipped, num_frames, num_frames_snipped
+from .features import HOP, NUM_BINS, log_mel, log_mel_snipped, num_frames, num_frames_snipped
 
 CELL = 5  # rows whose frames are summed, 50 ms: spans that are pooled begin and end between two cells
 MOST_CELLS = 320  # heard at once, 16 s
 CONTEXT = 100  # rows on either side that the network hears too
 LEAST_VARIANCE = 1e-6  # of a channel's frames, as in the network
 MOST_WEIGHT = 60.0  # logarithm; keeps the sums finite
+SPANS_AT_ONCE = 32  # whose statistics are reckoned; half a megabyte each time stays in the processor's cache
 BATCH = 16  # windows at once; more is not faster on a CPU and costs memory
 
 
@@ -54,10 +55,11 @@ class Sums:
     What attentive statistics pooling (Okabe et al. 2018) makes of any span follows from them.
     """
 
-    def __init__(self, cells: Array) -> None:
-        """cells : (num_cells, 3, channels) array"""
-        self._until = np.zeros((len(cells) + 1, *cells.shape[1:]), np.float64)
-        for idx, cell in enumerate(cells):  # a tenth of the time of numpy's cumsum, which goes down each column
+    def __init__(self, *runs: Array) -> None:
+        """runs : (num_cells, 3, channels) arrays, one after the other"""
+        self._until = np.zeros((sum(len(cells) for cells in runs) + 1, *runs[0].shape[1:]), np.float64)
+        # A tenth of the time of numpy's cumsum, which goes down each column
+        for idx, cell in enumerate(chain.from_iterable(runs)):
             np.add(self._until[idx], cell, out=self._until[idx + 1])
 
     def __len__(self) -> int:
@@ -70,10 +72,15 @@ class Sums:
         """
         starts = np.clip(np.asarray(spans, np.int64)[:, 0], 0, len(self) - 1)
         ends = np.clip(np.asarray(spans, np.int64)[:, 1], starts + 1, len(self))
-        weight, first, second = np.moveaxis(self._until[ends] - self._until[starts], 1, 0)
-        mean = first / weight
-        deviation = np.sqrt(np.maximum(second / weight - mean**2, LEAST_VARIANCE))
-        return np.concatenate([mean, deviation], axis=1).astype(np.float32)
+        channels = self._until.shape[2]
+        found = np.empty((len(starts), 2 * channels), np.float32)
+        for at in range(0, len(starts), SPANS_AT_ONCE):
+            some = slice(at, at + SPANS_AT_ONCE)
+            weight, first, second = np.moveaxis(self._until[ends[some]] - self._until[starts[some]], 1, 0)
+            mean = first / weight
+            found[some, :channels] = mean
+            found[some, channels:] = np.sqrt(np.maximum(second / weight - mean**2, LEAST_VARIANCE))
+        return found
 
 
 def _in_cells(frames: Array, weights: Array) -> Array:
@@ -148,13 +155,21 @@ class OnnxEmbedder:
             frames, weights = session.run(None, {source: (heard - heard.mean(axis=0))[None]})
             inside = slice(at - before, until - before)
             cells.append(_in_cells(frames[0, :, inside], weights[0, :, inside]))
-        return Sums(np.concatenate(cells))
+        return Sums(*cells)
 
     def pooled(self, statistics: Array) -> Array:
         """Return the unit vectors of spans, (num_spans, dimension) float32, from their ``Sums.statistics``."""
         session = sessions.session(self.name, self.device, "head")
         (vectors,) = session.run(None, {session.get_inputs()[0].name: statistics.T[None]})
         return unit(np.asarray(vectors[0], np.float32).T)
+
+    def rest(self) -> None:
+        """Give back the memory that the network took for the longest stretch; the next one takes it anew."""
+        session = sessions.session(self.name, self.device, "front" if self.can_pool else "whole")
+        if session.get_providers()[0] == "CPUExecutionProvider":
+            shrinking = sessions.runtime().RunOptions()
+            shrinking.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+            session.run(None, {session.get_inputs()[0].name: np.zeros((1, CONTEXT, NUM_BINS), np.float32)}, shrinking)
 
     def _vectors(self, batch: Array) -> Array:
         batch = batch - batch.mean(axis=1, keepdims=True)

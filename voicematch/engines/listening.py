@@ -106,6 +106,7 @@ class Queue:
         self._embedder, self._heard, self._clock = embedder, heard, clock
         self._thread = ThreadPoolExecutor(1)
         self._waiting: deque[tuple[_Spoken, Future[tuple[Array, list[Moments]]]]] = deque()
+        self._taken: list[tuple[npt.NDArray[np.float64], Array]] = []  # joined once, at the end: no copy for each
 
     def __enter__(self) -> Queue:
         return self
@@ -114,6 +115,11 @@ class Queue:
         self._thread.shutdown(wait=True, cancel_futures=kind is not None)
         if kind is None:
             self._take(0)
+            self._heard.windows = np.concatenate([self._heard.windows, *(windows for windows, _ in self._taken)])
+            self._heard.vectors = np.concatenate([self._heard.vectors, *(vectors for _, vectors in self._taken)])
+            if self._taken and isinstance(self._embedder, OnnxEmbedder):
+                self._embedder.rest()  # what comes now takes memory of its own
+            self._taken.clear()
 
     def put(self, spoken: _Spoken | None) -> None:
         """Hand over more to embed. Raises what the embedder raised on what was put before."""
@@ -127,13 +133,11 @@ class Queue:
 
     def _take(self, most: int) -> None:
         """Move into what is heard until no more than that many wait."""
-        heard = self._heard
         while len(self._waiting) > most or (self._waiting and self._waiting[0][1].done()):
             spoken, future = self._waiting.popleft()
             vectors, moments = future.result()
-            heard.windows = np.concatenate([heard.windows, spoken.windows + spoken.offset])
-            heard.vectors = np.concatenate([heard.vectors, vectors])
-            heard.moments += [Moments(part.first + spoken.offset, part.vectors) for part in moments]
+            self._taken.append((spoken.windows + spoken.offset, vectors))
+            self._heard.moments += [Moments(part.first + spoken.offset, part.vectors) for part in moments]
 
 
 class Pending:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 
 from ..types import Windows
@@ -43,8 +44,8 @@ class KeptWindows:
                 "embedder": heard.embedder,
                 "dimension": heard.vectors.shape[1],
                 "duration": float(heard.duration),
-                "vectors": heard.vectors.astype("<f2").tobytes(),
-                "moments": heard.moments.tobytes(),
+                "vectors": _as_bytes(heard.vectors.astype("<f2", copy=False)),
+                "moments": _as_bytes(heard.moments),
                 "rest": _packed(heard),
             }
             connection.execute(windows.insert().values(episode_id=connection.execute(number).scalar_one(), **values))
@@ -100,6 +101,11 @@ def _is_right(kept: Windows) -> bool:
 
 def _episode(audio_sha256: str) -> sa.Select[tuple[int]]:
     return sa.select(episodes.c.id).where(episodes.c.audio_sha256 == audio_sha256)
+
+
+def _as_bytes(rows: npt.NDArray[Any]) -> memoryview:
+    """The array's own memory: the database copies it often enough."""
+    return np.ascontiguousarray(rows).reshape(-1).view(np.uint8).data
 
 
 def _packed(heard: Windows) -> bytes:

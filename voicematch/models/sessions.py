@@ -64,6 +64,7 @@ def _session(name: str, wanted: str, part: Part) -> onnxruntime.InferenceSession
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = max(1, num_cores() // 2)  # two networks run at a time
     options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # a plan for each length of sound, kept for good: memory for no time
     options.log_severity_level = 3  # errors: its warnings are about graph optimisations, not about the answer
     providers = list(dict.fromkeys((wanted, "CPUExecutionProvider")))  # the CPU for what a GPU has no kernel of
     return onnxruntime.InferenceSession(model, sess_options=options, providers=providers)
