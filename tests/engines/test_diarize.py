@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +15,12 @@ from tests.support.tones import write_episode
 from voicematch.audio import Audio
 from voicematch.engines.best import BEST_SECONDS
 from voicematch.engines.diarize import BuiltinDiarizer
-from voicematch.engines.embed import OnnxEmbedder
+from voicematch.engines.embed import OnnxEmbedder, Sums
 from voicematch.engines.features import log_mel
 from voicematch.engines.listening import Features, listen
 from voicematch.engines.windows import STRETCH, Clock, embeddings_of, place
 from voicematch.errors import ModelError
+from voicematch.models import sessions
 from voicematch.types import Array, Diarization, Turn
 from voicematch.voices.score import centroid
 
@@ -145,6 +148,32 @@ def test_a_pulled_embedder_leaves_telling_apart_to_the_built_in_one(
             assert own.vector.shape == (pulled.dimension,)
             likeness = float(own.vector @ centroid(heard[speaker]).vector)
             assert 0.8 < likeness < 0.9999  # its own front end hears it: near, and not the same
+
+
+class HastyEmbedder(OnnxEmbedder):
+    """Has the second stretch of sound ready before the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.second_is_ready, self.num_calls = threading.Event(), itertools.count(1)
+
+    def sums(self, rows: Array, first: int, end: int) -> Sums:
+        number = next(self.num_calls)
+        if number == 1:
+            assert self.second_is_ready.wait(60)
+        found = super().sums(rows, first, end)
+        if number == 2:
+            self.second_is_ready.set()
+        return found
+
+
+def test_what_is_embedded_sooner_does_not_come_out_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = listen(Audio(EXAMPLE), OnnxEmbedder(), Clock())
+    monkeypatch.setattr(sessions, "num_cores", lambda: 2)
+    found = listen(Audio(EXAMPLE), HastyEmbedder(), Clock())
+    assert found.windows.tolist() == expected.windows.tolist()
+    assert found.vectors.tobytes() == expected.vectors.tobytes()
+    assert [one.first for one in found.moments] == [one.first for one in expected.moments]
 
 
 class CountingEmbedder(FakeEmbedder):

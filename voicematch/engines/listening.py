@@ -1,11 +1,12 @@
 """Hears an episode once: blocks of sound to stretches of speech, and to vectors of windows in them.
 
-Vectors are made on a second thread, a stretch behind the first, which decodes and looks for speech. Only vectors and
-probabilities outlive their block, so memory hardly grows with the length of the episode.
+Vectors are made on threads of their own, a stretch or two behind the first, which decodes and looks for speech. Only
+vectors and probabilities outlive their block, so memory hardly grows with the length of the episode.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..audio import SAMPLE_RATE
+from ..models import sessions
 from ..types import Array, Progress, Sound
 from .embed import CELL, Embedder, OnnxEmbedder
 from .features import FRAMES_PER_SECOND, HOP, log_mel
@@ -22,6 +24,7 @@ from .speech import FRAME, SPEECH, SpeechDetector, default_detector, regions
 from .windows import MOMENT, MOMENT_STEP, Clock, Heard, Moments, in_bytes, place
 
 MOST_WAITING = 2  # stretches of sound that wait to be embedded
+MOST_THREADS = 2  # that embed, where the embedder is known to serve several
 LONGEST_WAIT = 60.0  # s of speech without a pause after which it is cut all the same
 MARGIN = 2.0  # s; what follows a stretch more closely may still belong to it
 LONGEST_SILENCE = 1.0  # s; over a longer one the network is not run
@@ -96,23 +99,30 @@ class _Spoken:
     offset: float
 
 
-class Queue:
-    """Embeds what is put on a thread of its own, in order, while the next block is decoded and searched for speech.
+_Heard = tuple[Array, list[Moments], float]
+"""The vectors of windows, those of moments, and how many seconds they took."""
 
-    Each network runs on half of the cores: together they take less than one after the other on all.
+
+class Queue:
+    """Embeds what is put on threads of its own, while the next block is decoded and searched for speech.
+
+    What comes out is in the order of what was put. Embedding takes longer than all else, so two stretches are embedded
+    at a time; on the clock, both count. Each network runs on half of the cores: together they take less than one after
+    the other on all.
     """
 
     def __init__(self, embedder: Embedder, heard: Heard, clock: Clock) -> None:
         self._embedder, self._heard, self._clock = embedder, heard, clock
-        self._thread = ThreadPoolExecutor(1)
-        self._waiting: deque[tuple[_Spoken, Future[tuple[Array, list[Moments]]]]] = deque()
+        most = min(MOST_THREADS, sessions.num_cores()) if isinstance(embedder, OnnxEmbedder) else 1
+        self._threads = ThreadPoolExecutor(most)
+        self._waiting: deque[tuple[_Spoken, Future[_Heard]]] = deque()
         self._taken: list[tuple[npt.NDArray[np.float64], Array]] = []  # joined once, at the end: no copy for each
 
     def __enter__(self) -> Queue:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._thread.shutdown(wait=True, cancel_futures=kind is not None)
+        self._threads.shutdown(wait=True, cancel_futures=kind is not None)
         if kind is None:
             self._take(0)
             self._heard.windows = np.concatenate([self._heard.windows, *(windows for windows, _ in self._taken)])
@@ -124,18 +134,20 @@ class Queue:
     def put(self, spoken: _Spoken | None) -> None:
         """Hand over more to embed. Raises what the embedder raised on what was put before."""
         if spoken is not None:
-            self._waiting.append((spoken, self._thread.submit(self._vectors, spoken)))
+            self._waiting.append((spoken, self._threads.submit(self._hear, spoken)))
         self._take(MOST_WAITING)
 
-    def _vectors(self, spoken: _Spoken) -> tuple[Array, list[Moments]]:
-        with self._clock("embedding"):
-            return _vectors(self._embedder, spoken)
+    def _hear(self, spoken: _Spoken) -> _Heard:
+        began = time.perf_counter()
+        vectors, moments = _vectors(self._embedder, spoken)
+        return vectors, moments, time.perf_counter() - began
 
     def _take(self, most: int) -> None:
         """Move into what is heard until no more than that many wait."""
         while len(self._waiting) > most or (self._waiting and self._waiting[0][1].done()):
             spoken, future = self._waiting.popleft()
-            vectors, moments = future.result()
+            vectors, moments, seconds = future.result()
+            self._clock.add("embedding", seconds)
             self._taken.append((spoken.windows + spoken.offset, vectors))
             self._heard.moments += [Moments(part.first + spoken.offset, part.vectors) for part in moments]
 
