@@ -53,32 +53,33 @@ def serve(library: str) -> int:
 
 def mcp(library: str) -> int:
     """Be an assistant that asks for people and episodes, a question a second."""
-    hello = {
+    hello: dict[str, object] = {
         "protocolVersion": "2025-06-18",
         "capabilities": {},
         "clientInfo": {"name": "measure", "version": "1"},
     }
-    asked = [("tools/call", {"name": "people", "arguments": {}}), ("tools/call", {"name": "episodes", "arguments": {}})]
+    asked: list[dict[str, object]] = [{"name": name, "arguments": {}} for name in ("people", "episodes")]
     num_answers = 0
     pipe = subprocess.PIPE
     with subprocess.Popen([*COMMAND, "mcp", "--library", library], stdin=pipe, stdout=pipe, text=True) as answering:
-        assert answering.stdin is not None
-        assert answering.stdout is not None
+        to, back = answering.stdin, answering.stdout
+        assert to is not None
+        assert back is not None
 
         def say(method: str, parameters: dict[str, object], number: int | None = None) -> None:
             message: dict[str, object] = {"jsonrpc": "2.0", "method": method, "params": parameters}
-            answering.stdin.write(json.dumps(message | ({} if number is None else {"id": number})) + "\n")  # type: ignore[union-attr]
-            answering.stdin.flush()  # type: ignore[union-attr]
+            to.write(json.dumps(message | ({} if number is None else {"id": number})) + "\n")
+            to.flush()
 
         say("initialize", hello, 0)
-        num_answers += '"result"' in answering.stdout.readline()
+        num_answers += '"result"' in back.readline()
         say("notifications/initialized", {})
         until = time.monotonic() + SECONDS
         while time.monotonic() < until:
-            say(*asked[num_answers % len(asked)], num_answers)  # type: ignore[arg-type]
-            num_answers += '"result"' in answering.stdout.readline()
+            say("tools/call", asked[num_answers % len(asked)], num_answers)
+            num_answers += '"result"' in back.readline()
             time.sleep(1.0)
-        answering.stdin.close()
+        to.close()
     print(f"{num_answers} answers", file=sys.stderr)
     return answering.returncode or int(num_answers < 10)
 

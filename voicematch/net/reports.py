@@ -25,3 +25,14 @@ SWITCHES = {
 def switch_off() -> None:
     """Tell every package that would report to its makers not to, in this process and in those it starts."""
     os.environ.update(SWITCHES)
+
+
+def switch_off_ray() -> None:
+    """Keep Ray, where it starts a cluster, from asking the clouds' servers of metadata in which of them it runs.
+
+    It asks 169.254.169.254 and metadata.google.internal, for the report that is switched off above, and has no switch
+    for that. The answer that it then keeps to itself is its own for a machine in none of them.
+    """
+    from ray._common.usage import usage_lib
+
+    usage_lib.get_cloud_from_metadata_requests = lambda: "unknown"
