@@ -28,11 +28,11 @@ def switch_off() -> None:
 
 
 def switch_off_ray() -> None:
-    """Keep Ray, where it starts a cluster, from asking the clouds' servers of metadata in which of them it runs.
+    """Keep Ray, where it makes a cluster on this machine, from starting the process that reports for it.
 
-    It asks 169.254.169.254 and metadata.google.internal, for the report that is switched off above, and has no switch
-    for that. The answer that it then keeps to itself is its own for a machine in none of them.
+    Told not to report, and without a dashboard, that process has nothing else to do. It yet begins with questions to
+    the clouds' servers of metadata (169.254.169.254, metadata.google.internal), and Ray has no switch for it.
     """
-    from ray._common.usage import usage_lib
+    from ray._private.node import Node
 
-    usage_lib.get_cloud_from_metadata_requests = lambda: "unknown"
+    Node.start_api_server = lambda node, **_: None
