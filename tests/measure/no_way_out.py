@@ -151,7 +151,18 @@ def main() -> int:
         listen(heard)
         trace = Path(made) / "strace"
         if shutil.which("strace"):
-            options = ["-f", "-qq", "-yy", "-e", f"trace={SENDING}", "-e", "signal=none", "-o", str(trace)]
+            options = [
+                "-f",
+                "--seccomp-bpf",
+                "-qq",
+                "-yy",
+                "-e",
+                f"trace={SENDING}",
+                "-e",
+                "signal=none",
+                "-o",
+                str(trace),
+            ]
             command = ["strace", *options, *command]
         code = subprocess.run(command, check=False).returncode
         if trace.exists():
