@@ -7,7 +7,6 @@ writes what it heard down as JSON lines, one a call. Standard library alone, sin
 
 from __future__ import annotations
 
-import fcntl
 import json
 import re
 import shutil
@@ -35,6 +34,8 @@ Heard = Callable[[str], None]
 
 def close(folder: Path) -> None:
     """Make the loopback the only way, for every address, and this process the one who is asked for names."""
+    import fcntl  # not on Windows, where the rest of this module is imported by the tests
+
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
     if shutil.which("ip"):  # else calls to a bare address are only seen by strace
