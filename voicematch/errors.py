@@ -29,6 +29,11 @@ _ALTERNATION = re.compile(r"[A-Za-z](?=[0-9])|[0-9](?=[A-Za-z])")
 _BEFORE_KEYS = ("private", "auth", "token", "key", "secret", "access_token", "apikey", "signature")
 ALTERNATIONS = 4
 SHORT_KEY, LONG_KEY = 8, 20  # characters
+_NUMBERED = re.compile(
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?=\d*[a-f])[0-9a-f]{16,}", re.IGNORECASE
+)  # or UUID
+_OF_FEEDS = ("feed", "feeds", "rss", "atom", "xml")  # in a host, a folder or an ending
+_BEFORE_NUMBERS = ("episode", "episodes", "clip", "clips", "public")  # what anybody may know
 _NUMBER = re.compile(r"\d{1,8}")  # of an episode, a page, a size; a key is longer or has letters in it
 
 
@@ -36,10 +41,13 @@ def shown(source: object) -> str:
     """Return a source as anybody may see it: an address without its password, nor what may be a key in it.
 
     What is no address stays as it is. In the path a key is what looks like one, or follows "private", "token" and the
-    like; numbers of episodes in hexadecimal look like keys in hexadecimal, and stay.
+    like; in the address of a feed also a UUID or 16 and more digits in hexadecimal, which elsewhere, in the name of a
+    file and after "episodes" and the like number an episode, and stay.
 
     >>> shown("https://example.org/feed/k7Qz81LmP0vX4tRw92/rss"), shown("https://example.org/private/5e0f-11aa.rss")
     ('https://example.org/feed/…/rss', 'https://example.org/private/….rss')
+    >>> shown("https://example.org/8f14e45fceea167a/rss"), shown("https://example.org/8f14e45fceea167a.mp3")
+    ('https://example.org/…/rss', 'https://example.org/8f14e45fceea167a.mp3')
     >>> shown("https://ada:secret@example.org/feed?auth=s3cr3t&episode=12"), shown("a=b/talk.mp3")
     ('https://example.org/feed?auth=…&episode=12', 'a=b/talk.mp3')
     """
@@ -72,10 +80,15 @@ def _path(path: str) -> str:
     """Host and path without what looks like a key."""
     host, *segments = path.split("/")
     kept = [host]
+    words = {word for part in (host, *segments) for word in part.lower().split(".")}
+    is_of_feed = not words.isdisjoint(_OF_FEEDS)
     for before, segment in zip(["", *segments], segments, strict=False):
         stem, point, ending = segment.partition(".")
         is_token = segment.startswith("eyJ") and len(segment) >= LONG_KEY  # how tokens in JSON begin, in base64
-        if is_token or _looks_random(stem) or (before.lower() in _BEFORE_KEYS and len(stem) >= SHORT_KEY):
+        follows_key = before.lower() in _BEFORE_KEYS and len(stem) >= SHORT_KEY
+        is_number = before.lower() in _BEFORE_NUMBERS or ending.lower() not in ("", *_OF_FEEDS)
+        may_be_key = is_of_feed and not is_number and _NUMBERED.search(stem)
+        if is_token or _looks_random(stem) or follows_key or may_be_key:
             segment = "…" + (point + ending if not is_token and len(ending) <= 4 else "")
         kept.append(segment)
     return "/".join(kept)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -50,6 +54,23 @@ def test_two_workers_share_a_backlog(settings: Settings, tmp_path: Path) -> None
         assert len(library.listings.episodes()[0]) == 6
     assert {event.outcome.job.title for event in events if event.outcome} == {*"012345", "broken"}
     assert len(list(tmp_path.glob("*.json"))) == 6
+
+
+@pytest.mark.skipif(not RAY, reason="Ray is not installed")
+def test_a_cluster_of_our_own_starts_nothing_that_reports_and_leaves_nothing() -> None:
+    """What reports is the process of the dashboard, which asks the clouds where it runs although it may not report."""
+    code = (
+        "from voicematch.batch import ray_cluster\nwith ray_cluster._connected('local') as ray: print(len(ray.nodes()))"
+    )
+    code += "; import psutil; print([child.cmdline() for child in psutil.Process().children(recursive=True)])"
+    with TemporaryDirectory(prefix="vm") as folder:  # short: the paths of Ray's sockets may have some 100 characters
+        environment = os.environ | {"TMPDIR": folder, "HOME": folder}
+        ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        left = [path for path in Path(folder).rglob("*") if path.is_file()]
+    assert ran.stdout.startswith("1\n")
+    assert "gcs_server" in ran.stdout  # so the processes of the cluster are among those looked at
+    assert "dashboard.py" not in ran.stdout
+    assert not left
 
 
 @pytest.mark.skipif(not RAY, reason="Ray is not installed")

@@ -6,13 +6,20 @@ machine does. The nodes need voicematch installed, the same library within reach
 
 from __future__ import annotations
 
+import os
+import secrets
 import socket
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..errors import VoicematchError
 from ..library import Job, open_library
+from ..net import reports
 from .loop import Message, Watch, work_off
 from .work import Settings, Tally, Worker
 
@@ -72,23 +79,42 @@ def run(settings: Settings, address: str, *, num_workers: int = 1, watch: Watch 
 
     Raises VoicematchError when Ray is not installed, there is no such cluster, or its nodes cannot share the library.
     """
-    ray = _connected(address)
-    try:
-        with open_library(settings.library) as library:
-            if library.path is not None and len({node["NodeManagerHostname"] for node in ray.nodes()}) > 1:
-                raise VoicematchError(
-                    f"{library.location}: a file, which the cluster's nodes cannot share; use a PostgreSQL library"
-                )
-            return work_off(library.jobs, _Actors(ray, settings), num_workers=num_workers, watch=watch)
-    finally:
-        ray.shutdown()
+    with _connected(address) as ray, open_library(settings.library) as library:
+        if library.path is not None and len({node["NodeManagerHostname"] for node in ray.nodes()}) > 1:
+            raise VoicematchError(
+                f"{library.location}: a file, which the cluster's nodes cannot share; use a PostgreSQL library"
+            )
+        return work_off(library.jobs, _Actors(ray, settings), num_workers=num_workers, watch=watch)
 
 
-def _connected(address: str) -> Any:
+@contextmanager
+def _connected(address: str) -> Iterator[Any]:
+    """Ray, on the cluster at an address. Of one that is made for the run, nothing is left on this machine."""
     try:
         import ray
     except ModuleNotFoundError as error:
         raise VoicematchError("Ray is not installed: pip install 'voicematch[ray]'") from error
+    if address != LOCAL:
+        _connect(ray, address)
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+        return
+    reports.switch_off_ray()
+    if "RAY_AUTH_TOKEN_PATH" not in os.environ and not (Path.home() / ".ray" / "auth_token").exists():
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else it writes one into that file
+    # Its sockets lie in it, whose paths may have some 100 characters; macOS' own temp folder takes half of them.
+    within = "/tmp" if sys.platform == "darwin" else None
+    with TemporaryDirectory(prefix="ray", dir=within, ignore_cleanup_errors=True) as folder:
+        try:
+            _connect(ray, address, _temp_dir=folder)
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+def _connect(ray: Any, address: str, **options: str) -> None:
     host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
         if host and port.isdigit():  # Ray itself would go on trying for many minutes
@@ -96,10 +122,9 @@ def _connected(address: str) -> Any:
     except OSError as error:
         raise VoicematchError(f"no Ray cluster at {address}: {error.strerror or error}") from error
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR", include_dashboard=False)
-    except (OSError, ValueError, RuntimeError) as error:
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR", include_dashboard=False, **options)
+    except Exception as error:  # Ray raises bare ones
         raise VoicematchError(f"no Ray cluster at {address}: {' '.join(str(error).split())[:200]}") from error
-    return ray
 
 
 class _Actors:

@@ -25,3 +25,14 @@ SWITCHES = {
 def switch_off() -> None:
     """Tell every package that would report to its makers not to, in this process and in those it starts."""
     os.environ.update(SWITCHES)
+
+
+def switch_off_ray() -> None:
+    """Keep Ray, where it makes a cluster on this machine, from starting the process that reports for it.
+
+    Told not to report, and without a dashboard, that process has nothing else to do. It yet begins with questions to
+    the clouds' servers of metadata (169.254.169.254, metadata.google.internal), and Ray has no switch for it.
+    """
+    from ray._private.node import Node
+
+    Node.start_api_server = lambda node, **_: None
