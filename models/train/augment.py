@@ -170,7 +170,13 @@ def companded(samples: Array) -> Array:
 def coded(samples: npt.NDArray[np.int16], random: np.random.Generator) -> npt.NDArray[np.int16]:
     """The samples after a lossy codec at a low rate drawn at random; the same length, to within the codec's delay."""
     codec, container, rates, bit_rates = CODECS[random.integers(len(CODECS))]
-    rate, bit_rate = int(random.choice(rates)), int(random.choice(bit_rates))
+    return passed_through(samples, codec, container, int(random.choice(rates)), int(random.choice(bit_rates)))
+
+
+def passed_through(
+    samples: npt.NDArray[np.int16], codec: str, container: str, rate: int, bit_rate: int
+) -> npt.NDArray[np.int16]:
+    """The samples after that codec; the same length, to within the codec's delay."""
     file = io.BytesIO()
     with av.open(file, "w", format=container) as output:
         stream = output.add_stream(codec, rate=rate)
