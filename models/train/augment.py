@@ -159,6 +159,13 @@ def _band(telephone: bool, random: np.random.Generator) -> tuple[float, float]:
     return 0.0, SAMPLE_RATE / 2
 
 
+def banded(clip: Array, low: float, high: float) -> Array:
+    hertz = np.linspace(0, SAMPLE_RATE / 2, len(clip) // 2 + 1)
+    inside = np.where((hertz >= low) & (hertz <= high), 1.0, 1e-3).astype(np.float32)
+    made: Array = fft.irfft(fft.rfft(clip) * inside, len(clip)).astype(np.float32)
+    return made
+
+
 def companded(samples: Array) -> Array:
     """Through 8 bits of µ-law, as on a telephone line (ITU-T G.711)."""
     clipped = np.clip(samples, -1, 1)

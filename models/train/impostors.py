@@ -3,9 +3,9 @@
     python models/train/impostors.py SYNTHETIC --data ../shared/data
 
 SYNTHETIC is a folder that ``synthetic_speech.py`` made; the people are those of ``trials`` who have enough speech, whom
-nothing here was fitted on. A voice is enrolled from half of its clips, up to half a minute, and tested with the other
-half, said in other sentences, by the default embedder and its calibration. The library has five profiles: the voice's
-own and four others, of the same synthesiser or corpus where there are as many; a stranger's is without its own.
+nothing here was fitted on. A voice is enrolled from half of its clips, up to half a minute, and tested with 15 s of the
+other half, said in other sentences, by the default embedder and its calibration. The library has five profiles: the
+voice's own and four others, of the same synthesiser or corpus where there are as many; a stranger's is without its own.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from augment import SAMPLE_RATE, companded, decode, passed_through, rms
+from augment import SAMPLE_RATE, banded, companded, decode, passed_through, rms
 from manner import LONGEST, Manner, spoken
-from moves import banded
 from scipy.signal import resample_poly
 
 from voicematch.audio.spans import Samples
@@ -39,7 +38,8 @@ from voicematch.voices.score import Calibration, Voiceprints
 
 Sound = npt.NDArray[np.int16]
 
-LEAST, MOST = 8, 30  # s of speech in each half
+LEAST, MOST, TESTED = 8, 30, 15  # s of sound: in each half, enrolled, tested
+MOST_PEOPLE = 6  # of one corpus
 OTHERS = 4  # in the library
 WITHOUT_MOODS = ("cv61", "cv_en", "cv_tw", "cv_vi", "libri", "msc", "so762", "wuw2")
 SAME_PERSON = (  # recorded once, made into two synthesisers
@@ -146,9 +146,13 @@ def synthetic_voices(folder: Path) -> Iterable[Voice]:
 def real_voices(trials: Path) -> Iterable[Voice]:
     with (trials / "clips.tsv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file, delimiter="\t") if row["corpus"] in WITHOUT_MOODS]
+    found = dict.fromkeys(WITHOUT_MOODS, 0)
     for corpus, speaker in sorted({(row["corpus"], row["speaker"]) for row in rows}):
-        own = [trials / row["path"] for row in rows if (row["corpus"], row["speaker"]) == (corpus, speaker)]
-        yield from halves(corpus, speaker, sorted(own))
+        own = sorted((row for row in rows if row["speaker"] == speaker), key=lambda row: row["path"])
+        if found[corpus] < MOST_PEOPLE and sum(float(row["seconds"]) for row in own) >= 2 * LEAST:
+            for voice in halves(corpus, speaker, [trials / row["path"] for row in own]):
+                found[corpus] += 1
+                yield voice
 
 
 def halves(family: str, name: str, paths: list[Path]) -> Iterable[Voice]:
@@ -156,8 +160,8 @@ def halves(family: str, name: str, paths: list[Path]) -> Iterable[Voice]:
     sounds = [decode(str(path)) for path in paths]
     parts = [sounds[0::2], sounds[1::2]]
     if all(sum(map(len, part)) >= LEAST * SAMPLE_RATE for part in parts):
-        first, second = (np.concatenate(part)[: MOST * SAMPLE_RATE] for part in parts)
-        yield Voice(family, name, first, second)
+        first, second = (np.concatenate(part) for part in parts)
+        yield Voice(family, name, first[: MOST * SAMPLE_RATE], second[: TESTED * SAMPLE_RATE])
 
 
 def telephone(samples: Sound) -> Sound:
@@ -183,10 +187,10 @@ CHANGES: dict[str, Callable[[Sound], Sound]] = {
     "AMR, 4.75 kbit/s": lambda samples: passed_through(samples, "libopencore_amrnb", "amr", 8_000, 4_750),
     "Opus, 6 kbit/s": lambda samples: passed_through(samples, "libopus", "ogg", 16_000, 6_000),
     "MP3, 16 kbit/s": lambda samples: passed_through(samples, "libmp3lame", "mp3", 16_000, 16_000),
-    "taken apart and put together by WORLD": partial(resung, manner=Manner()),
-    **{f"pitch {by:+d} semitones": partial(resung, manner=Manner(semitones=by)) for by in (-4, -2, 2, 4)},
     "played 12 % slower": partial(played, up=9, down=8),
     "played 12 % faster": partial(played, up=8, down=9),
+    "taken apart and put together by WORLD": partial(resung, manner=Manner()),
+    **{f"pitch {by:+d} semitones": partial(resung, manner=Manner(semitones=by)) for by in (-3, 3)},
 }
 
 if __name__ == "__main__":

