@@ -159,6 +159,13 @@ def _band(telephone: bool, random: np.random.Generator) -> tuple[float, float]:
     return 0.0, SAMPLE_RATE / 2
 
 
+def banded(clip: Array, low: float, high: float) -> Array:
+    hertz = np.linspace(0, SAMPLE_RATE / 2, len(clip) // 2 + 1)
+    inside = np.where((hertz >= low) & (hertz <= high), 1.0, 1e-3).astype(np.float32)
+    made: Array = fft.irfft(fft.rfft(clip) * inside, len(clip)).astype(np.float32)
+    return made
+
+
 def companded(samples: Array) -> Array:
     """Through 8 bits of µ-law, as on a telephone line (ITU-T G.711)."""
     clipped = np.clip(samples, -1, 1)
@@ -170,7 +177,13 @@ def companded(samples: Array) -> Array:
 def coded(samples: npt.NDArray[np.int16], random: np.random.Generator) -> npt.NDArray[np.int16]:
     """The samples after a lossy codec at a low rate drawn at random; the same length, to within the codec's delay."""
     codec, container, rates, bit_rates = CODECS[random.integers(len(CODECS))]
-    rate, bit_rate = int(random.choice(rates)), int(random.choice(bit_rates))
+    return passed_through(samples, codec, container, int(random.choice(rates)), int(random.choice(bit_rates)))
+
+
+def passed_through(
+    samples: npt.NDArray[np.int16], codec: str, container: str, rate: int, bit_rate: int
+) -> npt.NDArray[np.int16]:
+    """The samples after that codec; the same length, to within the codec's delay."""
     file = io.BytesIO()
     with av.open(file, "w", format=container) as output:
         stream = output.add_stream(codec, rate=rate)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from augment import SAMPLE_RATE, Array, Augmenter, coded, companded, rms, tilted
+from augment import SAMPLE_RATE, Array, Augmenter, banded, coded, companded, rms, tilted
 from ecapa_corpus import Speech, centred, open_speech, speaker_numbers
 from manner import Manner, spoken
 from scipy import fft
@@ -126,13 +126,6 @@ def sloped(clip: Array, decibels: float) -> Array:
     hertz = np.linspace(0, SAMPLE_RATE / 2, len(clip) // 2 + 1)
     made: Array = fft.irfft(fft.rfft(clip) * tilted(hertz, decibels), len(clip)).astype(np.float32)
     return made * np.float32(rms(clip) / (rms(made) + 1e-9))
-
-
-def banded(clip: Array, low: float, high: float) -> Array:
-    hertz = np.linspace(0, SAMPLE_RATE / 2, len(clip) // 2 + 1)
-    inside = np.where((hertz >= low) & (hertz <= high), 1.0, 1e-3).astype(np.float32)
-    made: Array = fft.irfft(fft.rfft(clip) * inside, len(clip)).astype(np.float32)
-    return made
 
 
 def line(name: str, cosines: list[Array], sign: int = 1) -> str:
