@@ -19,8 +19,8 @@ from .windows import FOREIGN, Heard
 
 EXPECTED = 0.03  # share of lines that are given to the wrong speaker, before anything is heard
 # The three were chosen on simulated shows (models/train/shows.py), of people whom the embedder was not trained on, with
-# 3 % of the lines given away: the fewest false reports where nine tenths are found. On others 93 % are, at 0.6 % false.
-WEIGHT = 0.1  # of a window's evidence: those of one line resemble each other in more than the voice
+# 3 % of the lines given away: the fewest false reports where nine tenths are found. On others 93 % are, at 0.5 % false.
+WEIGHT = 0.05  # of a window's evidence: those of one line resemble each other in more than the voice
 SURE = 0.5  # probability that a line is another's, from which it is said to be: the likelier answer
 KNOWN = 5  # windows in a speaker's other lines, some 4 s; below, their voice is not known well enough to be missed
 SHARED = 0.3  # of a line over which others talk too: more, and it is no wonder to hear them
