@@ -24,7 +24,7 @@ from voicematch.types import Line
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install '.[browser]')")
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page, Route
 
 AXE = os.environ.get("VOICEMATCH_AXE")
 SHARED = Path(os.environ.get("VOICEMATCH_SHARED", Path(__file__).parents[3] / "shared")) / "data" / "dev"
@@ -175,13 +175,17 @@ def test_an_unknown_voice_is_named_by_keyboard_and_the_naming_undone(changing: V
     assert str(unknown) in changing.text("#lanes")
 
 
+def walk_to(page: Page, case: str) -> None:
+    for _ in range(page.locator(".case").count()):
+        if page.locator(".case.current").get_attribute("data-case") != case:
+            page.keyboard.press("j")
+
+
 def test_a_voice_is_merged_and_another_ignored(changing: Visit) -> None:
     page = changing.open("/unknowns")
     page.keyboard.press("i")
     page.locator("[data-case='U-0003']").wait_for(state="detached")
-    for _ in range(page.locator(".case").count()):
-        if page.locator(".case.current").get_attribute("data-case") != "U-0015":  # which sounds like Hazel Holly
-            page.keyboard.press("j")
+    walk_to(page, "U-0015")  # which sounds like Hazel Holly
     page.keyboard.press("m")
     page.keyboard.type("Hazel Holly")
     page.keyboard.press("Enter")
@@ -189,6 +193,28 @@ def test_a_voice_is_merged_and_another_ignored(changing: Visit) -> None:
     assert "1 voice in 1 episode changed" in changing.text(".notice")
     changing.open("/unknowns?ignored=1")
     assert page.locator(".case").get_attribute("data-case") == "U-0003"
+
+
+def test_what_the_text_suggests_is_not_asked_of_a_voice_that_is_gone(changing: Visit) -> None:
+    """Suggestions come one after the other while somebody works; an answer that comes too late is an error."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if "json" in route.request.headers["accept"] and not held:
+            held.append(route)
+        else:
+            route.continue_()
+
+    changing.page.route("**/unknowns/U-0015", hold)
+    with changing.page.expect_request("**/unknowns/U-0015"):
+        page = changing.open("/unknowns")
+    walk_to(page, "U-0015")
+    page.keyboard.press("m")
+    page.keyboard.type("Hazel Holly")
+    page.keyboard.press("Enter")
+    page.locator("[data-case='U-0015']").wait_for(state="detached")
+    held[0].continue_()
+    page.wait_for_function("() => [...document.querySelectorAll('[data-suggestions]')].every((one) => 'loaded' in one.dataset)")
 
 
 def test_two_unknown_voices_are_one(changing: Visit) -> None:

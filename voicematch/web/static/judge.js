@@ -24,10 +24,16 @@
   };
 
   // Suggestions are read out of transcripts, which takes a moment: asked for one voice after the other, and once.
+  // Not while something is done (page.js): it may be the end of the voice that is asked about.
+  let asking = new AbortController();
+
   const suggest = async (place) => {
     if ("loaded" in place.dataset || !place.isConnected) return;
+    const { signal } = asking;
+    const headers = { Accept: "application/json" };
+    const answer = await fetch(place.dataset.suggestions, { headers, signal }).catch(() => null);
+    if (signal.aborted) return;
     place.dataset.loaded = "";
-    const answer = await fetch(place.dataset.suggestions, { headers: { Accept: "application/json" } }).catch(() => null);
     if (!answer?.ok) return;
     const { suggestions } = await answer.json();
     if (suggestions.length === 0) return;
@@ -63,13 +69,15 @@
   });
 
   const suggestAll = async () => {
-    for (const place of document.querySelectorAll("#cases [data-suggestions]")) await suggest(place);
+    const { signal } = (asking = new AbortController());
+    for (const place of document.querySelectorAll("#cases [data-suggestions]")) {
+      if (!signal.aborted) await suggest(place);
+    }
   };
 
-  document.addEventListener("renewed", () => {
-    select(at, true);
-    suggestAll();
-  });
+  document.addEventListener("acting", () => asking.abort());
+  document.addEventListener("acted", suggestAll);
+  document.addEventListener("renewed", () => select(at, true));
   select(0, false);
   suggestAll();
 }

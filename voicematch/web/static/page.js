@@ -136,6 +136,7 @@
     const body = form.enctype === "multipart/form-data" ? data : new URLSearchParams(data);
     form.querySelector(".error")?.remove();
     buttons.forEach((button) => (button.disabled = true));
+    document.dispatchEvent(new Event("acting"));
     try {
       const done = await send(event.submitter?.getAttribute("formaction") ?? form.getAttribute("action"), body);
       if (done) await renew(done);
@@ -143,6 +144,7 @@
       complain(form, error instanceof TypeError ? "voicematch does not answer; is it still running?" : error.message);
     }
     buttons.forEach((button) => (button.disabled = false));
+    document.dispatchEvent(new Event("acted"));
   });
 
   document.addEventListener("click", (event) => {
