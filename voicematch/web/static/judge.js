@@ -31,15 +31,14 @@
     if ("loaded" in place.dataset || !place.isConnected) return;
     const { signal } = asking;
     const headers = { Accept: "application/json" };
-    const answer = await fetch(place.dataset.suggestions, { headers, signal }).catch(() => null);
+    const read = (answer) => (answer.ok ? answer.json() : null);
+    const found = await fetch(place.dataset.suggestions, { headers, signal }).then(read).catch(() => null);
     if (signal.aborted) return;
     place.dataset.loaded = "";
-    if (!answer?.ok) return;
-    const { suggestions } = await answer.json();
-    if (suggestions.length === 0) return;
+    if (!found?.suggestions.length) return;
     const list = document.createElement("ul");
     list.className = "why";
-    list.append(...suggestions.map(describe));
+    list.append(...found.suggestions.map(describe));
     place.replaceChildren(list);
   };
 
