@@ -367,7 +367,7 @@ def test_two_real_episodes_are_labelled_by_naming_their_host(browser: Browser, h
         page.locator(".notice", has_text=host).wait_for()
 
         visit.open("/speakers")
-        page.get_by_role("link", name=host).click()
+        page.locator("main").get_by_role("link", name=host).click()
         assert page.locator(".chart a").count() == 2
         assert "active" in visit.text(".voice")
         line = page.locator(".said li").nth(1)
@@ -376,7 +376,7 @@ def test_two_real_episodes_are_labelled_by_naming_their_host(browser: Browser, h
         visit.hears(start + 0.5)
         for number in ("1", "2"):
             visit.open("/episodes")
-            page.get_by_role("link", name=f"Number {number}").click()
+            page.locator("main").get_by_role("link", name=f"Number {number}").click()
             assert host in visit.text("#lanes")
             assert host in visit.text("#said")
 
