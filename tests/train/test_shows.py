@@ -12,6 +12,7 @@ RECIPE = Path(__file__).resolve().parents[2] / "models" / "train"
 sys.path.insert(0, str(RECIPE))  # its files import each other by their own names, as scripts do
 
 import shows  # noqa: E402
+import synthetic_speech  # noqa: E402
 from segmentation_pool import STEP, Clip  # noqa: E402
 from simulate import Pool  # noqa: E402
 
@@ -69,3 +70,17 @@ def test_only_some_people_take_part(pool: Pool) -> None:
     assert shows._only(pool, 0, set()).speakers == ["ada", "otto"]
     assert shows._only(pool, 1, {"corpus"}).speakers == ["maya"]
     assert shows._only(pool, None, {"another"}).speakers == []
+
+
+def test_synthetic_voices_are_people_of_their_maker(tmp_path: Path) -> None:
+    for clip in ("flite/slt/001.opus", "flite/slt/000.opus", "hts/slt/000.opus"):
+        (tmp_path / clip).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / clip).touch()
+    synthetic_speech.listed(tmp_path)
+    rows = [line.split("\t") for line in (tmp_path / "clips.tsv").read_text(encoding="utf-8").splitlines()]
+    assert rows == [
+        ["corpus", "speaker", "path"],
+        ["flite", "flite-slt", "flite/slt/000.opus"],
+        ["flite", "flite-slt", "flite/slt/001.opus"],
+        ["hts", "hts-slt", "hts/slt/000.opus"],
+    ]
