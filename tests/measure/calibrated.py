@@ -282,7 +282,8 @@ def odds_of(show: Judged, calibration: Calibration) -> tuple[list[float], list[f
     said = judge_shows.table(show.truth.turns, people, show.truth.seconds)
     heard = judge_shows.table(show.found.turns, labels, show.truth.seconds)
     shared = heard.astype(np.float32) @ said.astype(np.float32).T
-    right, wrong = [], []
+    right: list[float] = []
+    wrong: list[float] = []
     for label, own in show.found.embeddings.items():
         seconds = shared[labels.index(label)]
         if not len(seconds) or seconds.max() < PURE * seconds.sum():
