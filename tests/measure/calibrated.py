@@ -1,44 +1,56 @@
-"""Print how a calibration made with the kit does against one fitted to the very episodes, as rows of a Markdown table.
+"""Print how a calibration made with the kit does against one fitted to the very episodes, as rows of Markdown tables.
 
-    python -m tests.measure.calibrated ../shared/data/dev --embedder NAME... [--cache FOLDER] [--simulated WORK]
+    python -m tests.measure.calibrated ../shared/data/dev --embedder NAME... [--cache FOLDER] [--simulated WORK SHOWS]
 
-NAME is a model of ``voicematch models list``, an ONNX file, or ``resemblyzer`` (as in yardstick.py). The built-in
-diarizer tells voices apart; the embedder hears its windows of speech, of the episodes with exact truth and of the
-enrollment clips. Right is the share of the enrolled people's talk that gets their name, wrong the share of all talk
-that gets another's: all profiles in one library, and in brackets those of each show.
+NAME is a model of ``voicematch models list``, an ONNX file, or ``resemblyzer`` (as in yardstick.py). A built-in
+embedder tells voices apart by itself, the default one does it for the others. Of the episodes with exact truth and of
+the enrollment clips the embedder hears all windows of speech. Right is the share of the enrolled people's talk that
+gets their name, wrong the share of all talk that gets another's: all profiles in one library, and in brackets those of
+each show.
 
-WORK is a folder that ``models/train/shows.py prepare`` made: then the same is printed of shows simulated from every
-second person in it, named by the kit's calibration, each show with its own profiles.
+SHOWS is what ``models/train/shows.py render WORK SHOWS --half 1`` made: then the same is printed of its shows, each
+with its own profiles, as the product hears them: an embedder that is not built in hears the best of each speaker, and
+for it the sound is rendered once more. Cllr there is of the voices found, of at least 9 parts in 10 one person's.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import hashlib
 import json
 import pickle
 import sys
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from tests.measure.yardstick import Resemblyzer
 from voicematch.audio import SAMPLE_RATE, Audio
 from voicematch.audio.spans import Samples
 from voicematch.engines import open_embedder
-from voicematch.engines.diarize import conclude, guide_of
+from voicematch.engines.anchors import Anchors
+from voicematch.engines.best import heard_best
+from voicematch.engines.diarize import conclude
 from voicematch.engines.embed import Embedder
 from voicematch.engines.listening import listen
 from voicematch.engines.windows import Clock, Heard, embeddings_of
 from voicematch.evaluate import cllr, min_cllr, read_rttm, read_uem, total
-from voicematch.models.table import is_known
-from voicematch.types import Diarization, Embedding, Sound, Turn
+from voicematch.models.table import DEFAULT_EMBEDDER, is_built_in
+from voicematch.types import Array, Diarization, Embedding, Sound, Turn
 from voicematch.usecases.calibrate import calibrate as calibrated
 from voicematch.usecases.learn import pool
 from voicematch.voices import fitting
-from voicematch.voices.score import Calibration, Voiceprints
+from voicematch.voices.match import normalised_scores
+from voicematch.voices.score import Calibration, Voiceprints, centroid, steadiness
 
+Made = TypeVar("Made")
+PURE = 0.9  # of a voice found in a show
 RECIPE = Path(__file__).resolve().parents[2] / "models" / "train"
 
 
@@ -47,13 +59,16 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--embedder", action="append", required=True)
     parser.add_argument("--cache", type=Path, default=Path("build/calibrated"))
-    parser.add_argument("--simulated", type=Path, metavar="WORK")
+    parser.add_argument("--simulated", type=Path, nargs=2, metavar=("WORK", "SHOWS"))
     parser.add_argument("--num-shows", type=int, default=20)
+    parser.add_argument("--half", type=int, choices=(0, 1), default=1, help="of WORK's people that SHOWS were made of")
     chosen = parser.parse_args()
     sys.path.insert(0, str(RECIPE))
     import calibrate as recipe
 
     manifest = json.loads((chosen.folder / "manifest.json").read_text(encoding="utf-8"))
+    ears_of: dict[str, Ears] = {}
+    made: dict[str, dict[str, Calibration]] = {}
     print(
         "| embedder | calibrated with | Cllr | best possible | right, synthetic | right, TTS "
         "| wrong | strangers named |"
@@ -61,109 +76,226 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|")
     for name in chosen.embedder:
         embedder = Resemblyzer() if name == "resemblyzer" else open_embedder(name, device="cpu")
-        ears = Ears(embedder, chosen.cache)
+        ears = ears_of[name] = Ears(embedder, chosen.cache)
         profiles = {key: ears.clip(recipe, chosen.folder / clip) for key, clip in manifest["profiles"].items()}
         profiles = {key: stretches for key, stretches in profiles.items() if stretches}
         exact = [entry for entry in manifest["episodes"] if entry["label_quality"].startswith("A")]
         episodes = [ears.episode(recipe, entry, chosen.folder) for entry in exact]
         voices = [voice for episode in episodes for voice in recipe.voices_of(episode, profiles)]
-        kit = calibrated(embedder, keep=False).calibration
+        kit = calibrated(ears.own, keep=False).calibration
         assert kit.cohort is not None
         fitted = recipe.fit_all(voices, profiles, name, kit.cohort)
+        made[name] = {"kit": kit, "dev": fitted}
         table, show_of = recipe.trials(voices, profiles, kit.cohort)
         shows = np.unique(show_of)
         left_out = {show: fitting.logistic(table.only(show_of != show), fitted) for show in shows}
         print(row(recipe, name, "kit", dict.fromkeys(shows, kit), (table, show_of), episodes, profiles))
         print(row(recipe, name, "dev, each show left out", left_out, (table, show_of), episodes, profiles))
-        if chosen.simulated is not None:
-            print(name, "on simulated shows:", simulated(ears, kit, chosen.simulated, chosen.num_shows))
+    if chosen.simulated is not None:
+        work, shows = chosen.simulated
+        print("\n| on simulated shows | calibrated with | Cllr | best possible | with names |\n|---|---|---|---|---|")
+        for name, ears in ears_of.items():
+            heard = simulated(ears, work, shows, chosen.num_shows, chosen.half)
+            for kind, calibration in made[name].items():
+                print(row_of_simulated(name, kind, ears, heard, calibration))
+
+
+class Remembered:
+    """An embedder that hears no window twice, known again by its samples; what it heard is kept in a file."""
+
+    def __init__(self, embedder: Embedder, file: Path) -> None:
+        self._embedder, self._file = embedder, file
+        self.name, self.dimension, self.min_speech = embedder.name, embedder.dimension, embedder.min_speech
+        self._known: dict[bytes, Array] = pickle.loads(file.read_bytes()) if file.is_file() else {}
+        self._num_kept = len(self._known)
+
+    def embed(self, samples: Array, windows: npt.NDArray[np.int64], features: Array | None = None) -> Array:
+        keys = [hashlib.sha1(samples[start:end].tobytes()).digest() for start, end in windows]
+        new = [idx for idx, key in enumerate(keys) if key not in self._known]
+        if new:
+            vectors = self._embedder.embed(samples, windows[new], features)
+            self._known.update({keys[idx]: vector.copy() for idx, vector in zip(new, vectors, strict=True)})
+        return np.stack([self._known[key] for key in keys]) if keys else np.empty((0, self.dimension), np.float32)
+
+    def keep(self) -> None:
+        if len(self._known) > self._num_kept:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            part = self._file.with_suffix(".part")
+            part.write_bytes(pickle.dumps(self._known))
+            part.rename(self._file)
+            self._num_kept = len(self._known)
+
+
+Hear = Callable[[], Sound]  # opened, or rendered, only where it is not known yet what is heard in it
 
 
 class Ears:
-    """What the built-in diarizer hears of a recording, with vectors of another embedder; kept in a folder."""
+    """What the built-in diarizer hears of a recording, and an embedder that may be another; kept in a folder."""
 
     def __init__(self, embedder: Embedder, cache: Path) -> None:
-        self._own, self._guide, self._cache = embedder, guide_of(embedder) or embedder, cache
-        if not is_known(embedder.name):
-            self._guide = open_embedder(device="cpu")
+        self._cache = cache
+        self.is_guide = is_built_in(embedder.name)
+        self.guide = embedder if self.is_guide else open_embedder(DEFAULT_EMBEDDER, device="cpu")
+        self._name = Path(embedder.name).stem
+        self.own = embedder if self.is_guide else Remembered(embedder, cache / f"windows-{self._name}.pickle")
 
     def clip(self, recipe: Any, file: Path) -> Any:
-        heard = self._heard(file, self._own)
+        heard = self._all_of(f"{file.parent.name}-{file.stem}", partial(Audio, file))
         return recipe.stretches_of(heard.windows, heard.vectors) if len(heard.windows) else ()
 
     def episode(self, recipe: Any, entry: dict[str, Any], folder: Path) -> Any:
-        file, beside = folder / entry["id"] / entry["audio"], folder / entry["id"]
-        heard, own = self._heard(file, self._guide), self._heard(file, self._own)
-        found = conclude(heard, self._guide, Clock())
-        found = replace(found, embeddings=embeddings_of(own, found.turns, self._own.min_speech))
+        beside = folder / entry["id"]
+        key, sound = f"{entry['id']}-audio", partial(Audio, beside / entry["audio"])
+        found, own = conclude(self._heard(key, sound), self.guide, Clock()), self._all_of(key, sound)
+        found = replace(found, embeddings=embeddings_of(own, found.turns, self.own.min_speech))
         truth, uem = read_rttm(beside / "ref.rttm"), read_uem(beside / "ref.uem")
         return recipe.Episode(entry["id"], entry["show"], frozenset(entry["enrolled"]), truth, uem, own, found)
 
-    def told(self, sound: Sound) -> Diarization:
+    def told(self, key: str, heard: Heard, sound: Hear) -> Diarization:
         """Who speaks when, told by the guide, and what each is like by the embedder."""
-        heard = listen(sound, self._guide, Clock())
-        found = conclude(heard, self._guide, Clock())
-        return replace(found, embeddings=embeddings_of(self._own_of(heard, sound), found.turns, self._own.min_speech))
+        found = conclude(heard, self.guide, Clock())
+        return replace(found, embeddings=self.voices(key, heard, sound, found.turns))
 
-    def voiceprints(self, sound: Sound) -> tuple[Embedding, ...]:
+    def voices(self, key: str, heard: Heard, sound: Hear, turns: tuple[Turn, ...]) -> dict[str, tuple[Embedding, ...]]:
+        """What the speakers of these turns are like by the embedder: the best of each where it is not built in."""
+        by_guide = embeddings_of(heard, turns, self.guide.min_speech)
+        if self.is_guide:
+            return by_guide
+        spoken = hashlib.sha1(repr(turns).encode()).hexdigest()[:12]
+        found = Diarization(turns, by_guide, heard.duration)
+        return self._kept(f"{key}-{spoken}-{self._name}", lambda: heard_best(sound(), heard, found, self.own))
+
+    def voiceprints(self, key: str, heard: Heard, sound: Hear) -> tuple[Embedding, ...]:
         """Of a clip that is one person's."""
-        heard = self._own_of(listen(sound, self._guide, Clock()), sound)
         turns = tuple(Turn(start, end, "") for start, end in heard.spans)
-        return pool(embeddings_of(heard, turns, self._own.min_speech).get("", ()))
+        return pool(self.voices(key, heard, sound, turns).get("", ()))
 
-    def _own_of(self, heard: Heard, sound: Sound) -> Heard:
-        if self._own.name == self._guide.name:
+    def _all_of(self, key: str, sound: Hear) -> Heard:
+        heard = self._heard(key, sound)
+        if self.is_guide:
             return heard
-        samples = np.concatenate(list(sound.blocks()))
-        bounds = np.minimum(np.rint(heard.windows * SAMPLE_RATE).astype(np.int64), len(samples))
-        own = Heard(self._own.dimension)
-        own.windows, own.spans, own.duration = heard.windows, heard.spans, heard.duration
-        own.probabilities = heard.probabilities
-        own.vectors = self._own.embed(samples, bounds)
-        return own
 
-    def _heard(self, file: Path, embedder: Embedder) -> Heard:
-        kept = self._cache / f"{file.parent.name}-{file.stem}-{Path(embedder.name).stem}.pickle"
-        if kept.is_file():
-            found: Heard = pickle.loads(kept.read_bytes())
-            return found
-        if embedder.name == self._guide.name:
-            heard = listen(Audio(file), embedder, Clock())
-        else:
-            heard = self._own_of(self._heard(file, self._guide), Audio(file))
-        self._cache.mkdir(parents=True, exist_ok=True)
-        kept.write_bytes(pickle.dumps(heard))
-        return heard
+        def hear() -> Heard:
+            samples = np.concatenate(list(sound().blocks()))
+            bounds = np.minimum(np.rint(heard.windows * SAMPLE_RATE).astype(np.int64), len(samples))
+            own = Heard(self.own.dimension)
+            own.windows, own.spans, own.duration = heard.windows, heard.spans, heard.duration
+            own.probabilities = heard.probabilities
+            own.vectors = self.own.embed(samples, bounds)
+            return own
+
+        return self._kept(f"{key}-{self._name}", hear)
+
+    def _heard(self, key: str, sound: Hear) -> Heard:
+        """By the guide."""
+        return self._kept(f"{key}-{Path(self.guide.name).stem}", lambda: listen(sound(), self.guide, Clock()))
+
+    def _kept(self, key: str, make: Callable[[], Made]) -> Made:
+        made = kept(self._cache / f"{key}.pickle", make)
+        if isinstance(self.own, Remembered):
+            self.own.keep()
+        return made
 
 
-def simulated(ears: Ears, kit: Calibration, work: Path, num_shows: int) -> Any:
-    """The figures of shows that nothing was fitted on, as ``judge_shows.py`` counts them."""
+def kept(file: Path, make: Callable[[], Made]) -> Made:
+    """What is kept in a file, or what is made and then kept in it."""
+    if file.is_file():
+        found: Made = pickle.loads(file.read_bytes())
+        return found
+    made = make()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    part.write_bytes(pickle.dumps(made))
+    part.rename(file)
+    return made
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A simulated show, before any calibration. ``heard`` is by who tells voices apart."""
+
+    truth: Any
+    heard: Heard
+    found: Diarization
+    library: Voiceprints
+
+
+def simulated(ears: Ears, work: Path, folder: Path, num_shows: int, half: int) -> list[Judged]:
+    """What an embedder hears of shows that nothing was fitted on."""
     import judge_shows
     import shows
     from segmentation_scenes import open_pool
     from simulate import Pool
 
-    whole = open_pool(work)
-    clips = {person: whole.clips[person] for person in whole.speakers[1::2]}
-    people = Pool(whole.samples, whole.active, clips, whole.noise_samples, whole.noise)
-    sums = judge_shows.Figures()
-    for number in range(num_shows):
-        show = shows.show_of(people, np.random.default_rng([8, number]))
-        found = ears.told(Samples(show.samples))
-        truth = judge_shows.Truth(
-            str(number),
-            len(show.samples) / SAMPLE_RATE,
-            tuple(Turn(*turn) for turn in show.turns),
-            tuple(show.profiles),
-        )
-        rows = [(name, one) for name, sound in show.profiles.items() for one in ears.voiceprints(Samples(sound))]
+    @functools.cache
+    def people() -> Any:
+        whole = open_pool(work)
+        clips = {person: whole.clips[person] for person in whole.speakers[half::2]}
+        return Pool(whole.samples, whole.active, clips, whole.noise_samples, whole.noise)
+
+    @functools.lru_cache(maxsize=1)
+    def rendered(number: int) -> Any:
+        return shows.show_of(people(), np.random.default_rng([half, number]))
+
+    judged = []
+    for file in judge_shows.shows_of(folder, 0, num_shows):
+        number, truth, rows = int(file.stem), judge_shows.truth_of(file), []
+        for person in truth.profiles:
+            clip = judge_shows.heard_of(file.parent / "profiles" / f"{file.stem}_{person}.npz", ears.guide)
+            sound = partial(lambda number, person: Samples(rendered(number).profiles[person]), number, person)
+            rows += [(person, one) for one in ears.voiceprints(f"simulated-{half}-{file.stem}-{person}", clip, sound)]
         library = Voiceprints(
-            tuple(name for name, _ in rows),
+            tuple(person for person, _ in rows),
             np.stack([one.vector for _, one in rows]),
             np.array([one.seconds for _, one in rows], np.float32),
         )
-        sums.add(judge_shows.figures(truth, *judge_shows.names_of(found, library, kit)))
-    return sums
+        heard = judge_shows.heard_of(file, ears.guide)
+        found = ears.told(
+            f"simulated-{half}-{file.stem}", heard, partial(lambda number: Samples(rendered(number).samples), number)
+        )
+        judged.append(Judged(truth, heard, found, library))
+    return judged
+
+
+def row_of_simulated(name: str, kind: str, ears: Ears, judged: Sequence[Judged], calibration: Calibration) -> str:
+    import judge_shows
+
+    sums, right, wrong = judge_shows.Figures(), [], []
+    for show in judged:
+        found = show.found
+        if ears.is_guide:  # told who is enrolled, as in the product
+            found = conclude(show.heard, ears.guide, Clock(), anchors=Anchors(show.library, calibration))
+        sums.add(judge_shows.figures(show.truth, *judge_shows.names_of(found, show.library, calibration)))
+        own, other = odds_of(show, calibration)
+        right += own
+        wrong += other
+    costs = f"{cllr(np.array(right), np.array(wrong)):.3f} | {min_cllr(np.array(right), np.array(wrong)):.3f}"
+    return f"| `{name}` | {kind} | {costs} | {sums} |"
+
+
+def odds_of(show: Judged, calibration: Calibration) -> tuple[list[float], list[float]]:
+    """What the calibration says of the pairs that are one person, and of those that are not, for a library of five."""
+    import judge_shows
+
+    people = sorted({turn.speaker for turn in show.truth.turns})
+    labels = sorted({turn.speaker for turn in show.found.turns})
+    said = judge_shows.table(show.truth.turns, people, show.truth.seconds)
+    heard = judge_shows.table(show.found.turns, labels, show.truth.seconds)
+    shared = heard.astype(np.float32) @ said.astype(np.float32).T
+    right: list[float] = []
+    wrong: list[float] = []
+    for label, own in show.found.embeddings.items():
+        seconds = shared[labels.index(label)]
+        if not len(seconds) or seconds.max() < PURE * seconds.sum():
+            continue
+        person = people[int(seconds.argmax())]
+        score = normalised_scores(centroid(own).vector[None], show.library, calibration)[0]
+        odds = calibration.logit(
+            score, steadiness(own), seconds=sum(one.seconds for one in own), num_voiceprints=show.library.counts
+        )
+        for profile, value in zip(show.library.names, odds, strict=True):
+            (right if profile == person else wrong).append(float(value))
+    return right, wrong
 
 
 def row(
