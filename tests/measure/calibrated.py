@@ -37,7 +37,7 @@ from voicematch.types import Diarization, Embedding, Sound, Turn
 from voicematch.usecases.calibrate import calibrate as calibrated
 from voicematch.usecases.learn import pool
 from voicematch.voices import fitting
-from voicematch.voices.score import Calibration, Voiceprints
+from voicematch.voices.score import Calibration, Cohort, Voiceprints
 
 RECIPE = Path(__file__).resolve().parents[2] / "models" / "train"
 
@@ -62,10 +62,7 @@ def main() -> None:
     for name in chosen.embedder:
         embedder = Resemblyzer() if name == "resemblyzer" else open_embedder(name, device="cpu")
         ears = Ears(embedder, chosen.cache)
-        profiles = {key: ears.clip(recipe, chosen.folder / clip) for key, clip in manifest["profiles"].items()}
-        profiles = {key: stretches for key, stretches in profiles.items() if stretches}
-        exact = [entry for entry in manifest["episodes"] if entry["label_quality"].startswith("A")]
-        episodes = [ears.episode(recipe, entry, chosen.folder) for entry in exact]
+        episodes, profiles = ears.exact(recipe, manifest, chosen.folder)
         voices = [voice for episode in episodes for voice in recipe.voices_of(episode, profiles)]
         kit = calibrated(embedder, keep=False).calibration
         assert kit.cohort is not None
@@ -79,6 +76,16 @@ def main() -> None:
             print(name, "on simulated shows:", simulated(ears, kit, chosen.simulated, chosen.num_shows))
 
 
+def without(
+    recipe: Any, show: str, episodes: Any, profiles: dict[str, tuple[Embedding, ...]], embedder: str, cohort: Cohort
+) -> Calibration:
+    """The calibration that fits all shows but one, of which neither episodes nor profiles take part."""
+    others = {key: stretches for key, stretches in profiles.items() if key.split("/")[0] != show}
+    voices = [voice for one in episodes if one.show != show for voice in recipe.voices_of(one, others)]
+    fitted: Calibration = recipe.fit_all(voices, others, embedder, cohort)
+    return fitted
+
+
 class Ears:
     """What the built-in diarizer hears of a recording, with vectors of another embedder; kept in a folder."""
 
@@ -86,6 +93,13 @@ class Ears:
         self._own, self._guide, self._cache = embedder, guide_of(embedder) or embedder, cache
         if not is_known(embedder.name):
             self._guide = open_embedder(device="cpu")
+
+    def exact(self, recipe: Any, manifest: Any, folder: Path) -> tuple[list[Any], dict[str, tuple[Embedding, ...]]]:
+        """The episodes with exact truth, and the profiles that have speech."""
+        clips = {key: self.clip(recipe, folder / clip) for key, clip in manifest["profiles"].items()}
+        entries = [entry for entry in manifest["episodes"] if entry["label_quality"].startswith("A")]
+        episodes = [self.episode(recipe, entry, folder) for entry in entries]
+        return episodes, {key: stretches for key, stretches in clips.items() if stretches}
 
     def clip(self, recipe: Any, file: Path) -> Any:
         heard = self._heard(file, self._own)
