@@ -23,7 +23,7 @@ from .earlier import EarlierAnswers
 from .episodes import Episodes
 from .erasure import Forgotten
 from .fixes import Fixes, FixRow
-from .jobs import Added, Job, Jobs, JobSpeaker, NewJob, State
+from .jobs import Added, FeedPicture, Job, Jobs, JobSpeaker, NewJob, State
 from .matches import SpeakerEmbeddings, Speakers, StoredSpeakers
 from .outputs import Output, Outputs
 from .pins import Pin
@@ -52,6 +52,7 @@ __all__ = [
     "Copies",
     "Copy",
     "EpisodeSummary",
+    "FeedPicture",
     "Figures",
     "FixRow",
     "Fixes",
