@@ -12,27 +12,15 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.support.loopback import Page, Site, serve
-from tests.web.test_app import HERE, JSON, KEY
+from tests.web.test_app import JSON, KEY
 from voicematch.errors import VoicematchError
-from voicematch.library import FeedPicture, Library, NewJob, open_library
+from voicematch.library import FeedPicture, Library, NewJob
 from voicematch.types import Line
 from voicematch.web import pictures
-from voicematch.web.app import create_app
 from voicematch.web.people import quotable
 
 image = pytest.importorskip("PIL.Image", reason="Pillow is not installed (pip install '.[web]')")
 SECRET = b"taken at home"
-
-
-@pytest.fixture
-def library(web_library_file: Path) -> Iterator[Library]:
-    with open_library(web_library_file) as opened:
-        yield opened
-
-
-@pytest.fixture
-def writing(library: Library) -> TestClient:
-    return TestClient(create_app(library), base_url=HERE, follow_redirects=False)
 
 
 def picture(width: int = 300, height: int = 600, form: str = "JPEG") -> bytes:
