@@ -425,8 +425,8 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-def grave_faults(visit: Visit, path: str, picture: Path) -> Faults:
-    """What axe calls serious or critical, or is too wide, by page and kind; writes a picture of the page."""
+def faults_of(visit: Visit, path: str, picture: Path) -> Faults:
+    """What axe finds, however small, or is too wide, by page and kind; writes a picture of the page."""
     assert AXE
     page = visit.open(path)
     page.wait_for_load_state("networkidle")
@@ -438,8 +438,7 @@ def grave_faults(visit: Visit, path: str, picture: Path) -> Faults:
         page.screenshot(path=picture.with_stem(f"playing-{picture.stem}"))
     page.evaluate(Path(AXE).read_text("utf-8"))
     faults = page.evaluate("() => axe.run({resultTypes: ['violations']}).then(result => result.violations)")
-    grave = [fault for fault in faults if fault["impact"] in ("serious", "critical")]
-    found: Faults = {(path, fault["id"]): fault["nodes"][0]["html"][:200] for fault in grave}
+    found: Faults = {(path, fault["id"]): fault["nodes"][0]["html"][:200] for fault in faults}
     if page.evaluate("() => document.documentElement.scrollWidth > innerWidth"):
         found[path, "wider than the window"] = ""
     visit.faults[:] = [fault for fault in visit.faults if "404" not in fault]  # of /nowhere
@@ -453,7 +452,7 @@ def test_no_page_keeps_anybody_out(browser: Browser, reading: str, look: str, pi
     with visiting(browser, reading, **LOOKS[look]) as visit:
         for path in PATHS:
             name = re.sub(r"\W+", "-", path.strip("/"))
-            found |= grave_faults(visit, path, pictures / f"{name}.{look}.png")
+            found |= faults_of(visit, path, pictures / f"{name}.{look}.png")
     assert found == {}
 
 
@@ -463,5 +462,5 @@ def test_no_public_page_keeps_anybody_out(browser: Browser, site: str, pictures:
     with visiting(browser, site) as visit:
         for path in PUBLIC:
             name = re.sub(r"\W+", "-", path.strip("/").replace(".html", ""))
-            found |= grave_faults(visit, path, pictures / f"site-{name}.png")
+            found |= faults_of(visit, path, pictures / f"site-{name}.png")
     assert found == {}
