@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.browsing import CHROMIUM, COMMAND, LOOKS, WIDE, Visit, hosting, serving, visiting
-from voicematch import identify, open_library
+from voicematch import enroll, identify, open_library
 from voicematch.types import Line
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install '.[browser]')")
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 AXE = os.environ.get("VOICEMATCH_AXE")
 SHARED = Path(os.environ.get("VOICEMATCH_SHARED", Path(__file__).parents[3] / "shared")) / "data" / "dev"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PICTURED = {"width": 1180, "height": 1040}
 EPISODE = "0000001b5eed5eed"  # the 28th of the synthetic library, in which Ada Ash is the host
 
 needs_axe = pytest.mark.skipif(not AXE, reason="VOICEMATCH_AXE names no axe.min.js (npm pack axe-core)")
@@ -333,6 +335,24 @@ def test_a_static_site_is_searched_in_the_browser(browser: Browser, site: str) -
         page.get_by_text("Nobody said that.").wait_for()
         visit.faults[:] = [fault for fault in visit.faults if "404" not in fault]  # there is no file of such words
         assert page.locator(".nav a").all_inner_texts() == ["Speakers", "Episodes", "Shows"]
+
+
+def test_the_example_is_followed_as_it_plays(browser: Browser, pictures: Path, tmp_path: Path) -> None:
+    """The picture of it, ``pages.png``, is the one in ``examples/``."""
+    library = tmp_path / "library.db"
+    with open_library(library) as opened:
+        for clip in sorted((EXAMPLES / "voices").glob("*.mp3")):
+            enroll(clip.stem, clip, library=opened, consent="permission")
+        transcript = EXAMPLES / "episode.srt"
+        answer = identify(EXAMPLES / "episode.mp3", library=opened, transcript_path=transcript, title="The Workbench")
+    with serving(library) as address, visiting(browser, address, viewport=PICTURED) as visit:
+        page = visit.open(f"/episodes/{answer.audio_sha256[:16]}")
+        page.locator(".line", has_text="It began with one radio").click()
+        page.locator(".line.now", has_text="It began with one radio").wait_for()
+        visit.hears(21.5)
+        page.locator(".loudness path").wait_for()
+        page.evaluate("scrollTo(0, 0)")
+        page.screenshot(path=pictures / "pages.png")
 
 
 @pytest.fixture(scope="module")
