@@ -45,11 +45,17 @@ def postgresql() -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def library(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Library]:
+def new_library(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Library]:
     """A new library, empty."""
     location = tmp_path / "library.db" if request.param == "sqlite" else request.getfixturevalue("postgresql")
     with open_library(location, embedder=EMBEDDER, dimension=DIMENSION) as opened:
         yield opened
+
+
+@pytest.fixture
+def library(new_library: Library) -> Library:
+    """The same, where no other is meant."""
+    return new_library
 
 
 @pytest.fixture

@@ -45,8 +45,8 @@ ENTRY = """<item>
   <itunes:duration>1:02:03</itunes:duration><itunes:season>2</itunes:season><itunes:episode>5</itunes:episode>
   <podcast:transcript url="https://example.org/1.srt" type="application/x-subrip" language="en"/>
   <podcast:transcript url="1.json" type="application/json"/>
-  <podcast:person role="Guest" group="cast" href="https://example.org/ada">Ada  Lovelace</podcast:person>
-  <podcast:person>Bob &#8235;Bones</podcast:person>
+  <podcast:person role="Guest" group="cast" img="/ada.jpg" href="https://example.org/ada">Ada  Lovelace</podcast:person>
+  <podcast:person img="javascript:alert(1)">Bob &#8235;Bones</podcast:person>
   <podcast:chapters url="https://example.org/1.chapters.json" type="application/json+chapters"/>
 </item>"""
 
@@ -82,7 +82,10 @@ def test_everything_an_entry_says() -> None:
             duration=3723.0,
             season=2,
             episode=5,
-            persons=(Person("Ada Lovelace", "guest", "cast"), Person("Bob Bones", "host", "cast")),
+            persons=(
+                Person("Ada Lovelace", "guest", "cast", "https://example.org/ada.jpg"),
+                Person("Bob Bones", "host", "cast"),
+            ),
             transcripts=(
                 Transcript("https://example.org/1.srt", "application/x-subrip", "en"),
                 Transcript("https://example.org/show/1.json", "application/json", ""),
@@ -123,7 +126,7 @@ def test_a_file_knows_its_address_if_it_says_so(tmp_path: Path) -> None:
     [
         lambda raw: raw.replace(b"only</title>", b"only &nbsp;</title>"),
         lambda raw: raw.replace(b'xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd"', b""),
-        lambda raw: raw[: raw.index(b"<podcast:person>")],
+        lambda raw: raw[: raw.index(b"<podcast:person img")],
         lambda raw: raw.replace(b"only</title>", b"caf\xe9</title>"),
         lambda raw: raw.replace(b"UTF-8", b"x-unheard-of"),
     ],

@@ -74,7 +74,8 @@ def test_a_list_of_everything(tmp_path: Path, site: Site) -> None:
 def test_a_feed_becomes_jobs(site: Site) -> None:
     entry = """<item><guid>g 1</guid><title>First</title><pubDate>Tue, 02 Jan 2024 03:04:05 GMT</pubDate>
       <enclosure url="/1.mp3?signature=abc" length="5" type="audio/mpeg"/><itunes:duration>90</itunes:duration>
-      <itunes:season>3</itunes:season><podcast:person role="guest">Ada</podcast:person>
+      <itunes:season>3</itunes:season><podcast:person role="guest" img="/ada.jpg">Ada</podcast:person>
+      <podcast:person>Bob</podcast:person>
       <podcast:transcript url="/1.srt" type="application/srt"/></item>"""
     site.pages["/feed"] = Page(rss(entry, head="<podcast:guid>the-show</podcast:guid>"))
     (job,) = find([f"{site.url}/feed"]).jobs
@@ -90,7 +91,7 @@ def test_a_feed_becomes_jobs(site: Site) -> None:
             "feed": f"{site.url}/feed",
             "guid": "g 1",
             "season": 3,
-            "persons": [["Ada", "guest"]],
+            "persons": [["Ada", "guest", f"{site.url}/ada.jpg"], ["Bob", "host"]],
             "transcripts": [[f"{site.url}/1.srt", "application/srt", ""]],
             "nearby": "127.0.0.1",
         },

@@ -1,26 +1,34 @@
 """Print how right voicematch is on a folder of episodes with truth, as a Markdown table.
 
     python -m tests.measure.accuracy ../shared/data/dev [--only syn_]... [--diarizer NAME] [--embedder NAME]
+        [--leave-out]
 
 The folder holds ``manifest.json`` (episodes with their enrolled people; profiles with an enrollment clip each) and per
 episode the audio, ``ref.rttm`` and ``ref.uem``. Every episode is identified twice through the library's own functions:
 with the profiles of its show, and with the profiles of all shows. A profile that was cut from the very episode is
 neither judged as enrolled nor as a stranger. DER has overlap scored; its collar is in seconds on each side.
+
+With ``--leave-out`` the calibration is none that ships: it is fitted to the shows themselves, as
+``models/train/calibrate.py`` does it, but for each show without that show's episodes and profiles. Shows whose truth is
+not exact are judged and never fitted to. Nothing of it is kept.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import pickle
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from tests.measure import calibrated
 from voicematch import enroll, identify, open_library
 from voicematch.audio import Audio
 from voicematch.engines import open_diarizer, open_embedder
@@ -40,9 +48,12 @@ from voicematch.evaluate import (
     total,
 )
 from voicematch.library import Library
+from voicematch.models import files
 from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.types import Diarization, LabelledEpisode, Progress, Sound, Turn, Verdict
+from voicematch.usecases.calibrate import SETTING
 from voicematch.usecases.chosen import Engines
+from voicematch.voices.score import Calibration
 
 
 class RememberingDiarizer:
@@ -69,7 +80,8 @@ class RememberingDiarizer:
     ) -> Diarization:
         key = "_".join(Path(audio.source).parts[-3:]) if isinstance(audio, Audio) else ""
         if key and anchors is not None and anchors.voiceprints.profiles:
-            key = f"{key}.{sha256(anchors.voiceprints.vectors.tobytes()).hexdigest()[:8]}"
+            known = anchors.voiceprints.vectors.tobytes() + anchors.calibration.to_json().encode()
+            key = f"{key}.{sha256(known).hexdigest()[:8]}"
         kept = key if self.name == BuiltinDiarizer.name else f"{key}.{self.name.replace(':', '-')}"
         file = self.folder / f"{kept}.{embedder.name}.pickle" if self.folder is not None and key else None
         if key in self._answers:
@@ -128,35 +140,70 @@ def main() -> None:
     parser.add_argument("--diarizer", default="built-in", help="another one, such as pyannote or pyannote:FOLDER")
     parser.add_argument("--embedder", default=DEFAULT_EMBEDDER, help="another one, of `voicematch models list`")
     parser.add_argument("--cache", type=Path, help="keep what the diarizer found here, for the next run")
+    parser.add_argument("--leave-out", action="store_true", help="fit the calibration to all shows but the one judged")
     parser.add_argument("--verbose", action="store_true", help="also print every episode and every doubtful speaker")
     arguments = parser.parse_args()
     manifest = json.loads((arguments.folder / "manifest.json").read_text(encoding="utf-8"))
     diarizer = RememberingDiarizer(open_diarizer(arguments.diarizer), arguments.cache)
-    engines = Engines(diarizer=diarizer, embedder=open_embedder(arguments.embedder))
+    embedder = open_embedder(arguments.embedder)
+    engines = Engines(diarizer=diarizer, embedder=embedder)
     scores: dict[tuple[str, str], Scores] = {}
     began = time.perf_counter()
-    with tempfile.TemporaryDirectory() as work:
-        libraries: dict[str, Library] = {}
-        for episode in manifest["episodes"]:
-            if not episode["id"].startswith(tuple(arguments.only or ("",))):
-                continue
-            for kept in ("show", "all"):
-                key = episode["show"] if kept == "show" else ""
+    judged = [entry for entry in manifest["episodes"] if entry["id"].startswith(tuple(arguments.only or ("",)))]
+    with tempfile.TemporaryDirectory() as work, contextlib.ExitStack() as opened:
+        fitted: dict[str, Calibration] = {}
+        if arguments.leave_out:
+            kept = arguments.cache or Path(work)
+            fitted = leave_out({one["show"] for one in judged}, manifest, arguments.folder, embedder, kept)
+        libraries: dict[tuple[str, str], Library] = {}
+        for episode in judged:
+            for kept_by, of_show in (("show", episode["show"]), ("all", "")):
+                # With a calibration for each show, each has a library of all shows for itself.
+                key = (of_show, episode["show"] if fitted else of_show)
                 if key not in libraries:
-                    libraries[key] = open_library(Path(work) / f"{key or 'all'}.db")
-                    enroll_all(libraries[key], manifest["profiles"], arguments.folder, key, engines)
+                    file = Path(work) / f"{'-'.join(filter(None, (kept_by, *key)))}.db"
+                    libraries[key] = opened.enter_context(open_library(file))
+                    if fitted:
+                        engines.resolve(libraries[key])
+                        libraries[key].settings.set(SETTING, fitted[episode["show"]].to_json())
+                    enroll_all(libraries[key], manifest["profiles"], arguments.folder, of_show, engines)
                 folder = arguments.folder / episode["id"]
                 answer = identify(folder / episode["audio"], library=libraries[key], engines=engines)
                 known = {profile.name for profile in libraries[key].people.find()[0]}
-                score(scores.setdefault((kind(episode["id"]), kept), Scores()), episode, folder, answer, known)
+                score(scores.setdefault((kind(episode["id"]), kept_by), Scores()), episode, folder, answer, known)
                 if arguments.verbose:
-                    print_episode(episode, answer, kept)
-        for library in libraries.values():
-            library.close()
-    print(HEAD)
-    for (of_kind, kept), part in scores.items():
-        print(part.row(of_kind, kept))
+                    print_episode(episode, answer, kept_by)
+    print(report(scores, embedder.name, fitted))
     print(f"\n{time.perf_counter() - began:.0f} s, of which {diarizer.seconds:.0f} s diarizing", file=sys.stderr)
+
+
+def report(scores: Mapping[tuple[str, str], Scores], embedder: str, fitted: Mapping[str, Calibration]) -> str:
+    """Return the table, and a line of what the names were calibrated with.
+
+    fitted : for each show that was judged, when it was left out; empty when the calibration is the one that ships
+    """
+    rows = [part.row(of_kind, kept) for (of_kind, kept), part in scores.items()]
+    made = f"the one that comes with {embedder}"
+    if fitted:
+        made = f"fitted to all shows with exact truth but the one that is judged, in turn ({len(fitted)} judged)"
+    return "\n".join((HEAD, *rows, "", f"Calibration: {made}."))
+
+
+def leave_out(
+    shows: set[str], manifest: dict[str, Any], folder: Path, embedder: Embedder, cache: Path
+) -> dict[str, Calibration]:
+    """For each show the calibration that fits all the others."""
+    sys.path.insert(0, str(calibrated.RECIPE))
+    import calibrate as recipe
+
+    cohort = files.calibration(embedder.name).cohort
+    if cohort is None:
+        raise SystemExit(f"{embedder.name} has no calibration yet, whose cohort this needs: voicematch calibrate")
+    episodes, profiles = calibrated.Ears(embedder, cache).exact(recipe, manifest, folder)
+    with contextlib.redirect_stdout(sys.stderr):  # the recipe prints what it fits
+        return {
+            show: calibrated.without(recipe, show, episodes, profiles, embedder.name, cohort) for show in sorted(shows)
+        }
 
 
 def kind(episode: str) -> str:

@@ -47,7 +47,7 @@ from voicematch.usecases.calibrate import calibrate as calibrated
 from voicematch.usecases.learn import pool
 from voicematch.voices import fitting
 from voicematch.voices.match import normalised_scores
-from voicematch.voices.score import Calibration, Voiceprints, centroid, steadiness
+from voicematch.voices.score import Calibration, Cohort, Voiceprints, centroid, steadiness
 
 Made = TypeVar("Made")
 PURE = 0.9  # of a voice found in a show
@@ -77,10 +77,7 @@ def main() -> None:
     for name in chosen.embedder:
         embedder = Resemblyzer() if name == "resemblyzer" else open_embedder(name, device="cpu")
         ears = ears_of[name] = Ears(embedder, chosen.cache)
-        profiles = {key: ears.clip(recipe, chosen.folder / clip) for key, clip in manifest["profiles"].items()}
-        profiles = {key: stretches for key, stretches in profiles.items() if stretches}
-        exact = [entry for entry in manifest["episodes"] if entry["label_quality"].startswith("A")]
-        episodes = [ears.episode(recipe, entry, chosen.folder) for entry in exact]
+        episodes, profiles = ears.exact(recipe, manifest, chosen.folder)
         voices = [voice for episode in episodes for voice in recipe.voices_of(episode, profiles)]
         kit = calibrated(ears.own, keep=False).calibration
         assert kit.cohort is not None
@@ -129,6 +126,16 @@ class Remembered:
 Hear = Callable[[], Sound]  # opened, or rendered, only where it is not known yet what is heard in it
 
 
+def without(
+    recipe: Any, show: str, episodes: Any, profiles: dict[str, tuple[Embedding, ...]], embedder: str, cohort: Cohort
+) -> Calibration:
+    """The calibration that fits all shows but one, of which neither episodes nor profiles take part."""
+    others = {key: stretches for key, stretches in profiles.items() if key.split("/")[0] != show}
+    voices = [voice for one in episodes if one.show != show for voice in recipe.voices_of(one, others)]
+    fitted: Calibration = recipe.fit_all(voices, others, embedder, cohort)
+    return fitted
+
+
 class Ears:
     """What the built-in diarizer hears of a recording, and an embedder that may be another; kept in a folder."""
 
@@ -138,6 +145,13 @@ class Ears:
         self.guide = embedder if self.is_guide else open_embedder(DEFAULT_EMBEDDER, device="cpu")
         self._name = Path(embedder.name).stem
         self.own = embedder if self.is_guide else Remembered(embedder, cache / f"windows-{self._name}.pickle")
+
+    def exact(self, recipe: Any, manifest: Any, folder: Path) -> tuple[list[Any], dict[str, tuple[Embedding, ...]]]:
+        """The episodes with exact truth, and the profiles that have speech."""
+        clips = {key: self.clip(recipe, folder / clip) for key, clip in manifest["profiles"].items()}
+        entries = [entry for entry in manifest["episodes"] if entry["label_quality"].startswith("A")]
+        episodes = [self.episode(recipe, entry, folder) for entry in entries]
+        return episodes, {key: stretches for key, stretches in clips.items() if stretches}
 
     def clip(self, recipe: Any, file: Path) -> Any:
         heard = self._all_of(f"{file.parent.name}-{file.stem}", partial(Audio, file))

@@ -21,6 +21,7 @@ from voicematch.usecases import name as naming
 from voicematch.voices import recognise as recognition
 from voicematch.voices.score import Calibration, unit
 
+HERE = "http://127.0.0.1:8765"  # what a client takes the pages to be at
 EMBEDDER, DIMENSION = DEFAULT_EMBEDDER, 192
 SHOWS = ("Night Garden Radio", "Practical Moss", "The Long Hedge")
 SCRIPT = "<script>alert('name')</script>"  # somebody is called that

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from tests.measure import accuracy, calibrated
 from tests.support.fakes import CALIBRATION, FakeEmbedder
 from voicematch import cli
 from voicematch.engines import open_embedder
 from voicematch.engines.diarize import guide_of
+from voicematch.engines.windows import Heard
 from voicematch.errors import LibraryError, ModelError
 from voicematch.library import Library, open_library
 from voicematch.models import files, kit
 from voicematch.models.table import DEFAULT_EMBEDDER
-from voicematch.types import Array, Embedding, LabelledEpisode, Turn
+from voicematch.types import Array, Diarization, Embedding, LabelledEpisode, Turn
 from voicematch.usecases import calibrate
 from voicematch.usecases.learn import calibration_of
-from voicematch.voices.score import unit
+from voicematch.voices.score import Cohort, unit
+
+sys.path.insert(0, str(calibrated.RECIPE))  # its files import each other by their own names, as scripts do
+
+import calibrate as recipe
 
 
 @pytest.fixture
@@ -177,3 +186,52 @@ def test_a_library_with_few_words_is_not_refined(tmp_path: Path) -> None:
         with pytest.raises(LibraryError, match=r"6 confirmed and 12 other pairs .* too few .* it takes 20 and 100"):
             calibrate.refine(library)
         assert library.settings.get("calibration") == before
+
+
+def test_a_show_is_judged_by_a_calibration_that_has_not_heard_it() -> None:
+    """`python -m tests.measure.accuracy --leave-out`: whatever is in a show, what it is judged by stays the same."""
+    shows = ("one", "two", "three")
+    episodes, profiles = heard_shows(shows)
+    cohort = Cohort(np.stack([voice(seed) for seed in range(900, 960)]))
+
+    def without(show: str, episodes: list[Any], profiles: dict[str, tuple[Embedding, ...]]) -> str:
+        return calibrated.without(recipe, show, episodes, profiles, "fake", cohort).to_json()
+
+    others, of_others = heard_shows(shows, seed=7)
+    changed = [other if other.show == "one" else one for one, other in zip(episodes, others, strict=True)]
+    clips = {key: (of_others if key.startswith("one/") else profiles)[key] for key in profiles}
+    assert without("one", changed, clips) == without("one", episodes, profiles)
+    assert without("two", changed, clips) != without("two", episodes, profiles)
+
+
+def test_what_was_fitted_to_the_shows_is_said_below_the_table() -> None:
+    fitted = dict.fromkeys(("one", "two"), CALIBRATION)
+    assert accuracy.report({}, "fake", fitted).splitlines()[-1] == (
+        "Calibration: fitted to all shows with exact truth but the one that is judged, in turn (2 judged)."
+    )
+    assert accuracy.report({}, "fake", {}).splitlines()[-1] == "Calibration: the one that comes with fake."
+
+
+def voice(seed: int) -> Array:
+    return unit(np.random.default_rng(seed).standard_normal(16).astype(np.float32))
+
+
+def heard_shows(shows: Sequence[str], *, seed: int = 0) -> tuple[list[Any], dict[str, tuple[Embedding, ...]]]:
+    """An episode of six people in each show, two minutes each, four of them enrolled."""
+    episodes, profiles = [], {}
+    for number, show in enumerate(shows):
+        rng = np.random.default_rng([seed, number])
+        people = [f"{show}{idx}" for idx in range(6)]
+        turns = tuple(Turn(120.0 * idx, 120.0 * (idx + 1), name) for idx, name in enumerate(people))
+        starts = np.arange(0.0, 720.0 - 1.5, 0.75)
+        heard = Heard(16)
+        heard.windows = np.stack([starts, starts + 1.5], axis=1)
+        own = [voice(1000 * seed + 100 * number + int(start // 120)) for start in starts]
+        heard.vectors = np.stack([unit(one + rng.normal(0, 0.12, 16).astype(np.float32)) for one in own])
+        for idx, name in enumerate(people[:4]):
+            rows = np.flatnonzero(starts // 120 == idx)[:20]
+            vectors = np.stack([unit(heard.vectors[row] + rng.normal(0, 0.1, 16).astype(np.float32)) for row in rows])
+            profiles[f"{show}/{name}"] = recipe.stretches_of(heard.windows[rows], vectors)
+        found = Diarization((), {}, 720.0)
+        episodes.append(recipe.Episode(show, show, frozenset(people[:4]), turns, ((0.0, 720.0),), heard, found))
+    return episodes, profiles

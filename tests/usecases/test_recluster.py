@@ -13,16 +13,20 @@ import pytest
 
 from tests.support.fakes import FakeDiarizer, FakeEmbedder
 from tests.usecases.test_identify import CALIBRATION, noise
-from voicematch import errors, identify, name, open_library
+from voicematch import cli, errors, identify, name, open_library
 from voicematch.engines.diarize import BuiltinDiarizer
 from voicematch.engines.kept import heard_again, kept
 from voicematch.engines.windows import Heard
 from voicematch.library import Library
+from voicematch.library.earlier import MOST_KEPT
 from voicematch.types import Diarization, LabelledEpisode, Line, Turn, Verdict, Windows
 from voicematch.usecases import fix as fixing
 from voicematch.usecases.chosen import Engines
-from voicematch.usecases.recluster import recluster
+from voicematch.usecases.recluster import recluster, undo
 from voicematch.voices.told import told_apart
+from voicematch.web.actions import perform
+from voicematch.web.actions import undo as web_undo
+from voicematch.web.journal import Journal
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 THREE = (
@@ -98,6 +102,104 @@ def test_a_fix_outlives_another_number_of_speakers(library: Library) -> None:
     (line,) = [line for line in after.lines if line.text == episode.lines[2].text]
     others = {turn.speaker for turn in after.turns if turn.end <= line.start or turn.start >= line.end}
     assert line.speaker not in others
+
+
+def everything(library: Library) -> tuple[object, LabelledEpisode, object]:
+    """What is stored of the example, and whom every voice is taken for."""
+    sha256 = library.episodes.get("episode").audio_sha256
+    rows = library.earlier.today(sha256)  # turns, lines, voices, unknowns, what was said, fixed, heard and when stored
+    hits = [(hit.start, hit.speaker) for hit in library.search.lines("the", limit=100)]
+    return rows, library.episodes.get(sha256), (library.speakers.names(), library.voices.num_episodes(), hits)
+
+
+def named_and_fixed(library: Library) -> None:
+    name("episode", "SPEAKER_00", "Ada", library=library, consent="public")
+    episode = library.episodes.get("episode")
+    fixing.give("episode", [fixing.span_of_lines(episode, 2)], "new", library=library)
+    fixing.reword("episode", 4, "Something else was said.", library=library)
+
+
+def test_undo_brings_back_labels_names_and_fixes_step_by_step(library: Library) -> None:
+    named_and_fixed(library)
+    first = everything(library)
+    recluster("episode", (2, 2), library=library)
+    second = everything(library)
+    assert second != first
+    recluster("episode", (4, 4), library=library)
+    assert undo("episode", library=library, dry_run=True).episode == second[1]
+    undo("episode", library=library)
+    assert everything(library) == second
+    changes = undo("episode", library=library).changes
+    assert everything(library) == first
+    assert {(change.speaker, change.before) for change in changes}.isdisjoint({("SPEAKER_00", "Ada")})
+    with pytest.raises(errors.LibraryError, match="not told apart anew"):
+        undo("episode", library=library)
+    assert library.upkeep.check() == ()
+    fixing.undo("episode", library=library)  # which still knows what was heard
+
+
+def test_what_was_said_since_has_to_be_taken_back_first(library: Library) -> None:
+    named_and_fixed(library)
+    before = everything(library)
+    recluster("episode", (2, 2), library=library)
+    fixing.reword("episode", 0, "Other words.", library=library)
+    after = everything(library)
+    with pytest.raises(errors.ChangedSince, match="take that back first"):
+        undo("episode", library=library)
+    assert everything(library) == after
+    fixing.undo("episode", library=library)
+    undo("episode", library=library)
+    assert everything(library) == before
+
+
+def test_nothing_forgotten_comes_back_by_undo(library: Library) -> None:
+    named_and_fixed(library)
+    recluster("episode", (2, 2), library=library)
+    library.profiles.forget("Ada")
+    with pytest.raises(errors.LibraryError, match="not kept any more"):
+        undo("episode", library=library)
+
+
+def test_by_command_and_on_the_page(library: Library, capsys: pytest.CaptureFixture[str]) -> None:
+    named_and_fixed(library)
+    before, journal = everything(library), Journal()
+    fields = {"episode": before[1].audio_sha256, "speakers": "2"}
+    done = perform("recluster", fields, library=library, journal=journal)
+    assert everything(library) != before
+    web_undo({"action": str(done.action)}, library=library, journal=journal)
+    assert everything(library) == before
+    at = ["--library", str(library.path)]
+    assert cli.run(["episodes", "recluster", "episode", "--speakers", "2", *at]) == 0
+    assert everything(library) != before
+    assert cli.run(["episodes", "recluster", "episode", "--speakers", "2", "--undo", *at]) == 2
+    capsys.readouterr()
+    assert cli.run(["episodes", "recluster", "episode", "--undo", *at]) == 0
+    assert "Ada" in capsys.readouterr().out
+    assert everything(library) == before
+    assert cli.run(["episodes", "recluster", "episode", "--undo", *at]) == 1
+    assert "not told apart anew" in capsys.readouterr().err
+
+
+def test_only_the_last_answers_are_kept(library: Library) -> None:
+    for number in (2, 3, 4, 2, 3, 4, 2):
+        recluster("episode", (number, number), library=library)
+    for _ in range(MOST_KEPT):
+        undo("episode", library=library)
+    with pytest.raises(errors.LibraryError, match="not kept any more"):
+        undo("episode", library=library)
+
+
+def test_an_earlier_answer_that_cannot_be_read_is_found_and_taken_out(library: Library) -> None:
+    recluster("episode", (2, 2), library=library)
+    with sqlite3.connect(str(library.path)) as connection:
+        connection.execute("UPDATE earlier_answers SET answer = x'00'")
+    connection.close()
+    with pytest.raises(errors.LibraryError, match="cannot be read any more"):
+        undo("episode", library=library)
+    (found,) = library.upkeep.check()
+    assert found.endswith("its earlier answer cannot be read")
+    assert library.upkeep.repair() == (f"{found}; taken out",)
+    assert library.upkeep.check() == ()
 
 
 def test_what_is_heard_takes_no_more_than_12_mb_an_hour(library: Library) -> None:

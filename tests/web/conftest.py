@@ -1,4 +1,4 @@
-"""A browser for the tests of pages in one, and a library for it to look at."""
+"""The pages to read and to write, and a browser for the tests of pages in one, with a library for it to look at."""
 
 from __future__ import annotations
 
@@ -7,13 +7,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from starlette.testclient import TestClient
 
 from tests.support import web_library
 from tests.support.browsing import CHROMIUM, Visit, serving, visiting
+from tests.support.web_library import HERE
 from voicematch import open_library
+from voicematch.library import Library
+from voicematch.web.app import create_app
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="module")
+def client(web_folder: Path) -> Iterator[TestClient]:
+    """For reading."""
+    with open_library(web_folder / "library.db") as library:
+        yield TestClient(create_app(library), base_url=HERE, follow_redirects=False)
+
+
+@pytest.fixture
+def library(web_library_file: Path) -> Iterator[Library]:
+    """A library with many episodes, which the test may change."""
+    with open_library(web_library_file) as opened:
+        yield opened
+
+
+@pytest.fixture
+def writing(library: Library) -> TestClient:
+    """The pages of that library."""
+    return TestClient(create_app(library), base_url=HERE, follow_redirects=False)
 
 
 @pytest.fixture(scope="module")  # while it is there, its thread has an event loop, and asyncio.run refuses

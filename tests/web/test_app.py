@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import wave
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from tests.support.web_library import SCRIPT
+from tests.support.web_library import HERE, SCRIPT
 from voicematch.library import Library, open_library, schema
 from voicematch.library.reading.episodes import key_of
 from voicematch.usecases import name as naming
@@ -24,7 +23,6 @@ from voicematch.web.actions import ACTIONS
 from voicematch.web.app import MOST_BYTES, create_app
 from voicematch.web.pages import PAGES
 
-HERE = "http://127.0.0.1:8765"
 JSON = {"accept": "application/json"}
 KEY = "000000005eed5eed"  # of the first episode
 FROM_A_FEED = "000000015eed5eed"  # of the second
@@ -54,24 +52,6 @@ PATHS: dict[str, dict[str, Any]] = {
 PATHS |= {"quote": {"key": KEY, "line": 1}}
 PATHS |= {"unknown": {"id": "U-0003"}}
 ADDRESSES = [(name, addresses.path(name, **PATHS.get(name, {})), query) for name in PAGES for query in EXAMPLES[name]]
-
-
-@pytest.fixture(scope="module")
-def client(web_folder: Path) -> Iterator[TestClient]:
-    """For reading."""
-    with open_library(web_folder / "library.db") as library:
-        yield TestClient(create_app(library), base_url=HERE, follow_redirects=False)
-
-
-@pytest.fixture
-def library(web_library_file: Path) -> Iterator[Library]:
-    with open_library(web_library_file) as opened:
-        yield opened
-
-
-@pytest.fixture
-def writing(library: Library) -> TestClient:
-    return TestClient(create_app(library), base_url=HERE, follow_redirects=False)
 
 
 # -- pages

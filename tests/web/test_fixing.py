@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from tests.support.browsing import Visit
-from tests.web.test_app import HERE, JSON, KEY
+from tests.web.test_app import JSON, KEY
 from tests.web.test_browser import EPISODE
-from voicematch.library import open_library
 from voicematch.web.actions.fixing import FIXING
-from voicematch.web.app import create_app
-
-
-@pytest.fixture
-def writing(web_library_file: Path) -> Iterator[TestClient]:
-    with open_library(web_library_file) as library:
-        yield TestClient(create_app(library), base_url=HERE, follow_redirects=False)
 
 
 def seen(client: TestClient) -> list[tuple[Any, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -10,27 +11,16 @@ from xml.etree import ElementTree
 import pytest
 from starlette.testclient import TestClient
 
-from tests.web.test_app import HERE, JSON, KEY
+from tests.support.loopback import Page, Site, serve
+from tests.web.test_app import JSON, KEY
 from voicematch.errors import VoicematchError
-from voicematch.library import Library, open_library
+from voicematch.library import FeedPicture, Library, NewJob
 from voicematch.types import Line
 from voicematch.web import pictures
-from voicematch.web.app import create_app
 from voicematch.web.people import quotable
 
 image = pytest.importorskip("PIL.Image", reason="Pillow is not installed (pip install '.[web]')")
 SECRET = b"taken at home"
-
-
-@pytest.fixture
-def library(web_library_file: Path) -> Iterator[Library]:
-    with open_library(web_library_file) as opened:
-        yield opened
-
-
-@pytest.fixture
-def writing(library: Library) -> TestClient:
-    return TestClient(create_app(library), base_url=HERE, follow_redirects=False)
 
 
 def picture(width: int = 300, height: int = 600, form: str = "JPEG") -> bytes:
@@ -91,6 +81,86 @@ def test_a_picture_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None
     image.new("1", (10_000, 8_000)).save(path, "PNG")  # a few kB on disk
     with pytest.raises(VoicematchError, match="a picture of 10000 × 8000 pixels"):
         pictures.square(path)
+
+
+def feed_names(library: Library, *persons: list[str], nearby: str = "") -> None:
+    """Let the latest episode of Ada Ash have come from a feed that names these people."""
+    sha256 = library.people.appearances(1)[-1].audio_sha256
+    library.jobs.add([NewJob("feed#1", "https://e.org/a.mp3", "A", about={"persons": persons, "nearby": nearby})])
+    while (job := library.jobs.claim("worker")) is not None:  # others are queued before it
+        library.jobs.finish(job, sha256)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with serve() as running:
+        yield running
+
+
+def from_feed(client: TestClient) -> tuple[int, str]:
+    form = {"from": (None, "feed")}
+    answer = client.post("/speakers/1/picture", files=form, headers=JSON)
+    return answer.status_code, str(answer.json().get("text", answer.json().get("error")))
+
+
+def test_a_picture_is_had_from_the_feed_when_somebody_asks(library: Library, writing: TestClient, site: Site) -> None:
+    site.pages["/ada.jpg"] = Page(picture(), "image/jpeg")
+    others, ada = ["Basil", "guest", f"{site.url}/basil.jpg"], ["ada  ash", "host", f"{site.url}/ada.jpg"]
+    feed_names(library, others, ada, nearby="127.0.0.1")
+    page = writing.get("/speakers/1")
+    assert "Use the picture from the feed" in page.text
+    assert writing.get("/speakers/1.json").json()["picture_in_feed"] == f"{site.url}/ada.jpg"
+    assert site.asked == []  # nothing is asked for by looking
+    assert from_feed(writing) == (200, "Ada Ash has a picture")
+    assert [path for path, *_ in site.asked] == ["/ada.jpg"]
+    kept = library.portrayals.picture(1)
+    assert kept is not None
+    assert SECRET not in kept
+    assert image.open(io.BytesIO(kept)).size == (480, 480)
+    writing.post("/actions/undo", data={"action": "1"})
+    assert library.portrayals.picture(1) is None
+
+
+def test_no_picture_is_offered_of_whom_no_feed_has_one(library: Library, writing: TestClient) -> None:
+    feed_names(library, ["Ada Ash", "host"], ["Basil", "guest", "https://e.org/basil.jpg"])
+    assert "from the feed" not in writing.get("/speakers/1").text
+    assert from_feed(writing) == (404, "no feed has a picture of Ada Ash")
+
+
+def test_a_feed_from_the_web_asks_nothing_of_this_network(library: Library, writing: TestClient, site: Site) -> None:
+    feed_names(library, ["Ada Ash", "host", f"{site.url}/ada.jpg"])
+    status, error = from_feed(writing)
+    assert (status, site.asked) == (400, [])
+    assert "is this machine or in its own network" in error
+    assert library.portrayals.picture(1) is None
+
+
+@pytest.mark.parametrize(
+    ("page", "error"),
+    [
+        (Page(b"<svg onload='x'/>", "image/jpeg"), "no picture that can be read"),
+        (Page(status=404), "the server answers 404"),
+        (Page(location="/ada.jpg", status=302), "cannot be fetched|the server answers"),
+        (Page(bytes(pictures.MOST_SENT + 1)), "larger than 20 MiB"),
+    ],
+)
+def test_what_the_feed_has_is_refused_as_what_is_sent(
+    library: Library, writing: TestClient, site: Site, page: Page, error: str
+) -> None:
+    site.pages["/ada.jpg"] = page
+    library.portrayals.show("Ada Ash", b"the one before")
+    feed_names(library, ["Ada Ash", "host", f"{site.url}/ada.jpg"], nearby="127.0.0.1")
+    status, said = from_feed(writing)
+    assert status == 400
+    assert re.search(error, said)
+    assert library.portrayals.picture(1) == b"the one before"
+
+
+def test_a_forgotten_person_s_picture_is_not_looked_for_again(library: Library) -> None:
+    feed_names(library, ["Ada Ash", "host", "https://e.org/ada.jpg"])
+    assert library.jobs.picture_of(1) == FeedPicture("https://e.org/ada.jpg", "")
+    library.profiles.forget("Ada Ash")
+    assert all("ada.jpg" not in str(job.about) for job in library.jobs.find())
 
 
 def test_the_feed_of_a_person_leads_to_their_episodes(writing: TestClient) -> None:

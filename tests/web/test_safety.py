@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from tests.support.web_library import HERE
 from voicematch.library import Library, open_library
 from voicematch.web.app import create_app
 from voicematch.web.guesses import FIRST_WAIT
 from voicematch.web.safety import LOOPBACK
 
-HERE = "http://127.0.0.1:8765"
 IGNORE = {"unknown": "U-0003", "as": "ad"}
 PASSWORD = "correct horse: bättery"  # with a colon, and not in ASCII
 

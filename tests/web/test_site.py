@@ -7,7 +7,6 @@ import io
 import json
 import posixpath
 import re
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
@@ -37,12 +36,6 @@ def site(web_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with open_library(web_folder / "library.db") as library:
         write_site(library, out, about=ABOUT)
     return out
-
-
-@pytest.fixture
-def library(web_library_file: Path) -> Iterator[Library]:
-    with open_library(web_library_file) as opened:
-        yield opened
 
 
 class Links(HTMLParser):

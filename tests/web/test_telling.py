@@ -12,32 +12,14 @@ import pytest
 from starlette.testclient import TestClient
 
 import voicematch
-from tests.support.web_library import SHOWS
-from tests.web.test_app import ADDRESSES, HERE, JSON, KEY
+from tests.support.web_library import HERE, SHOWS
+from tests.web.test_app import ADDRESSES, JSON, KEY
 from voicematch.library import Library, open_library
 from voicematch.usecases import name as naming
 from voicematch.web.app import create_app
 from voicematch.web.telling import plain
 
 IGNORE = {"unknown": "U-0003", "as": "ad"}
-
-
-@pytest.fixture(scope="module")
-def client(web_folder: Path) -> Iterator[TestClient]:
-    """For reading."""
-    with open_library(web_folder / "library.db") as library:
-        yield TestClient(create_app(library), base_url=HERE, follow_redirects=False)
-
-
-@pytest.fixture
-def library(web_library_file: Path) -> Iterator[Library]:
-    with open_library(web_library_file) as opened:
-        yield opened
-
-
-@pytest.fixture
-def writing(library: Library) -> TestClient:
-    return TestClient(create_app(library), base_url=HERE, follow_redirects=False)
 
 
 def notice(page: str) -> str:

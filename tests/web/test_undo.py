@@ -24,8 +24,9 @@ NAME_ZOE = ("name-unknown", {"unknown": "U-0001", "name": "Zoe", "consent": "pub
 
 
 @pytest.fixture
-def library(library: Library) -> Library:
+def library(new_library: Library) -> Library:
     """Ada is known, by a clip of the first episode too; one voice is like her; Zoe is heard three times, unnamed."""
+    library = new_library
     library.settings.set("calibration", CALIBRATION.to_json())
     for name, voice, number in (("Ada", ADA, 1), ("Maya", MAYA, 3)):
         library.profiles.create(name, note="met once")

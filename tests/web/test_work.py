@@ -11,7 +11,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.support.browsing import Visit
-from tests.web.test_app import HERE, JSON, KEY
+from tests.support.web_library import HERE
+from tests.web.test_app import JSON, KEY
 from tests.web.test_browser import EPISODE
 from voicematch import identify
 from voicematch.errors import VoicematchError
@@ -25,12 +26,6 @@ from voicematch.web.working import QueueRun, folder_of, sound_name
 ENDURES = (sys.executable, "-c", "import time; time.sleep(60)")
 BREAKS = (sys.executable, "-c", "import sys; print('Error: no model', file=sys.stderr); sys.exit(1)")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "episode.mp3"
-
-
-@pytest.fixture
-def library(web_library_file: Path) -> Iterator[Library]:
-    with open_library(web_library_file) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from ..net.addresses import is_address, path_of
 from ..net.download import download
 from ..types import Array, Part, Progress
 from .clips import decode_clip, encode_clip
-from .decoding import SAMPLE_RATE, Facts, chunks_from, complete_pass, expected_seconds, opened, reblocked
+from .container import expected_seconds, opened
+from .decoding import SAMPLE_RATE, Facts, chunks_from, complete_pass, reblocked
 from .tracks import EVERYTHING, Choice, tracks_heard
 
 __all__ = ["EVERYTHING", "SAMPLE_RATE", "Audio", "Choice", "decode_clip", "encode_clip"]

@@ -1,8 +1,4 @@
-"""A local sound file to mono samples at 16 kHz, through FFmpeg's libraries (PyAV).
-
-FFmpeg is only ever given an open file, a list of the formats that hold sound, and no protocol at all: neither a path
-nor a playlist can make it open anything else. Its own messages go nowhere, which is PyAV's default.
-"""
+"""A local sound file to mono samples at 16 kHz, through FFmpeg's libraries (PyAV)."""
 
 from __future__ import annotations
 
@@ -11,7 +7,6 @@ import hashlib
 import itertools
 import logging
 import math
-import os
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +14,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from .. import given
 from ..errors import AudioError
 from ..types import Array
+from .container import beginning, container_of, expected_seconds, is_trusted, missing_bytes, opened
 from .mixing import Sides, mixed
 from .mp3 import announced, announced_first
 from .tracks import EVERYTHING, Choice, checked_channel, tracks_heard
@@ -37,8 +32,6 @@ log = logging.getLogger(__name__)
 
 SAMPLE_RATE = 16_000  # Hz; every model in models.py takes it
 
-# Demuxers that hold sound. Playlists, devices, scripts and pictures are not among them on purpose.
-FORMATS = "mp3,mov,ogg,flac,wav,w64,aiff,matroska,aac,loas,asf,caf,amr,ac3,eac3,dts,mpegts,mpeg,avi,flv,au,ape,wv,tta"
 GAP = 0.1  # s; a jump of the timestamps beyond this is sound that is missing (FFmpeg's aresample: min_hard_comp)
 GAP_AFTER_DAMAGE = 0.005  # s; after a packet that would not decode, even one packet's worth is made up for
 LONGEST_GAP = 3600.0  # s; a jump beyond this is a damaged timestamp
@@ -114,11 +107,11 @@ def _pass(path: Path, source: str, seconds: float, track: int, choice: Choice) -
             tally.digest.update(f"channel {channel}".encode())
         is_mp3 = container.format.name == "mp3"
         tally.announced = announced_first(path) if is_mp3 else None
-        expected = expected_seconds(container, stream) if _is_trusted(container, choice) else None
+        expected = expected_seconds(container, stream) if is_trusted(container, choice) else None
         if expected is not None and container.format.name == "wav":
-            expected += _missing_bytes(path) * 8 / (stream.codec_context.bit_rate or math.inf)
+            expected += missing_bytes(path) * 8 / (stream.codec_context.bit_rate or math.inf)
         frames = _frames(container, stream, tally)
-        for block in reblocked(_resampled(_runs(frames, tally, _start(container), channel=channel)), seconds):
+        for block in reblocked(_resampled(_runs(frames, tally, beginning(container), channel=channel)), seconds):
             num_samples += len(block)
             yield block
             if tally.silence > LONGEST_SILENCE:
@@ -197,90 +190,12 @@ def decoded(file: BinaryIO) -> Array | None:
 
     tally = _Tally()
     try:
-        with _container(file) as container:
+        with container_of(file) as container:
             stream = container.streams.audio[0]
-            chunks = _resampled(_runs(_frames(container, stream, tally), tally, _start(container)))
+            chunks = _resampled(_runs(_frames(container, stream, tally), tally, beginning(container)))
             return np.concatenate(list(chunks))
     except (av.FFmpegError, ValueError, IndexError):
         return None
-
-
-@contextlib.contextmanager
-def opened(path: Path, source: str) -> Iterator[InputContainer]:
-    """The file's container. AudioError, about ``source``, says why there is none."""
-    import av
-
-    with _open_file(path, source) as file:
-        try:
-            container = _container(file)
-        except (av.FFmpegError, ValueError) as error:
-            file.seek(0)
-            raise AudioError(source, _why_unreadable(file.read(4096))) from error
-        with container:
-            yield container
-
-
-def _container(file: BinaryIO) -> InputContainer:
-    import av
-
-    options = {"format_whitelist": FORMATS, "protocol_whitelist": ""}
-    return av.open(file, "r", options=options, metadata_errors="replace", buffer_size=1 << 16)
-
-
-def _open_file(path: Path, source: str) -> BinaryIO:
-    """The file, open, once it is sure that it is one and not empty."""
-    try:
-        file = given.opened(path)
-        if os.fstat(file.fileno()).st_size == 0:
-            file.close()
-            raise AudioError(source, "the file is empty; download or export it again")
-        return file
-    except FileNotFoundError as error:
-        raise AudioError(source, "no such file; check the path") from error
-    except PermissionError as error:
-        raise AudioError(source, "no permission to read it; check the file's owner and mode") from error
-    except OSError as error:
-        raise AudioError(source, f"cannot be opened: {error.strerror or error}") from error
-
-
-def _why_unreadable(head: bytes) -> str:
-    """Why FFmpeg would not open a file that begins like this, and what to do."""
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:64].lower()
-    if start.startswith((b"#extm3u", b"ffconcat", b"[playlist]")):
-        return "is a playlist, not sound; give the audio file that it points to"
-    if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<rss")):
-        return "is a web page or feed, not sound; give the audio file's own address"
-    if head[4:8] == b"ftyp":
-        return "the file is cut off before its index; download or export it again"
-    return "is not a sound file in any known format; is it really audio?"
-
-
-def expected_seconds(container: InputContainer, stream: AudioStream) -> float | None:
-    """Seconds that the container says the stream has."""
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    return container.duration / 1e6 if container.duration is not None else None
-
-
-def _is_trusted(container: InputContainer, choice: Choice) -> bool:
-    """Whether the container's duration was written by who made the file, and not guessed by FFmpeg from its size.
-
-    An mp3 says how long it is in its own frames. In Matroska the duration is the whole file's, and a video, or another
-    track, may go on longer than the sound that is listened to.
-    """
-    name = container.format.name
-    if name.startswith("matroska"):
-        return not container.streams.video and (choice.track is None or len(container.streams.audio) == 1)
-    return name.startswith("mov") or name in ("wav", "w64", "flac", "aiff", "caf", "wv", "tta", "ape", "asf")
-
-
-def _missing_bytes(path: Path) -> int:
-    """Bytes that a WAV file has less than its header announces. FFmpeg takes the shorter length for the right one."""
-    with path.open("rb") as file:
-        head = file.read(8)
-    announced = int.from_bytes(head[4:], "little") + 8
-    is_open = announced <= 8 or announced >= 0xFFFFFF00  # written to a pipe: the length was not known
-    return 0 if is_open or not head.startswith(b"RIFF") else max(0, announced - path.stat().st_size)
 
 
 def _frames(
@@ -425,10 +340,6 @@ def reblocked(chunks: Iterable[Array], seconds: float) -> Iterator[Array]:
                 block, filled = np.empty(size, dtype=np.float32), 0
     if filled:
         yield block[:filled].copy()
-
-
-def _start(container: InputContainer) -> float | None:
-    return container.start_time / 1e6 if container.start_time is not None else None
 
 
 def _late(

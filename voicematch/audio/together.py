@@ -14,7 +14,8 @@ from ..errors import AudioError
 from ..net.addresses import is_address
 from ..types import Array, Part, Progress
 from . import SAMPLE_RATE, Audio, Choice
-from .decoding import Facts, complete_pass, opened, reblocked
+from .container import opened
+from .decoding import Facts, complete_pass, reblocked
 from .tracks import EVERYTHING, tracks_heard
 
 

@@ -200,7 +200,7 @@ def _entry_job(feed: feeds.Feed, entry: feeds.Entry) -> tuple[str, NewJob]:
         "guid": entry.guid,
         "season": entry.season,
         "episode": entry.episode,
-        "persons": [[person.name, person.role] for person in persons],
+        "persons": [[one.name, one.role, *([one.picture] if one.picture else [])] for one in persons],
         "transcripts": [[t.url, t.media_type, t.language] for t in entry.transcripts],
         "chapters": entry.chapters,
     }

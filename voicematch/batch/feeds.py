@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 MOST_BYTES = 64 << 20  # 1,500 episodes with their show notes are about 10 MB
 MOST_TRANSCRIPT_BYTES = 64 << 20  # as for transcripts in files
 MOST_PAGES = 100  # of a feed that comes in pages (RFC 5005)
+MOST_ADDRESS = 2_000  # characters of the address of a picture, which is kept with every episode
 
 SOUND = re.compile(r"\.(aac|aiff?|flac|m4[abv]|mka|mkv|mov|mp[34]|mpga|og[ag]|opus|wav|webm|wma)$", re.IGNORECASE)
 
@@ -214,7 +215,7 @@ def parse_feed(document: Document, source: object) -> Feed:
         title=title_of(about.get("title")) or "untitled show",
         url=url,
         author=title_of(about.get("author")),
-        persons=tuple(channel.persons),
+        persons=_persons(channel, base),
         entries=tuple(entries),
         left_out=tuple(left_out),
         next_page=address_of(links.get("next", ""), base),
@@ -311,9 +312,18 @@ def _entry(entry: Any, tags: PodcastTags, base: str) -> Entry | str:
         duration=seconds_of(str(entry.get("itunes_duration") or "")),
         season=_integer(entry.get("itunes_season")),
         episode=_integer(entry.get("itunes_episode")),
-        persons=tuple(tags.persons),
+        persons=_persons(tags, base),
         transcripts=tuple(transcripts),
         chapters=address_of(tags.chapters, base),
+    )
+
+
+def _persons(tags: PodcastTags, base: str) -> tuple[Person, ...]:
+    """Those whom the tags name, with the whole addresses of their pictures."""
+    pictures = (address_of(person.picture, base) for person in tags.persons)
+    return tuple(
+        replace(person, picture=address if len(address) <= MOST_ADDRESS else "")
+        for person, address in zip(tags.persons, pictures, strict=True)
     )
 
 

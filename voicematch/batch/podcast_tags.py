@@ -29,11 +29,15 @@ _ESCAPED = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#[0-9]{1,6}|#x[0-9a-f]{1,5}
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody the feed says takes part (``podcast:person``); the standard's defaults are host and cast."""
+    """Somebody the feed says takes part (``podcast:person``); the standard's defaults are host and cast.
+
+    picture : where their picture is, as the feed writes it, or ""
+    """
 
     name: str
     role: str = "host"
     group: str = "cast"
+    picture: str = ""
 
 
 @dataclass
@@ -86,6 +90,7 @@ class _TagReader:
         self.rest: tuple[int, str] | None = None  # where the first entry too many begins, and what is open there
         self.text: list[str] | None = None  # of the tag being read, if it is one of ours
         self.roles: dict[str, str] = {}
+        self.picture = ""
         self.parser = xml_parser(source)
         self.parser.namespace_prefixes = True
         self.parser.StartElementHandler = self.start
@@ -115,6 +120,7 @@ class _TagReader:
             tags.chapters = attributes.get("url", "")
         elif tag == "person":
             self.roles = {key: one_line(attributes.get(key)).lower() for key in ("role", "group")}
+            self.picture = attributes.get("img", "")
 
     def characters(self, text: str) -> None:
         if self.text is not None:
@@ -134,7 +140,8 @@ class _TagReader:
         if tag == "guid" and self.entry is None and len(self.elements) == CHANNEL_DEPTH:
             self.channel.guid = content
         elif tag == "person":
-            person = Person(title_of(content), self.roles["role"] or "host", self.roles["group"] or "cast")
+            part = (self.roles["role"] or "host", self.roles["group"] or "cast")
+            person = Person(title_of(content), *part, self.picture)
             (self.entry or self.channel).persons.append(person)
 
 

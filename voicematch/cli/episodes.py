@@ -140,24 +140,37 @@ def relabel(dry_run: bool, as_json: bool, location: str | None) -> None:
 @episodes.command()
 @click.argument("episode")
 @click.option("--speakers", type=SpeakerCount(), metavar="N|MIN-MAX", help="How many there are; else it is found out.")
+@click.option("--undo", "is_undo", is_flag=True, help="Put back who spoke when, and the names, of before.")
 @click.option("--dry-run", is_flag=True, help="Show what would come of it, and change nothing.")
 @json_option
 @library_option
 def recluster(
-    episode: str, speakers: tuple[int, int] | None, dry_run: bool, as_json: bool, location: str | None
+    episode: str,
+    speakers: tuple[int, int] | None,
+    is_undo: bool,
+    dry_run: bool,
+    as_json: bool,
+    location: str | None,
 ) -> None:
     """Tell the voices of EPISODE apart anew, out of what is kept of it; no audio is opened.
 
-    What you confirmed and fixed stays: two people whom you named are never made one.
+    What you confirmed and fixed stays: two people whom you named are never made one. The last five times can be taken
+    back, until something else is said of the episode, it is heard again, or a voice is forgotten.
 
     \b
     voicematch episodes recluster episode.mp3 --speakers 3
+    voicematch episodes recluster episode.mp3 --undo
     """
     from ..library import open_library
-    from ..usecases.recluster import recluster as told_anew
+    from ..usecases import recluster as reclustering
 
+    if is_undo and speakers is not None:
+        raise click.UsageError("--undo takes no --speakers")
     with open_library(location, create=location is None) as library:
-        done = told_anew(episode, speakers, library=library, dry_run=dry_run)
+        if is_undo:
+            done = reclustering.undo(episode, library=library, dry_run=dry_run)
+        else:
+            done = reclustering.recluster(episode, speakers, library=library, dry_run=dry_run)
         num_episodes = library.voices.num_episodes()
     for warning in done.warnings:
         click.echo(f"warning: {warning}", err=True)

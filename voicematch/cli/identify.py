@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,9 @@ from .terminal import progress_bar
 
 if TYPE_CHECKING:
     from ..library import Library
+    from ..types import LabelledEpisode
     from ..usecases.chosen import Engines
+    from ..usecases.keep_speakers import KeptSpeakers
 
 AUDIO_SUFFIXES = {".aac", ".flac", ".m4a", ".mka", ".mkv", ".mp3", ".mp4", ".ogg", ".opus", ".wav", ".webm"}
 
@@ -117,75 +120,94 @@ def identify(
     voicematch identify episode.mp3 --transcript episode.srt -f vtt -o labelled/
     voicematch identify --tracks "Ada Byron=ada.wav" guest.wav --enroll --consent permission
     """
-    from ..audio import Audio
-    from ..usecases import identify as identifying
-
     if transcript and transcribe:
         raise click.UsageError("give --transcript or --transcribe, not both")
     files, names = apart_tracks.named(sources, apart)
-    apart_tracks.check(
-        apart,
-        names,
-        has_track=track is not None,
-        has_channel=channel is not None,
-        speakers=speakers,
-        diarizer=diarizer,
-        no_store=no_store or voices is not None,
-    )
+    stores = not no_store and voices is None
+    has = {"has_track": track is not None, "has_channel": channel is not None, "no_store": not stores}
+    apart_tracks.check(apart, names, speakers=speakers, diarizer=diarizer, **has)
     kept = keeping.asked(keep_speakers, repair_drift, transcript)
     if kept and apart.how is not None:
         raise click.UsageError(f"give --keep-speakers or --{apart.how}, not both")
     apart = apart_tracks.with_consent(apart, names)
     episodes = apart_tracks.groups(files, names, apart)
-    if transcript and len(episodes) > 1:
-        raise click.UsageError("--transcript goes with one FILE")
-    if out == "-" and (len(formats) != 1 or as_json):
-        raise click.UsageError("-o - takes exactly one -f, and no --json")
     outputs = OutputFiles(formats, out, force=force)
-    outputs.refuse_shared([files[0] for files in episodes])
+    _refuse(episodes, outputs, has_transcript=bool(transcript), as_json=as_json)
     engines = engines or open_engines(diarizer, embedder, device, everywhere=everywhere)
-    failures, lengths = 0, list[tuple[str, float]]()
+    wanted: dict[str, Any] = {
+        "transcript_path": transcript,
+        "whisper": whisper if transcribe else None,
+        "language": language,
+    }
+    wanted |= {"store": not no_store, "keep_windows": not no_windows, "engines": engines}
+    how = _How(names, apart, track, channel, speakers, kept, wanted)
+    num_failed, lengths = 0, list[tuple[str, float]]()
     with _library(location, voices, engines, quiet=quiet) as library:
         tell_of_newer(library, embedder, quiet=quiet)
         for group in episodes:
-            source = group[0]
             try:
-                outputs.check(source, None if no_store or voices else library)
-                with progress_bar(Path(source).name, quiet=quiet) as progress:
-                    wanted: Any = {
-                        "library": library,
-                        "transcript_path": transcript,
-                        "whisper": whisper if transcribe else None,
-                        "language": language,
-                        "store": not no_store,
-                        "keep_windows": not no_windows,
-                        "engines": engines,
-                        "progress": progress,
-                    }
-                    if apart.how is not None:
-                        episode = apart_tracks.identify_apart(group, names, apart, track=track, **wanted)
-                    else:
-                        chosen = Audio(source, choice=choice_of(track, channel))
-                        episode = identifying.identify(chosen, speakers=speakers, keep_speakers=kept, **wanted)
-                        lengths.append((source, episode.duration))
-                outputs.write(source, episode, follow=None if no_store or voices else library)
+                outputs.check(group[0], library if stores else None)
+                episode = _identify(group, how, library, quiet=quiet)
+                lengths.append((group[0], episode.duration))
+                outputs.write(group[0], episode, follow=library if stores else None)
             except VoicematchError as error:
                 if len(episodes) == 1:
                     raise
                 click.echo(f"error: {redacted(str(error))}", err=True)
-                failures += 1
+                num_failed += 1
                 continue
             if as_json:
                 print_episode_json(episode, **keeping.as_json(kept))
             elif out != "-":
                 show(episode, explain=explain, num_episodes=library.voices.num_episodes())
                 keeping.report(kept, episode)
-        apart_tracks.notice_equal(lengths)
+        if apart.how is None:
+            apart_tracks.notice_equal(lengths)
         if not library.people.names():
             click.echo(NO_VOICES, err=True)
-    if failures:
-        click.echo(f"{failures} of {len(episodes)} files failed", err=True)
-    return EXIT_ERROR if failures == len(episodes) else EXIT_PARTIAL if failures else 0
+    return _exit_code(num_failed, len(episodes))
+
+
+@dataclass(frozen=True)
+class _How:
+    """How each episode is to be identified. wanted : what the library's own function takes, but for the sound"""
+
+    names: tuple[str | None, ...]
+    apart: apart_tracks.HowApart
+    track: int | None
+    channel: int | None
+    speakers: tuple[int, int] | None
+    kept: KeptSpeakers | None
+    wanted: dict[str, Any]
+
+
+def _refuse(episodes: Sequence[tuple[str, ...]], outputs: OutputFiles, *, has_transcript: bool, as_json: bool) -> None:
+    """Raise, before any work is done, where the answers would not fit where they are to go."""
+    if has_transcript and len(episodes) > 1:
+        raise click.UsageError("--transcript goes with one FILE")
+    if outputs.folder == "-" and (len(outputs.formats) != 1 or as_json):
+        raise click.UsageError("-o - takes exactly one -f, and no --json")
+    outputs.refuse_shared([files[0] for files in episodes])
+
+
+def _identify(group: tuple[str, ...], how: _How, library: Library, *, quiet: bool) -> LabelledEpisode:
+    """Identify one episode, out of one file or out of its tracks."""
+    from ..audio import Audio
+    from ..usecases import identify as identifying
+
+    with progress_bar(Path(group[0]).name, quiet=quiet) as progress:
+        wanted: Any = how.wanted | {"library": library, "progress": progress}
+        if how.apart.how is not None:
+            return apart_tracks.identify_apart(group, how.names, how.apart, track=how.track, **wanted)
+        chosen = Audio(group[0], choice=choice_of(how.track, how.channel))
+        return identifying.identify(chosen, speakers=how.speakers, keep_speakers=how.kept, **wanted)
+
+
+def _exit_code(num_failed: int, num_episodes: int) -> int:
+    """Tell whether all failed, or some, or none; a line says how many."""
+    if num_failed:
+        click.echo(f"{num_failed} of {num_episodes} files failed", err=True)
+    return EXIT_ERROR if num_failed == num_episodes else EXIT_PARTIAL if num_failed else 0
 
 
 @contextmanager

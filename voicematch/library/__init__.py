@@ -19,10 +19,11 @@ from . import domains, migrations, undo
 from .as_heard import AsHeard
 from .copies import Copies, Copy
 from .database import BUSY_SECONDS, Database, open_database
+from .earlier import EarlierAnswers
 from .episodes import Episodes
 from .erasure import Forgotten
 from .fixes import Fixes, FixRow
-from .jobs import Added, Job, Jobs, JobSpeaker, NewJob, State
+from .jobs import Added, FeedPicture, Job, Jobs, JobSpeaker, NewJob, State
 from .matches import SpeakerEmbeddings, Speakers, StoredSpeakers
 from .outputs import Output, Outputs
 from .pins import Pin
@@ -51,6 +52,7 @@ __all__ = [
     "Copies",
     "Copy",
     "EpisodeSummary",
+    "FeedPicture",
     "Figures",
     "FixRow",
     "Fixes",
@@ -225,6 +227,11 @@ class Library:
     def windows(self) -> KeptWindows:
         """What was heard in its episodes."""
         return KeptWindows(self._database)
+
+    @property
+    def earlier(self) -> EarlierAnswers:
+        """Its answers of before their voices were told apart anew."""
+        return EarlierAnswers(self._database, self._pin)
 
     @property
     def shows(self) -> Shows:

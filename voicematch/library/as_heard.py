@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from ..types import Embedding, Line, Turn, Word
 from ..voices.overlaps import Span, overlap, within
-from . import keys, vectors, windows
+from . import earlier, keys, vectors, windows
 from .schema import as_heard, fixes, heard_voices, turns
 
 HEARD_IN = 0.1  # s of a voice in a stretch from which on its vector is also that voice's
@@ -33,8 +33,9 @@ class AsHeard:
 
 
 def forget_voices(connection: sa.Connection, forgotten: Sequence[int]) -> None:
-    """Erase what was heard of some speakers, by their ids, in windows and in answers kept as they were heard."""
+    """Erase what was heard of some speakers, by their ids: in windows, earlier answers, answers as they were heard."""
     windows.forget_of(connection, forgotten)
+    earlier.forget_of(connection, forgotten)
     spoken = sa.select(turns.c.episode_id, turns.c.start, turns.c.stop).where(turns.c.speaker_id.in_(list(forgotten)))
     spans: dict[int, list[Span]] = {}
     for row in connection.execute(spoken):

@@ -12,12 +12,13 @@ import sqlalchemy as sa
 
 from ..errors import LibraryError
 from ..types import Verdict
-from . import as_heard, keys, labels, mentions
+from . import as_heard, earlier, keys, labels, mentions
 from .copies import BACKUP, Copies, Copy
 from .database import Database, now
 from .schema import (
     candidates,
     clips,
+    earlier_answers,
     episodes,
     fixes,
     heard_voices,
@@ -193,7 +194,8 @@ def _scrub_lines(connection: sa.Connection, name: str) -> tuple[int, frozenset[s
 
 
 def make_due(connection: sa.Connection) -> None:
-    """Note that something was erased which is in the bytes of the file until it is compacted."""
+    """Note that something was erased which is in the bytes of the file until it is compacted; it must not come back."""
+    earlier.forget_all(connection)
     connection.execute(settings.delete().where(*TO_COMPACT))
     connection.execute(settings.insert().values(embedder="", key="to_compact", value=now()))
 
@@ -262,6 +264,7 @@ def _vacuum_postgresql(database: Database) -> None:
         fixes,
         heard_voices,
         windows,
+        earlier_answers,
         jobs,
     )
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -28,6 +28,7 @@ from .schema import job_outputs, jobs
 from .shows import day_in_name
 
 STALE_SECONDS = 120.0  # without a heartbeat; a worker beats every ten, and waits thirty for a busy library at most
+MOST_LOOKED_AT = 50  # episodes of a person, the newest, in whose feeds their picture is looked for
 MOST_CRASHES = 3  # workers that may die on one job before the job is taken to be the reason
 
 
@@ -95,6 +96,14 @@ class Added:
     num_new: int = 0
     num_known: int = 0
     num_changed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPicture:
+    """Where a feed says that the picture of a person is. nearby : as for `net.download.fetch`"""
+
+    url: str
+    nearby: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,8 +297,33 @@ class Jobs:
         with self._database.read() as connection:
             named = [json.loads(about).get("persons", ()) for about in connection.scalars(of_job)]
             taken = set(connection.scalars(accepted)) if any(named) else set()
-        listed = dict.fromkeys((str(name), str(part)) for persons in named for name, part in persons)
+        listed = dict.fromkeys((str(name), str(part)) for persons in named for name, part, *_ in persons)
         return tuple((name, part) for name, part in listed if key(name) not in taken)
+
+    def picture_of(self, profile: int) -> FeedPicture | None:
+        """Return where the picture of a person is, as the feed of the latest episode they speak in that has one says.
+
+        profile : the id of a profile, which the feed names by its name
+        """
+        speakers, episodes, profiles = schema.speakers, schema.episodes, schema.profiles
+        latest = (
+            sa.select(jobs.c.about, profiles.c.name_key)
+            .select_from(speakers)
+            .join(profiles, profiles.c.id == speakers.c.profile_id)
+            .join(episodes, episodes.c.id == speakers.c.episode_id)
+            .join(jobs, jobs.c.audio_sha256 == episodes.c.audio_sha256)
+            .where(speakers.c.profile_id == profile, schema.ACCEPTED)
+            .order_by(schema.WHEN.desc(), episodes.c.id.desc(), jobs.c.id)
+            .limit(MOST_LOOKED_AT)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(latest).all()
+        for row in rows:
+            about = json.loads(row.about)
+            for name, _, *pictures in about.get("persons", ()):
+                if pictures and key(str(name)) == row.name_key:
+                    return FeedPicture(str(pictures[0]), str(about.get("nearby", "")))
+        return None
 
     def listed(self, *, state: str = "", limit: int, offset: int = 0) -> tuple[tuple[Job, ...], int]:
         """Return some of the jobs, in one state or all, and how many there are: running, failed, queued, done."""

@@ -181,6 +181,11 @@ def add_parts(connection: sa.Connection) -> None:
     add_column(connection, episodes.c.parts)
 
 
+def create_earlier_answers(connection: sa.Connection) -> None:
+    """Make room for the answers before voices were told apart anew."""
+    schema.metadata.create_all(connection, tables=[schema.earlier_answers])
+
+
 def _after(line: int) -> sa.Select[tuple[int, str]]:
     """Some thousand lines at a time, so that a large library is never in memory whole."""
     return sa.select(lines.c.id, lines.c.text).where(lines.c.id > line).order_by(lines.c.id).limit(5_000)
@@ -201,6 +206,7 @@ STEPS: tuple[Step, ...] = (
     ("0012_windows", create_windows),
     ("0013_portrayals", create_portrayals),
     ("0014_parts", add_parts),
+    ("0015_earlier_answers", create_earlier_answers),
 )
 """What was changed after the first schema, oldest first. Released steps are never edited."""
 

@@ -387,6 +387,19 @@ windows = Table(
     Column("rest", sa.LargeBinary, nullable=False),
 )
 
+# The answer on an episode as it was before its voices were told apart anew; the later ones last.
+# digest : of the answer that came after it; answer : the rows it was made of, as earlier.py packs them
+earlier_answers = Table(
+    "earlier_answers",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("episode_id", ID, ForeignKey("episodes.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("made", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("answer", sa.LargeBinary, nullable=False),
+    sqlite_autoincrement=True,  # a number must never come to mean another answer
+)
+
 # What several rooms ask for in the same words.
 ACCEPTED = speakers.c.verdict == Verdict.ACCEPT.value  # the speaker has a profile's name
 UNNAMED = sa.func.coalesce(speakers.c.verdict, "") != Verdict.ACCEPT.value

@@ -12,7 +12,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from ..errors import LibraryError, OutputExists
-from . import domains, erasure, folding, partial, schema, windows
+from . import domains, earlier, erasure, folding, partial, schema, windows
 from .copies import BACKUP, Copies
 from .database import BUSY_SECONDS, Database, one_line_errors
 from .drivers import errors
@@ -93,6 +93,7 @@ class Upkeep:
             raise LibraryError(f"{self._database.location}: the file is damaged; restore a backup of it")
         with self._database.write() as connection:
             done = domains.repair(connection) + windows.remove_unreadable(connection)
+            done += earlier.remove_unreadable(connection)
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("INSERT INTO lines_fts(lines_fts) VALUES ('rebuild')")
         return done
@@ -133,6 +134,7 @@ def damage(connection: sa.Connection, pin: Pin) -> Iterator[str]:
     yield from map(str, domains.findings(connection))
     yield from _vector_findings(connection, pin.embedder, pin.dimension(connection))
     yield from windows.findings(connection)
+    yield from earlier.findings(connection)
 
 
 def _num_rows(connection: sa.Connection, table: sa.Table) -> int:

@@ -65,47 +65,52 @@ def identify(
     diarizer, embedder = engines.resolve(library)
     if whisper is not None and not lines:
         lines = transcribe(audio, whisper, language, progress)
-    diarization = diarizer.diarize(
-        audio, embedder, speakers=speakers, anchors=recognise.anchors(library), progress=progress
-    )
+    anchors = recognise.anchors(library)
+    diarization = diarizer.diarize(audio, embedder, speakers=speakers, anchors=anchors, progress=progress)
     lines, unsure = _in_place(lines, diarization, audio)
     as_said: tuple[Line, ...] = ()
     if keep_speakers is not None:
         diarization, as_said = keep_speakers.lay(lines, diarization, audio, embedder)
-    heard = LabelledEpisode(
+    by = diarizer.name + (OF_TRANSCRIPT if keep_speakers is not None else "")
+    heard = replace(_episode(audio, diarization, embedder.name, by), title=title, show=show, chapters=chapters)
+    heard = replace(heard, date=date or heard.date)
+    with library.together(keep=store):  # what is not kept is answered just as what is
+        if keep_speakers is None:
+            diarization = recognise.joined(library, heard, diarization, as_before=speakers is None)
+            diarization = recognise.told_apart(library, audio.sha256, diarization)
+        lines = lines or refold.lines_heard(library, audio.sha256)
+        words = as_said or attribute(lines, diarization.turns, unsure=unsure, exclusive=diarization.exclusive)
+        answer = _remember(library, replace(heard, lines=words), diarization, keep_windows=store and keep_windows)
+    outputs.finish(library)
+    answer = replace(answer, source=audio.source)
+    return answer if store else _without_new_numbers(answer, library.voices.num_episodes())
+
+
+def _episode(audio: Audio, diarization: Diarization, embedder: str, diarizer: str) -> LabelledEpisode:
+    """The episode as far as its sound tells, without words and names."""
+    return LabelledEpisode(
         source=audio.source if is_address(audio.source) else os.path.realpath(audio.source),  # found from anywhere
         audio_sha256=audio.sha256,
         duration=audio.duration,
         turns=diarization.turns,
         matches={},
-        title=title,
-        date=date or day_in_name(audio.name)[0],
-        embedder=embedder.name,
-        diarizer=diarizer.name + (OF_TRANSCRIPT if keep_speakers is not None else ""),
+        date=day_in_name(audio.name)[0],
+        embedder=embedder,
+        diarizer=diarizer,
         lost_seconds=audio.lost_seconds,
-        show=show,
-        chapters=chapters,
         parts=audio.parts,
     )
-    with library.together(keep=store):  # what is not kept is answered just as what is
-        if keep_speakers is None:
-            diarization = recognise.joined(library, heard, diarization, as_before=speakers is None)
-            diarization = recognise.told_apart(library, audio.sha256, diarization)
-        words = as_said or attribute(
-            lines or refold.lines_heard(library, audio.sha256),
-            diarization.turns,
-            unsure=unsure,
-            exclusive=diarization.exclusive,
-        )
-        found = replace(heard, turns=diarization.turns, lines=words)
-        keeps = store and keep_windows and library.settings.keeps_windows
-        if not keeps:
-            library.windows.forget(audio.sha256)
-        voices, windows = diarization.embeddings, diarization.windows
-        answer = recognise.store(library, found, voices, windows, keep_windows=keeps)
-    outputs.finish(library)
-    answer = replace(answer, source=audio.source)
-    return answer if store else _without_new_numbers(answer, library.voices.num_episodes())
+
+
+def _remember(
+    library: Library, heard: LabelledEpisode, diarization: Diarization, *, keep_windows: bool
+) -> LabelledEpisode:
+    """Store who speaks when, with what was heard where that is wanted, and return the episode with names."""
+    keeps = keep_windows and library.settings.keeps_windows
+    if not keeps:
+        library.windows.forget(heard.audio_sha256)
+    found, voices = replace(heard, turns=diarization.turns), diarization.embeddings
+    return recognise.store(library, found, voices, diarization.windows, keep_windows=keeps)
 
 
 def _without_new_numbers(episode: LabelledEpisode, remembered: Collection[str]) -> LabelledEpisode:

@@ -22,11 +22,13 @@ from .name import Change, changing
 class Reclustered:
     """What came of it.
 
+    number : by which `undo` takes it back; 0 for what was taken back, or was not kept
     warnings : sentences, when there are more speakers than were asked for
     """
 
     episode: LabelledEpisode
     changes: tuple[Change, ...]
+    number: int = 0
     warnings: tuple[str, ...] = ()
 
 
@@ -38,6 +40,7 @@ def recluster(
     speakers : (fewest, most); None finds the number
 
     What a person confirmed, and fixed, stays: two people whom a person named are never one, however few are asked for.
+    `undo` takes it back, and not a library's ``recording``.
     Raises LibraryError when what was heard is not kept, ModelError when who heard it is not on this machine.
     """
     with changing(library, dry_run=dry_run) as changes:
@@ -48,17 +51,34 @@ def recluster(
                 f"{episode.title or episode.source}: what was heard in it is not kept; "
                 "voicematch identify hears it again"
             )
+        before = library.earlier.today(episode.audio_sha256)
         found = _told_anew(library, episode, windows, speakers)
         lines = attribute(refold.lines_heard(library, episode.audio_sha256), found.turns)
         diarizer = episode.diarizer.removesuffix(OF_TRANSCRIPT)
         answer = replace(episode, turns=found.turns, lines=lines, diarizer=diarizer)
         answer = recognise.store(library, answer, found.embeddings)
         library.outputs.mark([episode.audio_sha256])
+        number = library.earlier.keep(episode.audio_sha256, before)
     num_found = len(answer.talk_seconds())
     warnings = []
     if speakers is not None and num_found > speakers[1]:
         warnings.append(f"there are {num_found} speakers: whom a person named, or fixed, stays apart")
-    return Reclustered(answer, tuple(changes), tuple(warnings))
+    return Reclustered(answer, tuple(changes), 0 if dry_run else number, tuple(warnings))
+
+
+def undo(episode_key: str, number: int | None = None, *, library: Library, dry_run: bool = False) -> Reclustered:
+    """Take back that the voices of an episode were told apart anew, the latest time when no number is given.
+
+    Who speaks when, the names, what was fixed and the lines are those of before; other episodes are matched again.
+    Raises LibraryError when there is nothing to take back, ChangedSince when the answer has been changed since.
+    """
+    with changing(library, dry_run=dry_run) as changes:
+        sha256 = library.episodes.get(episode_key).audio_sha256
+        library.earlier.put_back(sha256, number)
+        recognise.match_again(library)
+        library.outputs.mark([sha256])
+        answer = library.episodes.get(sha256)
+    return Reclustered(answer, tuple(changes))
 
 
 def _told_anew(

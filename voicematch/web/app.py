@@ -233,7 +233,7 @@ class App:
         return Response(picture, media_type="image/jpeg")
 
     async def portray(self, request: Request) -> Response:
-        """Take the picture of a person in; with no file, the one that is there is taken away."""
+        """Take the picture of a person in: a file, or with ``from=feed`` the feed's; else the one there is goes."""
         async with received(request, most=pictures.MOST_SENT, most_files=1) as form:
             done = await anyio.to_thread.run_sync(self._portray, Asked(request.path_params).number("id", 0), form)
         if _wants_json(request):
@@ -243,7 +243,15 @@ class App:
     def _portray(self, number: int, form: Received) -> views.Done:
         name = self._library.people.profile(number).name
         place = {key: _within(form.fields.get(key, ""), least, most) for key, least, most in CROP}
-        made = pictures.square(form.files[0][1], **{key: at for key, at in place.items() if at}) if form.files else None
+        if form.fields.get("from") == "feed":
+            found = self._library.jobs.picture_of(number)
+            if found is None:
+                raise NothingThere(f"no feed has a picture of {name}")
+            made: bytes | None = pictures.of_feed(found)
+        elif form.files:
+            made = pictures.square(form.files[0][1], **{key: at for key, at in place.items() if at})
+        else:
+            made = None
         with self._one_at_a_time:
             return set_picture(name, made, library=self._library, journal=self._journal)
 

@@ -86,6 +86,7 @@ def speaker(reading: Reading, profile: int, *, query: str = "", show: str = "", 
     shown = () if query else heard[::-1][(at - 1) * per_page : at * per_page]
     lines, num_lines, loosely = hits(reading, query, profile=profile, page=page) if query else (None, 0, False)
     shown_of = reading.library.portrayals.of(profile)
+    in_feed = reading.library.jobs.picture_of(profile) if reading.live else None
     show = show if show in {one.show for one in heard} else ""
     charted = [one for one in heard if not show or one.show == show]
     return views.SpeakerPage(
@@ -106,6 +107,7 @@ def speaker(reading: Reading, profile: int, *, query: str = "", show: str = "", 
         links=shown_of.links,
         quotes=() if query or not reading.live else _quotes(reading, profile, heard),
         show=show,
+        picture_in_feed=in_feed.url if in_feed is not None else "",
     )
 
 

@@ -8,10 +8,10 @@ from ...formats.amounts import plural
 from ...library import Library
 from ...net.addresses import is_address
 from ...usecases import name as naming
+from ...usecases import recluster as reclustering
 from ...usecases.enroll import enroll
 from ...usecases.fix import span_of_lines
 from ...usecases.name import Change
-from ...usecases.recluster import recluster
 from ..addresses import path
 from ..journal import TakeBack
 from ..telling import plain
@@ -90,15 +90,19 @@ def _recluster(library: Library, fields: Fields) -> ActionOutcome:
     if number and not (number.isascii() and number.isdecimal() and 1 <= int(number[:3]) <= MOST_SPEAKERS):
         raise WrongFields(f"speakers: a number from 1 to {MOST_SPEAKERS}, or nothing")
     asked = (int(number), int(number)) if number else None
-    done = recluster(fields["episode"], asked, library=library)
+    done = reclustering.recluster(fields["episode"], asked, library=library)
     found = plural(len(done.episode.talk_seconds()), "voice")
-    return ActionOutcome(f"The episode has {found} now", done.changes, tuple(map(plain, done.warnings)))
+
+    def take_back(library: Library) -> tuple[Change, ...]:
+        return reclustering.undo(done.episode.audio_sha256, done.number, library=library).changes
+
+    warnings = tuple(map(plain, done.warnings))
+    return ActionOutcome(f"The episode has {found} now", done.changes, warnings, take_back=take_back)
 
 
 def _ask_of_reclustering(library: Library, fields: Fields) -> tuple[str, str]:
     return (
-        "The voices of this episode are told apart anew. What a person named or fixed stays. It cannot be undone, but "
-        "another number can be asked for.",
+        "The voices of this episode are told apart anew. What a person named or fixed stays, and it can be undone.",
         "Tell them apart anew",
     )
 
