@@ -1,12 +1,12 @@
 """Fits what belongs to one embedder on simulated shows: the clustering's backend, the cohort, the calibration.
 
-    python models/train/fit_engine.py WORK/train WORK/fit [--embedder NAME] [--judge WORK/judge]... [--dry-run]
+    python models/train/fit_engine.py WORK/train WORK/fit [--embedder NAME] [--choose WORK]... [--judge WORK]...
 
 The one command after a new embedder, some minutes on one core once shows.py has rendered the shows (those last).
 ``WORK/train`` holds shows of people whom the embedder was trained on and the clips they are made of, ``WORK/fit``
 shows of others. The backend comes of both kinds of sound, the calibration of the people whom the embedder does not
-know, as it will not know its users' either; on the same shows the two cosines are chosen by which the clustering joins
-and parts speakers. ``WORK/judge`` is only looked at to print the figures.
+know, as it will not know its users' either; on the same shows, and those of ``--choose``, the two cosines are chosen by
+which the clustering joins and parts speakers. ``WORK/judge`` is only looked at to print the figures.
 Writes ``NAME.backend.npz`` and ``NAME.calibration.json`` to ``models/``, or to where pulled models are.
 """
 
@@ -43,7 +43,7 @@ MOST_WINDOWS = 60  # of one person in one show
 NUM_AXES = 58  # of the backend; with more, what tells the training people apart is learnt by heart
 NUM_FOLDS = 5  # of the shows, of which each is left out once to choose the form of the calibration
 PURE = 0.9  # of a window that is one person's
-ALIKE = (0.65, 0.7, 0.75)  # cosines to choose from
+ALIKE = (0.65, 0.7, 0.75, 0.8)  # cosines to choose from
 UNLIKE = (-1.0, 0.5, 0.54, 0.57, 0.6)
 COUNT_WEIGHT = 0.1  # shows whose number of speakers is wrong, against the share of all talk that is confused
 LEVEL = 0.003  # of that cost; what differs by less is level on a hundred shows
@@ -54,6 +54,7 @@ def main() -> None:
     parser.add_argument("train", type=Path)
     parser.add_argument("fit", type=Path)
     parser.add_argument("--embedder", default=DEFAULT_EMBEDDER)
+    parser.add_argument("--choose", type=Path, action="append", default=[], help="more shows for the two cosines")
     parser.add_argument("--judge", type=Path, action="append", default=[])
     parser.add_argument("--dry-run", action="store_true", help="print the figures, write nothing")
     chosen = parser.parse_args()
@@ -68,7 +69,8 @@ def main() -> None:
         rows.append(own)
     number = {name: idx for idx, name in enumerate(dict.fromkeys(names))}
     speakers = np.array([number[name] for name in names])
-    backend = with_cosines(Backend.estimate(np.concatenate(rows), speakers, NUM_AXES), chosen.fit, embedder)
+    backend = Backend.estimate(np.concatenate(rows), speakers, NUM_AXES)
+    backend = with_cosines(backend, [chosen.fit, *chosen.choose], embedder)
     cohort = cohort_of(open_pool(chosen.train), people, vectors)
     profiles, voices = read(chosen.fit, embedder)
     # Profiles of shows have one voiceprint: what several tell is measured with the kit.
@@ -85,7 +87,7 @@ def main() -> None:
         print(work.name, total)
 
 
-def with_cosines(backend: Backend, work: Path, embedder: Embedder) -> Backend:
+def with_cosines(backend: Backend, works: Sequence[Path], embedder: Embedder) -> Backend:
     """The backend with the cosines that do best on these shows; of those that are level, the one that joins least.
 
     What is joined by mistake has a wrong name, or none; what is parted is joined again by its name.
@@ -95,7 +97,7 @@ def with_cosines(backend: Backend, work: Path, embedder: Embedder) -> Backend:
         for unlike in UNLIKE:
             total = Figures()
             tried = replace(backend, alike=alike, unlike=unlike)
-            for file in shows_of(work):
+            for file in (file for work in works for file in shows_of(work)):
                 truth = truth_of(file)
                 found = diarize.conclude(heard_of(file, embedder), embedder, Clock(), backend=tried)
                 total.add(figures(truth, found, {}))
