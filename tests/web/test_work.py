@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -30,9 +31,11 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "episode.mp3"
 
 @pytest.fixture
 def queue(library: Library) -> Iterator[QueueRun]:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's & ignores it, for all it starts
     run = QueueRun(str(library.path), ENDURES)
     yield run
     run.close()
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
@@ -96,7 +99,7 @@ def test_the_queue_is_begun_stopped_and_tried_again(library: Library, queue: Que
     assert writing.post("/actions/start", headers=JSON).json()["text"] == "The queue is worked off"
     assert writing.get("/backlog.json").json()["is_working"]
     assert writing.post("/actions/stop", headers=JSON).is_success
-    for _ in range(100):
+    for _ in range(600):
         if not queue.is_running():
             break
         time.sleep(0.05)
@@ -113,7 +116,7 @@ def test_why_the_queue_cannot_be_worked_off_is_told(library: Library) -> None:
     queue = QueueRun(str(library.path), BREAKS)
     client = TestClient(create_app(library, queue=queue), base_url=HERE)
     client.post("/actions/start")
-    for _ in range(100):
+    for _ in range(600):
         if not queue.is_running():
             break
         time.sleep(0.05)
