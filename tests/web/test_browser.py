@@ -217,6 +217,7 @@ def test_what_the_text_suggests_is_not_asked_of_a_voice_that_is_gone(changing: V
     page.locator("[data-case='U-0015']").wait_for(state="detached")
     held[0].continue_()
     page.locator("[data-suggestions]:not([data-loaded])").first.wait_for(state="detached")
+    assert changing.faults == []
 
 
 def test_two_unknown_voices_are_one(changing: Visit) -> None:
