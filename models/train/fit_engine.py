@@ -1,12 +1,13 @@
 """Fits what belongs to one embedder on simulated shows: the clustering's backend, the cohort, the calibration.
 
-    python models/train/fit_engine.py WORK/train WORK/fit [--embedder NAME] [--choose WORK]... [--judge WORK]...
+    python models/train/fit_engine.py WORK/train WORK/fit... [--embedder NAME] [--choose WORK]... [--judge WORK]...
 
 The one command after a new embedder, some minutes on one core once shows.py has rendered the shows (those last).
 ``WORK/train`` holds shows of people whom the embedder was trained on and the clips they are made of, ``WORK/fit``
 shows of others. The backend comes of both kinds of sound, the calibration of the people whom the embedder does not
 know, as it will not know its users' either; on the same shows, and those of ``--choose``, the two cosines are chosen by
-which the clustering joins and parts speakers. ``WORK/judge`` is only looked at to print the figures.
+which the clustering joins and parts speakers. ``WORK/judge`` is only looked at to print the figures. With
+``--keep-backend`` the backend beside the model stays as it is (side_by_side.py makes one), and only the rest is fitted.
 Writes ``NAME.backend.npz`` and ``NAME.calibration.json`` to ``models/``, or to where pulled models are.
 """
 
@@ -29,7 +30,7 @@ from simulate import Pool
 
 from voicematch.engines import diarize, open_embedder
 from voicematch.engines.cluster import Backend
-from voicematch.engines.embed import CELL, Embedder, OnnxEmbedder
+from voicematch.engines.embed import CELL, Embedder, OnnxEmbedder, num_cells
 from voicematch.engines.features import log_mel
 from voicematch.engines.windows import WINDOW, Clock, Heard, embeddings_of
 from voicematch.models import files
@@ -52,25 +53,22 @@ LEVEL = 0.003  # of that cost; what differs by less is level on a hundred shows
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("train", type=Path)
-    parser.add_argument("fit", type=Path)
+    parser.add_argument("fit", type=Path, nargs="+")
     parser.add_argument("--embedder", default=DEFAULT_EMBEDDER)
     parser.add_argument("--choose", type=Path, action="append", default=[], help="more shows for the two cosines")
     parser.add_argument("--judge", type=Path, action="append", default=[])
+    parser.add_argument("--keep-backend", action="store_true")
     parser.add_argument("--dry-run", action="store_true", help="print the figures, write nothing")
     chosen = parser.parse_args()
     embedder = open_embedder(chosen.embedder, device="cpu")
     if not isinstance(embedder, OnnxEmbedder) or not embedder.can_pool:
         parser.error(f"the frames of {embedder.name} cannot be pooled")
     people, vectors = clip_windows(chosen.train, embedder)
-    names, rows = list(people), [vectors]
-    for file in shows_of(chosen.train):
-        found, own = show_windows(truth_of(file), heard_of(file, embedder))
-        names += found
-        rows.append(own)
-    number = {name: idx for idx, name in enumerate(dict.fromkeys(names))}
-    speakers = np.array([number[name] for name in names])
-    backend = Backend.estimate(np.concatenate(rows), speakers, NUM_AXES)
-    backend = with_cosines(backend, [chosen.fit, *chosen.choose], embedder)
+    if chosen.keep_backend:
+        backend = diarize.kept_backend(embedder) or parser.error(f"{embedder.name} has no backend to keep")
+    else:
+        backend = estimated(chosen.train, embedder, people, vectors)
+        backend = with_cosines(backend, [*chosen.fit, *chosen.choose], embedder)
     cohort = cohort_of(open_pool(chosen.train), people, vectors)
     profiles, voices = read(chosen.fit, embedder)
     # Profiles of shows have one voiceprint: what several tell is measured with the kit.
@@ -78,13 +76,25 @@ def main() -> None:
     calibration = replace(calibrate.fit_all(voices, profiles, embedder.name, cohort), voiceprints=several)
     print(replace(calibration, cohort=None))
     if not chosen.dry_run:
-        backend.save(files.place_beside(embedder.name, diarize.BACKEND))
+        if not chosen.keep_backend:
+            backend.save(files.place_beside(embedder.name, diarize.BACKEND))
         files.place_beside(embedder.name, files.CALIBRATION).write_text(calibration.to_json(), encoding="utf-8")
-    for work in (chosen.fit, *chosen.judge):
+    for work in (*chosen.fit, *chosen.judge):
         total = Figures()
         for file in shows_of(work):
             total.add(judge(file, embedder, calibration, backend))
         print(work.name, total)
+
+
+def estimated(train: Path, embedder: Embedder, people: Sequence[str], vectors: Array) -> Backend:
+    """The backend of the training people: of windows of their clips, and of the shows that were rendered of them."""
+    names, rows = list(people), [vectors]
+    for file in shows_of(train):
+        found, own = show_windows(truth_of(file), heard_of(file, embedder))
+        names += found
+        rows.append(own)
+    number = {name: idx for idx, name in enumerate(dict.fromkeys(names))}
+    return Backend.estimate(np.concatenate(rows), np.array([number[name] for name in names]), NUM_AXES)
 
 
 def with_cosines(backend: Backend, works: Sequence[Path], embedder: Embedder) -> Backend:
@@ -131,13 +141,13 @@ def _windows_of(pool: Pool, clip: Clip, embedder: OnnxEmbedder) -> Array:
     samples = pool.samples[clip.start : clip.end].astype(np.float32) / np.float32(32_768)
     active = pool.active[clip.start // CLIP_STEP : clip.end // CLIP_STEP]
     length = round(WINDOW * 100 / CELL)
-    sums = embedder.sums(rows := log_mel(samples), 0, len(rows))
-    starts = np.arange(0, len(sums) - length + 1, 2 * length // 3)
+    rows = log_mel(samples)
+    starts = np.arange(0, num_cells(rows, 0, len(rows)) - length + 1, 2 * length // 3)
     spoken = np.array([active[at * CELL : (at + length) * CELL].mean() > 0.8 for at in starts], bool)
     starts = starts[spoken][:WINDOWS_OF_CLIP] if len(starts) else starts
     if not len(starts):
         return np.empty((0, embedder.dimension), np.float32)
-    return embedder.pooled(sums.statistics(np.stack([starts, starts + length], axis=1)))
+    return embedder.pool(rows, 0, len(rows), np.stack([starts, starts + length], axis=1))
 
 
 def show_windows(truth: Truth, heard: Heard) -> tuple[list[str], Array]:
@@ -169,20 +179,20 @@ def cohort_of(pool: Pool, people: Sequence[str], vectors: Array) -> Cohort:
     return Cohort(np.stack([unit(vectors[rows_of[person]].mean(axis=0)) for person in chosen]))
 
 
-def read(work: Path, embedder: Embedder) -> tuple[dict[str, tuple[Embedding, ...]], list[Voice]]:
+def read(works: Sequence[Path], embedder: Embedder) -> tuple[dict[str, tuple[Embedding, ...]], list[Voice]]:
     """The profiles of all shows by SHOW/PERSON, and everybody who speaks in them.
 
     A person's profiles for other shows are neither targets nor nontargets: they may be cut from what is heard here.
     """
     profiles: dict[str, tuple[Embedding, ...]] = {}
     spoken = []
-    for file in shows_of(work):
+    for number, file in enumerate(file for work in works for file in shows_of(work)):
         truth = truth_of(file)
-        spoken.append((file.stem, embeddings_of(heard_of(file, embedder), truth.turns, embedder.min_speech)))
+        spoken.append((str(number), embeddings_of(heard_of(file, embedder), truth.turns, embedder.min_speech)))
         for person in truth.profiles:
             own = profile_of(file, person, embedder)
             if own:
-                profiles[f"{file.stem}/{person}"] = own
+                profiles[f"{number}/{person}"] = own
     voices = []
     for show, embeddings in spoken:
         for person, stretches in embeddings.items():

@@ -10,7 +10,7 @@ import pytest
 from voicematch.audio import Audio
 from voicematch.engines import open_embedder
 from voicematch.engines.diarize import BuiltinDiarizer
-from voicematch.engines.embed import CELL, OnnxEmbedder, Sums
+from voicematch.engines.embed import CELL, OnnxEmbedder, Sums, num_cells
 from voicematch.engines.features import HOP, log_mel
 from voicematch.errors import ModelError
 from voicematch.voices.score import centroid, unit
@@ -81,11 +81,10 @@ def test_a_span_out_of_a_run_is_nearly_the_window_heard_alone() -> None:
     embedder = OnnxEmbedder()
     sound = Audio(EXAMPLE).read(0.0, 20.0)
     rows = log_mel(sound)
-    sums = embedder.sums(rows, 100, 1_900)
-    assert len(sums) == 1_800 // CELL
+    assert num_cells(rows, 100, 1_900) == 1_800 // CELL
     spans = np.array([[0, 60], [100, 160], [200, 230]])
     bounds = (100 + spans * CELL) * HOP
-    likeness = embedder.pooled(sums.statistics(spans)) @ embedder.embed(sound, bounds, features=rows).T
+    likeness = embedder.pool(rows, 100, 1_900, spans) @ embedder.embed(sound, bounds, features=rows).T
     assert np.diag(likeness).min() > 0.8
     assert (likeness.argmax(axis=1) == np.arange(3)).all()
 
@@ -94,7 +93,7 @@ def test_statistics_of_a_span_are_those_of_its_frames() -> None:
     """By hand: mean and deviation of the cells' frames, weighted; spans are kept inside the run."""
     frames, weights = np.array([1.0, 3.0, 5.0]), np.array([1.0, 1.0, 2.0])
     cells = np.stack([weights, weights * frames, weights * frames**2], axis=1)[:, :, None].astype(np.float32)
-    found = Sums(cells).statistics([[0, 2], [1, 3], [2, 9]])
+    found = summed(cells).statistics([[0, 2], [1, 3], [2, 9]])
     second = np.sqrt((9 + 2 * 25) / 3 - (13 / 3) ** 2)
     np.testing.assert_allclose(found, [[2.0, 1.0], [13 / 3, second], [5.0, 1e-3]], rtol=1e-5)
 
@@ -102,20 +101,44 @@ def test_statistics_of_a_span_are_those_of_its_frames() -> None:
 def test_many_spans_over_several_runs_are_as_each_alone() -> None:
     rng = np.random.default_rng(1)
     runs = [rng.uniform(0.5, 2.0, (length, 3, 4)).astype(np.float32) for length in (30, 1, 50)]
-    sums = Sums(*runs)
+    sums = summed(*runs)
     assert len(sums) == 81
     spans = np.stack([np.arange(75), np.arange(75) + 6], axis=1)
-    alone = np.concatenate([Sums(np.concatenate(runs)).statistics([span]) for span in spans])
+    alone = np.concatenate([summed(np.concatenate(runs)).statistics([span]) for span in spans])
     np.testing.assert_array_equal(sums.statistics(spans), alone)
+    sums.forget(40)
+    assert len(sums) == 81
+    np.testing.assert_array_equal(sums.statistics(spans[40:]), alone[40:])
+
+
+def summed(*runs: np.ndarray) -> Sums:
+    sums = Sums()
+    for cells in runs:
+        sums.add(cells)
+    return sums
 
 
 def test_a_network_that_has_rested_hears_the_same_again() -> None:
     embedder = OnnxEmbedder()
     rows = np.random.default_rng(2).normal(-5, 3, (1_800, 80)).astype(np.float32)
     spans = np.array([[0, 30], [100, 300]])
-    before = embedder.sums(rows, 0, 1_800).statistics(spans)
+    before = embedder.pool(rows, 0, 1_800, spans)
     embedder.rest()
-    np.testing.assert_array_equal(embedder.sums(rows, 0, 1_800).statistics(spans), before)
+    np.testing.assert_array_equal(embedder.pool(rows, 0, 1_800, spans), before)
+
+
+def test_a_stretch_of_many_parts_is_pooled_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spans across two parts, out of order, and past the end; what is forgotten on the way is not needed."""
+    embedder = OnnxEmbedder()
+    rows = np.random.default_rng(3).normal(-5, 3, (5_003, 80)).astype(np.float32)
+    spans = np.array([[900, 1_001], [310, 340], [0, 30], [990, 1_300]])
+    whole = Sums()
+    for cells in embedder._cells(rows, 0, 5_003):
+        whole.add(cells)
+    assert len(whole) == num_cells(rows, 0, 5_003) == 1_000
+    np.testing.assert_allclose(
+        embedder.pool(rows, 0, 5_003, spans), embedder._pooled(whole.statistics(spans)), atol=1e-5
+    )
 
 
 def test_vectors_pooled_out_of_a_run_and_heard_alone_know_one_another() -> None:

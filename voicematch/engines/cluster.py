@@ -30,7 +30,8 @@ MOST_GROUPS = 80  # of one linkage that are kept; the smallest beyond are left t
 EVENNESS = 0.1  # how far the spread within a voice is taken to be the same in all directions: few people tell it
 SHRINKAGE = 0.5  # how far the centre of all voices moves from the training set's to the episode's own
 THRESHOLD = 0.7  # cosine distance below which groups are joined at first; too low costs time, too high merges people
-EVIDENCE = 0.4  # F_A: windows overlap and resemble their neighbours, so each counts for less than an independent one
+EVIDENCE = 0.4  # F_A: windows overlap and resemble their neighbours, so each counts for less than an independent one;
+# where the backend knows no better
 PARSIMONY = 20.0  # F_B: the larger, the fewer speakers
 CAUTION = 1.0  # F_B at the start, where only what is surely one voice is made one
 ALIKE = 0.7  # cosine of two speakers' mean vectors from which they are one person; where the backend knows no better
@@ -49,8 +50,9 @@ class Backend:
     between : (num_axes,) array, the variance between voices along each axis, largest first
     alike : cosine of two speakers' mean vectors from which they are one person in two rooms or moods
     unlike : cosine below which windows are not the voice of the speaker whom they were given to; -1 never finds any
+    evidence : how much a window counts, F_A; less where the axes say the same twice
 
-    The two are of whole vectors, not projected; `models/train/fit_engine.py` chooses them on simulated shows.
+    The two cosines are of whole vectors, not projected. `models/train/fit_engine.py` chooses them on simulated shows.
     """
 
     mean: Numbers
@@ -58,6 +60,7 @@ class Backend:
     between: Numbers
     alike: float = ALIKE
     unlike: float = -1.0
+    evidence: float = EVIDENCE
 
     @classmethod
     def estimate(cls, vectors: Array, speakers: npt.NDArray[np.int64], num_axes: int = 100) -> Backend:
@@ -107,7 +110,7 @@ class Backend:
     def to_bytes(self) -> bytes:
         """What `load` reads, as a file has it."""
         file = io.BytesIO()
-        arrays = {name: np.asarray(getattr(self, name)) for name in (*_ARRAYS, *_COSINES)}
+        arrays = {name: np.asarray(getattr(self, name)) for name in (*_ARRAYS, *_NUMBERS)}
         np.savez(file, **{name: array.astype(np.float32) for name, array in arrays.items()})  # type: ignore[arg-type]
         return file.getvalue()
 
@@ -115,19 +118,22 @@ class Backend:
     def load(cls, file: Path) -> Backend:
         with np.load(file) as kept:
             mean, projection, between = (kept[name].astype(np.float64) for name in _ARRAYS)
-            alike, unlike = (round(float(kept[name]), 3) if name in kept else usual for name, usual in _COSINES.items())
-            return cls(mean, projection, between, alike, unlike)
+            numbers = {name: round(float(kept[name]), 3) for name in _NUMBERS if name in kept}
+            return cls(mean, projection, between, **numbers)
 
     def project(self, vectors: Array) -> Numbers:
         """Project the vectors of one episode on the axes, scaled to the length that the model expects of them."""
         centre = self.mean + SHRINKAGE * (vectors.mean(axis=0, dtype=np.float64) - self.mean)
-        rows = _unit((vectors - centre) @ self.projection)
-        scaled: Numbers = rows * np.sqrt((1 + self.between).sum())
-        return scaled
+        length = np.sqrt((1 + self.between).sum())
+        rows: Numbers = np.empty((len(vectors), self.projection.shape[1]))
+        for at in range(0, len(vectors), MOST_AT_ONCE):  # in double precision without a copy of all
+            some = slice(at, at + MOST_AT_ONCE)
+            rows[some] = length * _unit((vectors[some] - centre) @ self.projection)
+        return rows
 
 
 _ARRAYS = ("mean", "projection", "between")
-_COSINES = {"alike": ALIKE, "unlike": -1.0}  # and what a file that has none means
+_NUMBERS = ("alike", "unlike", "evidence")  # a file may have none
 
 
 def cluster(
@@ -150,15 +156,15 @@ def cluster(
         return np.zeros(0, np.int64)
     rows = backend.project(vectors)
     links = np.ones(len(rows) - 1, dtype=bool) if joined is None else joined
-    start = _merged(rows, _start(_smoothed(rows, links)), backend.between, CAUTION)
+    start = _merged(rows, _start(_smoothed(rows, links)), backend, CAUTION)
     for parsimony in (PARSIMONY, 0.7 * PARSIMONY, 0.5 * PARSIMONY, 0.25 * PARSIMONY):
-        labels = _settle(rows, start, backend.between, parsimony=parsimony)
+        labels = _settle(rows, start, backend, parsimony=parsimony)
         if labels.max() + 1 >= min_speakers:
             break
         max_speakers = max_speakers or min_speakers
     labels = _alike_joined(vectors, labels, backend.alike, min_speakers)
     labels = _unlike_parted(vectors, labels, links, backend.unlike)
-    return renumbered(_bounded(rows, labels, backend.between, min_speakers, max_speakers))
+    return renumbered(_bounded(rows, labels, backend, min_speakers, max_speakers))
 
 
 def _alike_joined(vectors: Array, labels: Labels, alike: float, min_speakers: int) -> Labels:
@@ -229,7 +235,8 @@ def _smoothed(rows: Numbers, joined: npt.NDArray[np.bool_]) -> Numbers:
     mixed = rows.copy()
     mixed[1:] += 0.5 * rows[:-1] * joined[:, None]
     mixed[:-1] += 0.5 * rows[1:] * joined[:, None]
-    return _unit(mixed)
+    mixed /= np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-12)
+    return mixed
 
 
 def _start(rows: Numbers) -> Labels:
@@ -248,13 +255,13 @@ def _start(rows: Numbers) -> Labels:
     return labels
 
 
-def _merged(rows: Numbers, labels: Labels, between: Numbers, parsimony: float) -> Labels:
+def _merged(rows: Numbers, labels: Labels, backend: Backend, parsimony: float) -> Labels:
     """The labels with those speakers made one, pair by pair, of whom the evidence says that they are.
 
     The evidence of one speaker, in the model of ``_settle`` with its means integrated out, is
     F_B / 2 (precision mean² - log precision), summed over the axes; a pair is merged when one has more than two.
     """
-    ratio = EVIDENCE / parsimony
+    between, ratio = backend.between, backend.evidence / parsimony
     sizes = np.bincount(labels).astype(np.float64)
     sums = _means(rows, labels) * sizes[:, None] * np.sqrt(between)
 
@@ -299,7 +306,7 @@ def _linked(rows: Numbers, distance: float) -> Labels:
 def _settle(
     rows: Numbers,
     labels: Labels,
-    between: Numbers,
+    backend: Backend,
     *,
     parsimony: float = PARSIMONY,
     keep_all: bool = False,
@@ -313,16 +320,17 @@ def _settle(
     shares = np.full(num_speakers, 1 / num_speakers)
     weights = np.where(np.eye(num_speakers)[labels] > 0, 1.0, np.exp(-7.0))
     weights /= weights.sum(axis=1, keepdims=True)
+    between, evidence = backend.between, backend.evidence
     scaled = rows * np.sqrt(between)
     last = -np.inf
     for _ in range(iterations):
         # Precision and mean of each speaker's vector, given who speaks when
-        precision = 1 + EVIDENCE / parsimony * weights.sum(axis=0)[:, None] * between
-        means = EVIDENCE / parsimony * (weights.T @ scaled) / precision
+        precision = 1 + evidence / parsimony * weights.sum(axis=0)[:, None] * between
+        means = evidence / parsimony * (weights.T @ scaled) / precision
         # Expected log likelihood, without what is the same for all speakers
-        likelihood = EVIDENCE * (scaled @ means.T - 0.5 * (1 / precision + means**2) @ between)
-        weights, expected, evidence = _forward_backward(likelihood, shares)
-        bound = evidence + parsimony * 0.5 * (1 - np.log(precision) - 1 / precision - means**2).sum()
+        likelihood = evidence * (scaled @ means.T - 0.5 * (1 / precision + means**2) @ between)
+        weights, expected, log_evidence = _forward_backward(likelihood, shares)
+        bound = log_evidence + parsimony * 0.5 * (1 - np.log(precision) - 1 / precision - means**2).sum()
         if not keep_all:
             shares = expected / expected.sum()
             kept = shares > 1e-4
@@ -364,7 +372,7 @@ def _forward_backward(likelihood: Numbers, shares: Numbers) -> tuple[Numbers, Nu
     return weights, weights[0] + entries, float(np.log(scale).sum() + largest.sum())
 
 
-def _bounded(rows: Numbers, labels: Labels, between: Numbers, fewest: int, most: int | None) -> Labels:
+def _bounded(rows: Numbers, labels: Labels, backend: Backend, fewest: int, most: int | None) -> Labels:
     """The labels with speakers merged or split, the least loss first, until their number is in the range."""
     num_found = num_speakers = int(labels.max()) + 1
     fewest = min(fewest, len(rows))
@@ -381,7 +389,7 @@ def _bounded(rows: Numbers, labels: Labels, between: Numbers, fewest: int, most:
         labels[np.flatnonzero(labels == split)[halves[split][1]]] = num_speakers
         num_speakers += 1
     if num_speakers != num_found:
-        settled = _settle(rows, labels, between, keep_all=True)
+        settled = _settle(rows, labels, backend, keep_all=True)
         if len(np.unique(settled)) == num_speakers:
             return settled
     return labels

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import chain, pairwise
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +20,7 @@ MOST_CELLS = 320  # heard at once, 16 s
 CONTEXT = 100  # rows on either side that the network hears too
 LEAST_VARIANCE = 1e-6  # of a channel's frames, as in the network
 MOST_WEIGHT = 60.0  # logarithm; keeps the sums finite
+CHANNELS_AT_ONCE = 64  # whose frames are summed; the same for them
 SPANS_AT_ONCE = 32  # whose statistics are reckoned; half a megabyte each time stays in the processor's cache
 BATCH = 16  # windows at once; more is not faster on a CPU and costs memory
 
@@ -55,23 +57,36 @@ class Sums:
     What attentive statistics pooling (Okabe et al. 2018) makes of any span follows from them.
     """
 
-    def __init__(self, *runs: Array) -> None:
-        """runs : (num_cells, 3, channels) arrays, one after the other"""
-        self._until = np.zeros((sum(len(cells) for cells in runs) + 1, *runs[0].shape[1:]), np.float64)
-        # A tenth of the time of numpy's cumsum, which goes down each column
-        for idx, cell in enumerate(chain.from_iterable(runs)):
-            np.add(self._until[idx], cell, out=self._until[idx + 1])
+    def __init__(self) -> None:
+        self._first = 0  # cell that the table begins with
+        self._until: npt.NDArray[np.float64] = np.zeros((1, 3, 1))
 
     def __len__(self) -> int:
-        return len(self._until) - 1
+        """How many cells were added, those forgotten among them."""
+        return self._first + len(self._until) - 1
+
+    def add(self, cells: Array) -> None:
+        """Go on with (num_cells, 3, channels) sums of a part of the run."""
+        until = np.zeros((len(self._until) + len(cells), *cells.shape[1:]), np.float64)
+        until[: len(self._until)] = self._until
+        # A tenth of the time of numpy's cumsum, which goes down each column
+        for idx, cell in enumerate(cells, len(self._until)):
+            np.add(until[idx - 1], cell, out=until[idx])
+        self._until = until
+
+    def forget(self, before: int) -> None:
+        """Drop the cells before this one, of which no more spans come."""
+        gone = min(max(before, self._first), len(self)) - self._first
+        self._first, self._until = self._first + gone, self._until[gone:].copy()
 
     def statistics(self, spans: npt.ArrayLike) -> Array:
         """Return (num_spans, 2 * channels): weighted mean and deviation of the frames of each span.
 
         spans : (num_spans, 2) array, first and one past the last cell; kept inside the run
         """
-        starts = np.clip(np.asarray(spans, np.int64)[:, 0], 0, len(self) - 1)
-        ends = np.clip(np.asarray(spans, np.int64)[:, 1], starts + 1, len(self))
+        last = len(self._until) - 1
+        starts = np.clip(np.asarray(spans, np.int64)[:, 0] - self._first, 0, last - 1)
+        ends = np.clip(np.asarray(spans, np.int64)[:, 1] - self._first, starts + 1, last)
         channels = self._until.shape[2]
         found = np.empty((len(starts), 2 * channels), np.float32)
         for at in range(0, len(starts), SPANS_AT_ONCE):
@@ -83,16 +98,28 @@ class Sums:
         return found
 
 
+def num_cells(rows: Array, first: int, end: int) -> int:
+    """Return how many cells of ``CELL`` rows a stretch has; the last may be shorter where the rows end."""
+    return min(max(1, (end - first) // CELL), -(-(len(rows) - first) // CELL))
+
+
 def _in_cells(frames: Array, weights: Array) -> Array:
     """(num_cells, 3, channels) sums of both, each (channels, num_frames); the last cell may be shorter."""
-    missing = -frames.shape[1] % CELL
-    shares = np.exp(np.minimum(weights, MOST_WEIGHT))
-    weighted = shares * frames
-    tables = []
-    for channels in (shares, weighted, weighted * frames):
-        by_row = np.pad(channels, ((0, 0), (0, missing))).reshape(len(channels), -1, CELL)
-        tables.append(sum((by_row[:, :, row] for row in range(1, CELL)), start=by_row[:, :, 0]).T)
-    return np.stack(tables, axis=1)
+    num_channels, num_frames = frames.shape
+    missing = -num_frames % CELL
+    cells: Array = np.empty(((num_frames + missing) // CELL, 3, num_channels), np.float32)
+    for at in range(0, num_channels, CHANNELS_AT_ONCE):
+        some = slice(at, at + CHANNELS_AT_ONCE)
+        shares = np.exp(np.minimum(weights[some], MOST_WEIGHT))
+        weighted = shares * frames[some]
+        for which, channels in enumerate((shares, weighted, weighted * frames[some])):
+            padded = np.pad(channels, ((0, 0), (0, missing))) if missing else channels
+            by_row = padded.reshape(len(channels), -1, CELL)
+            total = by_row[:, :, 0] + by_row[:, :, 1]
+            for row in range(2, CELL):
+                total += by_row[:, :, row]
+            cells[:, which, some] = total.T
+    return cells
 
 
 class OnnxEmbedder:
@@ -135,30 +162,50 @@ class OnnxEmbedder:
     @property
     def can_pool(self) -> bool:
         """Whether ``pool`` serves: the network can be cut, and hears rows that are cut out of a recording."""
-        return not self._is_snipped and sessions.halves_of(self.name) is not None
+        return not self._is_snipped and sessions.can_be_cut(self.name)
 
-    def sums(self, rows: Array, first: int, end: int) -> Sums:
-        """Return what any span of a stretch is pooled from, in cells of ``CELL`` rows; the network hears each row once.
+    def pool(self, rows: Array, first: int, end: int, spans: npt.ArrayLike) -> Array:
+        """Return the unit vectors of spans of a stretch, (num_spans, dimension); the network hears each row once.
 
         rows : (num_rows, 80) log mel rows
         first, end : first and one past the last row of the stretch
+        spans : (num_spans, 2) array, first and one past the last cell of ``CELL`` rows, counted from ``first``;
+            kept inside the ``num_cells`` of the stretch
+
+        What no more spans need is forgotten, so a long stretch takes no more memory than a short one.
         """
+        spans = np.asarray(spans, np.int64)
+        vectors: Array = np.empty((len(spans), self.dimension), np.float32)
+        sums, waiting = Sums(), np.arange(len(spans))
+        total = num_cells(rows, first, end)
+        ends = np.minimum(spans[:, 1], total)
+        for cells in self._cells(rows, first, end):
+            sums.add(cells)
+            is_whole = ends[waiting] <= len(sums)
+            ready, waiting = waiting[is_whole], waiting[~is_whole]
+            if len(ready):
+                vectors[ready] = self._pooled(sums.statistics(spans[ready]))
+            sums.forget(int(spans[waiting, 0].min(initial=len(sums))))
+        return vectors
+
+    def _cells(self, rows: Array, first: int, end: int) -> Iterator[Array]:
+        """(num_cells, 3, channels) sums of what the network makes of a stretch, a part of it at a time."""
         session = sessions.session(self.name, self.device, "front")
         (source,) = (one.name for one in session.get_inputs())
-        num_cells = max(1, (end - first) // CELL)
-        parts = np.linspace(0, num_cells, -(-num_cells // MOST_CELLS) + 1).astype(int)
-        cells = []
+        total = max(1, (end - first) // CELL)
+        parts = np.linspace(0, total, -(-total // MOST_CELLS) + 1).astype(int)
         for start, stop in pairwise(parts.tolist()):
             at, until = first + start * CELL, min(first + stop * CELL, len(rows))
             before = max(0, at - CONTEXT)
             heard = rows[before : until + CONTEXT]
             frames, weights = session.run(None, {source: (heard - heard.mean(axis=0))[None]})
             inside = slice(at - before, until - before)
-            cells.append(_in_cells(frames[0, :, inside], weights[0, :, inside]))
-        return Sums(*cells)
+            cells = _in_cells(frames[0, :, inside], weights[0, :, inside])
+            del frames, weights  # 18 MB, not to be held while the next part is heard
+            yield cells
 
-    def pooled(self, statistics: Array) -> Array:
-        """Return the unit vectors of spans, (num_spans, dimension) float32, from their ``Sums.statistics``."""
+    def _pooled(self, statistics: Array) -> Array:
+        """The unit vectors of spans, (num_spans, dimension) float32, from their ``Sums.statistics``."""
         session = sessions.session(self.name, self.device, "head")
         (vectors,) = session.run(None, {session.get_inputs()[0].name: statistics.T[None]})
         return unit(np.asarray(vectors[0], np.float32).T)

@@ -6,6 +6,9 @@ vectors and probabilities outlive their block, so memory hardly grows with the l
 
 from __future__ import annotations
 
+import ctypes
+import functools
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -18,7 +21,7 @@ import numpy.typing as npt
 from ..audio import SAMPLE_RATE
 from ..models import sessions
 from ..types import Array, Progress, Sound
-from .embed import CELL, Embedder, OnnxEmbedder
+from .embed import CELL, Embedder, OnnxEmbedder, num_cells
 from .features import FRAMES_PER_SECOND, HOP, log_mel
 from .speech import FRAME, SPEECH, SpeechDetector, default_detector, regions
 from .windows import MOMENT, MOMENT_STEP, Clock, Heard, Moments, in_bytes, place
@@ -27,6 +30,7 @@ MOST_WAITING = 2  # stretches of sound that wait to be embedded
 MOST_THREADS = 2  # that embed, where the embedder is known to serve several
 LONGEST_WAIT = 60.0  # s of speech without a pause after which it is cut all the same
 MARGIN = 2.0  # s; what follows a stretch more closely may still belong to it
+M_MMAP_THRESHOLD, LARGE = -3, 8 << 20  # of malloc.h, and bytes
 LONGEST_SILENCE = 1.0  # s; over a longer one the network is not run
 
 
@@ -61,6 +65,7 @@ def listen(
     detector_of: Callable[[], SpeechDetector] = default_detector,
 ) -> Heard:
     """Listen to the sound in one pass: what is said, where, and the vectors of it."""
+    _give_back_large_arrays()
     detector, features = detector_of(), Features()
     heard = Heard(embedder.dimension)
     pending = Pending()
@@ -87,6 +92,16 @@ def listen(
     heard.duration = num_samples / SAMPLE_RATE
     heard.spans = [(start, min(end, heard.duration)) for start, end in heard.spans]
     return heard
+
+
+@functools.cache
+def _give_back_large_arrays() -> None:
+    """Have the memory of every large array go back to the system with the array; of 5 h that is a fifth of the most.
+
+    glibc lets the size from which it does so grow with what is freed, and keeps smaller ones for later (mallopt(3)).
+    """
+    if sys.platform == "linux" and (set_option := getattr(ctypes.CDLL(None), "mallopt", None)):
+        set_option(M_MMAP_THRESHOLD, LARGE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -224,14 +239,17 @@ def _vectors(embedder: Embedder, spoken: _Spoken) -> tuple[Array, list[Moments]]
         return embedder.embed(spoken.samples, bounds, features=spoken.rows), []
     vectors: Array = np.empty((len(windows), embedder.dimension), np.float32)
     moments: list[Moments] = []
+    cells = FRAMES_PER_SECOND / CELL
     for first, last, inside in _runs(windows):
-        sums = embedder.sums(spoken.rows, round(first * FRAMES_PER_SECOND), round(last * FRAMES_PER_SECOND))
-        cells = FRAMES_PER_SECOND / CELL
-        vectors[inside] = embedder.pooled(sums.statistics(np.rint((windows[inside] - first) * cells)))
-        starts = np.arange(0, len(sums) - round(MOMENT * cells) + 1, round(MOMENT_STEP * cells))
-        if len(starts):
-            spans = np.stack([starts, starts + round(MOMENT * cells)], axis=1)
-            moments.append(Moments(first + MOMENT / 2, in_bytes(embedder.pooled(sums.statistics(spans)))))
+        begin, end = round(first * FRAMES_PER_SECOND), round(last * FRAMES_PER_SECOND)
+        most = num_cells(spoken.rows, begin, end) - round(MOMENT * cells)
+        starts = np.arange(0, most + 1, round(MOMENT_STEP * cells))
+        spans = np.rint((windows[inside] - first) * cells).astype(np.int64)
+        near = np.stack([starts, starts + round(MOMENT * cells)], axis=1)
+        found = embedder.pool(spoken.rows, begin, end, np.concatenate([spans, near]))
+        vectors[inside] = found[: len(spans)]
+        if len(near):
+            moments.append(Moments(first + MOMENT / 2, in_bytes(found[len(spans) :])))
     return vectors, moments
 
 

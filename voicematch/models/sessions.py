@@ -49,11 +49,16 @@ def runtime() -> ModuleType:
     return module
 
 
-@functools.cache
 def halves_of(name: str) -> Halves | None:
     """The model cut where its pooling begins; None for one that pools in no such way."""
     of_model = card(name)
     return halves(path(name).read_bytes()) if of_model.engine == "onnx" and of_model.dimension else None
+
+
+@functools.cache
+def can_be_cut(name: str) -> bool:
+    """Whether a model has ``halves_of``, which are as large as itself and not kept."""
+    return halves_of(name) is not None
 
 
 @functools.cache
