@@ -272,3 +272,17 @@ def test_one_person_through_two_channels_is_named_twice_where_nobody_else_is_nea
     near = match(heard, library(Ada=ADA, Maya=toward(telephone, 0.7, MAYA)), calibration=CALIBRATION)
     assert verdict(near["SPEAKER_01"]) == (Verdict.REVIEW, "Ada")
     assert any("SPEAKER_00 is closer to Ada" in reason for reason in near["SPEAKER_01"].reasons)
+
+
+def test_two_who_take_turns_are_two_however_far_everybody_else_is() -> None:
+    """As the two channels above, but by turns: nobody goes to another room for every answer."""
+    telephone = toward(ADA, 0.8, (0, 0, 0, 1))
+    alone = (speech(*[ADA] * 4), speech(*[telephone] * 4))
+    known = library(Ada=ADA, Maya=MAYA)
+    later = tuple(dataclasses.replace(one, start=one.start + 40, end=one.end + 40) for one in alone[1])
+    found = match({"SPEAKER_00": alone[0], "SPEAKER_01": later}, known, calibration=CALIBRATION)
+    assert {verdict(one) for one in found.values()} == {(Verdict.ACCEPT, "Ada")}
+    between = tuple(dataclasses.replace(one, start=one.start + 1, end=one.end + 1) for one in alone[1])
+    found = match({"SPEAKER_00": alone[0], "SPEAKER_01": between}, known, calibration=CALIBRATION)
+    assert verdict(found["SPEAKER_00"]) == (Verdict.ACCEPT, "Ada")
+    assert verdict(found["SPEAKER_01"]) == (Verdict.REVIEW, "Ada")

@@ -22,6 +22,7 @@ RULED_OUT = -1.0  # the score of a profile that a person said it is not: less th
 EPISODES_AT_ONCE = 100  # matched together; about 1,000 segments of speech, whose arrays take 10 MB
 FEW_VOICEPRINTS = 5_000  # up to which comparing all segments with all of them is quicker than picking a shortlist's
 SHORT_SECONDS = 15.0  # less speech than this is named as a reason for doubt
+MANY_CHANGES = 4  # between two speakers, from which on they may be talking with each other
 STANDS_OUT = 0.25  # score by which a profile beats all others where two speakers of one recording may both be it
 SHORTLIST = 50  # profiles nearest to a speaker among which its segments choose; all of them would cost a pass each
 
@@ -329,7 +330,22 @@ def _same_person(speaker: int, other: int, fit: _Fit, profile: int, calibration:
         return False
     if union(fit.segments[speaker], fit.segments[other]) >= calibration.alike:
         return True
-    return len(fit.profiles) > 1 and all(_stands_out(one, fit, profile) for one in (speaker, other))
+    if len(fit.profiles) < 2 or _converse(*(fit.segments[idx] for idx in sorted((speaker, other)))):
+        return False
+    return all(_stands_out(one, fit, profile) for one in (speaker, other))
+
+
+def _converse(one: Sequence[Embedding], other: Sequence[Embedding]) -> bool:
+    """Whether two speakers take turns all the time, as two people do and one person in two rooms does not.
+
+    Their stretches of speech are put in order of time: whose they are changes about as often as by chance, or more.
+    """
+    middles = np.array([(stretch.start + stretch.end) / 2 for stretch in (*one, *other)])
+    is_other = np.arange(len(middles)) >= len(one)
+    in_order = is_other[np.argsort(middles, kind="stable")]
+    changes = np.count_nonzero(in_order[1:] != in_order[:-1])
+    by_chance = 2 * len(one) * len(other) / len(middles)
+    return bool(changes >= max(MANY_CHANGES, by_chance / 2))
 
 
 def _stands_out(speaker: int, fit: _Fit, profile: int) -> bool:
