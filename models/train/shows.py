@@ -7,7 +7,9 @@
     python models/train/shows.py render WORK/held WORK/judge --shows 60 --half 1  # to fit on, and others to judge by
 
 ``--corpus`` leaves only people of some corpora (single words are not how a podcast sounds), ``--alike`` puts voices
-together that an embedder has near each other, ``--twins`` one person and the same voice at another pitch.
+together that an embedder has near each other, ``--twins`` one person and the same voice at another pitch;
+``--one-room`` leaves everybody where they are, as most podcasts do; ``--distinct`` leaves out whom a corpus seems to
+count twice, as Common Voice does with people who come back from another browser.
 
 A show has one to twelve people: hosts and guests in segments, callers by telephone, advertisements over music,
 jingles between segments, at times a second microphone or room for somebody who comes back, and often only voices of
@@ -25,7 +27,7 @@ import json
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +53,7 @@ TWIN = "~"  # after the name of a person
 NUM_TWINS, TWIN_CLIPS = 60, 8
 TWIN_PERCENT = (88, 90, 92, 108, 110, 112)  # speed
 TOO_ALIKE = 0.75  # cosine of two people from which a corpus may well count one person twice
+COMES_BACK = 0.2  # of the people, in another room or through another microphone
 LEAST_SECONDS = 12.0  # of material, for a person to take part
 PROFILE_SECONDS = 20.0  # of the material kept for the profile, when there is as much
 MOST_WORK = 45.0  # minutes times people of a show; bounds the memory
@@ -84,14 +87,21 @@ def main() -> None:
     second.add_argument("--seed", type=int, default=0)
     second.add_argument("--corpus", action="append", default=[], help="only people of these; of all if none is given")
     second.add_argument("--alike", type=Path, help="a clips-*.npz of fit_engine.py: half of the shows of voices alike")
+    second.add_argument(
+        "--distinct", type=Path, help="such a file: who is nearer to another than TOO_ALIKE is left out"
+    )
     second.add_argument("--twins", action="store_true", help="half of the shows have two who differ in pitch alone")
+    second.add_argument("--one-room", action="store_true", help="nobody comes back in another room")
     chosen = parser.parse_args()
     if chosen.command == "prepare":
         prepare(chosen.folder, chosen.work, chosen.noise, set(chosen.without))
     else:
-        pool = _only(open_pool(chosen.work), chosen.half, set(chosen.corpus))
+        pool = open_pool(chosen.work)
+        again = _again(pool, chosen.distinct)
+        pool = _only(pool, chosen.half, set(chosen.corpus), again)
         pool = _with_twins(pool, chosen.seed) if chosen.twins else pool
-        render(pool, chosen.out, chosen.shows, chosen.seed + (chosen.half or 0), _alike(pool, chosen.alike))
+        alike = _alike(pool, chosen.alike)
+        render(pool, chosen.out, chosen.shows, chosen.seed + (chosen.half or 0), alike, chosen.one_room)
 
 
 def prepare(folder: Path, work: Path, noise_of: Path | None, without: set[str]) -> None:
@@ -136,11 +146,24 @@ def detected(rows: Samples) -> Samples:
     return np.concatenate([*found, detector.finish()])
 
 
-def _only(pool: Pool, half: int | None, corpora: set[str]) -> Pool:
+def _only(pool: Pool, half: int | None, corpora: set[str], without: Set[str] = frozenset()) -> Pool:
     """The pool with every second person, from the first or second, and those of these corpora alone."""
     people = pool.speakers if half is None else pool.speakers[half::2]
-    clips = {p: pool.clips[p] for p in people if not corpora or pool.clips[p][0].kind in corpora}
+    inside = [p for p in people if p not in without and (not corpora or pool.clips[p][0].kind in corpora)]
+    clips = {person: pool.clips[person] for person in inside}
     return Pool(pool.samples, pool.active, clips, pool.noise_samples, pool.noise)
+
+
+def _again(pool: Pool, file: Path | None) -> set[str]:
+    """Whoever sounds like somebody of the same corpus who comes before them: most likely that very person."""
+    alike = _alike(pool, file) or {}
+    again: set[str] = set()
+    for person in sorted(alike):
+        kind = pool.clips[person][0].kind
+        others = [p for p in sorted(alike) if p < person and p not in again and pool.clips[p][0].kind == kind]
+        if any(alike[person][other] >= TOO_ALIKE for other in others):
+            again.add(person)
+    return again
 
 
 def _with_twins(pool: Pool, seed: int) -> Pool:
@@ -180,7 +203,9 @@ def _alike(pool: Pool, file: Path | None) -> Alike | None:
     return {person: dict(zip(people, row, strict=True)) for person, row in zip(people, means @ means.T, strict=True)}
 
 
-def render(pool: Pool, out: Path, num_shows: int, seed: int, alike: Alike | None = None) -> None:
+def render(
+    pool: Pool, out: Path, num_shows: int, seed: int, alike: Alike | None = None, one_room: bool = False
+) -> None:
     """Write shows until there are that many; one that is there stays."""
     folder = out / "shows"
     (folder / "profiles").mkdir(parents=True, exist_ok=True)
@@ -189,7 +214,7 @@ def render(pool: Pool, out: Path, num_shows: int, seed: int, alike: Alike | None
         if path.exists():
             continue
         began = time.monotonic()
-        show = show_of(pool, np.random.default_rng([seed, number]), alike)
+        show = show_of(pool, np.random.default_rng([seed, number]), alike, one_room)
         rows = log_mel(show.samples)
         for person, samples in show.profiles.items():
             profile = log_mel(samples)
@@ -206,10 +231,11 @@ def render(pool: Pool, out: Path, num_shows: int, seed: int, alike: Alike | None
         log.info("%s: %.0f s, %d people, in %.0f s", path.name, truth["seconds"], num_people, time.monotonic() - began)
 
 
-def show_of(pool: Pool, rng: Generator, alike: Alike | None = None) -> Show:
+def show_of(pool: Pool, rng: Generator, alike: Alike | None = None, one_room: bool = False) -> Show:
     """One show and its profiles.
 
     alike : cosine by person and person, by which those are chosen who are to be similar; else they are of one corpus
+    one_room : nobody comes back through another microphone or room
     """
     number = int(rng.choice(NUMBERS, p=SHARES))
     minutes = float(np.clip(rng.lognormal(1.5, 0.8), 2, 60))
@@ -223,7 +249,7 @@ def show_of(pool: Pool, rng: Generator, alike: Alike | None = None) -> Show:
     voices = [
         Voice(person, 1.0, float(rng.normal(0, 1.5 if studio else 4))) for person in people if person in own.clips
     ]
-    mixed, turns = _talk(own, rng, voices, number, minutes, studio)
+    mixed, turns = _talk(own, rng, voices, number, minutes, studio, 0.0 if one_room else COMES_BACK)
     absent = _people(pool, rng, 4, similar, people, alike)
     _, kept_of_absent = _parted(pool, rng, absent)
     profiles = {}
@@ -289,14 +315,14 @@ def _parted(pool: Pool, rng: Generator, people: Sequence[str]) -> tuple[dict[str
 
 
 def _talk(
-    pool: Pool, rng: Generator, voices: Sequence[Voice], number: int, minutes: float, studio: bool
+    pool: Pool, rng: Generator, voices: Sequence[Voice], number: int, minutes: float, studio: bool, back: float
 ) -> tuple[Samples, list[tuple[float, float, str]]]:
-    """The sound of a conversation in segments, and its turns."""
+    """The sound of a conversation in segments, and its turns; ``back`` is the share of people with two channels."""
     total = int(minutes * 60) * SAMPLE_RATE
     spoken = np.zeros((len(voices), total // STEP), bool)
     tracks: dict[tuple[int, int], Samples] = {}
     music: list[tuple[int, int]] = []
-    lively, comes_back = rng.random() < 0.35, rng.random(len(voices)) < 0.2
+    lively, comes_back = rng.random() < 0.35, rng.random(len(voices)) < back
     position = int(rng.integers(0, 1_500)) if rng.random() < 0.4 else 0
     music += [(0, position)] if position > 200 else []
     guests = list(rng.permutation(np.arange(1, max(number, 1))))

@@ -58,7 +58,7 @@ MBROLA = """
     en1 us1 us2 us3 af1-en nl2-en fr1-en fr4-en de1-en de2-en de3-en de4-en de5-en de6-en de7 gr2-en hu1-en pl1-en
     ro1-en sw1-en sw2-en br1 br2 br3 br4 ca1 cr1 cz2 ee1 fr2 fr3 fr5 ic1 id1 la1 lt1 lt2 nl3 tr1 tr2
 """
-RHVOICE_LATIN = "alan bdl clb slt lyubov evgeniy-eng magda natan Leticia-F123 spomenka hana"
+RHVOICE_LATIN = "alan bdl clb slt lyubov evgeniy-eng magda natan Leticia-F123 spomenka"
 RHVOICE_CYRILLIC = """
     aleksandr anna arina artemiy elena irina mikhail pavel tatiana victoria vitaliy yuriy anatol marianna natalia
     volodymyr kiko suze azamat nazgul talgat

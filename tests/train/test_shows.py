@@ -72,6 +72,15 @@ def test_only_some_people_take_part(pool: Pool) -> None:
     assert shows._only(pool, None, {"another"}).speakers == []
 
 
+def test_whom_a_corpus_counts_twice_takes_part_once(pool: Pool, tmp_path: Path) -> None:
+    rows = np.array([[1, 0], [1, 0], [0.8, 0.6], [0.8, 0.6], [0, 1], [0, 1]], np.float32)
+    np.savez(tmp_path / "clips.npz", people=np.repeat(list(PITCHES), 2), vectors=rows)
+    again = shows._again(pool, tmp_path / "clips.npz")
+    assert again == {"maya"}  # 0.8 from ada; otto is 0.6 from maya
+    assert shows._only(pool, None, set(), again).speakers == ["ada", "otto"]
+    assert shows._again(pool, None) == set()
+
+
 def test_synthetic_voices_are_people_of_their_maker(tmp_path: Path) -> None:
     for clip in ("flite/slt/001.opus", "flite/slt/000.opus", "hts/slt/000.opus"):
         (tmp_path / clip).parent.mkdir(parents=True, exist_ok=True)
