@@ -31,6 +31,7 @@ from voicematch.engines.embed import Embedder
 from voicematch.engines.listening import listen
 from voicematch.engines.windows import Clock, embeddings_of
 from voicematch.models import files
+from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.types import Embedding, Match, Turn, Verdict
 from voicematch.usecases.learn import pool
 from voicematch.voices.match import match
@@ -64,7 +65,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with trials")
     chosen = parser.parse_args()
     hear = partial(heard, open_embedder(device="cpu"))
-    calibration = files.calibration("campplus")
+    calibration = files.calibration(DEFAULT_EMBEDDER)
     print("| tested | voices | named as it | suggested | score | strangers named as another |")
     print("|---|---|---|---|---|---|")
     made = list(synthetic_voices(chosen.synthetic))

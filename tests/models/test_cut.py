@@ -11,6 +11,7 @@ from voicematch.models.cut import Halves, halves
 
 WHOLE = files.path("ecapa-small-4").read_bytes()
 CAMPPLUS = files.path("campplus").read_bytes()
+BOTH = files.path("campplus-ecapa").read_bytes()
 ROWS = np.random.default_rng(0).normal(0, 1, (1, 150, 80)).astype(np.float32)
 
 
@@ -34,7 +35,9 @@ def pooled(cut: Halves) -> np.ndarray:
 RENAMED = WHOLE.replace(b"/asp/", b"/xyz/").replace(b"/mfa/", b"/uvw/")
 
 
-@pytest.mark.parametrize("model", [WHOLE, RENAMED, CAMPPLUS], ids=["as it is", "with other names", "without attention"])
+@pytest.mark.parametrize(
+    "model", [WHOLE, RENAMED, CAMPPLUS, BOTH], ids=["as it is", "with other names", "no attention", "two at once"]
+)
 def test_both_halves_make_what_the_whole_makes(model: bytes) -> None:
     cut = halves(model)
     assert cut is not None

@@ -60,8 +60,9 @@ def test_the_licence_of_a_model_made_by_others_comes_with_the_package() -> None:
     top = Path(__file__).parents[2]
     notice, project = (top / "NOTICE").read_text(), tomllib.loads((top / "pyproject.toml").read_text())
     assert {"LICENSE", "NOTICE"} <= set(project["project"]["license-files"])
-    assert table.card("campplus").file in notice
-    assert table.card("campplus").licence == project["project"]["license"] == "Apache-2.0"
+    for name in ("campplus", "campplus-ecapa"):
+        assert table.card(name).file in notice
+        assert table.card(name).licence == project["project"]["license"] == "Apache-2.0"
 
 
 def test_a_session_is_made_once_even_when_two_threads_ask() -> None:

@@ -5,7 +5,7 @@
     {
      "format": "voicematch profiles", "version": 1,
      "sha256": "…",                                   # over all the rest, so that damage is found out
-     "embedder": "campplus", "dimension": 192,        # vectors of two models cannot be compared
+     "embedder": "campplus-ecapa", "dimension": 192,  # vectors of two models cannot be compared
      "profiles": [
       {"name": "Maya Lindqvist", "role": "host", "note": null,
        "voiceprints": [{"vector": "…",              # base64 of little-endian float32; only where voices were asked for
