@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.35, help="of the second in a cosine, 0 to 1")
     parser.add_argument("--alike", type=float, default=0.75, help="the backend's")
     parser.add_argument("--unlike", type=float, default=0.5, help="the backend's")
-    parser.add_argument("--evidence", type=float, default=0.3, help="the backend's; each tells half of what two would")
+    parser.add_argument("--evidence", type=float, default=0.3, help="the backend's")
     chosen = parser.parse_args()
     parts = [OnnxEmbedder(name) for name in (chosen.first, chosen.second)]
     weights = np.sqrt([1 - chosen.share, chosen.share])

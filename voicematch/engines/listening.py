@@ -96,7 +96,7 @@ def listen(
 
 @functools.cache
 def _give_back_large_arrays() -> None:
-    """Have the memory of every large array go back to the system with the array; of 5 h that is a fifth of the most.
+    """Have the memory of every large array go back to the system with the array; of 5 h that is an eighth of the most.
 
     glibc lets the size from which it does so grow with what is freed, and keeps smaller ones for later (mallopt(3)).
     """
