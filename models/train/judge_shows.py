@@ -4,8 +4,8 @@
 
 Each show is diarized from what was kept of it and named with the profiles made for it, without a library. Printed: DER
 (collar 0, overlap scored) in its parts, shows whose number of speakers is right, of enrolled talk what is named right,
-of all talk what is named wrong, and strangers named. What an embedder hears is kept beside the shows, by the sum of
-its file, so that another try of a constant takes seconds.
+of all talk what is named wrong, and strangers named. What is heard is kept beside the shows, by the sums of the
+speech detector's and the embedder's files, so that another try of a constant takes seconds.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ from types import SimpleNamespace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from shows import detected
 
 from voicematch.engines import diarize, open_embedder
 from voicematch.engines.anchors import Anchors
 from voicematch.engines.cluster import Backend
 from voicematch.engines.embed import Embedder
 from voicematch.engines.listening import Pending, Queue, spoken_of
+from voicematch.engines.speech import DEFAULT_SPEECH
 from voicematch.engines.windows import Clock, Heard, embeddings_of
 from voicematch.models import files
 from voicematch.models.table import DEFAULT_EMBEDDER
@@ -150,11 +152,13 @@ def truth_of(file: Path) -> Truth:
 
 def heard_of(file: Path, embedder: Embedder) -> Heard:
     """What the diarizer hears of a show's rows, from the cache or anew."""
-    kept = file.parent / "heard" / f"{file.stem}-{files.fingerprint(embedder.name)[:12]}.pickle"
+    models = (files.fingerprint(DEFAULT_SPEECH), files.fingerprint(embedder.name))
+    kept = file.parent / "heard" / f"{file.stem}-{models[0][:6]}-{models[1][:12]}.pickle"
     if not kept.exists():
         kept.parent.mkdir(exist_ok=True)
         with np.load(file) as arrays:
-            heard = hear(arrays["rows"].astype(np.float32), arrays["speech"].astype(np.float32), embedder)
+            rows = arrays["rows"].astype(np.float32)
+        heard = hear(rows, detected(rows), embedder)
         part = kept.with_suffix(".part")
         part.write_bytes(pickle.dumps(heard))
         part.rename(kept)

@@ -14,9 +14,8 @@ count twice, as Common Voice does with people who come back from another browser
 A show has one to twelve people: hosts and guests in segments, callers by telephone, advertisements over music,
 jingles between segments, at times a second microphone or room for somebody who comes back, and often only voices of
 one corpus, which resemble each other. About half of its people are enrolled, from other clips through another
-channel, and so are some who are never heard in it. Of a show are kept ``rows`` (its log mel rows), ``speech`` (what
-the speech detector says) and ``truth`` (turns and who is enrolled); these outlast any embedder, which then hears an
-hour in seconds. Everything follows from the seed.
+channel, and so are some who are never heard in it. Of a show are kept ``rows`` (its log mel rows) and its truth (turns
+and who is enrolled); these outlast any network, which then hears an hour in seconds. Everything follows from the seed.
 """
 
 from __future__ import annotations
@@ -29,6 +28,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,12 +37,11 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy import signal
 from segmentation_pool import PAUSE, SAMPLE_RATE, STEP, Clip, Samples, close_gaps, runs
-from segmentation_scenes import open_pool
+from segmentation_scenes import MOST_ALIKE, cosines_of, open_pool
 from simulate import Pool, Voice, another, coloured, jingle, noise, pause, room, say, telephone, tilt, transcoded
 
 from voicematch.engines.features import log_mel
 from voicematch.engines.speech import SegmentationDetector, default_detector
-from voicematch.voices.score import unit
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +51,6 @@ Alike = Mapping[str, Mapping[str, float]]
 TWIN = "~"  # after the name of a person
 NUM_TWINS, TWIN_CLIPS = 60, 8
 TWIN_PERCENT = (88, 90, 92, 108, 110, 112)  # speed
-TOO_ALIKE = 0.75  # cosine of two people from which a corpus may well count one person twice
 COMES_BACK = 0.2  # of the people, in another room or through another microphone
 LEAST_SECONDS = 12.0  # of material, for a person to take part
 PROFILE_SECONDS = 20.0  # of the material kept for the profile, when there is as much
@@ -78,6 +76,9 @@ def main() -> None:
     first.add_argument("folder", type=Path, help="holds train.tsv and noise.tsv, or clips.tsv")
     first.add_argument("work", type=Path)
     first.add_argument("--noise", type=Path, help="a prepared folder whose noise is used")
+    first.add_argument(
+        "--teacher", type=Path, help="segmentation-3.0's pytorch_model.bin, to say where clips contain speech"
+    )
     first.add_argument("--without", action="append", default=[], help="a corpus that is left out")
     second = commands.add_parser("render", help="write OUT/shows/NNNN.npz, .json and profiles")
     second.add_argument("work", type=Path, help="a prepared folder")
@@ -88,24 +89,24 @@ def main() -> None:
     second.add_argument("--corpus", action="append", default=[], help="only people of these; of all if none is given")
     second.add_argument("--alike", type=Path, help="a clips-*.npz of fit_engine.py: half of the shows of voices alike")
     second.add_argument(
-        "--distinct", type=Path, help="such a file: who is nearer to another than TOO_ALIKE is left out"
+        "--distinct", type=Path, help="such a file: who is nearer to another than MOST_ALIKE is left out"
     )
     second.add_argument("--twins", action="store_true", help="half of the shows have two who differ in pitch alone")
     second.add_argument("--one-room", action="store_true", help="nobody comes back in another room")
     chosen = parser.parse_args()
     if chosen.command == "prepare":
-        prepare(chosen.folder, chosen.work, chosen.noise, set(chosen.without))
+        prepare(chosen.folder, chosen.work, chosen.noise, set(chosen.without), chosen.teacher)
     else:
         pool = open_pool(chosen.work)
         again = _again(pool, chosen.distinct)
         pool = _only(pool, chosen.half, set(chosen.corpus), again)
         pool = _with_twins(pool, chosen.seed) if chosen.twins else pool
-        alike = _alike(pool, chosen.alike)
-        render(pool, chosen.out, chosen.shows, chosen.seed + (chosen.half or 0), alike, chosen.one_room)
+        similar = None if chosen.alike is None else cosines_of(pool, chosen.alike)
+        render(pool, chosen.out, chosen.shows, chosen.seed + (chosen.half or 0), similar, chosen.one_room)
 
 
-def prepare(folder: Path, work: Path, noise_of: Path | None, without: set[str]) -> None:
-    """Write what ``segmentation_scenes.open_pool`` reads; the clips are labelled by the built-in speech detector."""
+def prepare(folder: Path, work: Path, noise_of: Path | None, without: set[str], teacher: Path | None = None) -> None:
+    """Write what ``segmentation_scenes.open_pool`` reads; the clips are labelled by a teacher, or the built-in detector."""
     work.mkdir(parents=True, exist_ok=True)
     manifest = next(file for name in ("train.tsv", "clips.tsv") if (file := folder / name).exists())
     with manifest.open(encoding="utf-8", newline="") as stream:
@@ -116,7 +117,12 @@ def prepare(folder: Path, work: Path, noise_of: Path | None, without: set[str]) 
     else:
         for name in ("noise.npy", "noise.json"):
             (work / name).write_bytes((noise_of / name).read_bytes())
-    segmentation_pool.label(work, speech_probabilities)
+    detector = speech_probabilities
+    if teacher is not None:
+        from segmentation_teacher import Teacher, speech  # needs torch
+
+        detector = partial(speech, Teacher(teacher))
+    segmentation_pool.label(work, detector)
 
 
 def _listed(rows: Sequence[Mapping[str, str]], manifest: Path, work: Path) -> Path:
@@ -156,12 +162,12 @@ def _only(pool: Pool, half: int | None, corpora: set[str], without: Set[str] = f
 
 def _again(pool: Pool, file: Path | None) -> set[str]:
     """Whoever sounds like somebody of the same corpus who comes before them: most likely that very person."""
-    alike = _alike(pool, file) or {}
+    cosines = {} if file is None else cosines_of(pool, file)
     again: set[str] = set()
-    for person in sorted(alike):
+    for person in sorted(cosines):
         kind = pool.clips[person][0].kind
-        others = [p for p in sorted(alike) if p < person and p not in again and pool.clips[p][0].kind == kind]
-        if any(alike[person][other] >= TOO_ALIKE for other in others):
+        others = [p for p in sorted(cosines) if p < person and p not in again and pool.clips[p][0].kind == kind]
+        if any(cosines[person][other] >= MOST_ALIKE for other in others):
             again.add(person)
     return again
 
@@ -192,17 +198,6 @@ def _with_twins(pool: Pool, seed: int) -> Pool:
     return Pool(np.concatenate(samples), np.concatenate(active), dict(clips), pool.noise_samples, pool.noise)
 
 
-def _alike(pool: Pool, file: Path | None) -> Alike | None:
-    """How like the pool's people are, by the vectors of their clips."""
-    if file is None:
-        return None
-    with np.load(file) as kept:
-        names, vectors = kept["people"], kept["vectors"]
-    people = [person for person in pool.speakers if np.count_nonzero(names == person) > 1]
-    means = np.stack([unit(vectors[names == person].mean(axis=0)) for person in people])
-    return {person: dict(zip(people, row, strict=True)) for person, row in zip(people, means @ means.T, strict=True)}
-
-
 def render(
     pool: Pool, out: Path, num_shows: int, seed: int, alike: Alike | None = None, one_room: bool = False
 ) -> None:
@@ -218,14 +213,10 @@ def render(
         rows = log_mel(show.samples)
         for person, samples in show.profiles.items():
             profile = log_mel(samples)
-            np.savez(
-                folder / "profiles" / f"{number:04d}_{person}.npz",
-                rows=profile.astype(np.float16),
-                speech=detected(profile).astype(np.float16),
-            )
+            np.savez(folder / "profiles" / f"{number:04d}_{person}.npz", rows=profile.astype(np.float16))
         truth = {"seconds": len(show.samples) / SAMPLE_RATE, "turns": show.turns, "profiles": sorted(show.profiles)}
         (folder / f"{number:04d}.json").write_text(json.dumps(truth), encoding="utf-8")
-        np.savez(part := path.with_suffix(".part.npz"), rows=rows.astype(np.float16), speech=detected(rows))
+        np.savez(part := path.with_suffix(".part.npz"), rows=rows.astype(np.float16))
         part.rename(path)
         num_people = len({person for _, _, person in show.turns})
         log.info("%s: %.0f s, %d people, in %.0f s", path.name, truth["seconds"], num_people, time.monotonic() - began)
@@ -278,7 +269,7 @@ def _people(
     if similar and alike is not None:
         enough = [p for p in enough if p in alike]
         first = taken[0] if taken else enough[int(rng.integers(len(enough)))]
-        near = [p for p in enough if p != first and alike[first][p] < TOO_ALIKE]
+        near = [p for p in enough if p != first and alike[first][p] < MOST_ALIKE]
         near = sorted(near, key=lambda p: -alike[first][p])[: 2 * number]
         others = [near[idx] for idx in rng.permutation(len(near))]
         return (others if taken else [first, *others])[:number]

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
 
-from voicematch.engines.cluster import STAY, Backend, _forward_backward, _unlike_parted, cluster, renumbered
+from voicematch.engines.cluster import (
+    STAY,
+    Backend,
+    _forward_backward,
+    _found_again,
+    _unlike_parted,
+    cluster,
+    renumbered,
+)
 
 DIMENSION = 32
 BETWEEN, WITHIN = 1.0, 0.3  # standard deviations along every axis; far apart, so that the answer is certain
@@ -137,6 +145,37 @@ def test_more_windows_than_one_linkage_holds_are_still_one_speaker() -> None:
     speakers = turns((0, 2100), (1, 5), (0, 2000))
     found = _unlike_parted(said(speakers, voices(2)), np.zeros(4105, np.int64), np.ones(4104, bool), 0.57)
     assert found.tolist() == speakers
+
+
+SCATTERED = turns((0, 20), (2, 4), (1, 20), (2, 4), (0, 4))
+TAKEN = np.array(turns((0, 22), (1, 24), (0, 6)))  # half of the guest's windows went to either host
+
+
+def test_a_guest_whose_windows_were_scattered_is_found_again() -> None:
+    vectors, joined = said(SCATTERED, voices(3)), np.ones(len(SCATTERED) - 1, bool)
+    found = _found_again(vectors, TAKEN, np.array(SCATTERED), joined, 0.5)
+    assert renumbered(found).tolist() == renumbered(np.array(SCATTERED)).tolist()
+    assert _found_again(vectors, TAKEN, np.array(SCATTERED), joined, -1.0).tolist() == TAKEN.tolist()
+
+
+def test_windows_that_lie_apart_are_no_voice() -> None:
+    vectors, joined = said(SCATTERED, voices(3)), np.zeros(len(SCATTERED) - 1, bool)
+    assert _found_again(vectors, TAKEN, np.array(SCATTERED), joined, 0.5).tolist() == TAKEN.tolist()
+
+
+def test_windows_that_are_not_alike_are_no_voice() -> None:
+    speakers = turns((0, 20), (2, 1), (3, 1), (4, 1), (5, 1), (1, 20))
+    first = np.array(turns((0, 20), (2, 4), (1, 20)))
+    taken = np.array(turns((0, 22), (1, 22)))
+    found = _found_again(said(speakers, voices(6)), taken, first, np.ones(len(speakers) - 1, bool), 0.5)
+    assert found.tolist() == taken.tolist()
+
+
+def test_a_group_that_is_most_of_a_speaker_stays_that_speaker() -> None:
+    speakers = turns((0, 20), (1, 20))
+    labels = np.array(turns((0, 22), (1, 18)))
+    found = _found_again(said(speakers, voices(2)), labels, np.array(speakers), np.ones(39, bool), 0.5)
+    assert found.tolist() == labels.tolist()
 
 
 def test_a_backend_needs_two_speakers() -> None:

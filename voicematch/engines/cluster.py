@@ -37,6 +37,9 @@ CAUTION = 1.0  # F_B at the start, where only what is surely one voice is made o
 ALIKE = 0.7  # cosine of two speakers' mean vectors from which they are one person; where the backend knows no better
 CLOSE = 0.45  # mean cosine of smoothed windows from which they are one voice, where a speaker is looked through
 FEWER = 0.55  # cosine, over their number, by which fewer windows of one voice may be farther from the rest of it
+COHERENT = 0.6  # mean cosine of a window and the rest of its group from which the group may be one voice
+TOGETHER = 0.4  # share of a group's windows that the next one follows; those at changes of speaker lie apart
+LEAST_GROUP = 3  # windows of a voice that is found again
 LEAST_WINDOWS = 2  # that make a voice of its own; one alone may be a laugh or a change of speaker
 STAY = 0.98  # probability that the next window is the same speaker's, before anything is heard
 
@@ -164,6 +167,7 @@ def cluster(
         max_speakers = max_speakers or min_speakers
     labels = _alike_joined(vectors, labels, backend.alike, min_speakers)
     labels = _unlike_parted(vectors, labels, links, backend.unlike)
+    labels = _found_again(vectors, labels, start, links, backend.unlike)
     return renumbered(_bounded(rows, labels, backend, min_speakers, max_speakers))
 
 
@@ -212,6 +216,47 @@ def _unlike_parted(vectors: Array, labels: Labels, joined: npt.NDArray[np.bool_]
             labels[group] = len(voices)
             voices.append(own)
     return labels
+
+
+def _found_again(
+    vectors: Array, labels: Labels, groups: Labels, joined: npt.NDArray[np.bool_], unlike: float
+) -> Labels:
+    """The labels with those groups of the first guess as speakers of their own that were scattered over others.
+
+    groups : (num_vectors,) the first guess
+
+    Somebody who says little costs the model of ``_settle`` more than it gains, and each of their windows goes to
+    whoever is nearest. A group is a voice when its windows are near each other, follow each other, and are unlike
+    every speaker.
+    """
+    labels = renumbered(labels)
+    sizes = np.bincount(labels).tolist()
+    sums = list(_means(vectors, labels) * np.array(sizes)[:, None])
+    members = [np.flatnonzero(groups == number) for number in range(int(groups.max()) + 1)]
+    for group in sorted(members, key=lambda group: (-len(group), int(group[0]))):
+        if not _is_voice(vectors[group], (np.diff(group) == 1) & joined[group[:-1]]):
+            continue
+        voice = vectors[group].sum(axis=0, dtype=np.float64)
+        own = {int(k): group[labels[group] == k] for k in np.unique(labels[group])}
+        if any(2 * len(part) > sizes[k] for k, part in own.items()):
+            continue  # it is most of a speaker
+        taken = {k: vectors[part].sum(axis=0, dtype=np.float64) for k, part in own.items()}
+        others = np.stack([total - taken.get(k, 0.0) for k, total in enumerate(sums)])
+        if (_unit(others) @ _unit(voice)).max() >= unlike:
+            continue
+        for k, part in own.items():
+            sums[k], sizes[k] = others[k], sizes[k] - len(part)
+        labels[group] = len(sums)
+        sums.append(voice)
+        sizes.append(len(group))
+    return labels
+
+
+def _is_voice(group: Array, follows: npt.NDArray[np.bool_]) -> bool:
+    if len(group) < LEAST_GROUP or np.count_nonzero(follows) < TOGETHER * len(group):
+        return False
+    rest = group.sum(axis=0, dtype=np.float64) - group
+    return bool((_unit(rest) * group).sum(axis=1).mean() >= COHERENT)
 
 
 def _is_near(group: Array, voice: Numbers, unlike: float) -> bool:

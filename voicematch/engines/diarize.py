@@ -1,7 +1,7 @@
 """Who speaks when: the built-in diarizer, one streaming pass over the sound.
 
     blocks ─▶ log mel ─▶ speech probability ─▶ stretches of speech ─▶ windows of 1.5 s ─▶ vectors     (block by block)
-    vectors ─▶ clusters ─▶ turns, and the vectors of each speaker                                    (at the end)
+    vectors ─▶ clusters ─▶ turns, a second speaker where two talk, and the vectors of each speaker   (at the end)
 
 Only vectors and probabilities outlive their block, so memory hardly grows with the length of the episode.
 """
@@ -23,6 +23,7 @@ from .cluster import Backend, cluster
 from .embed import Embedder, OnnxEmbedder
 from .kept import kept
 from .listening import listen
+from .overlap import with_second
 from .speech import SpeechDetector, default_detector
 from .turns import turns_of
 from .windows import STEP, Clock, Heard, embeddings_of
@@ -121,9 +122,10 @@ def conclude(
         if anchors is not None:
             labels = anchors.part(heard.vectors, labels, joined, most)
     with clock("boundaries"):
-        turns = turns_of(heard, labels)
+        alone = turns_of(heard, labels)
+        turns = with_second(heard, alone)
         embeddings = embeddings_of(heard, turns, embedder.min_speech)
-    return Diarization(turns, embeddings, heard.duration, clock.seconds)
+    return Diarization(turns, embeddings, heard.duration, clock.seconds, exclusive=alone)
 
 
 def kept_backend(embedder: Embedder) -> Backend | None:

@@ -1,0 +1,52 @@
+"""Two who speak at once: who is the second."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from voicematch.engines.overlap import REACH, with_second
+from voicematch.engines.windows import Heard
+from voicematch.types import Turn
+
+
+def heard_with(*overlaps: tuple[float, float], seconds: float = 120.0) -> Heard:
+    """An episode in which two speak at once from and to these times."""
+    heard = Heard(8)
+    frames = np.zeros((round(seconds / 0.02), 3), np.float16)
+    for start, end in overlaps:
+        frames[round(start / 0.02) : round(end / 0.02), 1] = 0.9
+    heard.probabilities = [frames[:1_000], frames[1_000:]]
+    heard.duration = seconds
+    return heard
+
+
+def test_where_the_floor_changes_each_speaks_into_the_others_turn() -> None:
+    turns = (Turn(0.0, 10.0, "A"), Turn(10.0, 20.0, "B"))
+    assert with_second(heard_with((9.6, 10.4)), turns) == (Turn(0.0, 10.4, "A"), Turn(9.6, 20.0, "B"))
+
+
+def test_within_a_turn_the_second_is_who_speaks_next_to_it() -> None:
+    turns = (Turn(0.0, 4.0, "A"), Turn(4.0, 14.0, "B"), Turn(15.0, 20.0, "C"))
+    assert with_second(heard_with((12.0, 12.6)), turns) == (*turns[:2], Turn(12.0, 12.6, "C"), turns[2])
+
+
+@pytest.mark.parametrize(
+    ("overlap", "turns"),
+    [
+        ((5.0, 6.0), (Turn(0.0, 10.0, "A"), Turn(12.0, 20.0, "A"))),  # there is nobody else
+        ((5.0, 6.0), (Turn(0.0, 10.0, "A"), Turn(6.0 + REACH + 1, 50.0, "B"))),  # who speaks far away
+        ((10.2, 10.8), (Turn(0.0, 10.0, "A"), Turn(11.0, 20.0, "B"))),  # where nobody speaks
+        ((5.0, 5.06), (Turn(0.0, 10.0, "A"), Turn(10.0, 20.0, "B"))),  # a click
+        ((5.0, 6.0), ()),
+    ],
+)
+def test_where_no_second_is_added(overlap: tuple[float, float], turns: tuple[Turn, ...]) -> None:
+    assert with_second(heard_with(overlap), turns) == turns
+
+
+def test_a_change_inside_an_overlap_of_three_gives_each_moment_two() -> None:
+    turns = (Turn(0.0, 10.0, "A"), Turn(10.0, 10.5, "C"), Turn(10.5, 20.0, "B"))
+    found = with_second(heard_with((9.8, 10.8)), turns)
+    for moment in (9.9, 10.2, 10.7):
+        assert sum(turn.start <= moment < turn.end for turn in found) == 2
