@@ -86,7 +86,7 @@ class Posteriors(nn.Module):
 
 
 def begin(network: Segmentation, file: Path) -> None:
-    """Take over the weights of an exported network with the same convolutions and first LSTM; what is new stays as it is.
+    """Take over the weights of an exported network with the same convolutions and first LSTM; the second begins small.
 
     The export has folded each normalisation into the convolution before it, so these begin as doing nothing.
     """

@@ -166,8 +166,8 @@ class Scenes:
             with np.load(path) as windows:
                 self.features += list(windows["features"])
                 none = [None] * len(windows["features"])
-                labels = windows["labels"] if "labels" in windows else none
-                heard = windows["heard"] if "heard" in windows else none
+                labels = windows.get("labels", none)
+                heard = windows.get("heard", none)
                 self.targets += list(zip(labels, heard, strict=True))
                 first = len(self.features) - len(none)
                 self.alone += [first + at for at, bits in enumerate(labels) if self._is_alone(first + at, bits)]
@@ -195,7 +195,7 @@ class Scenes:
             elif self.alone and labels.max() <= 3 and rng.random() < ADDED:
                 targets[position] = one_hot(self._add_speaker(rng, rows[position], labels.astype(np.int64)))
             else:
-                known = one_hot(labels)
+                known = one_hot(labels.astype(np.int64))
                 targets[position] = known if heard is None else trust * heard.astype(np.float32) + (1 - trust) * known
             augment(rng, rows[position])
         return rows, targets

@@ -106,7 +106,7 @@ def main() -> None:
 
 
 def prepare(folder: Path, work: Path, noise_of: Path | None, without: set[str], teacher: Path | None = None) -> None:
-    """Write what ``segmentation_scenes.open_pool`` reads; the clips are labelled by a teacher, or the built-in detector."""
+    """Write what ``segmentation_scenes.open_pool`` reads; a teacher or the built-in detector labels the clips."""
     work.mkdir(parents=True, exist_ok=True)
     manifest = next(file for name in ("train.tsv", "clips.tsv") if (file := folder / name).exists())
     with manifest.open(encoding="utf-8", newline="") as stream:

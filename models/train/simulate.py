@@ -100,7 +100,7 @@ def _labels(spoken: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 
 def _cast(pool: Pool, rng: Generator, studio: bool) -> list[Voice]:
-    """Up to four speakers; in most scenes of one corpus or with voices alike, so that only the voices tell them apart."""
+    """Up to four speakers; in most scenes of one corpus or alike, so that only the voices tell them apart."""
     count = int(rng.choice([0, 1, 2, 3, 4], p=[0.06, 0.14, 0.4, 0.28, 0.12]))
     choice: Sequence[str] = pool.speakers
     kind = rng.random()
