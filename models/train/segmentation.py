@@ -1,17 +1,14 @@
 """The segmentation network: log-mel rows every 10 ms to who speaks every 20 ms, as a powerset of three local speakers.
 
-Convolutions find speech at 20 ms, bidirectional LSTMs at 40 ms remember who spoke over the whole window, and a last
+Convolutions find speech at 20 ms, a bidirectional LSTM at 40 ms remembers who spoke over the whole window, and a last
 layer joins the two. The classes are those of Plaquet and Bredin 2023 (arXiv 2310.13025): at most two at once.
 """
 
 from __future__ import annotations
 
 from itertools import permutations
-from pathlib import Path
 
-import onnx
 import torch
-from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -50,15 +47,15 @@ class Block(nn.Module):
 class Segmentation(nn.Module):
     """(batch, frames, 80) log-mel rows to (batch, frames / 2, 7) log-probabilities of CLASSES."""
 
-    def __init__(self, width: int = 128, hidden: int = 128, layers: int = 2, more_layers: int = 2) -> None:
+    def __init__(self, width: int = 128, hidden: int = 128, layers: int = 2) -> None:
         super().__init__()
+        self.width = {"width": width, "hidden": hidden, "layers": layers}
         self.first = nn.Conv1d(2 * NUM_BINS, width, 6, stride=2, padding=2)
         self.first_norm = nn.BatchNorm1d(width)
         self.blocks = nn.ModuleList(Block(width, dilation) for dilation in (1, 2, 4))
         self.down = nn.Conv1d(width, width, 4, stride=2, padding=1)
         self.down_norm = nn.BatchNorm1d(width)
         self.lstm = nn.LSTM(width, hidden, layers, bidirectional=True, batch_first=True)
-        self.more = nn.LSTM(2 * hidden, hidden, more_layers, bidirectional=True, batch_first=True)
         self.join = nn.Conv1d(width + 2 * hidden, width, 1)
         self.classes = nn.Linear(width, len(CLASSES))
 
@@ -68,8 +65,7 @@ class Segmentation(nn.Module):
         for block in self.blocks:
             rows = block(rows)
         coarse = functional.relu(self.down_norm(self.down(rows))).transpose(1, 2)
-        remembered = self.lstm(coarse)[0]
-        remembered = (remembered + self.more(remembered)[0]).transpose(1, 2).repeat_interleave(2, dim=2)
+        remembered = self.lstm(coarse)[0].transpose(1, 2).repeat_interleave(2, dim=2)
         joined = functional.relu(self.join(torch.cat([rows, remembered], dim=1)))
         return functional.log_softmax(self.classes(joined.transpose(1, 2)).float(), dim=-1)
 
@@ -85,65 +81,24 @@ class Posteriors(nn.Module):
         return self.network(features).exp()
 
 
-def begin(network: Segmentation, file: Path) -> None:
-    """Take over the weights of an exported network with the same convolutions and first LSTM; the second begins small.
-
-    The export has folded each normalisation into the convolution before it, so these begin as doing nothing.
-    """
-    graph = onnx.load(str(file)).graph
-    weights = {one.name: torch.from_numpy(numpy_helper.to_array(one).copy()) for one in graph.initializer}
-    convolutions = [node.input for node in graph.node if node.op_type == "Conv"]
-    folded = [(network.first, network.first_norm), *((block.conv, block.norm) for block in network.blocks)]
-    folded += [(network.down, network.down_norm)]
-    state = {}
-    for (_, kernel, bias), (conv, norm) in zip(convolutions, folded, strict=False):
-        conv.load_state_dict({"weight": weights[kernel], "bias": weights[bias]})
-        norm.running_var.fill_(1 - norm.eps)
-    for layer, node in enumerate([node for node in graph.node if node.op_type == "LSTM"][:2]):
-        for way, suffix in enumerate(("", "_reverse")):
-            for place, name in ((1, "weight_ih"), (2, "weight_hh")):
-                state[f"{name}_l{layer}{suffix}"] = _gates(weights[node.input[place]][way])
-            both = weights[node.input[3]][way].chunk(2)
-            for name, part in zip(("bias_ih", "bias_hh"), both, strict=True):
-                state[f"{name}_l{layer}{suffix}"] = _gates(part)
-    network.lstm.load_state_dict(state)
-    network.join.load_state_dict({"weight": weights["network.join.weight"], "bias": weights["network.join.bias"]})
-    last = next(node.input[1] for node in graph.node if node.op_type == "MatMul")
-    network.classes.load_state_dict({"weight": weights[last].T, "bias": weights["network.classes.bias"]})
-    for parameter in network.more.parameters():
-        nn.init.zeros_(parameter) if parameter.ndim == 1 else parameter.data.mul_(0.3)
-
-
-def _gates(rows: Tensor) -> Tensor:
-    """ONNX has the gates of an LSTM in the order input, output, forget, cell; torch in input, forget, cell, output."""
-    into, out, forget, cell = rows.chunk(4)
-    return torch.cat([into, forget, cell, out])
-
-
 def permuted_classes() -> Tensor:
-    """(6, 7) which class each class becomes under each renaming of the speakers."""
-    table = torch.zeros(6, len(CLASSES), dtype=torch.long)
+    """(6, 8) class of a set of speakers (its bits) after each renaming of the speakers; all three count as two."""
+    table = torch.zeros(6, 2**NUM_SPEAKERS, dtype=torch.long)
     for row, names in enumerate(permutations(range(NUM_SPEAKERS))):
-        for place, bits in enumerate(CLASSES):
-            moved = sum(1 << names[speaker] for speaker in range(NUM_SPEAKERS) if bits >> speaker & 1)
-            table[row, place] = CLASSES.index(moved)
+        for bits in range(2**NUM_SPEAKERS):
+            kept = [speaker for speaker in range(NUM_SPEAKERS) if bits >> speaker & 1][:2]
+            table[row, bits] = CLASSES.index(sum(1 << names[speaker] for speaker in kept))
     return table
 
 
-def loss(log_probabilities: Tensor, targets: Tensor, table: Tensor, weight: float) -> Tensor:
-    """Cross-entropy under the renaming of local speakers that fits best; of speech, and of overlap, against the rest.
+def loss(log_probabilities: Tensor, bits: Tensor, table: Tensor, speech_weight: float) -> Tensor:
+    """Cross-entropy under the renaming of local speakers that fits best, and of speech against silence.
 
     log_probabilities : (batch, frames, 7)
-    targets : (batch, frames, 7) how likely each class is
-    weight : of the latter two
+    bits : (batch, frames) who speaks, speakers 0 … 2
     """
-    renamed = log_probabilities[..., table]  # (batch, frames, 6, 7)
-    fit = (renamed * targets[:, :, None]).sum(3).mean(1).amax(1).mean()
-    nobody, several = log_probabilities[..., 0], torch.logsumexp(log_probabilities[..., 4:], dim=-1)
-    heard = _cross_entropy(nobody, targets[..., 0]) + _cross_entropy(several, targets[..., 4:].sum(-1))
-    return weight * heard - fit
-
-
-def _cross_entropy(log_probability: Tensor, target: Tensor) -> Tensor:
-    log_probability = log_probability.clamp(max=-1e-6)
-    return -(target * log_probability + (1 - target) * torch.log(-torch.expm1(log_probability))).mean()
+    targets = table[:, bits].permute(1, 2, 0)  # (batch, frames, 6)
+    fit = log_probabilities.gather(2, targets).mean(1).amax(1)
+    nobody = log_probabilities[..., 0].clamp(max=-1e-6)
+    speech = torch.where(bits > 0, torch.log(-torch.expm1(nobody)), nobody)
+    return -(fit.mean() + speech_weight * speech.mean())

@@ -37,11 +37,12 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy import signal
 from segmentation_pool import PAUSE, SAMPLE_RATE, STEP, Clip, Samples, close_gaps, runs
-from segmentation_scenes import MOST_ALIKE, cosines_of, open_pool
+from segmentation_scenes import open_pool
 from simulate import Pool, Voice, another, coloured, jingle, noise, pause, room, say, telephone, tilt, transcoded
 
 from voicematch.engines.features import log_mel
 from voicematch.engines.speech import SegmentationDetector, default_detector
+from voicematch.voices.score import unit
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ Alike = Mapping[str, Mapping[str, float]]
 TWIN = "~"  # after the name of a person
 NUM_TWINS, TWIN_CLIPS = 60, 8
 TWIN_PERCENT = (88, 90, 92, 108, 110, 112)  # speed
+TOO_ALIKE = 0.75  # cosine of two people from which a corpus may well count one person twice
 COMES_BACK = 0.2  # of the people, in another room or through another microphone
 LEAST_SECONDS = 12.0  # of material, for a person to take part
 PROFILE_SECONDS = 20.0  # of the material kept for the profile, when there is as much
@@ -76,9 +78,7 @@ def main() -> None:
     first.add_argument("folder", type=Path, help="holds train.tsv and noise.tsv, or clips.tsv")
     first.add_argument("work", type=Path)
     first.add_argument("--noise", type=Path, help="a prepared folder whose noise is used")
-    first.add_argument(
-        "--teacher", type=Path, help="segmentation-3.0's pytorch_model.bin, to say where clips contain speech"
-    )
+    first.add_argument("--teacher", type=Path, help="segmentation-3.0's checkpoint, to say where clips contain speech")
     first.add_argument("--without", action="append", default=[], help="a corpus that is left out")
     second = commands.add_parser("render", help="write OUT/shows/NNNN.npz, .json and profiles")
     second.add_argument("work", type=Path, help="a prepared folder")
@@ -89,7 +89,7 @@ def main() -> None:
     second.add_argument("--corpus", action="append", default=[], help="only people of these; of all if none is given")
     second.add_argument("--alike", type=Path, help="a clips-*.npz of fit_engine.py: half of the shows of voices alike")
     second.add_argument(
-        "--distinct", type=Path, help="such a file: who is nearer to another than MOST_ALIKE is left out"
+        "--distinct", type=Path, help="such a file: who is nearer to another than TOO_ALIKE is left out"
     )
     second.add_argument("--twins", action="store_true", help="half of the shows have two who differ in pitch alone")
     second.add_argument("--one-room", action="store_true", help="nobody comes back in another room")
@@ -101,8 +101,8 @@ def main() -> None:
         again = _again(pool, chosen.distinct)
         pool = _only(pool, chosen.half, set(chosen.corpus), again)
         pool = _with_twins(pool, chosen.seed) if chosen.twins else pool
-        similar = None if chosen.alike is None else cosines_of(pool, chosen.alike)
-        render(pool, chosen.out, chosen.shows, chosen.seed + (chosen.half or 0), similar, chosen.one_room)
+        alike = _alike(pool, chosen.alike)
+        render(pool, chosen.out, chosen.shows, chosen.seed + (chosen.half or 0), alike, chosen.one_room)
 
 
 def prepare(folder: Path, work: Path, noise_of: Path | None, without: set[str], teacher: Path | None = None) -> None:
@@ -162,12 +162,12 @@ def _only(pool: Pool, half: int | None, corpora: set[str], without: Set[str] = f
 
 def _again(pool: Pool, file: Path | None) -> set[str]:
     """Whoever sounds like somebody of the same corpus who comes before them: most likely that very person."""
-    cosines = {} if file is None else cosines_of(pool, file)
+    alike = _alike(pool, file) or {}
     again: set[str] = set()
-    for person in sorted(cosines):
+    for person in sorted(alike):
         kind = pool.clips[person][0].kind
-        others = [p for p in sorted(cosines) if p < person and p not in again and pool.clips[p][0].kind == kind]
-        if any(cosines[person][other] >= MOST_ALIKE for other in others):
+        others = [p for p in sorted(alike) if p < person and p not in again and pool.clips[p][0].kind == kind]
+        if any(alike[person][other] >= TOO_ALIKE for other in others):
             again.add(person)
     return again
 
@@ -196,6 +196,17 @@ def _with_twins(pool: Pool, seed: int) -> Pool:
                 clips[person].append(Clip(person, clip.kind, at, at + steps * STEP))
                 at += steps * STEP
     return Pool(np.concatenate(samples), np.concatenate(active), dict(clips), pool.noise_samples, pool.noise)
+
+
+def _alike(pool: Pool, file: Path | None) -> Alike | None:
+    """How like the pool's people are, by the vectors of their clips."""
+    if file is None:
+        return None
+    with np.load(file) as kept:
+        names, vectors = kept["people"], kept["vectors"]
+    people = [person for person in pool.speakers if np.count_nonzero(names == person) > 1]
+    means = np.stack([unit(vectors[names == person].mean(axis=0)) for person in people])
+    return {person: dict(zip(people, row, strict=True)) for person, row in zip(people, means @ means.T, strict=True)}
 
 
 def render(
@@ -269,7 +280,7 @@ def _people(
     if similar and alike is not None:
         enough = [p for p in enough if p in alike]
         first = taken[0] if taken else enough[int(rng.integers(len(enough)))]
-        near = [p for p in enough if p != first and alike[first][p] < MOST_ALIKE]
+        near = [p for p in enough if p != first and alike[first][p] < TOO_ALIKE]
         near = sorted(near, key=lambda p: -alike[first][p])[: 2 * number]
         others = [near[idx] for idx in rng.permutation(len(near))]
         return (others if taken else [first, *others])[:number]

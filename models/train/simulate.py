@@ -7,7 +7,6 @@ recordings are damaged: telephone, low-rate codecs, clipping, any level. Everyth
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,17 +23,13 @@ CODEC_DELAY = 4_800  # samples; the longest shift that is looked for after a cod
 
 @dataclass(eq=False)
 class Pool:
-    """The material: clips by speaker, what is active in them (every 10 ms), and noise, music and rooms.
-
-    near : for some speakers, others whose voices resemble theirs, the most alike first
-    """
+    """The material: clips by speaker, what is active in them (every 10 ms), and noise, music and rooms."""
 
     samples: NDArray[np.int16]
     active: NDArray[np.bool_]
     clips: dict[str, list[Clip]]
     noise_samples: NDArray[np.int16]
     noise: dict[str, list[Clip]]
-    near: Mapping[str, Sequence[str]] = field(default_factory=dict)
     speakers: list[str] = field(init=False)
     corpora: list[list[str]] = field(init=False)
 
@@ -77,7 +72,7 @@ def simulate(pool: Pool, rng: Generator, seconds: float = 30.0) -> Scene:
     voices = _cast(pool, rng, studio)
     tracks = np.zeros((len(voices), total), np.float32)
     spoken = np.zeros((len(voices), total // STEP), bool)
-    if len(voices) > 1 and rng.random() < 0.3:
+    if len(voices) > 1 and rng.random() < 0.2:
         _meeting(pool, rng, voices, tracks, spoken)
     elif voices:
         _interview(pool, rng, voices, tracks, spoken)
@@ -100,14 +95,10 @@ def _labels(spoken: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 
 def _cast(pool: Pool, rng: Generator, studio: bool) -> list[Voice]:
-    """Up to four speakers; in most scenes of one corpus or alike, so that only the voices tell them apart."""
+    """Up to four speakers; in half of the scenes from one corpus, so that only the voices tell them apart."""
     count = int(rng.choice([0, 1, 2, 3, 4], p=[0.06, 0.14, 0.4, 0.28, 0.12]))
-    choice: Sequence[str] = pool.speakers
-    kind = rng.random()
-    if pool.near and kind < 0.3:
-        first = sorted(pool.near)[int(rng.integers(len(pool.near)))]
-        choice = [first, *pool.near[first]]
-    elif pool.corpora and kind < 0.65:
+    choice = pool.speakers
+    if pool.corpora and rng.random() < 0.5:
         sizes = np.sqrt([len(corpus) for corpus in pool.corpora])
         choice = pool.corpora[int(rng.choice(len(sizes), p=sizes / sizes.sum()))]
     voices = []
@@ -167,7 +158,7 @@ def _interview(pool: Pool, rng: Generator, voices: list[Voice], tracks: Samples,
     while position < end:
         steps = int(np.clip(rng.lognormal(0.3 if lively else 1.5, 0.8), 0.3, 20) * 100)
         stop = say(pool, rng, voices[speaker], tracks[speaker], spoken[speaker], position, steps)
-        if len(voices) > 1 and steps > 300 and rng.random() < 0.4:
+        if len(voices) > 1 and steps > 300 and rng.random() < 0.3:
             other = another(rng, len(voices), speaker)
             spot = int(rng.integers(position + 100, position + steps - 100))
             say(pool, rng, voices[other], tracks[other], spoken[other], spot, int(rng.integers(25, 90)))
