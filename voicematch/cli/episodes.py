@@ -102,7 +102,8 @@ def figures(episode: str, as_json: bool, as_csv: bool, location: str | None) -> 
     """Tell how everybody talks in one episode: share, words a minute, longest turn, interruptions, questions.
 
     What counts as each is in the first lines of voicematch/transcript/figures.py. A dash is what cannot be told: words
-    without a transcript, interruptions where no two voices are heard at once.
+    without a transcript, interruptions where no two voices are heard at once. The built-in diarizer hears only the
+    clearest of these.
     """
     from ..library import open_library
 

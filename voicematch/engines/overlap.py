@@ -18,9 +18,8 @@ def with_second(heard: Heard, turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
 
     turns : in which nobody overlaps
 
-    A second voice is too mixed to be told by its sound; whose turn is nearest in time is right more often
-    (overlap-aware resegmentation: Otterson and Ostendorf, "Efficient use of overlap information in speaker
-    diarization", 2007).
+    Whose turn is nearest in time is right as often as whom the mixed sound is nearest to (Otterson and Ostendorf,
+    "Efficient use of overlap information in speaker diarization", 2007).
     """
     speakers = sorted({turn.speaker for turn in turns})
     if len(speakers) < 2:
