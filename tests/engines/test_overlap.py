@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.engines.test_turns import ADA, MAYA, heard_of
+from tests.support.fakes import FakeEmbedder
+from voicematch.engines.diarize import conclude
 from voicematch.engines.overlap import REACH, with_second
-from voicematch.engines.windows import Heard
+from voicematch.engines.windows import Clock, Heard
 from voicematch.types import Turn
 
 
@@ -50,3 +53,19 @@ def test_a_change_inside_an_overlap_of_three_gives_each_moment_two() -> None:
     found = with_second(heard_with((9.8, 10.8)), turns)
     for moment in (9.9, 10.2, 10.7):
         assert sum(turn.start <= moment < turn.end for turn in found) == 2
+
+
+def test_the_answer_has_two_where_two_speak_and_one_who_holds_the_floor() -> None:
+    heard, _ = heard_of((20.0, ADA), (12.0, MAYA), (9.0, ADA))
+    (frames,) = heard.probabilities
+    frames[round(19.0 / 0.02) : round(20.0 / 0.02), 1] = 0.9
+    found = conclude(heard, FakeEmbedder(), Clock())
+    first, second, _ = found.exclusive
+    assert second.start == first.end
+    earlier = min(turn.start for turn in found.turns if turn.speaker == second.speaker)
+    assert earlier == pytest.approx(19.0, abs=0.02)
+    alone = conclude(heard_of((20.0, ADA), (12.0, MAYA), (9.0, ADA))[0], FakeEmbedder(), Clock())
+    assert alone.turns == alone.exclusive
+    assert sum(e.seconds for e in found.embeddings[first.speaker]) < sum(
+        e.seconds for e in alone.embeddings[first.speaker]
+    )  # what two say is no part of either voice
