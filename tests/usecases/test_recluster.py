@@ -14,6 +14,7 @@ import pytest
 from tests.support.fakes import FakeDiarizer, FakeEmbedder
 from tests.usecases.test_identify import CALIBRATION, noise
 from voicematch import cli, errors, identify, name, open_library
+from voicematch.engines import overlap
 from voicematch.engines.diarize import BuiltinDiarizer
 from voicematch.engines.kept import heard_again, kept
 from voicematch.engines.windows import Heard
@@ -70,6 +71,17 @@ def test_another_number_of_speakers_needs_no_audio_and_as_many_as_before_changes
     assert [turn.speaker for turn in three.turns] == [turn.speaker for turn in before.turns]
     edges = [[turn.start, turn.end] for turn in before.turns]
     assert np.abs(np.array([[turn.start, turn.end] for turn in three.turns]) - edges).max() <= 0.1
+
+
+def test_lines_follow_who_holds_the_floor_where_two_speak_at_once(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = recluster("episode", (3, 3), library=library).episode
+    monkeypatch.setattr(overlap, "ONSET", -1.0)  # two, all the time
+    monkeypatch.setattr(overlap, "OFFSET", -1.0)
+    both = recluster("episode", (3, 3), library=library).episode
+    assert sum(both.talk_seconds().values()) > 1.5 * sum(alone.talk_seconds().values())
+    assert [line.speaker for line in both.lines] == [line.speaker for line in alone.lines]
 
 
 def test_a_dry_run_says_what_would_come_of_it(library: Library) -> None:

@@ -18,8 +18,8 @@ def with_second(heard: Heard, turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
 
     turns : in which nobody overlaps
 
-    Whose turn is nearest in time is right as often as whom the mixed sound is nearest to (Otterson and Ostendorf,
-    "Efficient use of overlap information in speaker diarization", 2007).
+    Nearness in time tells (Otterson and Ostendorf, "Efficient use of overlap information in speaker diarization",
+    2007); the sound of two at once tells no better.
     """
     speakers = sorted({turn.speaker for turn in turns})
     if len(speakers) < 2:
