@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.35, help="of the second in a cosine, 0 to 1")
     parser.add_argument("--alike", type=float, default=0.75, help="the backend's")
     parser.add_argument("--unlike", type=float, default=0.5, help="the backend's")
+    parser.add_argument("--apart", type=float, default=0.62, help="the backend's")
     parser.add_argument("--evidence", type=float, default=0.3, help="the backend's")
     chosen = parser.parse_args()
     parts = [OnnxEmbedder(name) for name in (chosen.first, chosen.second)]
@@ -56,7 +57,7 @@ def main() -> None:
     chosen.onnx.write_bytes(model)
     backends = [backend for part in parts if (backend := diarize.kept_backend(part))]
     backend = backend_of(backends, weights, axes)
-    backend = replace(backend, alike=chosen.alike, unlike=chosen.unlike, evidence=chosen.evidence)
+    backend = replace(backend, alike=chosen.alike, unlike=chosen.unlike, apart=chosen.apart, evidence=chosen.evidence)
     backend.save(chosen.onnx.with_suffix(diarize.BACKEND))
     kept = both @ axes
     cosines = np.abs((both @ both[::97].T) - (kept @ kept[::97].T))

@@ -17,6 +17,7 @@ from voicematch.engines.cluster import (
     Backend,
     _forward_backward,
     _found_again,
+    _halves_parted,
     _unlike_parted,
     cluster,
     renumbered,
@@ -110,11 +111,12 @@ def test_a_backend_survives_its_file(backend: Backend, tmp_path: Path) -> None:
 
 
 def test_a_backend_keeps_its_cosines_and_an_older_file_has_the_usual_ones(backend: Backend, tmp_path: Path) -> None:
-    replace(backend, alike=0.65, unlike=0.57).save(tmp_path / "x.npz")
+    replace(backend, alike=0.65, unlike=0.57, apart=0.62).save(tmp_path / "x.npz")
     with np.load(tmp_path / "x.npz") as kept:
         np.savez(tmp_path / "old.npz", **{name: kept[name] for name in ("mean", "projection", "between")})
     found, old = Backend.load(tmp_path / "x.npz"), Backend.load(tmp_path / "old.npz")
-    assert (found.alike, found.unlike, old.alike, old.unlike) == (0.65, 0.57, 0.7, -1.0)
+    assert (found.alike, found.unlike, found.apart) == (0.65, 0.57, 0.62)
+    assert (old.alike, old.unlike, old.apart) == (0.7, -1.0, -1.0)
 
 
 GUEST = turns((0, 20), (1, 4), (0, 10))
@@ -176,6 +178,52 @@ def test_a_group_that_is_most_of_a_speaker_stays_that_speaker() -> None:
     labels = np.array(turns((0, 22), (1, 18)))
     found = _found_again(said(speakers, voices(2)), labels, np.array(speakers), np.ones(39, bool), 0.5)
     assert found.tolist() == labels.tolist()
+
+
+def with_pauses(speakers: list[int]) -> np.ndarray:
+    """Whether a window's sound goes on into the next one's: not where the speaker changes."""
+    return np.diff(speakers) == 0
+
+
+def like_voices(cosine: float) -> np.ndarray:
+    """Two voices so near to each other."""
+    first, second = voices(2)
+    first, second = first / np.linalg.norm(first), second / np.linalg.norm(second)
+    second -= (second @ first) * first
+    second = cosine * first + np.sqrt(1 - cosine**2) * second / np.linalg.norm(second)
+    return 5 * np.stack([first, second])
+
+
+@pytest.mark.parametrize(
+    ("cosine", "windows", "parted"), [(0.5, 10, True), (0.5, 5, False), (0.68, 10, False), (0.68, 50, True)]
+)
+def test_two_like_voices_that_take_turns_are_two(backend: Backend, cosine: float, windows: int, parted: bool) -> None:
+    """The more windows there are of both, the nearer they may be."""
+    speakers = turns((0, windows), (1, windows))
+    vectors, joined = said(speakers, like_voices(cosine)), with_pauses(speakers)
+    known = replace(backend, alike=0.75, apart=0.62)
+    alone = np.zeros(len(speakers), np.int64)
+    found = _halves_parted(vectors, alone, joined, known)
+    assert renumbered(found).tolist() == (speakers if parted else alone.tolist())
+    assert _halves_parted(vectors, alone, joined, replace(known, apart=-1.0)).tolist() == alone.tolist()
+
+
+def test_one_voice_that_varies_within_a_stretch_is_one(backend: Backend) -> None:
+    speakers = turns(*[(0, 2), (1, 2)] * 10)
+    vectors = said(speakers, like_voices(0.5))
+    known = replace(backend, alike=0.75, apart=0.62)
+    joined = np.ones(39, bool)
+    assert set(_halves_parted(vectors, np.zeros(40, np.int64), joined, known)) == {0}
+    apart = _halves_parted(vectors, np.zeros(40, np.int64), with_pauses(speakers), known)
+    assert renumbered(apart).tolist() == speakers
+
+
+def test_what_was_parted_is_looked_through_again(backend: Backend) -> None:
+    speakers = turns((0, 12), (1, 12), (2, 12))
+    vectors = said(speakers, voices(3))
+    known = replace(backend, alike=0.75, apart=0.62)
+    found = _halves_parted(vectors, np.zeros(36, np.int64), with_pauses(speakers), known)
+    assert renumbered(found).tolist() == speakers
 
 
 def test_a_backend_needs_two_speakers() -> None:

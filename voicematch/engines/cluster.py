@@ -40,6 +40,9 @@ FEWER = 0.55  # cosine, over their number, by which fewer windows of one voice m
 COHERENT = 0.6  # mean cosine of a window and the rest of its group from which the group may be one voice
 TOGETHER = 0.4  # share of a group's windows that the next one follows; those at changes of speaker lie apart
 LEAST_GROUP = 3  # windows of a voice that is found again
+LEAST_HALF = 8  # windows on either side where a speaker is parted into two
+MANY_WINDOWS = 40  # on either side, half a minute, from which two halves of one voice are as near as two speakers are
+CONSTANT = 0.97  # share of windows whose next one, of the same stretch of speech, is on the same side
 LEAST_WINDOWS = 2  # that make a voice of its own; one alone may be a laugh or a change of speaker
 STAY = 0.98  # probability that the next window is the same speaker's, before anything is heard
 
@@ -53,9 +56,10 @@ class Backend:
     between : (num_axes,) array, the variance between voices along each axis, largest first
     alike : cosine of two speakers' mean vectors from which they are one person in two rooms or moods
     unlike : cosine below which windows are not the voice of the speaker whom they were given to; -1 never finds any
+    apart : cosine of the halves of a speaker's windows below which they are two people; -1 never finds any
     evidence : how much a window counts, F_A; less where the axes say the same twice
 
-    The two cosines are of whole vectors, not projected. `models/train/fit_engine.py` chooses them on simulated shows.
+    The three cosines are of whole vectors, not projected. `models/train/fit_engine.py` chooses them on simulated shows.
     """
 
     mean: Numbers
@@ -63,6 +67,7 @@ class Backend:
     between: Numbers
     alike: float = ALIKE
     unlike: float = -1.0
+    apart: float = -1.0
     evidence: float = EVIDENCE
 
     @classmethod
@@ -136,7 +141,7 @@ class Backend:
 
 
 _ARRAYS = ("mean", "projection", "between")
-_NUMBERS = ("alike", "unlike", "evidence")  # a file may have none
+_NUMBERS = ("alike", "unlike", "apart", "evidence")  # a file may have none
 
 
 def cluster(
@@ -168,6 +173,7 @@ def cluster(
     labels = _alike_joined(vectors, labels, backend.alike, min_speakers)
     labels = _unlike_parted(vectors, labels, links, backend.unlike)
     labels = _found_again(vectors, labels, start, links, backend.unlike)
+    labels = _halves_parted(vectors, labels, links, backend)
     return renumbered(_bounded(rows, labels, backend, min_speakers, max_speakers))
 
 
@@ -250,6 +256,46 @@ def _found_again(
         sums.append(voice)
         sizes.append(len(group))
     return labels
+
+
+def _halves_parted(vectors: Array, labels: Labels, joined: npt.NDArray[np.bool_], backend: Backend) -> Labels:
+    """The labels with those speakers made two, and the two looked through again, who are two voices that are alike.
+
+    Neither the first guess nor the model of ``_settle`` sees time: windows of two like voices are as near to each other
+    as those of one voice that varies. But what varies within a voice does so within a stretch of speech, and two people
+    take turns.
+    """
+    labels = renumbered(labels)
+    if backend.apart <= -1.0:
+        return labels
+    waiting = list(range(int(labels.max()) + 1))
+    number = len(waiting)
+    while waiting:
+        speaker = waiting.pop()
+        own = np.flatnonzero(labels == speaker)
+        side = _sides(vectors[own], (np.diff(own) == 1) & joined[own[:-1]], backend)
+        if side is not None:
+            labels[own[side]] = number
+            waiting += [speaker, number]
+            number += 1
+    return labels
+
+
+def _sides(own: Array, follows: npt.NDArray[np.bool_], backend: Backend) -> npt.NDArray[np.bool_] | None:
+    """(num_windows,) which of a speaker's windows are somebody else's; None where they are one voice's.
+
+    follows : (num_windows - 1,) whether a window's sound goes on into the next one's
+    """
+    if len(own) < 2 * LEAST_HALF:
+        return None
+    _, side = _halved(_smoothed(own.astype(np.float64), follows))
+    fewest = min(np.count_nonzero(side), np.count_nonzero(~side))
+    changes = np.count_nonzero((side[1:] != side[:-1]) & follows)
+    if fewest < LEAST_HALF or changes > (1 - CONSTANT) * follows.sum():
+        return None
+    one, other = (_unit(own[part].sum(axis=0, dtype=np.float64)) for part in (side, ~side))
+    most = max(backend.apart, backend.alike) if fewest >= MANY_WINDOWS else backend.apart
+    return side if one @ other < most else None
 
 
 def _is_voice(group: Array, follows: npt.NDArray[np.bool_]) -> bool:
@@ -445,7 +491,7 @@ def _halved(rows: Numbers) -> tuple[float, npt.NDArray[np.bool_]]:
     if len(rows) < 2:
         return -1.0, np.zeros(len(rows), dtype=bool)
     centred = rows - rows.mean(axis=0)
-    side = centred @ np.linalg.svd(centred, full_matrices=False)[2][0]
+    side = centred @ np.linalg.eigh(centred.T @ centred)[1][:, -1]
     goes = side > np.median(side)
     for _ in range(10):
         if goes.all() or not goes.any():
