@@ -96,6 +96,19 @@ def test_a_few_seconds_that_sound_different_are_left_out() -> None:
     assert sample.warnings == ("left out 4 s that sound different, at 0:20–0:24",)
 
 
+@pytest.mark.parametrize(("cosine", "refused"), [(0.45, False), (0.35, True)])
+def test_a_long_rest_that_may_be_the_same_person_is_left_out(cosine: float, refused: bool) -> None:
+    """It is refused only when it is rather somebody else's."""
+    two = clip(("SPEAKER_00", 7, (1, 0)), ("SPEAKER_01", 6, (cosine, (1 - cosine**2) ** 0.5)))
+    if refused:
+        with pytest.raises(EnrollmentError, match="more than one voice"):
+            checked(two)
+    else:
+        sample = checked(two)
+        assert sample.speakers == ("SPEAKER_00",)
+        assert sample.warnings[-1] == "left out 6 s that sound different, at 0:07–0:13"
+
+
 def test_a_cough_is_no_second_voice() -> None:
     assert checked(clip(("SPEAKER_00", 20, (1, 0)), ("SPEAKER_01", 1, None))).speakers == ("SPEAKER_00",)
 

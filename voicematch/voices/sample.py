@@ -27,6 +27,7 @@ CLIPPED_BEYOND_REPAIR = 0.05  # share of the loud samples at full scale
 CLIPPED = 0.005
 NOISY_DB = 12.0  # speech over background
 FRAME = SAMPLE_RATE // 50
+ONE_VOICE = 0.8  # probability that a clip which somebody enrolls is of one voice, before anything is heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,8 @@ def _speakers(
     """The labels that are the voice to enroll, and those that are left out.
 
     Labels that sound like one person are one voice: a short clip is easily cut into several. A rest of less than 5 s
-    is too short to be judged and is left out; more is another voice.
+    is too short to be judged and is left out, and so is one that may be the same person in another room, for whoever
+    enrolls says that the clip is of one voice; what is somebody else's is refused.
     """
     seconds: dict[str, float] = {}
     for turn in diarization.turns:
@@ -178,7 +180,8 @@ def _speakers(
     voices += [(label,) for label in sorted(seconds) if label not in diarization.embeddings]
     voices.sort(key=lambda voice: -sum(seconds[label] for label in voice))
     main, others = voices[0], voices[1:]
-    if any(sum(seconds[label] for label in voice) >= MIN_SECONDS for voice in others):
+    long = [voice for voice in others if sum(seconds[label] for label in voice) >= MIN_SECONDS]
+    if any(_is_another(main, voice, diarization.embeddings, calibration) for voice in long):
         where = "; ".join(f"{' + '.join(voice)} at {_spans(diarization.turns, voice)}" for voice in voices)
         raise EnrollmentError(
             f"{name}: more than one voice: {where}; choose with --speaker, or cut with --from and --to"
@@ -194,13 +197,30 @@ def _voices(embeddings: Mapping[str, tuple[Embedding, ...]], calibration: Calibr
         best, pair = max(
             (_alike(groups[one], groups[other], calibration), (one, other)) for one, other in combinations(groups, 2)
         )
-        # A clip is too short to be cautious: a voice whose steadiness is not known is taken to vary as people do.
-        steady = [steadiness(groups[voice]) or 0.0 for voice in pair]
-        if calibration.probability(best, max(steady)) < calibration.review:
+        if _probability(best, [groups[voice] for voice in pair], calibration) < calibration.review:
             break
         joined = tuple(sorted(pair[0] + pair[1]))
         groups[joined] = groups.pop(pair[0]) + groups.pop(pair[1])
     return list(groups)
+
+
+def _is_another(
+    main: tuple[str, ...],
+    voice: tuple[str, ...],
+    embeddings: Mapping[str, tuple[Embedding, ...]],
+    calibration: Calibration,
+) -> bool:
+    """Whether a voice is somebody else's more likely than not, given that the clip is said to be of one voice."""
+    pair = [tuple(e for label in labels for e in embeddings.get(label, ())) for labels in (main, voice)]
+    return not all(pair) or _probability(_alike(*pair, calibration), pair, calibration) < 1 - ONE_VOICE
+
+
+def _probability(score: float, pair: Sequence[Sequence[Embedding]], calibration: Calibration) -> float:
+    """That two voices of a clip are one person, who before anything is heard may as well be two.
+
+    A clip is too short to be cautious: a voice whose steadiness is not known is taken to vary as people do.
+    """
+    return float(calibration.probability(score, max(steadiness(voice) or 0.0 for voice in pair)))
 
 
 def _alike(one: Sequence[Embedding], other: Sequence[Embedding], calibration: Calibration) -> float:
