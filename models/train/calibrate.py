@@ -157,7 +157,7 @@ def trials(
     voices: Sequence[Voice], profiles: dict[str, tuple[Embedding, ...]], cohort: Cohort
 ) -> tuple[Trials, npt.NDArray[np.str_]]:
     """Excerpts against profiles, and the show of each."""
-    library = voiceprints(profiles)
+    library = voiceprints(profiles).seen_by(cohort)
     usual = cohort.usual(library.means)
     people = {name: number for number, name in enumerate(sorted({key.split("/")[1] for key in profiles}))}
     owner = np.array([people[key.split("/")[1]] for key in library.names])
@@ -171,7 +171,7 @@ def trials(
         number = people.setdefault(voice.person, len(people))
         for excerpt in excerpts(voice.stretches):
             steady = steadiness(excerpt)
-            vector = centroid(excerpt).vector[None]
+            vector = cohort.seen(centroid(excerpt).vector[None])
             row = cohort.normalise(scores(vector, library), cohort.usual(vector), usual)[0].astype(np.float64)
             inverse = np.full(len(row), 1 / max(SHORTEST_SPEECH, sum(part.seconds for part in excerpt)))
             columns = np.stack([np.ones(len(row)), row, inverse], axis=1)

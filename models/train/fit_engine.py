@@ -2,7 +2,8 @@
 
     python models/train/fit_engine.py WORK/train WORK/fit... [--embedder NAME] [--choose WORK]... [--judge WORK]...
 
-The one command after a new embedder, some minutes on one core once shows.py has rendered the shows (those last).
+What comes after a new embedder, some minutes on one core once shows.py has rendered the shows (those last) and
+channels.py has heard WORK/train through rooms and telephones.
 ``WORK/train`` holds shows of people whom the embedder was trained on and the clips they are made of, ``WORK/fit``
 shows of others. The backend comes of both kinds of sound, the calibration of the people whom the embedder does not
 know, as it will not know its users' either; on the same shows, and those of ``--choose``, the two cosines are chosen by
@@ -20,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import calibrate
+import channels
 import numpy as np
 from calibrate import COHORT, COHORT_PEOPLE, Voice
 from judge_shows import Figures, Truth, figures, heard_of, judge, profile_of, shows_of, table, truth_of
@@ -70,6 +72,7 @@ def main() -> None:
         backend = estimated(chosen.train, embedder, people, vectors)
         backend = with_cosines(backend, [*chosen.fit, *chosen.choose], embedder)
     cohort = cohort_of(open_pool(chosen.train), people, vectors)
+    cohort = replace(cohort, axes=channels.axes_of(chosen.train, embedder.name))
     profiles, voices = read(chosen.fit, embedder)
     # Profiles of shows have one voiceprint: what several tell is measured with the kit.
     several = calibrated(embedder, keep=False).calibration.voiceprints

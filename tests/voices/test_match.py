@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support.fakes import CALIBRATION
 from voicematch.types import Embedding, Match, Verdict
-from voicematch.voices.match import EpisodeVoices, match, match_all
+from voicematch.voices.match import EpisodeVoices, match, match_all, normalised_scores
 from voicematch.voices.rules import Said, one_person
 from voicematch.voices.score import Cohort, Voiceprints, unit
 
@@ -249,6 +249,19 @@ def test_a_shortlist_of_a_large_library_agrees_with_comparing_all() -> None:
     many = match(heard, large, calibration=CALIBRATION)["A"]
     assert [c.profile for c in many.candidates] == [c.profile for c in few.candidates]
     assert [c.agreement for c in many.candidates] == pytest.approx([c.agreement for c in few.candidates])
+
+
+def test_the_nearest_of_a_large_library_are_compared_on_the_axes() -> None:
+    rng = np.random.default_rng(6)
+    axes = rng.standard_normal((16, 8)).astype(np.float32)
+    compared = dataclasses.replace(CALIBRATION, cohort=Cohort(unit(rng.standard_normal((60, 16))), axes))
+    names = tuple(f"P{idx:04d}" for idx in range(5_001))
+    known = Voiceprints(names, unit(rng.standard_normal((5_001, 16))), np.full(5_001, 30.0, np.float32))
+    heard = known.vectors[[7, 4_000]]
+    found = normalised_scores(heard, known, compared)
+    assert found.argmax(axis=1).tolist() == [7, 4_000]
+    few = normalised_scores(heard, known.only(["P0007", "P4000"]), compared)
+    np.testing.assert_allclose(found[:, [7, 4_000]], few, atol=1e-5)
 
 
 def test_a_score_that_is_usual_for_a_voice_counts_for_less() -> None:

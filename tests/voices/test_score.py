@@ -186,6 +186,31 @@ def test_calibration_with_a_cohort_survives_json() -> None:
     assert dataclasses.replace(read, cohort=None) == CALIBRATION
 
 
+def test_voices_are_compared_on_the_axes_of_the_cohort() -> None:
+    """Ada by telephone is nearer to Maya by telephone than to herself, but for the axis that telephones move."""
+    ada, maya, telephone = np.eye(3, dtype=np.float32)
+    crowd = unit(np.random.default_rng(0).normal(size=(60, 3)))
+    known = Voiceprints(("Ada", "Maya"), unit(np.stack([ada, maya + 2 * telephone])), np.ones(2, np.float32))
+    heard = unit(np.stack([ada + 2 * telephone]))
+    plain = Cohort(crowd).scores(heard, known)[0]
+    seen = Cohort(crowd, np.eye(3, 2, dtype=np.float32)).scores(heard, known)[0]
+    assert plain[0] < plain[1]
+    assert seen[0] > seen[1]
+    assert known.seen_by(Cohort(crowd)) is known
+
+
+def test_axes_survive_json() -> None:
+    rng = np.random.default_rng(0)
+    cohort = Cohort(unit(rng.normal(size=(5, 4))), rng.normal(size=(4, 3)).astype(np.float32))
+    read = Calibration.from_json(dataclasses.replace(CALIBRATION, cohort=cohort).to_json()).cohort
+    assert read is not None
+    assert read.axes is not None
+    np.testing.assert_allclose(read.axes, cohort.axes, atol=2e-3)
+    voices = unit(rng.normal(size=(2, 4)))
+    assert read.seen(voices).shape == (2, 3)
+    assert read.usual(read.seen(voices)).mean.shape == (2,)
+
+
 def test_a_cohort_of_another_dimension_is_refused() -> None:
     values = json.loads(dataclasses.replace(CALIBRATION, cohort=Cohort(unit(np.eye(3)))).to_json())
     with pytest.raises(ModelError, match="not a calibration"):

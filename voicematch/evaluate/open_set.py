@@ -138,9 +138,9 @@ def open_set(
 def _scores(probes: Array, profiles: Array, calibration: Calibration) -> Array:
     names = tuple(f"{number:06d}" for number in range(len(profiles)))
     library = Voiceprints(names, profiles, np.ones(len(profiles), np.float32))
-    cosines = np.asarray(probes @ library.vectors.T, np.float32)
-    cohort = calibration.cohort
-    return cosines if cohort is None else cohort.normalise(cosines, cohort.usual(probes), cohort.usual(profiles))
+    if calibration.cohort is not None:
+        return calibration.cohort.scores(probes, library)
+    return np.asarray(probes @ library.vectors.T, np.float32)
 
 
 def _voice(clips: Sequence[tuple[Path, float]], embed: Embed) -> Array:

@@ -163,7 +163,7 @@ def trials(
         tests = np.stack([vectors[trial.test, length] for trial in listed])
         cosines = np.einsum("nd,nd->n", profiles, tests)
         target, nontarget = cosines[is_target], cosines[~is_target]
-        normalised = None if cohort is None else _normalised(cosines, tests, profiles, cohort)
+        normalised = None if cohort is None else _normalised(tests, profiles, cohort)
         scores.append(
             TrialScore(
                 name=Path(path).stem,
@@ -180,8 +180,10 @@ def trials(
     return tuple(scores)
 
 
-def _normalised(cosines: Array, tests: Array, profiles: Array, cohort: Cohort) -> Array:
-    """(num_trials,) array: row n of ``tests`` against row n of ``profiles``, as ``Cohort.normalise`` has it."""
+def _normalised(tests: Array, profiles: Array, cohort: Cohort) -> Array:
+    """(num_trials,) array: row n of ``tests`` against row n of ``profiles``, as ``Cohort.scores`` has it."""
+    tests, profiles = cohort.seen(tests), cohort.seen(profiles)
+    cosines = np.einsum("nd,nd->n", profiles, tests)
     return np.diagonal(cohort.normalise(np.diag(cosines), cohort.usual(tests), cohort.usual(profiles)))
 
 

@@ -166,16 +166,16 @@ def normalised_scores(vectors: Array, voiceprints: Voiceprints, calibration: Cal
     returns : (num_speakers, num_profiles) array; in a large library, a profile that is near to none of these speakers
         keeps a score below all others
     """
-    score, cohort = scores(vectors, voiceprints), calibration.cohort
-    if cohort is None or not score.size:
-        return score
-    speakers = cohort.usual(vectors)
-    if score.shape[1] <= FEW_VOICEPRINTS:
-        return cohort.normalise(score, speakers, cohort.usual(voiceprints.means))
+    cohort = calibration.cohort
+    if cohort is None or not len(vectors) or not voiceprints.names:
+        return scores(vectors, voiceprints)
+    if len(voiceprints.names) <= FEW_VOICEPRINTS:
+        return cohort.scores(vectors, voiceprints)
+    score = scores(vectors, voiceprints)  # all are compared as they are, and the nearest on the axes
     columns = np.unique(_nearest(score))
     near = voiceprints.only([voiceprints.names[idx] for idx in columns])
     result = np.full_like(score, RULED_OUT)
-    result[:, columns] = cohort.normalise(score[:, columns], speakers, cohort.usual(near.means))
+    result[:, columns] = cohort.scores(vectors, near)
     return result
 
 

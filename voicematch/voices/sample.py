@@ -211,8 +211,10 @@ def _is_another(
     calibration: Calibration,
 ) -> bool:
     """Whether a voice is somebody else's more likely than not, given that the clip is said to be of one voice."""
-    pair = [tuple(e for label in labels for e in embeddings.get(label, ())) for labels in (main, voice)]
-    return not all(pair) or _probability(_alike(*pair, calibration), pair, calibration) < 1 - ONE_VOICE
+    one, other = (tuple(e for label in labels for e in embeddings.get(label, ())) for labels in (main, voice))
+    if not one or not other:
+        return True
+    return _probability(_alike(one, other, calibration), [one, other], calibration) < 1 - ONE_VOICE
 
 
 def _probability(score: float, pair: Sequence[Sequence[Embedding]], calibration: Calibration) -> float:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import base64
 import json
 from bisect import bisect_left
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -90,6 +91,10 @@ class Voiceprints:
         """(num_profiles, dimension) array of unit rows: each profile's voiceprints pooled to one."""
         first = np.cumsum(self.counts) - self.counts
         return unit(np.add.reduceat(self.vectors[self.rows], first, axis=0))
+
+    def seen_by(self, cohort: Cohort) -> Voiceprints:
+        """Return the same voiceprints as they are compared, `Cohort.seen`."""
+        return self if cohort.axes is None else replace(self, vectors=cohort.seen(self.vectors))
 
     def only(self, names: Sequence[str]) -> Voiceprints:
         """Return the voiceprints of these profiles alone."""
@@ -260,28 +265,51 @@ class Cohort:
     """Voices of strangers, which tell what a score is worth: one of 0.5 is little for a voice that many are like.
 
     vectors : (num_voices, dimension) array of unit rows
+    axes : (dimension, num_axes) array, on which voices are compared; None where the vectors themselves are
     """
 
     vectors: Array
+    axes: Array | None = None
+
+    def seen(self, vectors: Array) -> Array:
+        """Return the vectors as they are compared, (num_voices, num_axes) unit rows.
+
+        Another room or telephone moves a vector as another person does. The axes are those on which people differ and
+        rooms do not (linear discriminant analysis, `models/train/channels.py`).
+        """
+        return vectors if self.axes is None else unit(vectors @ self.axes)
+
+    @cached_property
+    def _seen(self) -> Array:
+        return self.seen(self.vectors)
 
     def usual(self, vectors: Array) -> Usual:
         """Return what is usual for these voices: mean and spread of their cosines with the nearest of the cohort.
 
-        vectors : (num_voices, dimension) array of unit rows
+        vectors : (num_voices, num_axes) array of unit rows, as they are `seen`
         """
         means, spreads = np.empty(len(vectors)), np.empty(len(vectors))
         at_once = max(1, MOST_COSINES // len(self.vectors))
         for start in range(0, len(vectors), at_once):
-            cosines = vectors[start : start + at_once] @ self.vectors.T
+            cosines = vectors[start : start + at_once] @ self._seen.T
             nearest = -np.partition(-cosines, min(NEAREST, cosines.shape[1]) - 1, axis=1)[:, :NEAREST]
             means[start : start + at_once] = nearest.mean(axis=1)
             spreads[start : start + at_once] = nearest.std(axis=1)
         return Usual(means, np.maximum(spreads, LEAST_SPREAD))
 
+    def scores(self, vectors: Array, voiceprints: Voiceprints) -> Array:
+        """Return `scores` of the voices as they are `seen`, in proportion to what is usual: see `normalise`.
+
+        vectors : (num_speakers, dimension) array of unit rows
+        returns : (num_speakers, num_profiles) array
+        """
+        speakers, profiles = self.seen(vectors), voiceprints.seen_by(self)
+        return self.normalise(scores(speakers, profiles), self.usual(speakers), self.usual(profiles.means))
+
     @cached_property
     def typical(self) -> tuple[float, float]:
         """What is usual for a voice of the cohort, (mean, spread): puts normalised scores on the cosine's scale."""
-        cosines = self.vectors @ self.vectors.T
+        cosines = self._seen @ self._seen.T
         np.fill_diagonal(cosines, -1.0)
         nearest = np.sort(cosines, axis=1)[:, -NEAREST:]
         return float(nearest.mean()), max(float(nearest.std(axis=1).mean()), LEAST_SPREAD)
@@ -289,7 +317,7 @@ class Cohort:
     def normalise(self, score: Array, speakers: Usual, profiles: Usual) -> Array:
         """Return the scores in proportion to what is usual for speaker and profile, half and half with the scores.
 
-        score : (num_speakers, num_profiles) array
+        score : (num_speakers, num_profiles) array of cosines between voices as they are `seen`
 
         Adaptive symmetric normalisation (Matějka et al., "Analysis of score normalization in multilingual speaker
         recognition", 2017, equation 5). Half, because it overdoes it for voices unlike all of the cohort.
@@ -299,14 +327,25 @@ class Cohort:
         mean, spread = self.typical
         return np.asarray((score + mean + spread * (from_speaker + from_profile) / 2) / 2, dtype=np.float32)
 
-    def to_text(self) -> str:
-        """Return the vectors as base64 of little-endian float16, row after row."""
-        return base64.b64encode(self.vectors.astype("<f2").tobytes()).decode("ascii")
+    def to_texts(self) -> dict[str, object]:
+        """Return the arrays as base64 of little-endian float16, row after row, and how long the rows of vectors are."""
+        texts: dict[str, object] = {"dimension": self.vectors.shape[1], "cohort": _text(self.vectors)}
+        return texts if self.axes is None else {**texts, "axes": _text(self.axes)}
 
     @classmethod
-    def from_text(cls, text: str, dimension: int) -> Cohort:
-        rows = np.frombuffer(base64.b64decode(text, validate=True), dtype="<f2").reshape(-1, dimension)
-        return cls(unit(rows))
+    def from_texts(cls, texts: Mapping[str, Any]) -> Cohort:
+        """Return what `to_texts` gave. Raises ValueError when it is not that."""
+        dimension = int(texts["dimension"])
+        axes = _array(texts["axes"]).reshape(dimension, -1) if "axes" in texts else None
+        return cls(unit(_array(texts["cohort"]).reshape(-1, dimension)), axes)
+
+
+def _text(array: Array) -> str:
+    return base64.b64encode(array.astype("<f2").tobytes()).decode("ascii")
+
+
+def _array(text: str) -> Array:
+    return np.frombuffer(base64.b64decode(text, validate=True), dtype="<f2").astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -401,8 +440,7 @@ class Calibration:
         values: dict[str, object] = {"embedder": self.embedder}
         values |= {name: getattr(self, name) for name in _NUMBERS}
         if self.cohort is not None:
-            values["dimension"] = self.cohort.vectors.shape[1]
-            values["cohort"] = self.cohort.to_text()
+            values |= self.cohort.to_texts()
         return json.dumps(values, indent=2) + "\n"
 
     @classmethod
@@ -410,7 +448,7 @@ class Calibration:
         """Return the calibration written by `to_json`. Raises ModelError when it is not one."""
         try:
             values = json.loads(text)
-            cohort = Cohort.from_text(values["cohort"], int(values["dimension"])) if values.get("cohort") else None
+            cohort = Cohort.from_texts(values) if values.get("cohort") else None
             numbers = {name: float(values[name]) for name in _NUMBERS if name in values or name not in _OPTIONAL}
             return cls(embedder=str(values["embedder"]), cohort=cohort, **numbers)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
