@@ -127,7 +127,11 @@ def main() -> None:
 
 
 def fit_all(
-    voices: Sequence[Voice], profiles: dict[str, tuple[Embedding, ...]], embedder: str, cohort: Cohort
+    voices: Sequence[Voice],
+    profiles: dict[str, tuple[Embedding, ...]],
+    embedder: str,
+    cohort: Cohort,
+    wrong_names: float = fitting.WRONG_NAMES,
 ) -> Calibration:
     """The calibration of all shows, as the kit's is fitted (`fitting.fit_trials`), with what shows tell besides."""
     known = [h for h in (steadiness(voice.stretches) for voice in voices) if h is not None]
@@ -147,7 +151,7 @@ def fit_all(
         cohort=cohort,
     )
     table, _ = trials(voices, profiles, cohort)
-    fitted = fitting.fit_trials(table, start)
+    fitted = fitting.fit_trials(table, start, wrong_names=wrong_names)
     cost = cllr(fitted.logits[fitted.target], fitted.logits[~fitted.target])
     print(f"Cllr, people left out in turn: {cost:.4f} at power {fitted.calibration.power:g}")
     return fitted.calibration

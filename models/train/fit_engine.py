@@ -49,6 +49,7 @@ PURE = 0.9  # of a window that is one person's
 ALIKE = (0.65, 0.7, 0.75, 0.8)  # cosines to choose from
 UNLIKE = (-1.0, 0.5, 0.54, 0.57, 0.6)
 COUNT_WEIGHT = 0.1  # shows whose number of speakers is wrong, against the share of all talk that is confused
+WRONG_NAMES = 0.001  # of strangers who may get a name; half of what the kit allows, for the axes leave room for it
 LEVEL = 0.003  # of that cost; what differs by less is level on a hundred shows
 
 
@@ -76,7 +77,8 @@ def main() -> None:
     profiles, voices = read(chosen.fit, embedder)
     # Profiles of shows have one voiceprint: what several tell is measured with the kit.
     several = calibrated(embedder, keep=False).calibration.voiceprints
-    calibration = replace(calibrate.fit_all(voices, profiles, embedder.name, cohort), voiceprints=several)
+    calibration = calibrate.fit_all(voices, profiles, embedder.name, cohort, WRONG_NAMES)
+    calibration = replace(calibration, voiceprints=several)
     print(replace(calibration, cohort=None))
     if not chosen.dry_run:
         if not chosen.keep_backend:
