@@ -40,7 +40,7 @@ CLIP_SECONDS, LONGEST, SHORTEST = 5.0, 10.0, 1.6  # short ones are joined up to 
 CHANNELS = ("as it is", "room", "telephone", "codec")
 LEVEL = 0.05  # root mean square
 NUM_AXES = 150  # chosen with EVENNESS on simulated shows that calibrations are fitted on
-EVENNESS = 0.7  # how far the spread within a voice is taken to be the same in all directions; of moods the shows tell nothing
+EVENNESS = 0.7  # how far the spread within a voice is taken to be the same in all directions; moods are not in it
 AT_ONCE = 40  # people, for one process
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from ..types import Array
 
 Labels = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]
+Rows = TypeVar("Rows", Array, Numbers)
 
 MOST_AT_ONCE = 2000  # vectors in one linkage: their distances take 16 MB
 MOST_GROUPS = 80  # of one linkage that are kept; the smallest beyond are left to find their place
@@ -59,7 +61,7 @@ class Backend:
     apart : cosine of the halves of a speaker's windows below which they are two people; -1 never finds any
     evidence : how much a window counts, F_A; less where the axes say the same twice
 
-    The three cosines are of whole vectors, not projected. `models/train/fit_engine.py` chooses them on simulated shows.
+    The cosines are of whole vectors, not projected; they are chosen on simulated shows (`models/train/fit_engine.py`).
     """
 
     mean: Numbers
@@ -288,12 +290,12 @@ def _sides(own: Array, follows: npt.NDArray[np.bool_], backend: Backend) -> npt.
     """
     if len(own) < 2 * LEAST_HALF:
         return None
-    _, side = _halved(_smoothed(own.astype(np.float64), follows))
+    _, side = _halved(_smoothed(own, follows))
     fewest = min(np.count_nonzero(side), np.count_nonzero(~side))
     changes = np.count_nonzero((side[1:] != side[:-1]) & follows)
     if fewest < LEAST_HALF or changes > (1 - CONSTANT) * follows.sum():
         return None
-    one, other = (_unit(own[part].sum(axis=0, dtype=np.float64)) for part in (side, ~side))
+    one, other = (_unit(mean) for mean in _two_means(own, side))
     most = max(backend.apart, backend.alike) if fewest >= MANY_WINDOWS else backend.apart
     return side if one @ other < most else None
 
@@ -321,7 +323,7 @@ def _groups(vectors: Array, joined: npt.NDArray[np.bool_], own: npt.NDArray[np.i
     return sorted(groups, key=lambda group: (-len(group), int(group[0])))
 
 
-def _smoothed(rows: Numbers, joined: npt.NDArray[np.bool_]) -> Numbers:
+def _smoothed(rows: Rows, joined: npt.NDArray[np.bool_]) -> Rows:
     """Each row with half of its neighbours: less noise for the linkage, which cannot see time."""
     mixed = rows.copy()
     mixed[1:] += 0.5 * rows[:-1] * joined[:, None]
@@ -486,22 +488,29 @@ def _bounded(rows: Numbers, labels: Labels, backend: Backend, fewest: int, most:
     return labels
 
 
-def _halved(rows: Numbers) -> tuple[float, npt.NDArray[np.bool_]]:
+def _halved(rows: Array | Numbers) -> tuple[float, npt.NDArray[np.bool_]]:
     """What splitting these rows in two would gain, and which of them go; two-means from the widest axis."""
     if len(rows) < 2:
         return -1.0, np.zeros(len(rows), dtype=bool)
-    centred = rows - rows.mean(axis=0)
-    side = centred @ np.linalg.eigh(centred.T @ centred)[1][:, -1]
+    mean = rows.mean(axis=0, dtype=np.float64)
+    spread = rows.T @ rows - len(rows) * np.outer(mean, mean)
+    side = rows @ np.linalg.eigh(spread)[1][:, -1].astype(rows.dtype)
     goes = side > np.median(side)
     for _ in range(10):
         if goes.all() or not goes.any():
             return 0.0, np.arange(len(rows)) == len(rows) - 1
-        here, there = rows[~goes].mean(axis=0), rows[goes].mean(axis=0)
-        goes = ((rows - there) ** 2).sum(axis=1) < ((rows - here) ** 2).sum(axis=1)
+        here, there = _two_means(rows, goes)
+        goes = rows @ (there - here).astype(rows.dtype) > (there @ there - here @ here) / 2
     if goes.all() or not goes.any():
         return 0.0, np.arange(len(rows)) == len(rows) - 1
-    gain = _ward(np.array((~goes).sum()), np.array(goes.sum()), rows[~goes].mean(axis=0), rows[goes].mean(axis=0))
-    return float(gain), goes
+    return float(_ward(np.array((~goes).sum()), np.array(goes.sum()), *_two_means(rows, goes))), goes
+
+
+def _two_means(rows: Array | Numbers, goes: npt.NDArray[np.bool_]) -> tuple[Numbers, Numbers]:
+    """The means of the rows that stay and of those that go, without a copy of either."""
+    both = np.stack([~goes, goes])
+    here, there = np.asarray(both @ rows, np.float64) / both.sum(axis=1, keepdims=True)
+    return here, there
 
 
 def _ward(num_a: npt.NDArray[np.int64], num_b: npt.NDArray[np.int64], a: Numbers, b: Numbers) -> Numbers:
