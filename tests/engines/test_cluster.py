@@ -182,7 +182,7 @@ def test_a_group_that_is_most_of_a_speaker_stays_that_speaker() -> None:
 
 def with_pauses(speakers: list[int]) -> np.ndarray:
     """Whether a window's sound goes on into the next one's: not where the speaker changes."""
-    return np.diff(speakers) == 0
+    return np.asarray(np.diff(speakers) == 0)
 
 
 def like_voices(cosine: float) -> np.ndarray:

@@ -16,7 +16,7 @@ SHORTEST_TURN = 0.2  # s
 LONGEST_GAP = 0.5  # s; a shorter silence between two stretches of one speaker is part of their turn
 REACH = 0.5  # s; how far a change of speaker is moved to a pause
 FAR = 0.3  # probability of speech that a pause must gain for each second it is farther away
-CHANGE_COST = 1.0  # sum of cosines, one for each MOMENT_STEP, that another speaker must gain to take the floor
+CHANGE_COST = 0.5  # sum of cosines, one for each MOMENT_STEP, that another speaker must gain to take the floor
 
 Piece = tuple[float, float, int]
 """Start, end, and the label of who speaks."""
