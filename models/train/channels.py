@@ -5,7 +5,7 @@
 Every person of a prepared folder (shows.py) is heard in up to four clips, each as it is, in a room, by telephone and
 through a codec at a low rate, with some noise. Of these vectors fit_engine.py makes the axes on which a calibration
 compares voices: the cosine of two vectors falls as much for another telephone as for another person, and on these axes
-it does not. Writes ``WORK/channels-FINGERPRINT.npz``; a quarter of an hour on two cores.
+it does not. Writes ``WORK/channels-FINGERPRINT.npz``; about ten minutes on two cores.
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ from pathlib import Path
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from scipy import signal
 from scipy.linalg import eigh
 from segmentation_pool import SAMPLE_RATE, Clip, Samples
 from segmentation_scenes import open_pool
-from simulate import Pool, coloured, room, telephone, tilt, transcoded
+from simulate import LEVEL, Pool, coloured, in_room, levelled, room, telephone, tilt, transcoded
 
 from voicematch.engines import open_embedder
 from voicematch.engines.embed import CELL, OnnxEmbedder, num_cells
@@ -38,7 +37,6 @@ SEED = 17
 MOST_CLIPS = 4  # of a person
 CLIP_SECONDS, LONGEST, SHORTEST = 5.0, 10.0, 1.6  # short ones are joined up to the first of these
 CHANNELS = ("as it is", "room", "telephone", "codec")
-LEVEL = 0.05  # root mean square
 NUM_AXES = 150  # chosen with EVENNESS on simulated shows that calibrations are fitted on
 EVENNESS = 0.7  # how far the spread within a voice is taken to be the same in all directions; moods are not in it
 AT_ONCE = 40  # people, for one process
@@ -74,7 +72,7 @@ def heard(work: Path, name: str, numbers: Sequence[int]) -> tuple[list[str], lis
     for number in numbers:
         rng = np.random.default_rng([SEED, number])
         for clips in _clips(pool, rng, pool.speakers[number]):
-            sound = _joined(pool, clips)
+            sound = levelled(pool, clips)[: int(LONGEST * SAMPLE_RATE)]
             if len(sound) < SHORTEST * SAMPLE_RATE:
                 continue
             for channel in CHANNELS:
@@ -104,17 +102,9 @@ def _clips(pool: Pool, rng: Generator, person: str) -> Iterator[list[Clip]]:
         yield waiting
 
 
-def _joined(pool: Pool, clips: Sequence[Clip]) -> Samples:
-    parts = [pool.samples[clip.start : clip.end].astype(np.float32) / np.float32(32_768) for clip in clips]
-    levelled = [part * np.float32(LEVEL / (np.sqrt(np.mean(np.square(part))) + 1e-6)) for part in parts]
-    return np.concatenate(levelled)[: int(LONGEST * SAMPLE_RATE)]
-
-
 def _through(pool: Pool, rng: Generator, sound: Samples, channel: str) -> Samples:
     if channel == "room":
-        own = room(pool, rng)
-        own[:40] *= np.float32(rng.uniform(0.5, 3.0))
-        sound = signal.oaconvolve(sound, own)[: len(sound)].astype(np.float32)
+        sound = in_room(rng, sound, room(pool, rng))
         sound = tilt(rng, sound) if rng.random() < 0.4 else sound
     elif channel == "telephone":
         sound = telephone(rng, sound)

@@ -66,6 +66,8 @@ def main() -> None:
     embedder = open_embedder(chosen.embedder, device="cpu")
     if not isinstance(embedder, OnnxEmbedder) or not embedder.can_pool:
         parser.error(f"the frames of {embedder.name} cannot be pooled")
+    if not channels.kept_in(chosen.train, embedder.name).exists():
+        parser.error(f"first: python models/train/channels.py {chosen.train} --embedder {embedder.name}")
     people, vectors = clip_windows(chosen.train, embedder)
     if chosen.keep_backend:
         backend = diarize.kept_backend(embedder) or parser.error(f"{embedder.name} has no backend to keep")

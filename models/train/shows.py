@@ -38,7 +38,23 @@ from numpy.typing import NDArray
 from scipy import signal
 from segmentation_pool import PAUSE, SAMPLE_RATE, STEP, Clip, Samples, close_gaps, runs
 from segmentation_scenes import open_pool
-from simulate import Pool, Voice, another, coloured, jingle, noise, pause, room, say, telephone, tilt, transcoded
+from simulate import (
+    LEVEL,
+    Pool,
+    Voice,
+    another,
+    coloured,
+    in_room,
+    jingle,
+    levelled,
+    noise,
+    pause,
+    room,
+    say,
+    telephone,
+    tilt,
+    transcoded,
+)
 
 from voicematch.engines.features import log_mel
 from voicematch.engines.speech import SegmentationDetector, default_detector
@@ -425,9 +441,7 @@ def _mixed(
 
 def _through(pool: Pool, rng: Generator, track: Samples, shared: Samples | None, telephone_share: float) -> Samples:
     if shared is not None or rng.random() < 0.4:
-        own = room(pool, rng) if shared is None else shared.copy()
-        own[:40] *= np.float32(rng.uniform(0.5, 3.0))
-        track = signal.oaconvolve(track, own)[: len(track)].astype(np.float32)
+        track = in_room(rng, track, room(pool, rng) if shared is None else shared)
     if rng.random() < telephone_share:
         return telephone(rng, track)
     return tilt(rng, track) if rng.random() < 0.4 else track
@@ -435,11 +449,9 @@ def _through(pool: Pool, rng: Generator, track: Samples, shared: Samples | None,
 
 def _profile(pool: Pool, rng: Generator, clips: Sequence[Clip], person: str) -> Samples:
     """A clip of one person through a channel of its own."""
-    parts = [pool.samples[clip.start : clip.end].astype(np.float32) / np.float32(32_768) for clip in clips]
-    levelled = [part * np.float32(0.05 / (np.sqrt(np.mean(np.square(part))) + 1e-6)) for part in parts]
-    sound = np.concatenate(levelled)[: int(2 * PROFILE_SECONDS * SAMPLE_RATE)]
+    sound = levelled(pool, clips)[: int(2 * PROFILE_SECONDS * SAMPLE_RATE)]
     sound = _through(pool, rng, sound, None, telephone_share=0.05)
-    sound = sound + coloured(rng, len(sound)) * np.float32(0.05 * 10 ** (-rng.uniform(25, 60) / 20))
+    sound = sound + coloured(rng, len(sound)) * np.float32(LEVEL * 10 ** (-rng.uniform(25, 60) / 20))
     return np.asarray(sound / max(1.0, float(np.abs(sound).max())), np.float32)
 
 

@@ -7,6 +7,7 @@ recordings are damaged: telephone, low-rate codecs, clipping, any level. Everyth
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +19,7 @@ from segmentation_pool import PAUSE, SAMPLE_RATE, STEP, Clip, Samples, close_gap
 
 LABEL_STEP = 320  # samples of one label, 20 ms
 MAX_SPEAKERS = 8  # bits of a label
+LEVEL = 0.05  # root mean square of clips, full scale 1
 CODEC_DELAY = 4_800  # samples; the longest shift that is looked for after a codec
 
 
@@ -253,6 +255,19 @@ def room(pool: Pool, rng: Generator) -> Samples:
     tail[: int(rng.integers(20, 160))] = 0
     tail[0] = 1.0
     return tail.astype(np.float32)
+
+
+def in_room(rng: Generator, track: Samples, response: Samples) -> Samples:
+    """The track as a microphone in that room hears it, from nearer or farther away."""
+    own = response.copy()
+    own[:40] *= np.float32(rng.uniform(0.5, 3.0))
+    return np.asarray(signal.oaconvolve(track, own)[: len(track)], np.float32)
+
+
+def levelled(pool: Pool, clips: Sequence[Clip]) -> Samples:
+    """The clips one after another, as loud as each other."""
+    parts = [pool.samples[clip.start : clip.end].astype(np.float32) / np.float32(32_768) for clip in clips]
+    return np.concatenate([part * np.float32(LEVEL / (np.sqrt(np.mean(np.square(part))) + 1e-6)) for part in parts])
 
 
 def telephone(rng: Generator, track: Samples) -> Samples:
