@@ -61,5 +61,25 @@ def test_nobody_is_lost_to_a_neighbour_who_sounds_the_same() -> None:
     assert {turn.speaker for turn in turns_of(heard, labels)} == {"SPEAKER_00", "SPEAKER_01"}
 
 
+@pytest.mark.parametrize(
+    ("sure", "seconds", "fewest", "number"), [(0.6, 4, 1, 1), (0.9, 4, 1, 2), (0.6, 12, 1, 2), (0.6, 4, 2, 2)]
+)
+def test_a_noise_that_is_hardly_taken_for_speech_is_nobody(
+    sure: float, seconds: float, fewest: int, number: int
+) -> None:
+    """Unless it goes on for long, or that many speakers were asked for."""
+    heard, labels = heard_of((8.0, ADA), (seconds, MAYA), (8.0, ADA))
+    heard.probabilities[0][round(8.0 / 0.02) : round((8.0 + seconds) / 0.02), 0] = sure
+    found = turns_of(heard, labels, fewest)
+    assert len({turn.speaker for turn in found}) == number
+    assert (found[0].speaker, found[-1].end) == ("SPEAKER_00", 16.0 + seconds)
+
+
+def test_who_speaks_alone_is_somebody_however_doubtful() -> None:
+    heard, labels = heard_of((6.0, ADA))
+    heard.probabilities[0][:, 0] = 0.6
+    assert [turn.speaker for turn in turns_of(heard, labels)] == ["SPEAKER_00"]
+
+
 def test_no_windows_no_turns() -> None:
     assert turns_of(Heard(8), np.zeros(0, np.int64)) == ()

@@ -122,7 +122,7 @@ def conclude(
         if anchors is not None:
             labels = anchors.part(heard.vectors, labels, joined, most)
     with clock("boundaries"):
-        alone = turns_of(heard, labels)
+        alone = turns_of(heard, labels, fewest)
         turns = with_second(heard, alone)
         embeddings = embeddings_of(heard, turns, embedder.min_speech)
     return Diarization(turns, embeddings, heard.duration, clock.seconds, exclusive=alone)

@@ -17,29 +17,51 @@ LONGEST_GAP = 0.5  # s; a shorter silence between two stretches of one speaker i
 REACH = 0.5  # s; how far a change of speaker is moved to a pause
 FAR = 0.3  # probability of speech that a pause must gain for each second it is farther away
 CHANGE_COST = 0.5  # sum of cosines, one for each MOMENT_STEP, that another speaker must gain to take the floor
+DOUBTFUL = 0.8  # mean probability of speech below which somebody who says less than BRIEF is a noise, and nobody
+BRIEF = 10.0  # s
 
 Piece = tuple[float, float, int]
 """Start, end, and the label of who speaks."""
 
 
-def turns_of(heard: Heard, labels: Labels) -> tuple[Turn, ...]:
+def turns_of(heard: Heard, labels: Labels, fewest: int = 1) -> tuple[Turn, ...]:
     """Return turns of the speakers, who are named in the order in which they first speak.
 
     labels : (num_windows,) the speaker of each window
+    fewest : speakers that stay, however doubtful; noises beyond these have no turns
     """
     if not len(labels):
         return ()
     pieces = _by_moments(heard, labels) if heard.moments else []
     if {label for _, _, label in pieces} != set(labels.tolist()):  # nobody is lost to neighbours who sound alike
         pieces = _by_windows(heard, labels)
+    noises = _noises(heard, pieces, fewest)
     joined: list[Piece] = []
     for start, end, label in pieces:
+        if label in noises:
+            continue
         if joined and joined[-1][2] == label and start - joined[-1][1] <= LONGEST_GAP:
             joined[-1] = (joined[-1][0], end, label)
         else:
             joined.append((start, end, label))
     names = {label: f"SPEAKER_{idx:02d}" for idx, label in enumerate(dict.fromkeys(label for _, _, label in joined))}
     return tuple(Turn(start, end, names[label]) for start, end, label in joined)
+
+
+def _noises(heard: Heard, pieces: list[Piece], fewest: int) -> set[int]:
+    """The labels that no speaker has: little is heard of them, and that is hardly taken for speech."""
+    until = np.concatenate([[0.0], np.cumsum(np.concatenate(heard.probabilities)[:, SPEECH], dtype=np.float64)])
+    seconds: dict[int, float] = {}
+    spoken: dict[int, float] = {}
+    for start, end, label in pieces:
+        first, last = (min(round(bound / FRAME), len(until) - 1) for bound in (start, end))
+        seconds[label] = seconds.get(label, 0.0) + end - start
+        spoken[label] = spoken.get(label, 0.0) + (until[last] - until[first]).item() * FRAME
+    sure = {label: spoken[label] / seconds[label] for label in seconds}
+    doubtful = sorted(
+        (label for label in sure if sure[label] < DOUBTFUL and seconds[label] < BRIEF), key=sure.__getitem__
+    )
+    return set(doubtful[: max(0, len(sure) - fewest)])
 
 
 def _by_windows(heard: Heard, labels: Labels) -> list[Piece]:
