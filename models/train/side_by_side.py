@@ -3,12 +3,12 @@
     python models/train/side_by_side.py WORK/train campplus ecapa-small-4 models/campplus-ecapa.onnx
 
 ``WORK/train`` is a prepared folder (shows.py). Both networks hear the same features, and their frames are pooled
-together: attentive statistics (Okabe et al. 2018) are of each channel alone, so pooling both is one pooling of all
-channels. Each one's vector is made a unit vector, weighted so that ``--share`` of a cosine is the second's, and put one
-after the other on as many axes as one alone has: those of most of the sum of squares over the training people's clips
-(principal components about zero), so that a cosine loses little. The axes of both backends serve side by side, too;
-the three numbers in it are chosen on simulated shows (judge_shows.py). ``fit_engine.py --keep-backend`` then makes the
-calibration.
+together, every 20 ms (lighten.py): attentive statistics (Okabe et al. 2018) are of each channel alone, so pooling both
+is one pooling of all channels. Each one's vector is made a unit vector, weighted so that ``--share`` of a cosine is the
+second's, and put one after the other on as many axes as one alone has: those of most of the sum of squares over the
+training people's clips (principal components about zero), so that a cosine loses little. The axes of both backends
+serve side by side, too; the three numbers in it are chosen on simulated shows (judge_shows.py). ``fit_engine.py
+--keep-backend`` then makes the calibration.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import onnx
 from fit_engine import clip_windows
+from lighten import lightened
 from numpy.typing import NDArray
 from onnx import TensorProto, compose, helper, numpy_helper
 
@@ -30,7 +31,8 @@ from voicematch.engines import diarize
 from voicematch.engines.cluster import Backend
 from voicematch.engines.embed import LEAST_VARIANCE, OnnxEmbedder
 from voicematch.engines.features import NUM_BINS
-from voicematch.models import sessions
+from voicematch.models import files, sessions
+from voicematch.models.cut import halves as halves_of
 from voicematch.types import Array
 
 Numbers = NDArray[np.float64]
@@ -86,7 +88,7 @@ def backend_of(parts: Sequence[Backend], weights: Numbers, axes: Numbers) -> Bac
 
 def joined(names: Sequence[str], weights: Numbers, axes: Numbers) -> bytes:
     """The ONNX file: both fronts, one pooling of all channels, both heads, and one vector of theirs."""
-    halves = [cut for name in names if (cut := sessions.halves_of(name))]
+    halves = [cut for name in names if (cut := halves_of(lightened(files.path(name).read_bytes())))]
     fronts = [compose.add_prefix(onnx.load_from_string(one.front), f"{i}/") for i, one in enumerate(halves)]
     heads = [compose.add_prefix(onnx.load_from_string(one.head), f"{i}/head/") for i, one in enumerate(halves)]
     nodes: list[onnx.NodeProto] = []
@@ -117,7 +119,7 @@ def joined(names: Sequence[str], weights: Numbers, axes: Numbers) -> bytes:
     deviation = add("Sqrt", [add("Max", [variance, least], "enough variance")], "deviation")
     statistics = add("Concat", [mean, deviation], "statistics", axis=1)
 
-    channels = [_num_channels(name) for name in names]
+    channels = [_num_channels(one.front) for one in halves]
     sizes = constant("sizes", np.array(channels + channels, np.int64))
     pieces = ["0/mean", "1/mean", "0/deviation", "1/deviation"]
     nodes.append(helper.make_node("Split", [statistics, sizes], pieces, "pieces", axis=1))
@@ -147,8 +149,8 @@ def joined(names: Sequence[str], weights: Numbers, axes: Numbers) -> bytes:
     return content
 
 
-def _num_channels(name: str) -> int:
-    session = sessions.session(name, part="front")
+def _num_channels(front: bytes) -> int:
+    session = sessions.runtime().InferenceSession(front)
     frames, _ = session.run(None, {session.get_inputs()[0].name: np.zeros((1, 100, NUM_BINS), np.float32)})
     return int(frames.shape[1])
 

@@ -15,8 +15,8 @@ from ..types import Array
 from ..voices.score import unit
 from .features import HOP, NUM_BINS, log_mel, log_mel_snipped, num_frames, num_frames_snipped
 
-CELL = 5  # rows whose frames are summed, 50 ms: spans that are pooled begin and end between two cells
-MOST_CELLS = 320  # heard at once, 16 s
+CELL = 10  # rows whose frames are summed, 100 ms: spans that are pooled begin and end between two cells
+MOST_CELLS = 160  # heard at once, 16 s
 CONTEXT = 100  # rows on either side that the network hears too
 LEAST_VARIANCE = 1e-6  # of a channel's frames, as in the network
 MOST_WEIGHT = 60.0  # logarithm; keeps the sums finite
@@ -103,21 +103,24 @@ def num_cells(rows: Array, first: int, end: int) -> int:
     return min(max(1, (end - first) // CELL), -(-(len(rows) - first) // CELL))
 
 
-def _in_cells(frames: Array, weights: Array) -> Array:
-    """(num_cells, 3, channels) sums of both, each (channels, num_frames); the last cell may be shorter."""
+def _in_cells(frames: Array, weights: Array, length: int) -> Array:
+    """(num_cells, 3, channels) sums of both, each (channels, num_frames), of so many frames in a cell.
+
+    The last cell may be shorter.
+    """
     num_channels, num_frames = frames.shape
-    missing = -num_frames % CELL
-    cells: Array = np.empty(((num_frames + missing) // CELL, 3, num_channels), np.float32)
+    missing = -num_frames % length
+    cells: Array = np.empty(((num_frames + missing) // length, 3, num_channels), np.float32)
     for at in range(0, num_channels, CHANNELS_AT_ONCE):
         some = slice(at, at + CHANNELS_AT_ONCE)
         shares = np.exp(np.minimum(weights[some], MOST_WEIGHT))
         weighted = shares * frames[some]
         for which, channels in enumerate((shares, weighted, weighted * frames[some])):
             padded = np.pad(channels, ((0, 0), (0, missing))) if missing else channels
-            by_row = padded.reshape(len(channels), -1, CELL)
-            total = by_row[:, :, 0] + by_row[:, :, 1]
-            for row in range(2, CELL):
-                total += by_row[:, :, row]
+            by_frame = padded.reshape(len(channels), -1, length)
+            total = by_frame[:, :, 0].copy()
+            for frame in range(1, length):
+                total += by_frame[:, :, frame]
             cells[:, which, some] = total.T
     return cells
 
@@ -199,9 +202,12 @@ class OnnxEmbedder:
             before = max(0, at - CONTEXT)
             heard = rows[before : until + CONTEXT]
             frames, weights = session.run(None, {source: (heard - heard.mean(axis=0))[None]})
-            inside = slice(at - before, until - before)
-            cells = _in_cells(frames[0, :, inside], weights[0, :, inside])
-            del frames, weights  # 18 MB, not to be held while the next part is heard
+            period = max(1, round(len(heard) / frames.shape[2]))  # rows for each frame of the network
+            if CELL % period:
+                frames, weights, period = (*(np.repeat(one, period, axis=2) for one in (frames, weights)), 1)
+            inside = slice((at - before) // period, -(-(until - before) // period))
+            cells = _in_cells(frames[0, :, inside], weights[0, :, inside], CELL // period)
+            del frames, weights  # 9 MB and more, not to be held while the next part is heard
             yield cells
 
     def _pooled(self, statistics: Array) -> Array:

@@ -82,7 +82,7 @@ MODELS: dict[str, ModelCard] = {
         ModelCard(
             name="campplus",
             file="campplus.onnx",
-            sha256="d3972be8c7fdbdf0e1051f967d05e179d8f961661d4cce85dc0e9eff3e86cd6c",
+            sha256="5d62e49b7856113ad823cf05fc89263f1335578c1aa8b69b0da495b341e50ba8",
             kind="embedder",
             dimension=192,
             min_speech=0.5,
@@ -93,7 +93,7 @@ MODELS: dict[str, ModelCard] = {
         ModelCard(
             name="campplus-ecapa",
             file="campplus-ecapa.onnx",
-            sha256="7888fe71409542e9e5273e3504744d0ef36002ee6a05d82392fcc61fe2213b1b",
+            sha256="66391a0402a6a1ff3d0de4e8abf1ca1e8c59c9ce1025e0fbb8f759da3a6000fa",
             kind="embedder",
             dimension=192,
             min_speech=0.5,
