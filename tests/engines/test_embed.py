@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from voicematch.engines.diarize import BuiltinDiarizer
 from voicematch.engines.embed import CELL, OnnxEmbedder, Sums, num_cells
 from voicematch.engines.features import HOP, log_mel
 from voicematch.errors import ModelError
+from voicematch.models import sessions
 from voicematch.voices.score import centroid, unit
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "episode.mp3"
@@ -116,6 +118,30 @@ def summed(*runs: np.ndarray) -> Sums:
     for cells in runs:
         sums.add(cells)
     return sums
+
+
+def test_frames_of_any_period_are_summed_in_cells_of_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network whose frames come every 10, 20 or 40 ms and say what time it is."""
+
+    class Network:
+        def __init__(self, period: int) -> None:
+            self.period = period
+
+        def get_inputs(self) -> list[SimpleNamespace]:
+            return [SimpleNamespace(name="features")]
+
+        def run(self, _: object, given: dict[str, np.ndarray]) -> list[np.ndarray]:
+            (heard,) = given.values()
+            frames = heard[:, :: self.period, :1].transpose(0, 2, 1)
+            return [frames, np.zeros_like(frames)]
+
+    rows = np.tile(np.linspace(0, 40, 4_000, dtype=np.float32)[:, None], 80)
+    for period in (1, 2, 4):
+        monkeypatch.setattr(sessions, "session", lambda *_, period=period: Network(period))
+        cells = np.concatenate(list(OnnxEmbedder()._cells(rows, 100, 1_703)))
+        assert len(cells) == num_cells(rows, 100, 1_703)
+        seconds = np.diff(cells[:, 1, 0] / cells[:, 0, 0])
+        np.testing.assert_allclose(seconds, CELL / 100, atol=0.05)
 
 
 def test_a_network_that_has_rested_hears_the_same_again() -> None:
