@@ -123,7 +123,10 @@ def judge(file: Path, embedder: Embedder, calibration: Calibration, backend: Bac
 def names_of(
     diarization: Diarization, voiceprints: Voiceprints, calibration: Calibration
 ) -> tuple[Diarization, dict[str, Match]]:
-    """As identify does it: labels of one profile are made one, and matched again; apart where together they fail."""
+    """As identify does it: labels of one profile are made one, and matched again; apart where together they fail.
+
+    Labels that have one name all the same are one in what is read, and so they are here.
+    """
     apart = match(diarization.embeddings, voiceprints, calibration=calibration)
     into = one_person(apart, {}, Said(), as_before=False)
     made = _joined(diarization, into)
@@ -132,7 +135,9 @@ def names_of(
     if len(sure) < len(into):
         made = _joined(diarization, sure)
         named = match(made.embeddings, voiceprints, calibration=calibration)
-    return made, named
+    first: dict[str | None, str] = {}
+    accepted = [label for label in sorted(named) if named[label].verdict is Verdict.ACCEPT]
+    return _joined(made, {label: first.setdefault(named[label].profile, label) for label in accepted}), named
 
 
 def _joined(diarization: Diarization, into: Mapping[str, str]) -> Diarization:

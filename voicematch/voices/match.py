@@ -23,6 +23,7 @@ EPISODES_AT_ONCE = 100  # matched together; about 1,000 segments of speech, whos
 FEW_VOICEPRINTS = 5_000  # up to which comparing all segments with all of them is quicker than picking a shortlist's
 SHORT_SECONDS = 15.0  # less speech than this is named as a reason for doubt
 MANY_CHANGES = 4  # between two speakers, from which on they may be talking with each other
+PROBABLE = 0.65  # of a profile, from which on a speaker is one person with another who surely is it
 STANDS_OUT = 0.25  # score by which a profile beats all others where two speakers of one recording may both be it
 SHORTLIST = 50  # profiles nearest to a speaker among which its segments choose; all of them would cost a pass each
 
@@ -279,6 +280,8 @@ def _judge(speaker: int, fit: _Fit, calibration: Calibration, accept: float, rev
             reasons = (*reasons, f"only {math.floor(seconds)} s of speech")
     else:
         verdict, reasons = Verdict.ACCEPT, _grounds(candidates, seconds)
+        if best.probability < accept and (twin := _twin(speaker, fit, calibration, accept)) is not None:
+            reasons = (*reasons, f"one person with {fit.labels[twin]}")
     return Match(fit.labels[speaker], verdict, best.profile, best.probability, candidates, reasons)
 
 
@@ -291,7 +294,7 @@ def _doubts(
 ) -> tuple[str, ...]:
     """What speaks against giving the best candidate's name, in words; nothing if nothing does."""
     best, doubts = candidates[0], []
-    if best.probability < accept:
+    if best.probability < accept and _twin(speaker, fit, calibration, accept) is None:
         doubts.append(f"a name needs {accept:.0%}")
     score = fit.score[speaker, fit.nearest[speaker]]
     if len(candidates) > 1 and score[0] - score[1] < calibration.margin:
@@ -324,9 +327,22 @@ def _rival(speaker: int, fit: _Fit, profile: int, calibration: Calibration, acce
     return None
 
 
+def _twin(speaker: int, fit: _Fit, calibration: Calibration, accept: float) -> int | None:
+    """Another speaker of the episode who surely is the profile that this one probably is, and the same person."""
+    profile = int(fit.nearest[speaker, 0])
+    for other in sorted(fit.rivals[speaker], key=lambda other: -fit.score[other, profile]):
+        same = other != speaker and fit.nearest[other, 0] == profile
+        if same and _same_person(speaker, other, fit, profile, calibration, accept):
+            return other
+    return None
+
+
 def _same_person(speaker: int, other: int, fit: _Fit, profile: int, calibration: Calibration, accept: float) -> bool:
-    """Both are probable, and sound like one person in one recording, or in two rooms: far from every other profile."""
-    if min(fit.probability[speaker, profile], fit.probability[other, profile]) < accept:
+    """One is surely this profile and the other probably, and they sound like one person in one recording, or in two
+    rooms: far from every other profile.
+    """
+    less, more = sorted((fit.probability[speaker, profile], fit.probability[other, profile]))
+    if more < accept or less < min(PROBABLE, accept):
         return False
     if union(fit.segments[speaker], fit.segments[other]) >= calibration.alike:
         return True
