@@ -287,6 +287,22 @@ def test_one_person_through_two_channels_is_named_twice_where_nobody_else_is_nea
     assert any("SPEAKER_00 is closer to Ada" in reason for reason in near["SPEAKER_01"].reasons)
 
 
+@pytest.mark.parametrize(("cosine", "is_named"), [(0.6, False), (0.66, True)])
+def test_who_is_probably_a_profile_and_one_person_with_who_surely_is_gets_its_name(
+    cosine: float, is_named: bool
+) -> None:
+    """At 73 and 83 %, where a name needs 90; alone, neither would have it."""
+    telephone = speech(*[toward(ADA, cosine, (0, 0, 0, 1))] * 2)
+    known = library(Ada=ADA, Maya=MAYA)
+    found = match({"SPEAKER_00": speech(ADA, ADA), "SPEAKER_01": telephone}, known, calibration=CALIBRATION)
+    assert verdict(found["SPEAKER_00"]) == (Verdict.ACCEPT, "Ada")
+    assert verdict(found["SPEAKER_01"]) == (Verdict.ACCEPT if is_named else Verdict.REVIEW, "Ada")
+    assert ("one person with SPEAKER_00" in found["SPEAKER_01"].reasons) == is_named
+    assert one_person(found, {}, Said(), as_before=False) == ({"SPEAKER_01": "SPEAKER_00"} if is_named else {})
+    alone = match({"SPEAKER_01": telephone}, known, calibration=CALIBRATION)
+    assert verdict(alone["SPEAKER_01"]) == (Verdict.REVIEW, "Ada")
+
+
 def test_two_who_take_turns_are_two_however_far_everybody_else_is() -> None:
     """As the two channels above, but by turns: nobody goes to another room for every answer."""
     telephone = toward(ADA, 0.8, (0, 0, 0, 1))

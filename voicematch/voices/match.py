@@ -23,7 +23,7 @@ EPISODES_AT_ONCE = 100  # matched together; about 1,000 segments of speech, whos
 FEW_VOICEPRINTS = 5_000  # up to which comparing all segments with all of them is quicker than picking a shortlist's
 SHORT_SECONDS = 15.0  # less speech than this is named as a reason for doubt
 MANY_CHANGES = 4  # between two speakers, from which on they may be talking with each other
-PROBABLE = 0.65  # of a profile, from which on a speaker is one person with another who surely is it
+PROBABLE = 0.8  # of a profile, from which on a speaker is one person with another who surely is it
 STANDS_OUT = 0.25  # score by which a profile beats all others where two speakers of one recording may both be it
 SHORTLIST = 50  # profiles nearest to a speaker among which its segments choose; all of them would cost a pass each
 
