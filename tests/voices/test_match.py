@@ -301,6 +301,10 @@ def test_who_is_probably_a_profile_and_one_person_with_who_surely_is_gets_its_na
     assert one_person(found, {}, Said(), as_before=False) == ({"SPEAKER_01": "SPEAKER_00"} if is_named else {})
     alone = match({"SPEAKER_01": telephone}, known, calibration=CALIBRATION)
     assert verdict(alone["SPEAKER_01"]) == (Verdict.REVIEW, "Ada")
+    several = (*speech(ADA, ADA, toward(ADA, 0.7), toward(ADA, 0.7)),)
+    found = match({"SPEAKER_00": several, "SPEAKER_01": telephone}, known, calibration=CALIBRATION)
+    assert "sounds like more than one person" in found["SPEAKER_00"].reasons
+    assert {one.verdict for one in found.values()} == {Verdict.REVIEW}
 
 
 def test_two_who_take_turns_are_two_however_far_everybody_else_is() -> None:

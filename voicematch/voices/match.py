@@ -255,25 +255,13 @@ def _agreement(pooled: _Pooled, nearest: Rows, voiceprints: Voiceprints) -> Numb
 
 def _judge(speaker: int, fit: _Fit, calibration: Calibration, accept: float, review: float) -> Match:
     """The verdict on one speaker."""
-    score, probability = fit.score[speaker], fit.probability[speaker]
-    candidates = tuple(
-        # A score in proportion to what is usual may pass 1, which no cosine does.
-        Candidate(fit.profiles[idx], min(float(score[idx]), 1.0), float(probability[idx]), agreement)
-        for idx, agreement in zip(
-            fit.nearest[speaker, :NUM_CANDIDATES].tolist(),
-            fit.agreement[speaker, :NUM_CANDIDATES].tolist(),
-            strict=True,
-        )
-    )
+    candidates = _candidates(speaker, fit)
     best, seconds = candidates[0], float(fit.seconds[speaker])
     if best.probability < review:
         reason = f"closest is {best.profile} at {best.probability:.0%} (score {best.score:.2f}), needs {review:.0%}"
         reasons: tuple[str, ...] = (f"{reason}{_shortness(seconds)}",)
         return Match(fit.labels[speaker], Verdict.UNKNOWN, None, best.probability, candidates, reasons)
     doubts = _doubts(speaker, fit, candidates, calibration, accept)
-    one, steady = unity(fit.segments[speaker]), fit.steadiness[speaker]
-    if (one is not None and one < calibration.unity) or (steady is not None and steady < calibration.least_steadiness):
-        doubts = (*doubts, "sounds like more than one person")
     if doubts:
         verdict, reasons = Verdict.REVIEW, (f"may be {best.profile}, at {best.probability:.0%}", *doubts)
         if seconds < SHORT_SECONDS:
@@ -287,6 +275,21 @@ def _judge(speaker: int, fit: _Fit, calibration: Calibration, accept: float, rev
 
 def _shortness(seconds: float) -> str:
     return f"; only {math.floor(seconds)} s of speech" if seconds < SHORT_SECONDS else ""
+
+
+def _candidates(speaker: int, fit: _Fit) -> tuple[Candidate, ...]:
+    """The profiles nearest to a speaker, the best first."""
+    return tuple(
+        # A score in proportion to what is usual may pass 1, which no cosine does.
+        Candidate(
+            fit.profiles[idx], min(float(fit.score[speaker, idx]), 1.0), float(fit.probability[speaker, idx]), agreement
+        )
+        for idx, agreement in zip(
+            fit.nearest[speaker, :NUM_CANDIDATES].tolist(),
+            fit.agreement[speaker, :NUM_CANDIDATES].tolist(),
+            strict=True,
+        )
+    )
 
 
 def _doubts(
@@ -306,6 +309,9 @@ def _doubts(
     rival = _rival(speaker, fit, int(fit.nearest[speaker, 0]), calibration, accept)
     if rival is not None:
         doubts.append(rival)
+    one, steady = unity(fit.segments[speaker]), fit.steadiness[speaker]
+    if (one is not None and one < calibration.unity) or (steady is not None and steady < calibration.least_steadiness):
+        doubts.append("sounds like more than one person")
     return tuple(doubts)
 
 
@@ -328,18 +334,19 @@ def _rival(speaker: int, fit: _Fit, profile: int, calibration: Calibration, acce
 
 
 def _twin(speaker: int, fit: _Fit, calibration: Calibration, accept: float) -> int | None:
-    """Another speaker of the episode who surely is the profile that this one probably is, and the same person."""
+    """Another speaker of the episode who is named as the profile that this one probably is, and the same person."""
     profile = int(fit.nearest[speaker, 0])
     for other in sorted(fit.rivals[speaker], key=lambda other: -fit.score[other, profile]):
-        same = other != speaker and fit.nearest[other, 0] == profile
-        if same and _same_person(speaker, other, fit, profile, calibration, accept):
-            return other
+        if other == speaker or fit.nearest[other, 0] != profile or fit.probability[other, profile] < accept:
+            continue
+        if _same_person(speaker, other, fit, profile, calibration, accept):
+            return None if _doubts(other, fit, _candidates(other, fit), calibration, accept) else other
     return None
 
 
 def _same_person(speaker: int, other: int, fit: _Fit, profile: int, calibration: Calibration, accept: float) -> bool:
-    """One is surely this profile and the other probably, and they sound like one person in one recording, or in two
-    rooms: far from every other profile.
+    """One surely is this profile, the other probably; and they sound like one person, or like one in two rooms: far
+    from every other profile.
     """
     less, more = sorted((fit.probability[speaker, profile], fit.probability[other, profile]))
     if more < accept or less < min(PROBABLE, accept):
