@@ -1,4 +1,4 @@
-"""Takes work out of an embedder's int8 file that does not change what it says, and writes it anew.
+"""Takes work out of an embedder's int8 file that hardly changes what it says, and writes it anew.
 
     python models/train/lighten.py models/campplus-ecapa.onnx
 

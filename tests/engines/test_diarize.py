@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from tests.support.fakes import FakeDetector, FakeEmbedder, pull_stand_in
 from tests.support.tones import write_episode
@@ -45,22 +44,6 @@ def test_tones_become_turns(tmp_path: Path) -> None:
 def test_speech_longer_than_any_wait_is_cut_without_a_gap(tmp_path: Path) -> None:
     found = diarized(write_episode(tmp_path / "x.wav", "A", seconds=200.0))
     assert found.turns == (Turn(0.0, 200.0, "SPEAKER_00"),)
-
-
-def test_blas_has_one_thread_while_an_episode_is_heard(tmp_path: Path) -> None:
-    """More of them wait in a loop, on cores that the networks use."""
-    during: set[int] = set()
-
-    class Watching(FakeEmbedder):
-        def embed(self, samples: Array, windows: npt.NDArray[np.int64], features: Array | None = None) -> Array:
-            during.update(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
-            return super().embed(samples, windows, features)
-
-    with threadpool_limits(2, "blas"):
-        BuiltinDiarizer(FakeDetector).diarize(Audio(write_episode(tmp_path / "x.wav", "A")), Watching())
-        after = {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
-    assert during == {1}
-    assert after == {2}
 
 
 def test_there_is_one_embedding_per_ten_seconds(tmp_path: Path) -> None:

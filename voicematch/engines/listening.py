@@ -13,12 +13,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from ..audio import SAMPLE_RATE
 from ..models import sessions
@@ -125,23 +123,21 @@ class Queue:
 
     What comes out is in the order of what was put. Embedding takes longer than all else, so two stretches are embedded
     at a time; on the clock, both count. Each network runs on half of the cores: together they take less than one after
-    the other on all. BLAS has one thread meanwhile: where it has more they wait in a loop, a fifth of all time.
+    the other on all.
     """
 
     def __init__(self, embedder: Embedder, heard: Heard, clock: Clock) -> None:
         self._embedder, self._heard, self._clock = embedder, heard, clock
         most = min(MOST_THREADS, sessions.num_cores()) if isinstance(embedder, OnnxEmbedder) else 1
-        self._threads, self._limits = ThreadPoolExecutor(most), ExitStack()
+        self._threads = ThreadPoolExecutor(most)
         self._waiting: deque[tuple[_Spoken, Future[_Heard]]] = deque()
         self._taken: list[tuple[npt.NDArray[np.float64], Array]] = []  # joined once, at the end: no copy for each
 
     def __enter__(self) -> Queue:
-        self._limits.enter_context(threadpool_limits(1, "blas"))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._threads.shutdown(wait=True, cancel_futures=kind is not None)
-        self._limits.close()
         if kind is None:
             self._take(0)
             self._heard.windows = np.concatenate([self._heard.windows, *(windows for windows, _ in self._taken)])
