@@ -46,6 +46,7 @@ LEAST_HALF = 8  # windows on either side where a speaker is parted into two
 MANY_WINDOWS = 40  # on either side, half a minute; halves of one voice are then as near as speakers who are one
 CONSTANT = 0.97  # share of windows whose next one, of the same stretch of speech, is on the same side
 LEAST_WINDOWS = 2  # that make a voice of its own; one alone may be a laugh or a change of speaker
+RESCALED = 10  # windows, after which what is carried on is scaled: each may take all but a share of 1e-6 of it
 STAY = 0.98  # probability that the next window is the same speaker's, before anything is heard
 
 
@@ -443,26 +444,34 @@ def _forward_backward(likelihood: Numbers, shares: Numbers) -> tuple[Numbers, Nu
     likelihood : (num_windows, num_speakers) array of logarithms
     shares : (num_speakers,) array, where a change of speaker leads
 
-    With one and the same chance to stay, a step costs no more than the number of speakers.
+    A step is a product with the matrix of transitions; what is carried on is scaled now and then, before it underflows.
     """
     largest = likelihood.max(axis=1, keepdims=True)
     seen = likelihood - largest
     np.exp(seen, out=seen)
+    moves = STAY * np.eye(len(shares)) + (1 - STAY) * shares[:, None]  # to each speaker from each
     forward, backward = np.empty_like(seen), np.ones_like(seen)
-    scale = np.empty(len(seen))
-    state = shares
-    for at, row in enumerate(seen):
-        state = row * (STAY * state + (1 - STAY) * shares)
-        scale[at] = state.sum()
-        state = state / scale[at]
-        forward[at] = state
+    forward[0] = seen[0] * shares
+    log_scale = 0.0
+    for at in range(1, len(seen)):
+        np.dot(moves, forward[at - 1], out=forward[at])
+        forward[at] *= seen[at]
+        if at % RESCALED == 0:
+            scale = forward[at].sum()
+            forward[at] /= scale
+            log_scale += float(np.log(scale))
+    ahead = moves.T.copy()
     for at in range(len(seen) - 2, -1, -1):
-        after = seen[at + 1] * backward[at + 1]
-        backward[at] = (STAY * after + (1 - STAY) * (shares @ after)) / scale[at + 1]
-    weights = np.multiply(forward, backward, out=forward)
+        np.dot(ahead, seen[at + 1] * backward[at + 1], out=backward[at])
+        if at % RESCALED == 0:
+            backward[at] /= backward[at].sum()
+    weights = forward * backward
     weights /= weights.sum(axis=1, keepdims=True)
-    entries = (1 - STAY) * shares * (seen[1:] * backward[1:] / scale[1:, None]).sum(axis=0)
-    return weights, weights[0] + entries, float(np.log(scale).sum() + largest.sum())
+    reached = seen[1:] * backward[1:]
+    ways = ((forward[:-1] @ ahead) * reached).sum(axis=1)  # in which two windows may follow each other
+    entries = (1 - STAY) * shares * ((forward[:-1].sum(axis=1) / ways) @ reached)
+    log_evidence = log_scale + float(np.log(forward[-1].sum()) + largest.sum())
+    return weights, weights[0] + entries, log_evidence
 
 
 def _bounded(rows: Numbers, labels: Labels, backend: Backend, fewest: int, most: int | None) -> Labels:

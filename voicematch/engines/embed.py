@@ -16,8 +16,9 @@ from ..voices.score import unit
 from .features import HOP, NUM_BINS, log_mel, log_mel_snipped, num_frames, num_frames_snipped
 
 CELL = 10  # rows whose frames are summed, 100 ms: spans that are pooled begin and end between two cells
-MOST_CELLS = 160  # heard at once, 16 s
-CONTEXT = 100  # rows on either side that the network hears too
+MOST_CELLS = 160  # heard at once, 16 s; a part that ends in a pause may be longer by twice REACH
+REACH = 20  # cells by which the end of a part is moved to where it is quietest
+CONTEXT = 30  # rows on either side that the network hears too
 LEAST_VARIANCE = 1e-6  # of a channel's frames, as in the network
 MOST_WEIGHT = 60.0  # logarithm; keeps the sums finite
 CHANNELS_AT_ONCE = 64  # whose frames are summed; the same for them
@@ -101,6 +102,19 @@ class Sums:
 def num_cells(rows: Array, first: int, end: int) -> int:
     """Return how many cells of ``CELL`` rows a stretch has; the last may be shorter where the rows end."""
     return min(max(1, (end - first) // CELL), -(-(len(rows) - first) // CELL))
+
+
+def _parts(rows: Array, first: int, total: int) -> list[tuple[int, int]]:
+    """(first, one past the last) cells of the parts in which a stretch is heard: even ones, each to the nearest pause.
+
+    What the network hears beyond the end of a part tells little where nobody speaks, so a short context is enough.
+    """
+    bounds = np.linspace(0, total, -(-total // MOST_CELLS) + 1).astype(int)
+    for idx, at in enumerate(bounds[1:-1].tolist(), 1):
+        around = rows[first + (at - REACH - 1) * CELL : first + (at + REACH + 1) * CELL]
+        loudness = around.reshape(-1, CELL * NUM_BINS).mean(axis=1)  # of each cell
+        bounds[idx] += int(np.argmin(loudness[:-1] + loudness[1:])) - REACH
+    return list(pairwise(bounds.tolist()))
 
 
 def _in_cells(frames: Array, weights: Array, length: int) -> Array:
@@ -196,8 +210,7 @@ class OnnxEmbedder:
         session = sessions.session(self.name, self.device, "front")
         (source,) = (one.name for one in session.get_inputs())
         total = max(1, (end - first) // CELL)
-        parts = np.linspace(0, total, -(-total // MOST_CELLS) + 1).astype(int)
-        for start, stop in pairwise(parts.tolist()):
+        for start, stop in _parts(rows, first, total):
             at, until = first + start * CELL, min(first + stop * CELL, len(rows))
             before = max(0, at - CONTEXT)
             heard = rows[before : until + CONTEXT]

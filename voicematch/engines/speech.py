@@ -91,7 +91,7 @@ def runs(flags: np.typing.NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 class SegmentationDetector:
-    """The project's segmentation model: who of up to three local speakers is active, in windows of 10 s.
+    """The project's segmentation model: who of up to three local speakers is active, in windows of 17.6 s.
 
     Its classes are sets of speakers (Plaquet and Bredin, "Powerset multi-class cross entropy loss for neural speaker
     diarization", 2023): nobody, A, B, C, A+B, A+C, B+C. Who A is changes from window to window, so windows are averaged
@@ -99,7 +99,7 @@ class SegmentationDetector:
     """
 
     onset, offset = 0.5, 0.4
-    WINDOW, HOP = 1000, 750  # rows of 10 ms
+    WINDOW, HOP = 1760, 1500  # rows of 10 ms; it was trained on 10 s, and hears as well in more
     FADE = 62  # frames over which a window's edges count little: there it has heard only one side
     SPAN = 25  # frames on either side that a change of voice is judged from
     SILENCE = float(np.log(2.0**-23))  # rows of digital silence

@@ -14,7 +14,7 @@ from .windows import MOMENT, MOMENT_STEP, Heard
 
 SHORTEST_TURN = 0.2  # s
 LONGEST_GAP = 0.5  # s; a shorter silence between two stretches of one speaker is part of their turn
-REACH = 0.5  # s; how far a change of speaker is moved to a pause
+REACH, NEAR = 0.5, 0.2  # s; how far a change of speaker is moved to a pause, where windows tell it and where moments do
 FAR = 0.3  # probability of speech that a pause must gain for each second it is farther away
 CHANGE_COST = 0.5  # sum of cosines, one for each MOMENT_STEP, that another speaker must gain to take the floor
 DOUBTFUL = 0.8  # mean probability of speech below which somebody who says less than BRIEF is a noise, and nobody
@@ -69,7 +69,7 @@ def _by_windows(heard: Heard, labels: Labels) -> list[Piece]:
     centres = heard.windows.mean(axis=1)
     order = np.argsort(centres, kind="stable")
     centres, labels = centres[order], labels[order]
-    cuts = _snapped((centres[1:] + centres[:-1])[labels[1:] != labels[:-1]] / 2, heard.probabilities)
+    cuts = _snapped((centres[1:] + centres[:-1])[labels[1:] != labels[:-1]] / 2, _talk(heard), REACH)
     pieces: list[Piece] = []
     for start, end in heard.spans:
         inner = cuts[(cuts > start + SHORTEST_TURN) & (cuts < end - SHORTEST_TURN)]
@@ -85,7 +85,7 @@ def _by_moments(heard: Heard, labels: Labels) -> list[Piece]:
 
     Windows are long enough to tell who the speakers are; moments are close enough to say when they change.
     """
-    voices = _voices(heard, labels)
+    voices, talk = _voices(heard, labels), _talk(heard)
     begin = np.array([part.first for part in heard.moments]) - MOMENT / 2
     pieces: list[Piece] = []
     for start, end in heard.spans:
@@ -97,7 +97,7 @@ def _by_moments(heard: Heard, labels: Labels) -> list[Piece]:
             last = first + 1
         spoken = course(unit(part.vectors[first:last]) @ voices.T, CHANGE_COST)
         changes = np.flatnonzero(spoken[1:] != spoken[:-1])
-        cuts = (times[first:last][changes] + times[first:last][changes + 1]) / 2
+        cuts = _snapped((times[first:last][changes] + times[first:last][changes + 1]) / 2, talk, NEAR)
         bounds = [start, *np.clip(cuts, start, end).tolist(), end]
         speakers = spoken[[0, *(changes + 1).tolist()]].tolist()
         pieces += [(a, b, who) for a, b, who in zip(bounds[:-1], bounds[1:], speakers, strict=True) if b > a]
@@ -122,29 +122,31 @@ def course(likeness: Array, cost: float) -> Labels:
 
     likeness : (num_moments, num_speakers) array
     """
-    num_moments, num_speakers = likeness.shape
-    best = likeness[0].astype(np.float64)
-    before = np.empty((num_moments, num_speakers), np.int64)
-    for at in range(1, num_moments):
-        leader = int(best.argmax())
-        stays = best >= best[leader] - cost
-        before[at] = np.where(stays, np.arange(num_speakers), leader)
-        best = np.where(stays, best, best[leader] - cost) + likeness[at]
-    found = np.empty(num_moments, np.int64)
-    found[-1] = best.argmax()
-    for at in range(num_moments - 1, 0, -1):
-        found[at - 1] = before[at, found[at]]
+    best = likeness.astype(np.float64)
+    for at in range(1, len(best)):
+        before = best[at - 1]
+        best[at] += np.maximum(before, before.max() - cost)
+    leader = best.argmax(axis=1)
+    stays = best >= best.max(axis=1, keepdims=True) - cost
+    found = np.empty(len(best), np.int64)
+    found[-1] = leader[-1]
+    for at in range(len(best) - 1, 0, -1):
+        found[at - 1] = found[at] if stays[at - 1, found[at]] else leader[at - 1]
     return found
 
 
-def _snapped(cuts: npt.NDArray[np.float64], probabilities: list[npt.NDArray[np.float16]]) -> npt.NDArray[np.float64]:
-    """Changes of speaker moved to the likeliest pause nearby: a window tells only roughly where a voice begins."""
-    heard = uniform_filter1d(np.concatenate(probabilities).astype(np.float32), 5, axis=0)
-    heard = heard[:, SPEECH] - heard[:, CHANGE]
+def _talk(heard: Heard) -> Array:
+    """(num_frames,) how surely somebody goes on talking: little in a pause, and where the voice changes."""
+    smooth = uniform_filter1d(np.concatenate(heard.probabilities).astype(np.float32), 3, axis=0)
+    return np.asarray(smooth[:, SPEECH] - smooth[:, CHANGE])
+
+
+def _snapped(cuts: npt.NDArray[np.float64], talk: Array, reach: float) -> npt.NDArray[np.float64]:
+    """Changes of speaker moved to the likeliest pause nearby, for a vector tells only roughly where a voice begins."""
     snapped = []
     for cut in cuts:
-        first = max(0, round((cut - REACH) / FRAME))
-        near = heard[first : round((cut + REACH) / FRAME) + 1]
+        first = max(0, round((cut - reach) / FRAME))
+        near = talk[first : round((cut + reach) / FRAME) + 1]
         away = np.abs((np.arange(first, first + len(near)) + 0.5) * FRAME - cut)
         snapped.append((first + int(np.argmin(near + FAR * away)) + 0.5) * FRAME if len(near) else cut)
     return np.maximum.accumulate(np.array(snapped, dtype=np.float64))

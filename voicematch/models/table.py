@@ -104,7 +104,7 @@ MODELS: dict[str, ModelCard] = {
         ModelCard(
             name="segmentation-small",
             file="segmentation-small.onnx",
-            sha256="12bc616fa523f0d1116860c44f1103a4f06aa721e476f3a4099bc16f945c7fb9",
+            sha256="1b23827ef8c9ca0e70d75e7ddb352914db7e42b8fb037ac0c0deebf06b83b1da",
             kind="speech",
             licence="Apache-2.0",
             num_parameters=1_047_431,
