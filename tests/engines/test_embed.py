@@ -11,7 +11,7 @@ import pytest
 from voicematch.audio import Audio
 from voicematch.engines import open_embedder
 from voicematch.engines.diarize import BuiltinDiarizer
-from voicematch.engines.embed import CELL, OnnxEmbedder, Sums, num_cells
+from voicematch.engines.embed import CELL, OnnxEmbedder, Sums, num_cells, parts_of
 from voicematch.engines.features import HOP, log_mel
 from voicematch.errors import ModelError
 from voicematch.models import sessions
@@ -118,6 +118,17 @@ def summed(*runs: np.ndarray) -> Sums:
     for cells in runs:
         sums.add(cells)
     return sums
+
+
+def test_a_stretch_is_heard_in_parts_that_end_in_pauses() -> None:
+    rows = np.random.default_rng(0).normal(0, 0.1, (10_000, 80)).astype(np.float32)
+    for pause in (1_420, 2_670, 4_000):
+        rows[pause - 15 : pause + 15] -= 10.0
+    assert parts_of(rows, 0, 400) == [(0, 142), (142, 267), (267, 400)]  # 133 and 266 if nobody paused
+    assert parts_of(rows, 1_000, 300) == [(0, 167), (167, 300)]
+    (_, middle), _ = parts_of(rows, 0, 161)
+    assert 60 <= middle <= 100
+    assert parts_of(rows, 9_990, 1) == [(0, 1)]
 
 
 def test_frames_of_any_period_are_summed_in_cells_of_their_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,15 @@ def test_a_change_of_speaker_is_right_to_a_tenth_of_a_second(seconds: float) -> 
     assert first.end == second.start == pytest.approx(seconds, abs=0.1)
 
 
+@pytest.mark.parametrize("pause", [4.9, 5.1])
+def test_a_change_lies_in_the_pause_beside_it(pause: float) -> None:
+    heard, labels = heard_of((5.0, ADA), (6.0, MAYA))
+    at = round(pause / 0.02)
+    heard.probabilities[0][at - 2 : at + 2, 0] = 0.6
+    first, second = turns_of(heard, labels)
+    assert first.end == second.start == pytest.approx(pause, abs=0.03)
+
+
 def test_an_answer_shorter_than_a_window_is_a_turn() -> None:
     heard, labels = heard_of((6.0, ADA), (1.0, MAYA), (6.0, ADA), (5.0, MAYA))
     found = turns_of(heard, labels)

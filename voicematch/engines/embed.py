@@ -104,10 +104,13 @@ def num_cells(rows: Array, first: int, end: int) -> int:
     return min(max(1, (end - first) // CELL), -(-(len(rows) - first) // CELL))
 
 
-def _parts(rows: Array, first: int, total: int) -> list[tuple[int, int]]:
-    """(first, one past the last) cells of the parts in which a stretch is heard: even ones, each to the nearest pause.
+def parts_of(rows: Array, first: int, total: int) -> list[tuple[int, int]]:
+    """Return (first, one past the last) cells of the parts in which a stretch is heard: even ones, each up to a pause.
 
-    What the network hears beyond the end of a part tells little where nobody speaks, so a short context is enough.
+    rows : (num_rows, 80) log mel rows
+    first : row with which the stretch begins; total : its cells
+
+    Beyond the end of a part the network hears little that matters where nobody speaks, so a short context is enough.
     """
     bounds = np.linspace(0, total, -(-total // MOST_CELLS) + 1).astype(int)
     for idx, at in enumerate(bounds[1:-1].tolist(), 1):
@@ -210,7 +213,7 @@ class OnnxEmbedder:
         session = sessions.session(self.name, self.device, "front")
         (source,) = (one.name for one in session.get_inputs())
         total = max(1, (end - first) // CELL)
-        for start, stop in _parts(rows, first, total):
+        for start, stop in parts_of(rows, first, total):
             at, until = first + start * CELL, min(first + stop * CELL, len(rows))
             before = max(0, at - CONTEXT)
             heard = rows[before : until + CONTEXT]

@@ -14,7 +14,10 @@ from .windows import MOMENT, MOMENT_STEP, Heard
 
 SHORTEST_TURN = 0.2  # s
 LONGEST_GAP = 0.5  # s; a shorter silence between two stretches of one speaker is part of their turn
-REACH, NEAR = 0.5, 0.2  # s; how far a change of speaker is moved to a pause, where windows tell it and where moments do
+REACH, NEAR = (
+    0.5,
+    0.25,
+)  # s; how far a change of speaker is moved to a pause, where windows tell it and where moments do
 FAR = 0.3  # probability of speech that a pause must gain for each second it is farther away
 CHANGE_COST = 0.5  # sum of cosines, one for each MOMENT_STEP, that another speaker must gain to take the floor
 DOUBTFUL = 0.8  # mean probability of speech below which somebody who says less than BRIEF is a noise, and nobody
@@ -69,7 +72,9 @@ def _by_windows(heard: Heard, labels: Labels) -> list[Piece]:
     centres = heard.windows.mean(axis=1)
     order = np.argsort(centres, kind="stable")
     centres, labels = centres[order], labels[order]
-    cuts = _snapped((centres[1:] + centres[:-1])[labels[1:] != labels[:-1]] / 2, _talk(heard), REACH)
+    talk = uniform_filter1d(np.concatenate(heard.probabilities).astype(np.float32), 5, axis=0)
+    talk = talk[:, SPEECH] - talk[:, CHANGE]
+    cuts = _snapped((centres[1:] + centres[:-1])[labels[1:] != labels[:-1]] / 2, talk, REACH)
     pieces: list[Piece] = []
     for start, end in heard.spans:
         inner = cuts[(cuts > start + SHORTEST_TURN) & (cuts < end - SHORTEST_TURN)]
@@ -85,7 +90,7 @@ def _by_moments(heard: Heard, labels: Labels) -> list[Piece]:
 
     Windows are long enough to tell who the speakers are; moments are close enough to say when they change.
     """
-    voices, talk = _voices(heard, labels), _talk(heard)
+    voices, speech = _voices(heard, labels), np.concatenate(heard.probabilities)[:, SPEECH].astype(np.float32)
     begin = np.array([part.first for part in heard.moments]) - MOMENT / 2
     pieces: list[Piece] = []
     for start, end in heard.spans:
@@ -97,7 +102,7 @@ def _by_moments(heard: Heard, labels: Labels) -> list[Piece]:
             last = first + 1
         spoken = course(unit(part.vectors[first:last]) @ voices.T, CHANGE_COST)
         changes = np.flatnonzero(spoken[1:] != spoken[:-1])
-        cuts = _snapped((times[first:last][changes] + times[first:last][changes + 1]) / 2, talk, NEAR)
+        cuts = _snapped((times[first:last][changes] + times[first:last][changes + 1]) / 2, speech, NEAR)
         bounds = [start, *np.clip(cuts, start, end).tolist(), end]
         speakers = spoken[[0, *(changes + 1).tolist()]].tolist()
         pieces += [(a, b, who) for a, b, who in zip(bounds[:-1], bounds[1:], speakers, strict=True) if b > a]
@@ -135,14 +140,11 @@ def course(likeness: Array, cost: float) -> Labels:
     return found
 
 
-def _talk(heard: Heard) -> Array:
-    """(num_frames,) how surely somebody goes on talking: little in a pause, and where the voice changes."""
-    smooth = uniform_filter1d(np.concatenate(heard.probabilities).astype(np.float32), 3, axis=0)
-    return np.asarray(smooth[:, SPEECH] - smooth[:, CHANGE])
-
-
 def _snapped(cuts: npt.NDArray[np.float64], talk: Array, reach: float) -> npt.NDArray[np.float64]:
-    """Changes of speaker moved to the likeliest pause nearby, for a vector tells only roughly where a voice begins."""
+    """Changes of speaker moved to the likeliest pause nearby, for a vector tells only roughly where a voice begins.
+
+    talk : (num_frames,) how surely somebody goes on talking
+    """
     snapped = []
     for cut in cuts:
         first = max(0, round((cut - reach) / FRAME))

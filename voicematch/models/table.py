@@ -108,7 +108,7 @@ MODELS: dict[str, ModelCard] = {
             kind="speech",
             licence="Apache-2.0",
             num_parameters=1_047_431,
-            description="who of three local speakers is active in 10 s; convolutions and LSTM, the same filterbanks",
+            description="who of three local speakers is active; convolutions and LSTM in int8, the same filterbanks",
         ),
         ModelCard(
             name="ecapa512",
