@@ -31,6 +31,7 @@ MOST_THREADS = 2  # that embed, where the embedder is known to serve several
 LONGEST_WAIT = 60.0  # s of speech without a pause after which it is cut all the same
 MARGIN = 2.0  # s; what follows a stretch more closely may still belong to it
 M_MMAP_THRESHOLD, LARGE = -3, 8 << 20  # of malloc.h, and bytes
+M_TRIM_THRESHOLD, LEFT = -1, 16 << 20
 LONGEST_SILENCE = 1.0  # s; over a longer one the network is not run
 
 
@@ -99,9 +100,11 @@ def _give_back_large_arrays() -> None:
     """Have the memory of every large array go back to the system with the array; of 5 h that is an eighth of the most.
 
     glibc lets the size from which it does so grow with what is freed, and keeps smaller ones for later (mallopt(3)).
+    How much it keeps would not grow any more then, and be fetched from the system again and again.
     """
     if sys.platform == "linux" and (set_option := getattr(ctypes.CDLL(None), "mallopt", None)):
         set_option(M_MMAP_THRESHOLD, LARGE)
+        set_option(M_TRIM_THRESHOLD, LEFT)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
