@@ -99,7 +99,7 @@ class SegmentationDetector:
     """
 
     onset, offset = 0.5, 0.4
-    WINDOW, HOP = 1760, 1500  # rows of 10 ms; it was trained on 10 s, and hears as well in more
+    WINDOW, HOP = 1760, 1500  # rows of 10 ms, multiples of 4; trained on 10 s, it hears as well in more
     FADE = 62  # frames over which a window's edges count little: there it has heard only one side
     SPAN = 25  # frames on either side that a change of voice is judged from
     SILENCE = float(np.log(2.0**-23))  # rows of digital silence

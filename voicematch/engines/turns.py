@@ -14,10 +14,8 @@ from .windows import MOMENT, MOMENT_STEP, Heard
 
 SHORTEST_TURN = 0.2  # s
 LONGEST_GAP = 0.5  # s; a shorter silence between two stretches of one speaker is part of their turn
-REACH, NEAR = (
-    0.5,
-    0.25,
-)  # s; how far a change of speaker is moved to a pause, where windows tell it and where moments do
+REACH = 0.5  # s; how far a change of speaker is moved to a pause where windows tell it
+NEAR = 0.25  # s; where moments tell it
 FAR = 0.3  # probability of speech that a pause must gain for each second it is farther away
 CHANGE_COST = 0.5  # sum of cosines, one for each MOMENT_STEP, that another speaker must gain to take the floor
 DOUBTFUL = 0.8  # mean probability of speech below which somebody who says less than BRIEF is a noise, and nobody
