@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
+import static_int8
 import torch
 from augment import Array
 from ecapa import NUM_BINS, Ecapa
@@ -84,46 +85,25 @@ def export(net: nn.Module, path: Path) -> None:
         )
 
 
-class CalibrationCrops(quantization.CalibrationDataReader):  # type: ignore[misc]
-    """Crops of the training speech, one at a time, as ONNX Runtime's calibration wants them."""
-
-    def __init__(self, cache: Path, num_crops: int) -> None:
-        self.crops = self._crops(cache, num_crops)
-
-    @staticmethod
-    def _crops(cache: Path, num_crops: int) -> Iterator[dict[str, Array]]:
-        bank, random = open_bank("train", cache), np.random.default_rng(0)
-        for clip in random.choice(len(bank), min(num_crops, len(bank)), replace=False):
-            crop = bank.crop(int(clip), CALIBRATION_SAMPLES, random)
-            yield {"features": centred(log_mel(crop))[None]}
-
-    def get_next(self) -> dict[str, Array] | None:
-        return next(self.crops, None)
+def calibration_crops(cache: Path, num_crops: int) -> Iterator[Array]:
+    """Crops of the training speech."""
+    bank, random = open_bank("train", cache), np.random.default_rng(0)
+    for clip in random.choice(len(bank), min(num_crops, len(bank)), replace=False):
+        crop = bank.crop(int(clip), CALIBRATION_SAMPLES, random)
+        yield centred(log_mel(crop))[None]
 
 
 def quantise(plain: Path, path: Path, cache: Path, num_crops: int) -> None:
     """Static int8, weights per channel; the attention's softmax, the statistics and both ends stay in float.
 
     The first convolution hears the features and the last one makes the vector: in float they halve what quantising
-    changes, for a few percent of the time. Weights of 7 bits, because processors without VNNI add up two products
-    of 8 bits in 16, which overflows.
+    changes, for a few percent of the time.
     """
     prepared = plain.with_name("prepared.onnx")
     quantization.quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
     convolutions = [node.name for node in onnx.load(prepared).graph.node if node.op_type == "Conv"]
-    quantization.quantize_static(
-        str(prepared),
-        str(path),
-        CalibrationCrops(cache, num_crops),
-        quant_format=quantization.QuantFormat.QDQ,
-        per_channel=True,
-        activation_type=quantization.QuantType.QUInt8,
-        weight_type=quantization.QuantType.QInt8,
-        reduce_range=True,
-        op_types_to_quantize=["Conv"],
-        nodes_to_exclude=[convolutions[0], convolutions[-1]],
-        calibrate_method=quantization.CalibrationMethod.MinMax,
-    )
+    ends = [convolutions[0], convolutions[-1]]
+    static_int8.quantise(prepared, path, calibration_crops(cache, num_crops), in_float=ends)
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
     python models/train/segmentation_int8.py FLOAT.onnx OUT.onnx WORK
 
-Convolutions are static int8 as the embedders' are (`ecapa_export.py`), calibrated with the shows that `shows.py`
+Convolutions are static int8 as the embedders' are (`static_int8.py`), calibrated with the shows that `shows.py`
 rendered into WORK. The LSTM's weights are int8, and what it hears is rounded as it comes (ONNX Runtime's
 DynamicQuantizeLSTM): it reads all its weights for every frame, so that a quarter of the bytes is a gain.
 """
@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+import static_int8
 from onnxruntime import quantization
 
 from voicematch.engines.speech import SegmentationDetector
@@ -53,21 +54,10 @@ def windows_of(work: Path) -> Iterator[Array]:
         raise ValueError(f"no shows in {work}: first render some with shows.py")
 
 
-class _Windows(quantization.CalibrationDataReader):  # type: ignore[misc]
-    """Windows one at a time, as ONNX Runtime's calibration wants them."""
-
-    def __init__(self, windows: Iterable[Array]) -> None:
-        self._waiting = iter(windows)
-
-    def get_next(self) -> dict[str, Array] | None:
-        window = next(self._waiting, None)
-        return None if window is None else {"features": window[None]}
-
-
 def quantise(source: Path, target: Path, windows: Iterable[Array]) -> None:
     """Write the model of ``source`` in int8; windows : (num_rows, 80) arrays to calibrate with.
 
-    Weights of 7 bits: see `ecapa_export.quantise`.
+    Weights of 7 bits: see `static_int8.quantise`.
     """
     with tempfile.TemporaryDirectory() as folder:
         prepared, lstm = Path(folder) / "prepared.onnx", Path(folder) / "lstm.onnx"
@@ -79,18 +69,7 @@ def quantise(source: Path, target: Path, windows: Iterable[Array]) -> None:
             weight_type=quantization.QuantType.QInt8,
             reduce_range=True,
         )
-        quantization.quantize_static(
-            str(lstm),
-            str(target),
-            _Windows(windows),
-            quant_format=quantization.QuantFormat.QDQ,
-            per_channel=True,
-            activation_type=quantization.QuantType.QUInt8,
-            weight_type=quantization.QuantType.QInt8,
-            reduce_range=True,
-            op_types_to_quantize=["Conv"],
-            calibrate_method=quantization.CalibrationMethod.MinMax,
-        )
+        static_int8.quantise(lstm, target, (window[None] for window in windows))
 
 
 if __name__ == "__main__":

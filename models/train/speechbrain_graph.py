@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import static_int8
 import torch
 from augment import Array
 from ecapa import NUM_BINS, Ecapa
 from onnx import numpy_helper
-from onnxruntime import quantization
 
 from voicematch.engines.speechbrain import filterbank
 from voicematch.models import assemble, kit
@@ -78,40 +78,19 @@ def export(net: Ecapa, file: Path) -> None:
     )
 
 
-class Crops(quantization.CalibrationDataReader):  # type: ignore[misc]
-    """Windows of the calibration kit, one at a time, as ONNX Runtime's calibration wants them."""
-
-    def __init__(self) -> None:
-        self.crops = self._crops()
-
-    @staticmethod
-    def _crops() -> Iterator[dict[str, Array]]:
-        recordings = [one for one in kit.open_kit().recordings() if len(one.samples) >= CROP_SAMPLES]
-        for one in recordings[:: max(1, len(recordings) // NUM_CROPS)]:
-            rows = filterbank(one.samples[None, :CROP_SAMPLES])
-            yield {"features": rows - rows.mean(axis=1, keepdims=True)}
-
-    def get_next(self) -> dict[str, Array] | None:
-        return next(self.crops, None)
+def crops() -> Iterator[Array]:
+    """Windows of the calibration kit."""
+    recordings = [one for one in kit.open_kit().recordings() if len(one.samples) >= CROP_SAMPLES]
+    for one in recordings[:: max(1, len(recordings) // NUM_CROPS)]:
+        rows = filterbank(one.samples[None, :CROP_SAMPLES])
+        yield rows - rows.mean(axis=1, keepdims=True)
 
 
 def quantise(plain: Path, file: Path) -> None:
-    """Static int8 as in ecapa_export.py: weights of 7 bits per channel; both ends and the pooling stay in float."""
+    """Static int8; both ends and the pooling stay in float."""
     convolutions = [node.name for node in onnx.load(plain).graph.node if node.op_type == "Conv"]
     pooling = [name for name in convolutions if "/asp/" in name]
-    quantization.quantize_static(
-        str(plain),
-        str(file),
-        Crops(),
-        quant_format=quantization.QuantFormat.QDQ,
-        per_channel=True,
-        activation_type=quantization.QuantType.QUInt8,
-        weight_type=quantization.QuantType.QInt8,
-        reduce_range=True,
-        op_types_to_quantize=["Conv"],
-        nodes_to_exclude=[convolutions[0], convolutions[-1], *pooling],
-        calibrate_method=quantization.CalibrationMethod.MinMax,
-    )
+    static_int8.quantise(plain, file, crops(), in_float=[convolutions[0], convolutions[-1], *pooling])
 
 
 def source_scale(model: onnx.ModelProto, weights: str, held: dict[str, Array]) -> Array:
