@@ -20,6 +20,7 @@ RECIPE = Path(__file__).resolve().parents[2] / "models" / "train"
 sys.path.insert(0, str(RECIPE))  # its files import each other by their own names, as scripts do
 
 import campplus  # noqa: E402
+import ecapa_export  # noqa: E402
 import moves  # noqa: E402
 from augment import Augmenter, Bank, rms, tilted  # noqa: E402
 from ecapa import Ecapa  # noqa: E402
@@ -246,3 +247,14 @@ def test_what_campplus_heard_can_be_pooled_apart_and_its_onnx_answers_as_it_does
     assert float(capsys.readouterr().out.splitlines()[1].split()[0]) > 0.9999
     found = moves.opened(tmp_path / "campplus.onnx")(features.numpy())
     np.testing.assert_allclose(found, net(features).detach().numpy(), rtol=1e-3, atol=1e-3)
+
+
+def test_in_int8_an_embedder_says_nearly_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(0)
+    rows = torch.randn(4, 1, 200, 80).cumsum(dim=2).mul(0.2).numpy()
+    monkeypatch.setattr(ecapa_export, "calibration_crops", lambda _, num: iter(rows - rows.mean(axis=2, keepdims=True)))
+    write(Ecapa(64).eval(), tmp_path / "int8.onnx", tmp_path)
+    assert 0.9 < float(capsys.readouterr().out.splitlines()[1].split()[0]) < 0.99999
+    assert b"DequantizeLinear" in (tmp_path / "int8.onnx").read_bytes()
