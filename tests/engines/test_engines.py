@@ -70,8 +70,8 @@ def test_a_torch_that_does_not_hold_together_is_explained() -> None:
 
 def test_the_fix_names_the_releases_of_the_extra() -> None:
     extra = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    assert {"torch>=2.11,<2.12", "torchaudio>=2.11,<2.12"} <= set(extra["torch"])
-    assert "'torch==2.11.*' 'torchaudio==2.11.*'" in str(device.unloadable("torch", OSError("broken")))
+    assert {"torch>=2.11,<2.12", "torchaudio>=2.11,<2.11.1"} <= set(extra["torch"])
+    assert "'torch==2.11.*' 'torchaudio==2.11.0'" in str(device.unloadable("torch", OSError("broken")))
 
 
 def test_an_unknown_engine_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

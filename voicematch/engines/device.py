@@ -47,7 +47,7 @@ def unloadable(module: str, error: Exception) -> ModelError:
     return ModelError(
         f"{module} cannot be loaded: {reason}. torch, torchaudio and torchcodec must be of one release and from one "
         f"place: {EXTRA} in a new environment, or for a computer without NVIDIA's libraries first "
-        "pip install 'torch==2.11.*' 'torchaudio==2.11.*' --index-url https://download.pytorch.org/whl/cpu"
+        "pip install 'torch==2.11.*' 'torchaudio==2.11.0' --index-url https://download.pytorch.org/whl/cpu"
     )
 
 
