@@ -100,7 +100,7 @@ def _give_back_large_arrays() -> None:
     """Have the memory of every large array go back to the system with the array; of 5 h that is an eighth of the most.
 
     glibc lets the size from which it does so grow with what is freed, and keeps smaller ones for later (mallopt(3)).
-    How much it keeps would not grow any more then, and be fetched from the system again and again.
+    What it keeps no longer grows by itself then, and would be fetched from the system again and again.
     """
     if sys.platform == "linux" and (set_option := getattr(ctypes.CDLL(None), "mallopt", None)):
         set_option(M_MMAP_THRESHOLD, LARGE)
