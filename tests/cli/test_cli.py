@@ -202,6 +202,14 @@ def test_voices_needs_clips(shell: Shell) -> None:
     assert "no audio files to learn voices from" in err
 
 
+def test_voices_of_a_folder_are_its_sounds_without_hidden_files(shell: Shell) -> None:
+    (shell.folder / "voices").mkdir()
+    noise(shell.folder / "voices" / "Ada.wav", 50)
+    (shell.folder / "voices" / "._Ada.wav").write_bytes(b"\0\5\x16\7")  # as macOS puts beside it
+    _, _, err = shell("identify", "episode.wav", "--voices", "voices")
+    assert "Ada: more than one voice" in err  # the first clip that is read
+
+
 def test_name_relabels_what_is_stored(shell: Shell) -> None:
     for seed in (1, 2):
         shell("identify", noise(shell.folder / f"episode{seed}.wav", 50, seed=seed))
@@ -323,5 +331,14 @@ def test_evaluate_labels(shell: Shell) -> None:
     assert figures["DER"] == pytest.approx(0.2)
     assert figures["IER"] == pytest.approx(1.0)
     assert ["DER", "20.0%"] in cells(shell("evaluate", "truth.rttm", "answer.rttm")[1])
+    (shell.folder / "both.rttm").write_text(
+        "".join(f"SPEAKER {name} 1 0 10 <NA> <NA> Ada <NA> <NA>\n" for name in "ef"), encoding="utf-8"
+    )
+    figures = json.loads(shell("evaluate", "both.rttm", "answer.rttm", "--json")[1])
+    assert (figures["DER"], figures["recordings"]) == (pytest.approx(0.6), 2)
+    (shell.folder / "late.uem").write_text("e 1 20 30\n", encoding="utf-8")
+    code, _, err = shell("evaluate", "truth.rttm", "answer.rttm", "--uem", "late.uem")
+    assert (code, err) == (1, "error: truth.rttm: nobody speaks in what is to be scored\n")
+    assert shell("evaluate", "truth.rttm", "answer.rttm", "--collar", "nan")[0] == cli.EXIT_USAGE
     assert shell("evaluate", "truth.rttm")[0] == cli.EXIT_USAGE
     assert shell("evaluate", "--trials")[0] == cli.EXIT_USAGE

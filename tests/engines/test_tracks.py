@@ -49,6 +49,11 @@ def test_each_track_has_its_own_speaker_and_none_of_the_others(bleed: float, lat
     assert set(answer.diarization.embeddings) == {"SPEAKER_00", "SPEAKER_01"}
 
 
+def test_a_track_of_hardly_any_sound_is_named() -> None:
+    with pytest.raises(AudioError, match=r"b\.wav: holds hardly any sound; leave it out"):
+        apart([tracks_of(SECONDS, [ADA])[0], np.zeros(1, np.float32)])
+
+
 def test_tracks_that_begin_at_different_times_are_put_together(caplog: pytest.LogCaptureFixture) -> None:
     tracks = tracks_of(SECONDS, [ADA, BEN, [(33.5, 34.5)]], late=0.05)
     with caplog.at_level(logging.WARNING):

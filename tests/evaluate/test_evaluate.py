@@ -19,8 +19,10 @@ from voicematch.evaluate import (
     min_cllr,
     min_dcf,
     naming,
+    of_recordings,
     pieces,
     read_rttm,
+    read_rttms,
     read_trials,
     read_uem,
     total,
@@ -180,6 +182,35 @@ def test_rttm_is_read(tmp_path: Path) -> None:
     path.write_text("SPEAKER e 1 now 2.5 <NA> <NA> Bo <NA> <NA>\n")
     with pytest.raises(EvaluationError, match=r"ref\.rttm:1: not 'SPEAKER file"):
         read_rttm(path)
+
+
+@pytest.mark.parametrize("times", ["0 inf", "nan 1", "3 -1"])
+def test_a_turn_has_a_beginning_and_an_end(tmp_path: Path, times: str) -> None:
+    path = tmp_path / "ref.rttm"
+    path.write_text(f"SPEAKER e 1 {times} <NA> <NA> Bo <NA> <NA>\n")
+    with pytest.raises(EvaluationError, match=r"ref\.rttm:1: a turn from"):
+        read_rttm(path)
+
+
+@pytest.mark.parametrize("times", ["9 1", "0 inf", "nan 1"])
+def test_what_is_scored_has_a_beginning_and_an_end(tmp_path: Path, times: str) -> None:
+    path = tmp_path / "ref.uem"
+    path.write_text(f"e 1 {times}\n")
+    with pytest.raises(EvaluationError, match=r"ref\.uem:1: a span from"):
+        read_uem(path)
+
+
+def test_recordings_of_one_file_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "ref.rttm"
+    path.write_text("SPEAKER b 1 0 1 <NA> <NA> Bo <NA> <NA>\nSPEAKER a 1 0 2 <NA> <NA> Ada <NA> <NA>\n")
+    truths = read_rttms(path)
+    assert truths == {"a": (Turn(0, 2, "Ada"),), "b": (Turn(0, 1, "Bo"),)}
+    with pytest.raises(EvaluationError, match="holds 2 recordings, from a on"):
+        read_rttm(path)
+    assert of_recordings(truths, {"b": truths["b"]}, path) == {"a": (), "b": truths["b"]}
+    assert of_recordings(["a"], {"another name": truths["a"]}, path) == {"a": truths["a"]}
+    with pytest.raises(EvaluationError, match="c is no recording of the reference, as a is"):
+        of_recordings(truths, {"c": truths["b"]}, path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

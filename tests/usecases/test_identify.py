@@ -178,6 +178,14 @@ def test_a_second_clip_adds_to_the_profile(library: Library, tmp_path: Path) -> 
     assert library.profiles.get("Ada").num_voiceprints == 2
 
 
+def test_another_voice_is_refused_however_the_name_is_spelled(library: Library, tmp_path: Path) -> None:
+    enroll_first_axis(library, tmp_path)
+    other = noise(tmp_path / "other.wav", 50, seed=5)
+    with pytest.raises(errors.EnrollmentError, match="does not sound like the Ada"):
+        enroll(" ada", other, library=library, consent="public", speaker="SPEAKER_01", engines=engines(*TWO))
+    assert library.profiles.get("Ada").num_voiceprints == 1
+
+
 @pytest.mark.parametrize(
     ("turns", "options", "says"),
     [
@@ -201,6 +209,8 @@ def test_a_span_beyond_the_end_is_refused(library: Library, tmp_path: Path) -> N
     path = noise(tmp_path / "clip.wav", 20)
     with pytest.raises(errors.AudioError, match=r"ends at 20\.0 s"):
         enroll("Ada", path, library=library, consent="self", start=30.0, engines=engines())
+    with pytest.raises(errors.AudioError, match="no sound between 5 and 5"):
+        enroll("Ada", path, library=library, consent="self", start=5.0, end=5.00001, engines=engines())
 
 
 def test_naming_a_voice_names_it_in_every_episode(library: Library, tmp_path: Path) -> None:

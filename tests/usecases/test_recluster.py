@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.fakes import FakeDiarizer, FakeEmbedder
+from tests.support.fakes import FakeDetector, FakeDiarizer, FakeEmbedder
 from tests.usecases.test_identify import CALIBRATION, noise
 from voicematch import cli, errors, identify, name, open_library
-from voicematch.engines import overlap
+from voicematch.engines import open_embedder, overlap
 from voicematch.engines.diarize import BuiltinDiarizer
 from voicematch.engines.kept import heard_again, kept
 from voicematch.engines.windows import Heard
@@ -24,6 +24,7 @@ from voicematch.types import Diarization, LabelledEpisode, Line, Turn, Verdict, 
 from voicematch.usecases import fix as fixing
 from voicematch.usecases.chosen import Engines
 from voicematch.usecases.recluster import recluster, undo
+from voicematch.usecases.upgrade import upgrade
 from voicematch.voices.told import told_apart
 from voicematch.web.actions import perform
 from voicematch.web.actions import undo as web_undo
@@ -82,6 +83,26 @@ def test_lines_follow_who_holds_the_floor_where_two_speak_at_once(
     both = recluster("episode", (3, 3), library=library).episode
     assert sum(both.talk_seconds().values()) > 1.5 * sum(alone.talk_seconds().values())
     assert [line.speaker for line in both.lines] == [line.speaker for line in alone.lines]
+
+
+def test_what_an_earlier_answer_heard_does_not_go_with_one_that_kept_nothing(tmp_path: Path) -> None:
+    path = noise(tmp_path / "episode.wav", 50)
+    hearing = Engines(BuiltinDiarizer(FakeDetector, everywhere=True), FakeEmbedder())
+    with open_library(tmp_path / "library.db", embedder="fake", dimension=FakeEmbedder.dimension) as opened:
+        opened.settings.set("calibration", CALIBRATION.to_json())
+        sha256 = identify(path, library=opened, engines=hearing).audio_sha256
+        assert opened.windows.of(sha256) is not None
+        identify(path, library=opened, engines=Engines(FakeDiarizer(*THREE), FakeEmbedder()))
+        assert opened.windows.of(sha256) is None
+
+
+def test_voices_of_another_embedder_are_to_be_heard_again_first(library: Library, tmp_path: Path) -> None:
+    upgrade(library, open_embedder("ecapa-small-4", device="cpu"))
+    with (
+        open_library(tmp_path / "library.db") as moved,
+        pytest.raises(errors.LibraryError, match="batch run hears its episodes again"),
+    ):
+        recluster("episode", (2, 2), library=moved)
 
 
 def test_a_dry_run_says_what_would_come_of_it(library: Library) -> None:

@@ -191,8 +191,21 @@ def test_who_was_ruled_out_gets_another_name_or_none_and_is_no_rival() -> None:
     known = library(Ada=ADA, Maya=MAYA)
     found = match(voices, known, calibration=CALIBRATION, ruled_out={"SPEAKER_00": {"Ada", "Nobody"}})
     assert verdict(found["SPEAKER_00"]) == (Verdict.UNKNOWN, None)
-    assert [candidate.profile for candidate in found["SPEAKER_00"].candidates] == ["Maya", "Ada"]
+    assert [candidate.profile for candidate in found["SPEAKER_00"].candidates] == ["Maya"]
     assert verdict(found["SPEAKER_01"]) == (Verdict.ACCEPT, "Ada")
+
+
+def test_speech_that_fits_who_was_ruled_out_is_no_doubt() -> None:
+    voices = {"SPEAKER_00": speech(toward(ADA, 0.9, MAYA))}
+    known = library(Ada=toward(ADA, 0.95, MAYA), Twin=toward(ADA, 0.9, MAYA))
+    found = match(voices, known, calibration=CALIBRATION, ruled_out={"SPEAKER_00": {"Twin"}})["SPEAKER_00"]
+    assert verdict(found) == (Verdict.ACCEPT, "Ada")
+    assert not any("Twin" in reason for reason in found.reasons)
+    none = match(voices, known, calibration=CALIBRATION, ruled_out={"SPEAKER_00": {"Twin", "Ada"}})["SPEAKER_00"]
+    assert (verdict(none), none.reasons) == (
+        (Verdict.UNKNOWN, None),
+        ("a person said that it is none of the known voices",),
+    )
 
 
 shares = st.lists(st.floats(-1, 1, width=16), min_size=4, max_size=4)

@@ -157,5 +157,11 @@ def test_flat_tops_are_clipping() -> None:
     assert quality([tone(1.0)]).clipped < 0.05
 
 
+def test_a_soft_end_is_not_clipped() -> None:
+    last_bit = np.full(8_000, -1 / 32_768, np.float32)
+    assert quality([tone(0.4), last_bit]).clipped == quality([tone(0.4)]).clipped
+    assert quality([tone(0.4)[:100]]).snr == 0  # shorter than what a level is measured over
+
+
 def test_silence_has_no_level() -> None:
     assert quality([np.zeros(16_000, dtype=np.float32), np.zeros(0, dtype=np.float32)]) == Quality(0, 0, 0)

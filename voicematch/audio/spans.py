@@ -11,6 +11,7 @@ from ..types import Array, Turn
 from . import Audio
 from .decoding import SAMPLE_RATE
 
+LEAST_SECONDS = 0.01  # of a turn that is worth keeping
 KEPT_CLIP_SECONDS = 60.0  # enough to re-embed a voice with a later model; more would only fill the library
 
 
@@ -39,7 +40,7 @@ def sound_of(turns: Sequence[Turn], audio: Audio, offset: float) -> Array:
     left = KEPT_CLIP_SECONDS
     for turn in sorted(turns, key=lambda t: (-t.duration, t.start)):
         seconds = min(turn.duration, left)
-        if seconds > 0:
+        if seconds >= LEAST_SECONDS:
             kept.append((offset + turn.start, offset + turn.start + seconds))
             left -= seconds
     return np.concatenate(audio.slices(sorted(kept)))

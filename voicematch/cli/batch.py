@@ -17,6 +17,7 @@ from ..errors import redacted
 from . import EXIT_ERROR, EXIT_PARTIAL, EXIT_STOPPED
 from .options import (
     Command,
+    Within,
     choice_of,
     choice_options,
     clock,
@@ -164,7 +165,7 @@ def run_options(command: Command) -> Command:
         ),
         click.option(
             "--cache-size",
-            type=click.FloatRange(min=0.01),
+            type=Within(0.01, 1e6),
             default=10.0,
             show_default=True,
             metavar="GIB",

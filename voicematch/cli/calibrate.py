@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import device_option, json_option, library_option, quiet_option
+from .options import Within, device_option, json_option, library_option, quiet_option
 from .terminal import print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--undo", is_flag=True, help="Take back what --from-library changed.")
 @click.option(
     "--wrong-names",
-    type=click.FloatRange(1e-6, 0.2),
+    type=Within(1e-6, 0.2),
     metavar="RATE",
     help="Share of strangers who may get a name, in a library of five (default: 0.002).",
 )

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import clock, device_option, diarizer_option, json_option, open_engines, quiet_option
+from ..errors import EvaluationError
+from .options import (
+    Within,
+    clock,
+    collar_option,
+    device_option,
+    diarizer_option,
+    json_option,
+    open_engines,
+    quiet_option,
+)
 from .terminal import print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -21,7 +31,7 @@ CLIP_SECONDS = (1.0, 1.5, 2.0, 3.0, 5.0, None)  # None is the whole clip
 @click.command()
 @click.argument("files", nargs=-1, metavar="REFERENCE HYPOTHESIS", type=click.Path(path_type=Path))
 @click.option("--uem", type=click.Path(path_type=Path), help="What to score of the audio (a UEM file).")
-@click.option("--collar", default=0.0, show_default=True, help="Seconds left out on each side of a boundary.")
+@collar_option
 @click.option(
     "--trials", is_flag=True, help="FILES are trial lists: enroll<TAB>test<TAB>0 or 1, paths beside the list."
 )
@@ -37,7 +47,11 @@ CLIP_SECONDS = (1.0, 1.5, 2.0, 3.0, 5.0, None)  # None is the whole clip
 )
 @device_option
 @click.option(
-    "--seconds", "lengths", multiple=True, type=float, help="Cut test clips to this length (repeatable; 0 is whole)."
+    "--seconds",
+    "lengths",
+    multiple=True,
+    type=Within(0, 3600),
+    help="Cut test clips to this length (repeatable; 0 is whole).",
 )
 @json_option
 @quiet_option
@@ -54,7 +68,7 @@ def evaluate(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Score a labelled episode against its truth (two RTTM files), or an embedder on trial lists.
+    """Score labelled episodes against their truth (two RTTM files), or an embedder on trial lists.
 
     \b
     voicematch evaluate truth.rttm episode.rttm --uem truth.uem
@@ -78,12 +92,21 @@ def evaluate(
 
 
 def _evaluate_labels(reference: Path, hypothesis: Path, uem: Path | None, collar: float, as_json: bool) -> None:
-    from ..evaluate import diarization_error, identification_error, read_rttm, read_uem
+    from ..evaluate import diarization_error, identification_error, of_recordings, read_rttms, read_uems, total
 
-    truth, answer = read_rttm(reference), read_rttm(hypothesis)
-    scored = read_uem(uem) if uem else None
-    errors = diarization_error(truth, answer, scored, collar=collar)
-    named = identification_error(truth, answer, scored, collar=collar)
+    truths = read_rttms(reference)
+    if not truths:
+        raise EvaluationError(f"{reference}: nobody speaks in it")
+    answers = of_recordings(truths, read_rttms(hypothesis), hypothesis)
+    scored = of_recordings(truths, read_uems(uem), uem) if uem else dict.fromkeys(truths)
+    if uem and (unscored := [recording for recording, spans in scored.items() if not spans]):
+        raise EvaluationError(f"{uem}: nothing of {unscored[0]} is to be scored")
+    pairs = [(truths[recording], answers[recording], scored[recording]) for recording in truths]
+    parts = [diarization_error(*pair, collar=collar) for pair in pairs]
+    if not sum(part.total for part in parts):
+        raise EvaluationError(f"{reference}: nobody speaks in what is to be scored")
+    errors = total(parts)
+    named = total([identification_error(*pair, collar=collar) for pair in pairs])
     figures = {
         "DER": errors.der,
         "missed": errors.miss_rate,
@@ -92,7 +115,11 @@ def _evaluate_labels(reference: Path, hypothesis: Path, uem: Path | None, collar
         "JER": errors.jer,
         "IER": named.ier,
     }
-    counts = {"speakers in truth": len({t.speaker for t in truth}), "speakers found": len({t.speaker for t in answer})}
+    counts = {
+        "recordings": len(pairs),
+        "speakers in truth": sum(len({t.speaker for t in truth}) for truth, _, _ in pairs),
+        "speakers found": sum(len({t.speaker for t in answer}) for _, answer, _ in pairs),
+    }
     if as_json:
         print_json({"collar": collar, "overlap": True, **figures, **counts})
         return

@@ -221,7 +221,8 @@ def _library(location: str | None, voices: Path | None, engines: Engines, *, qui
         return
     from ..usecases.enroll import enroll
 
-    clips = sorted(path for path in voices.iterdir() if path.suffix.lower() in AUDIO_SUFFIXES)
+    inside = (path for path in voices.iterdir() if not path.name.startswith("."))  # macOS puts ._NAME beside NAME
+    clips = sorted(path for path in inside if path.suffix.lower() in AUDIO_SUFFIXES)
     if not clips:
         raise click.UsageError(f"{voices}: no audio files to learn voices from")
     with tempfile.TemporaryDirectory() as folder, open_library(Path(folder) / "library.db") as library:

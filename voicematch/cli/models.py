@@ -12,7 +12,7 @@ import click
 
 from ..errors import ModelError
 from . import EXIT_ERROR, EXIT_PARTIAL
-from .options import device_option, json_option, quiet_option
+from .options import collar_option, device_option, json_option, quiet_option
 from .terminal import print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def export(name: str, file: Path | None) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The truth of the one AUDIO, as RTTM (default: STEM.rttm or ref.rttm beside each).",
 )
-@click.option("--collar", default=0.0, show_default=True, help="Seconds left out on each side of a boundary.")
+@collar_option
 @device_option
 @json_option
 @quiet_option

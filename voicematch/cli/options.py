@@ -169,6 +169,25 @@ class Timestamp(click.ParamType[float]):
         return seconds
 
 
+class Within(click.FloatRange):
+    """A number in a range; ``nan``, which is neither below nor above anything, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if number != number:
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
+
+
+collar_option = click.option(
+    "--collar",
+    type=Within(0, 60),
+    default=0.0,
+    show_default=True,
+    help="Seconds left out on each side of a boundary.",
+)
+
+
 class SpeakerCount(click.ParamType[tuple[int, int]]):
     """A number of speakers, or a range such as 2-5."""
 

@@ -79,6 +79,9 @@ def diarize_tracks(
         heard = [
             _hear(track, detector_of(), progress, at / len(tracks), 1 / len(tracks)) for at, track in enumerate(tracks)
         ]
+    for track, name in zip(heard, called, strict=True):
+        if not len(track.levels):
+            raise AudioError(name, "holds hardly any sound; leave it out")
     with clock("bleed"):
         leaks, same = leaks_of([one.levels for one in heard], [one.speech for one in heard])
         for one in same[:1]:

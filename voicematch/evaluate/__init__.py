@@ -7,9 +7,12 @@ from .diarization import (
     diarization_error,
     identification_error,
     naming,
+    of_recordings,
     pieces,
     read_rttm,
+    read_rttms,
     read_uem,
+    read_uems,
     total,
 )
 from .verification import (
@@ -38,10 +41,13 @@ __all__ = [
     "min_cllr",
     "min_dcf",
     "naming",
+    "of_recordings",
     "pieces",
     "read_rttm",
+    "read_rttms",
     "read_trials",
     "read_uem",
+    "read_uems",
     "total",
     "trials",
 ]

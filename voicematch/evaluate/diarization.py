@@ -7,7 +7,8 @@ pyannote.metrics counts both sides together.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -248,8 +249,24 @@ def pieces(
 
 
 def read_rttm(path: str | Path) -> tuple[Turn, ...]:
-    """Return the turns of an RTTM file, sorted. Raises EvaluationError that names the line which is none."""
-    turns = []
+    """Return the turns of an RTTM file of one recording, sorted.
+
+    Raises EvaluationError that names the line which is none, or the recordings when there are several.
+    """
+    return _only(read_rttms(path), path)
+
+
+def read_uem(path: str | Path) -> tuple[tuple[float, float], ...]:
+    """Return the (start, end) spans of a UEM file of one recording. Raises EvaluationError as `read_rttm` does."""
+    return _only(read_uems(path), path)
+
+
+def read_rttms(path: str | Path) -> dict[str, tuple[Turn, ...]]:
+    """Return the turns of each recording of an RTTM file, sorted, by what the file calls it (NIST RT-09, appendix A).
+
+    Raises EvaluationError that names the line which is no RTTM.
+    """
+    turns: dict[str, list[Turn]] = {}
     for number, fields in numbered_fields(path):
         if fields[0] != "SPEAKER":
             continue
@@ -257,19 +274,47 @@ def read_rttm(path: str | Path) -> tuple[Turn, ...]:
             start, duration, speaker = float(fields[3]), float(fields[4]), fields[7]
         except (IndexError, ValueError) as error:
             raise EvaluationError(f"{path}:{number}: not 'SPEAKER file channel start duration … name'") from error
-        turns.append(Turn(start, start + duration, speaker))
-    return tuple(sorted(turns))
+        if not (math.isfinite(start) and math.isfinite(duration) and duration >= 0):
+            raise EvaluationError(f"{path}:{number}: a turn from {fields[3]} for {fields[4]} s")
+        turns.setdefault(fields[1], []).append(Turn(start, start + duration, speaker))
+    return {recording: tuple(sorted(own)) for recording, own in sorted(turns.items())}
 
 
-def read_uem(path: str | Path) -> tuple[tuple[float, float], ...]:
-    """Return the (start, end) spans of a UEM file. Raises EvaluationError that names the line which is none."""
-    spans = []
+def read_uems(path: str | Path) -> dict[str, tuple[tuple[float, float], ...]]:
+    """Return the (start, end) spans of each recording of a UEM file. Raises EvaluationError for a line that is none."""
+    spans: dict[str, list[tuple[float, float]]] = {}
     for number, fields in numbered_fields(path):
         try:
-            spans.append((float(fields[2]), float(fields[3])))
+            start, end = float(fields[2]), float(fields[3])
         except (IndexError, ValueError) as error:
             raise EvaluationError(f"{path}:{number}: not 'file channel start end'") from error
-    return tuple(spans)
+        if not (math.isfinite(start) and start < end < math.inf):
+            raise EvaluationError(f"{path}:{number}: a span from {fields[2]} to {fields[3]} s")
+        spans.setdefault(fields[0], []).append((start, end))
+    return {recording: tuple(own) for recording, own in sorted(spans.items())}
+
+
+Rows = TypeVar("Rows", tuple[Turn, ...], tuple[tuple[float, float], ...])
+
+
+def _only(by_recording: Mapping[str, Rows], path: str | Path) -> Rows:
+    if len(by_recording) > 1:
+        raise EvaluationError(f"{path}: holds {len(by_recording)} recordings, from {min(by_recording)} on, not one")
+    return next(iter(by_recording.values()), ())
+
+
+def of_recordings(reference: Collection[str], other: Mapping[str, Rows], path: str | Path) -> dict[str, Rows]:
+    """Return what another file has of each recording of a reference, () where it has nothing.
+
+    Two files of one recording each belong together, whatever they call it.
+
+    Raises EvaluationError for recordings that the reference does not have.
+    """
+    if len(reference) == len(other) == 1:
+        return dict(zip(reference, other.values(), strict=True))
+    if strange := sorted(other.keys() - set(reference)):
+        raise EvaluationError(f"{path}: {strange[0]} is no recording of the reference, as {min(reference)} is")
+    return {recording: other.get(recording, ()) for recording in reference}
 
 
 def _share(part: float, whole: float) -> float:

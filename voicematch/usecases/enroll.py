@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..audio import EVERYTHING, Audio, Choice, encode_clip
-from ..audio.spans import Excerpt, sound_of
+from ..audio.spans import LEAST_SECONDS, Excerpt, sound_of
 from ..errors import AudioError
 from ..library import Library
 from ..net.addresses import is_address
 from ..types import Progress
 from ..voices.sample import check, quality
 from .chosen import BUILT_IN, Engines
-from .learn import Enrollment, calibration_of, check_consent, ensure_profile, pool
+from .learn import Enrollment, calibration_of, check_consent, ensure_profile, pool, spelled, taught
 
 
 def enroll(
@@ -48,12 +48,12 @@ def enroll(
     AudioError, ModelError, LibraryError.
     """
     check_consent(consent)
+    name = spelled(library, name)
     diarizer, embedder = engines.resolve(library)
     audio = Audio(source, choice=choice)
     excerpt = _excerpt(audio, start, end)
     diarization = diarizer.diarize(excerpt, embedder, progress=progress)
-    known = library.profiles.find(name)
-    is_again = known is not None and audio.sha256 in {row.audio_sha256 for row in library.voiceprints.rows(known.name)}
+    is_again = taught(library, name, audio.sha256)
     voice = check(
         diarization,
         quality(excerpt.blocks()),
@@ -86,4 +86,7 @@ def _excerpt(audio: Audio, start: float, end: float | None) -> Audio | Excerpt:
         return audio
     if start >= audio.duration:
         raise AudioError(audio.source, f"ends at {audio.duration:.1f} s, before the span begins at {start:.1f} s")
-    return Excerpt(audio, start, audio.duration if end is None else min(end, audio.duration))
+    end = audio.duration if end is None else min(end, audio.duration)
+    if end - start < LEAST_SECONDS:
+        raise AudioError(audio.source, f"there is no sound between {start:g} and {end:g} s; give a longer span")
+    return Excerpt(audio, start, end)

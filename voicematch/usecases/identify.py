@@ -107,7 +107,7 @@ def _remember(
 ) -> LabelledEpisode:
     """Store who speaks when, with what was heard where that is wanted, and return the episode with names."""
     keeps = keep_windows and library.settings.keeps_windows
-    if not keeps:
+    if not keeps or diarization.windows is None:  # those of an earlier answer do not go with this one
         library.windows.forget(heard.audio_sha256)
     found, voices = replace(heard, turns=diarization.turns), diarization.embeddings
     return recognise.store(library, found, voices, diarization.windows, keep_windows=keeps)

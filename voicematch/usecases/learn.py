@@ -60,7 +60,7 @@ def voice_of(library: Library, episode: LabelledEpisode, speaker: str) -> Stored
         voices = ", ".join(episode.matches) or "none"
         raise LibraryError(f"{episode.title or episode.source}: no voice {speaker}; the episode has {voices}")
     if episode.embedder != library.embedder:
-        raise LibraryError(f"{episode.title or episode.source}: {_not_heard_again(episode.embedder, library)}")
+        raise LibraryError(f"{episode.title or episode.source}: {not_heard_again(episode.embedder, library)}")
     embeddings = library.speakers.embeddings(episode.audio_sha256).get(speaker, ())
     return StoredVoice(episode.audio_sha256, episode.source, episode.title, speaker, embeddings)
 
@@ -83,11 +83,12 @@ def voices_of(library: Library, unknown: str) -> list[StoredVoice]:
     ]
     there = [voice for voice in voices if voice.embeddings]
     if not there:
-        raise LibraryError(f"{unknown}: {_not_heard_again('another embedder', library)}")
+        raise LibraryError(f"{unknown}: {not_heard_again('another embedder', library)}")
     return there
 
 
-def _not_heard_again(before: str, library: Library) -> str:
+def not_heard_again(before: str, library: Library) -> str:
+    """Return why voices that were heard by another embedder cannot be used, and what to do."""
     return (
         f"was heard by {before}, and the library holds voices of {library.embedder} now; "
         "voicematch batch run hears its episodes again"
@@ -107,9 +108,9 @@ def learn(
 
     consent_date, consent_note : when it was given (today), and what else was said of it
     """
+    name = spelled(library, name)
     existing = library.profiles.find(name)
     consent = _consent(name, consent, existing.consent if existing else ())
-    name = existing.name if existing else name
     calibration = calibration_of(library)
     voices = sorted(voices, key=lambda voice: -voice.seconds)  # the first is believed where nothing is known yet
     every = [embedding for voice in voices for embedding in voice.embeddings]
@@ -193,6 +194,18 @@ def _consent(name: str, given: str | None, before: Sequence[str]) -> str:
         raise EnrollmentError(f"say why the voice of {name} may be kept: --consent {', '.join(CONSENT)}")
     check_consent(given)
     return given
+
+
+def spelled(library: Library, name: str) -> str:
+    """Return a name as the library writes it, or as it is given where no profile has it."""
+    known = library.profiles.find(name)
+    return name if known is None else known.name
+
+
+def taught(library: Library, name: str, audio_sha256: str) -> bool:
+    """Return whether a profile, if there is one of that name, has a voiceprint of this audio."""
+    known = library.profiles.find(name)
+    return known is not None and audio_sha256 in {row.audio_sha256 for row in library.voiceprints.rows(known.name)}
 
 
 def ensure_profile(library: Library, name: str, *, role: str | None = None) -> bool:

@@ -15,6 +15,7 @@ from ..transcript.attribute import attribute
 from ..types import Diarization, LabelledEpisode, Turn, Windows
 from . import recognise, refold
 from .keep_speakers import OF_TRANSCRIPT
+from .learn import not_heard_again
 from .name import Change, changing
 
 
@@ -45,6 +46,8 @@ def recluster(
     """
     with changing(library, dry_run=dry_run) as changes:
         episode = library.episodes.get(episode_key)
+        if episode.embedder != library.embedder:
+            raise LibraryError(f"{episode.title or episode.source}: {not_heard_again(episode.embedder, library)}")
         windows = library.windows.of(episode.audio_sha256)
         if windows is None:
             raise LibraryError(

@@ -25,7 +25,7 @@ from ..types import Diarization, LabelledEpisode, Match, Progress, Sound, Turn, 
 from ..voices.sample import check, quality
 from .chosen import BUILT_IN, Engines
 from .identify import identify
-from .learn import Enrollment, calibration_of, check_consent, ensure_profile, pool
+from .learn import Enrollment, calibration_of, check_consent, ensure_profile, pool, spelled, taught
 from .recognise import match_again
 
 SAID = "said where the track was given"
@@ -101,7 +101,9 @@ def identify_tracks(
     apart = ready.diarizer.apart
     episode = identify(together, library=library, store=store, engines=ready, progress=progress, **wanted)
     said = {
-        label: (at, name) for at, name in enumerate(named) if name and (label := _label(episode, apart, at)) is not None
+        label: (at, spelled(library, name))
+        for at, name in enumerate(named)
+        if name and (label := _label(episode, apart, at)) is not None
     }
     if not said:
         return episode, ()
@@ -163,14 +165,12 @@ def _sample(name: str, track: Audio, apart: Apart, at: int, library: Library) ->
         replace(one, start=one.start - offset, end=one.end - offset)
         for one in apart.diarization.embeddings.get(label, ())
     )
-    known = library.profiles.find(name)
-    is_again = known is not None and track.sha256 in {row.audio_sha256 for row in library.voiceprints.rows(known.name)}
     heard = Diarization(turns, {label: embeddings} if embeddings else {}, track.duration)
     voice = check(
         heard,
         quality(iter([sound_of(turns, track, 0.0)])),
         name=name,
-        may_differ=is_again,
+        may_differ=taught(library, name, track.sha256),
         calibration=calibration_of(library),
         voiceprints=library.voiceprints.all(),
     )

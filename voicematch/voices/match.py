@@ -156,7 +156,7 @@ def _fit(
         score=score,
         probability=probability,
         nearest=nearest,
-        agreement=_agreement(pooled, nearest, voiceprints),
+        agreement=_agreement(pooled, score, nearest, voiceprints),
     )
 
 
@@ -235,8 +235,11 @@ def _nearest(score: Array) -> Rows:
     return nearest
 
 
-def _agreement(pooled: _Pooled, nearest: Rows, voiceprints: Voiceprints) -> Numbers:
-    """Share of each speaker's speech whose segments fit each of the nearest profiles better than any other of them."""
+def _agreement(pooled: _Pooled, score: Array, nearest: Rows, voiceprints: Voiceprints) -> Numbers:
+    """Share of each speaker's speech whose segments fit each of the nearest profiles better than any other of them.
+
+    What is ruled out fits nothing.
+    """
     share = np.zeros(nearest.shape)
     bounds = [*pooled.first.tolist(), len(pooled.segments)]
     every = scores(pooled.segments, voiceprints) if len(voiceprints.vectors) <= FEW_VOICEPRINTS else None
@@ -247,6 +250,7 @@ def _agreement(pooled: _Pooled, nearest: Rows, voiceprints: Voiceprints) -> Numb
             fits = every[own][:, by_name]
         else:
             fits = scores(pooled.segments[own], voiceprints.only([voiceprints.names[idx] for idx in by_name]))
+        fits = np.where(score[speaker, by_name] == RULED_OUT, -np.inf, fits)
         best = by_name[np.argmax(fits, axis=1)]
         seconds = pooled.segment_seconds[own]
         share[speaker] = seconds @ (best[:, None] == columns) / seconds.sum()
@@ -256,6 +260,10 @@ def _agreement(pooled: _Pooled, nearest: Rows, voiceprints: Voiceprints) -> Numb
 def _judge(speaker: int, fit: _Fit, calibration: Calibration, accept: float, review: float) -> Match:
     """The verdict on one speaker."""
     candidates = _candidates(speaker, fit)
+    if not candidates:
+        return Match(
+            fit.labels[speaker], Verdict.UNKNOWN, None, 0.0, (), ("a person said that it is none of the known voices",)
+        )
     best, seconds = candidates[0], float(fit.seconds[speaker])
     if best.probability < review:
         reason = f"closest is {best.profile} at {best.probability:.0%} (score {best.score:.2f}), needs {review:.0%}"
@@ -278,7 +286,7 @@ def _shortness(seconds: float) -> str:
 
 
 def _candidates(speaker: int, fit: _Fit) -> tuple[Candidate, ...]:
-    """The profiles nearest to a speaker, the best first."""
+    """The profiles nearest to a speaker, the best first, without those that are ruled out."""
     return tuple(
         # A score in proportion to what is usual may pass 1, which no cosine does.
         Candidate(
@@ -289,6 +297,7 @@ def _candidates(speaker: int, fit: _Fit) -> tuple[Candidate, ...]:
             fit.agreement[speaker, :NUM_CANDIDATES].tolist(),
             strict=True,
         )
+        if fit.score[speaker, idx] != RULED_OUT
     )
 
 

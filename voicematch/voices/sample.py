@@ -63,23 +63,27 @@ def quality(blocks: Iterable[Array]) -> Quality:
 
     blocks : (num_samples,) float32 arrays in -1 … 1
     """
-    peak, levels, flat, loud = 0.0, [], 0, 0
+    levels: list[Array] = []
+    tops: list[tuple[float, int, int]] = []  # of each block: its peak, the samples in flat tops, a tenth of all
     for block in blocks:
         if not len(block):
             continue
         size = np.abs(block)
         block_peak = float(size.max())
-        peak = max(peak, block_peak)
         # Two neighbours at the very same extreme do not happen by chance; a clipped wave is flat there.
         top = size >= 0.98 * block_peak
-        flat += int(np.count_nonzero(top[1:] & top[:-1] & (np.abs(np.diff(block)) < 1e-3 * block_peak)))
-        loud += max(1, len(block) // 10)
-        frames = block[: len(block) // FRAME * FRAME].reshape(-1, FRAME)
-        levels.append(np.sqrt(np.mean(np.square(frames, dtype=np.float64), axis=1)))
-    if peak == 0.0 or not levels:
+        flat = np.count_nonzero(top[1:] & top[:-1] & (np.abs(np.diff(block)) < 1e-3 * block_peak))
+        tops.append((block_peak, int(flat), max(1, len(block) // 10)))
+        cut = block[: len(block) // FRAME * FRAME].reshape(-1, FRAME)
+        levels.append(np.sqrt(np.mean(np.square(cut, dtype=np.float64), axis=1)))
+    peak = max((top for top, _, _ in tops), default=0.0)
+    frames = np.concatenate([*levels, np.empty(0)])
+    if peak == 0.0 or not len(frames):
         return Quality(peak, 0.0, 0.0)
-    quiet, speech = np.quantile(np.concatenate(levels), [0.05, 0.9])
-    return Quality(peak, flat / loud, float(20 * np.log10(speech / max(float(quiet), 1e-5))))
+    # A soft block, of silence perhaps, has its peaks where nothing is cut off.
+    flats, tenths = zip(*((flat, tenth) for top, flat, tenth in tops if top >= peak / 2), strict=True)
+    quiet, speech = np.quantile(frames, [0.05, 0.9])
+    return Quality(peak, min(1.0, sum(flats) / sum(tenths)), float(20 * np.log10(speech / max(float(quiet), 1e-5))))
 
 
 def check(
