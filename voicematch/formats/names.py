@@ -240,7 +240,7 @@ class Signs:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Signed:
     """A line or a part of one, as the file has it: the text with what stands before it. line : its index"""
 
     start: float
@@ -250,8 +250,8 @@ class Piece:
 
 
 def written(
-    lines: Sequence[Line], lay_out: Callable[[Sequence[Line], Signs], list[Piece]], *, every: bool = False
-) -> list[Piece]:
+    lines: Sequence[Line], lay_out: Callable[[Sequence[Line], Signs], list[Signed]], *, every: bool = False
+) -> list[Signed]:
     """Return the pieces of a file that has no other way to name its speakers: ``Name: text`` where the speaker changes.
 
     ``>>`` stands before a line of nobody after one that has a name, and before a line without words the name stands at
@@ -260,7 +260,7 @@ def written(
     lay_out : puts the lines into pieces, each of which is read as a line
     every : the name stands at every line, not only where it changes
     """
-    pieces: list[Piece] = []
+    pieces: list[Signed] = []
     for name, nobody, at_every in (("{}:", ">>", every), ("[{}]:", ">>", every), ("[{}]:", ">> >>", True)):
         pieces = lay_out(lines, Signs(name, nobody, at_every))
         if _survive(lines, pieces):
@@ -268,7 +268,7 @@ def written(
     return pieces
 
 
-def _survive(lines: Sequence[Line], pieces: Sequence[Piece]) -> bool:
+def _survive(lines: Sequence[Line], pieces: Sequence[Signed]) -> bool:
     """Return whether a reader finds the speakers and nothing else."""
     spoken = [piece for piece in pieces if lines[piece.line].text]
     found = labels([Opening(piece.text) for piece in spoken])

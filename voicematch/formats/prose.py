@@ -14,7 +14,7 @@ from . import clock, front_matter
 from .cues import clean, named_lines
 from .file_names import page_name
 from .labels import stem
-from .names import Piece, Signs, written
+from .names import Signed, Signs, written
 
 LONGEST_PARAGRAPH = 120.0  # s after which a speaker's next line begins a new paragraph: it has a time to jump to
 
@@ -61,8 +61,10 @@ def write_text(episode: LabelledEpisode) -> str:
     return "\n".join(rows)
 
 
-def _whole(lines: Sequence[Line], signs: Signs) -> list[Piece]:
-    return [Piece(line.start, line.end, f"{signs.of(line)} {line.text}".strip(), idx) for idx, line in enumerate(lines)]
+def _whole(lines: Sequence[Line], signs: Signs) -> list[Signed]:
+    return [
+        Signed(line.start, line.end, f"{signs.of(line)} {line.text}".strip(), idx) for idx, line in enumerate(lines)
+    ]
 
 
 _MARKDOWN = re.compile(r"[\\`*\[\]<]|^[#>+-]|~~|(?<!\w)_|_(?!\w)|&(?=#?\w+;)|(?<=^\d)[.)]|(?<=^\d\d)[.)]")

@@ -11,7 +11,7 @@ from ..types import LabelledEpisode, Line
 from . import clock
 from .cues import named_lines, read_cues, split_lines
 from .markup import bare_subrip, pieces_of
-from .names import Piece, Signs, written
+from .names import Signed, Signs, written
 from .repairs import Repairs
 from .rolling import once
 from .spoken import settle
@@ -61,12 +61,12 @@ class _Waiting:
         return "\n".join(rows)
 
 
-def _cues(lines: Sequence[Line], signs: Signs) -> list[Piece]:
+def _cues(lines: Sequence[Line], signs: Signs) -> list[Signed]:
     """Return the lines in cues of short rows, in order of start; a line's time is shared out by length.
 
     A line in which another one begins goes on after that one's cue, with its speaker's name.
     """
-    cues: list[Piece] = []
+    cues: list[Signed] = []
     waiting = [_Waiting(line.start, idx) for idx, line in enumerate(lines)]
     heapify(waiting)
     while waiting:
@@ -79,7 +79,7 @@ def _cues(lines: Sequence[Line], signs: Signs) -> list[Piece]:
         text = first.take()
         if text:
             end = first.start + (line.end - first.start) * len(text) / total
-            cues.append(Piece(first.start, end, text, first.line))
+            cues.append(Signed(first.start, end, text, first.line))
             first.start = end
         if first.rows:
             heapreplace(waiting, first)
