@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,7 @@ def timed(start: str, end: str, container: str = "srt") -> str:
         ("00:00:05,000", "null", (5.0, 7.0)),
         ("null", "00:00:06,000", (4.0, 6.0)),
         ("00:00:05:12", "00:00:06:00", (5.4, 6.0)),
+        ("00:00:05:120", "00:00:06:000", (5.12, 6.0)),
         ("0:5", "0:6", (5.0, 6.0)),
         ("00:05,5", "00:06", (5.5, 6.0)),
     ],
@@ -112,7 +114,7 @@ def test_one_bad_time(
     assert [line.text for line in lines] == ["Line 1.", "Line 2.", "Line 3.", "Line 4."]
     assert (lines[2].start, lines[2].end) == expected
     assert [(line.start, line.end) for line in lines[:2]] == [(1.0, 2.0), (3.0, 4.0)]
-    is_exact = start in ("0:5", "00:05,5")
+    is_exact = start in ("0:5", "00:05,5", "00:00:05:120")
     assert warnings(caplog) == [] if is_exact else warnings(caplog)[0].startswith("a.srt: 1 time(s)")
 
 
@@ -121,7 +123,32 @@ def test_an_arrow_of_another_kind() -> None:
         assert read(timed("00:00:05,000", "00:00:06,000").replace("-->", arrow), "a.srt")[2].start == 5.0
 
 
-@pytest.mark.parametrize("value", [None, -3, "soon", True, 1e300, "NaN", [], {}])
+@pytest.mark.parametrize(
+    "row",
+    [
+        "10:00 -> 11:00 coffee break",
+        "10:00 --> 11:00 coffee break",
+        "10:00 -> 11:00",
+        "Remember: -> buy milk and eggs",
+        "Remember: --> buy milk and eggs",
+        "Result: => 4",
+        "a: → b:",
+    ],
+)
+@pytest.mark.parametrize("container", ["srt", "vtt", "txt"])
+def test_an_arrow_in_the_words(row: str, container: str) -> None:
+    texts = list(SAID)
+    texts[3] = f"Good evening.\n{row}\nand more."
+    assert words_of(read(CONTAINERS[container](texts), "test")) == " ".join(texts).split()
+
+
+def test_an_arrow_after_a_blank_row() -> None:
+    texts = list(SAID)
+    texts[3] = "Good evening.\n\nRemember: -> buy milk\n\n10:00 -> 11:00 coffee break"
+    assert words_of(read(CONTAINERS["srt"](texts), "test")) == " ".join(texts).split()
+
+
+@pytest.mark.parametrize("value", [None, -3, "soon", True, 1e300, "NaN", math.nan, math.inf, [], {}])
 @pytest.mark.parametrize("key", ["start", "end"])
 def test_one_bad_time_in_json(key: str, value: object, caplog: pytest.LogCaptureFixture) -> None:
     segments: list[dict[str, object]] = [
@@ -133,6 +160,13 @@ def test_one_bad_time_in_json(key: str, value: object, caplog: pytest.LogCapture
     assert (lines[2].end if key == "start" else lines[2].start) == (5.0 if key == "start" else 4.0)
     assert 2.0 < lines[2].end <= 6.0
     assert len(warnings(caplog)) == (value is not None or key == "start")
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_no_number_where_nobody_reads_one(number: str, caplog: pytest.LogCaptureFixture) -> None:
+    text = f'{{"segments": [{{"start": 0, "end": 1, "text": "Hi.", "avg_logprob": {number}}}]}}'
+    assert read(text, "a.json") == (Line(0.0, 1.0, "Hi."),)
+    assert warnings(caplog) == []
 
 
 def test_a_null_start_of_a_chunk(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 from tests.measure.fuzz_readers import fuzz
-from tests.support.samples import EPISODE, HTML, PAGE, PLAIN, PODCAST, SUBRIP, TRANSCRIPTS, WEBVTT, WHISPER, WHISPER_CPP
+from tests.support.samples import (
+    EPISODE,
+    HTML,
+    PAGE,
+    PLAIN,
+    PODCAST,
+    SERVICES,
+    SUBRIP,
+    TRANSCRIPTS,
+    WEBVTT,
+    WHISPER,
+    WHISPER_CPP,
+)
 from voicematch.errors import FormatError
 from voicematch.formats import FORMATS, MAX_BYTES, READERS, read, read_episode, read_file
 from voicematch.formats.json_node import line_of
@@ -115,11 +127,42 @@ def test_plain_text() -> None:
         ("00:01:02 Hi at\n12:30 sharp.\n00:01:10 Yo.", [(None, 62.0), (None, 70.0)]),
         ("59:58 Hi.\n1:00:01 Yo.", [(None, 3598.0), (None, 3601.0)]),
         ("1:10 Hi.\n1:02 was the time.", [(None, 70.0)]),
+        ("[00:01:02]Maya: Hi.\n[00:01:10]Liam: Yo.", [("Maya", 62.0), ("Liam", 70.0)]),
         ("[0:01 - 0:02] Maya: Hi.\n[0:03 - 0:04] Liam: Yo.", [("Maya", 1.0), ("Liam", 3.0)]),
     ],
 )
 def test_plain_text_in_other_shapes(text: str, expected: list[tuple[str | None, float]]) -> None:
     assert [(line.speaker, line.start) for line in read(text, "test")] == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[00:01:02]La\n[00:02:75]la",  # no minute has a second 75
+        "[ar:Somebody]\n[00:01:02]La\n[00:02:50]la",
+        "[00:01:02]La\n[00:02.50]la",
+        "[00:01:02]<00:01:02>La\n[00:02:50]la",
+    ],
+)
+def test_lyrics_with_hundredths_after_a_colon(text: str) -> None:
+    assert read(text, "test")[0].start == 1.02
+
+
+@pytest.mark.parametrize("form", [*TRANSCRIPTS, *SERVICES])
+def test_line_ends_of_one_character(form: str) -> None:
+    text = {**TRANSCRIPTS, **SERVICES}[form]
+    assert read(text.replace("\n", "\r"), "test") == read(text, "test")
+
+
+def test_blank_lines_before_the_header_of_webvtt() -> None:
+    assert said("\n \n" + WEBVTT) == said(WEBVTT)
+
+
+def test_words_that_other_formats_begin_with() -> None:
+    dialogue = SUBRIP.replace("to the show.", "to the show.\nDialogue: is important")
+    assert said(dialogue)[1][3] == "to the show. Dialogue: is important"
+    assert said(PAGE.replace("Welcome", "<tt>Welcome</tt>")) == said(PAGE)
+    assert said(PLAIN.replace("And more.", "And <tt> more.\n10:00 -> 11:00 coffee"))[0][3].endswith("11:00 coffee")
 
 
 def test_own_json_as_a_transcript_carries_the_printed_names() -> None:
@@ -140,7 +183,7 @@ BROKEN_OWN = FORMATS["json"](EPISODE)
         ("WEBVTT\n\nwords\n", "x:4: no cue with times"),
         ("WEBVTT\n\n00:01.000 --> 00:02.000\n\n", "x: a transcript without a word"),
         ('{"segments": [\n{"start": 0,\n"end": 1,}]}', "x:3: not JSON"),
-        ('{"segments": NaN}', "x: not JSON that can be read: NaN is no JSON number"),
+        ('{"segments": NaN}', "x:1: segments: expected a list"),
         ("[" * 100_000, "x: not JSON that can be read"),
         ('{"text": "words"}', "x:1: the document: no transcript"),
         ('{"segments": {}}', "x:1: segments: expected a list"),

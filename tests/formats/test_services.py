@@ -30,6 +30,8 @@ def said(text: str) -> list[tuple[str | None, str]]:
         ("deepgram words", ("Speaker 0", "Speaker 1")),
         ("aws", ("spk_0", "spk_1")),
         ("aws segments", ("spk_0", "spk_1")),
+        ("elevenlabs", ("speaker_0", "speaker_1")),
+        ("speechmatics", ("S1", "S2")),
         ("rev", ("Speaker 0", "Speaker 1")),
         ("riverside", ("A. Byron", "B. Fox")),
         ("json lines", ("A. Byron", "B. Fox")),
@@ -46,6 +48,81 @@ def test_who_says_what_when(service: str, speakers: tuple[str, str]) -> None:
     assert [(line.start, line.end) for line in lines] == [(0.5, 2.0), (2.5, 3.0)]
     if service != "ass":
         assert lines[0].words == (Word(0.5, 1.0, "Welcome"), Word(1.0, 1.5, "back,"), Word(1.5, 2.0, "all."))
+
+
+def test_a_list_of_words_counts_seconds_unless_its_times_are_whole_milliseconds() -> None:
+    words = [{"word": "The", "start": 0}, {"word": "beach", "start": 1, "end": 2}]
+    verbose = {"task": "transcribe", "duration": 8.5, "text": "The beach", "words": words}
+    (line,) = read(json.dumps(verbose), "test")
+    assert (line.start, line.end, line.text) == (0.0, 2.0, "The beach")
+    utterances = [{"start": idx, "end": idx + 0.5, "text": "Hello there."} for idx in range(20)]
+    assert read(json.dumps({"utterances": utterances}), "test")[3].start == 3.0
+    utterances = [{"start": idx * 1000, "end": idx * 1000 + 500, "text": "Hello there."} for idx in range(20)]
+    utterances[2]["end"] = 2500.5
+    assert read(json.dumps({"utterances": utterances}), "test")[3].start == 3.0
+
+
+def test_sounds_that_elevenlabs_hears_stay() -> None:
+    document = json.loads(SERVICES["elevenlabs"])
+    event = {"text": "(laughter)", "start": 2.0, "end": 2.4, "type": "audio_event", "speaker_id": None}
+    document["words"].insert(6, event)
+    assert said(json.dumps(document)) == [
+        ("speaker_0", "Welcome back, all."),
+        (None, "(laughter)"),
+        ("speaker_1", "Thanks!"),
+    ]
+
+
+def test_signs_that_belong_to_the_next_word() -> None:
+    results = [
+        {"start_time": idx / 9, "end_time": idx / 9, "attaches_to": side, "alternatives": [{"content": text}]}
+        for idx, (text, side) in enumerate(
+            [("He", None), ("said", None), ("“", "next"), ("no", None), ("”", "previous")]
+        )
+    ]
+    assert said(json.dumps({"format": "2.9", "results": results})) == [(None, "He said “no”")]
+
+
+def channels(service: str, label: str | None) -> str:
+    """Two channels, on each of which somebody talks while the other does, too."""
+    words = [[("Well", 0.0, 0.4), ("then.", 0.8, 1.0)], [("Yes", 0.3, 0.5), ("indeed.", 0.7, 1.2)]]
+    own = {} if label is None else {"speaker": label, "speaker_id": label, "speaker_label": label}
+    if service == "deepgram":
+        of_deepgram = [[{"word": w, "start": a, "end": b, **own} for w, a, b in channel] for channel in words]
+        return json.dumps({"results": {"channels": [{"alternatives": [{"words": found}]} for found in of_deepgram]}})
+    if service == "elevenlabs":
+        of_scribe = [[{"text": w, "start": a, "end": b, **own} for w, a, b in channel] for channel in words]
+        return json.dumps({"transcripts": [{"channel_index": n, "words": found} for n, found in enumerate(of_scribe)]})
+    of_aws = [
+        [
+            {"channel_label": f"ch_{number}", **item, **own}
+            for w, a, b in channel
+            for item in (
+                {"start_time": str(a), "end_time": str(b), "alternatives": [{"content": w.rstrip(".")}]},
+                {"type": "punctuation", "alternatives": [{"content": w[len(w.rstrip(".")) :]}]},
+            )
+        ]
+        for number, channel in enumerate(words)
+    ]
+    if service == "aws":
+        of_channels = [{"channel_label": items[0]["channel_label"], "items": items} for items in of_aws]
+        return json.dumps({"results": {"items": [], "channel_labels": {"channels": of_channels}}})
+    mixed = [item for pair in zip(*of_aws, strict=True) for item in pair]
+    return json.dumps({"results": {"items": mixed}})
+
+
+@pytest.mark.parametrize(
+    ("service", "names"),
+    [
+        ("deepgram", ("Channel 0", "Channel 1")),
+        ("elevenlabs", ("Channel 0", "Channel 1")),
+        ("aws", ("ch_0", "ch_1")),
+        ("aws in order of time", ("ch_0", "ch_1")),
+    ],
+)
+def test_words_of_two_channels_are_not_mixed(service: str, names: tuple[str, str]) -> None:
+    assert said(channels(service, None)) == [(names[0], "Well then."), (names[1], "Yes indeed.")]
+    assert [speaker for speaker, _ in said(channels(service, "spk_0"))] == ["spk_0", f"{names[1]} spk_0"]
 
 
 def test_riverside_loses_one_bad_sentence_and_no_more(caplog: pytest.LogCaptureFixture) -> None:
@@ -148,7 +225,9 @@ def ttml(body: str, attributes: str = "") -> str:
         ('begin="45f" end="75f"', (1.5, 2.5)),
         ('begin="15000000t" end="25000000t"', (1.5, 2.5)),
         ('begin="00:00:01:15" end="00:00:02:15"', (1.5, 2.5)),
+        ('begin="00:00:01:500" end="00:00:02:500"', (1.5, 2.5)),
         ('begin="0:1.5" end="0:2.5"', (1.5, 2.5)),
+        ('begin="1.500" end="2.500"', (1.5, 2.5)),
     ],
 )
 def test_times_of_ttml(times: str, expected: tuple[float, float]) -> None:
@@ -159,6 +238,24 @@ def test_times_of_ttml(times: str, expected: tuple[float, float]) -> None:
 
 def test_times_of_ttml_count_from_what_is_around() -> None:
     (line,) = read(ttml('<div begin="10s"><p begin="1s" end="2s">Hi</p></div>'), "test")
+    assert (line.start, line.end) == (11.0, 12.0)
+
+
+def test_times_that_apple_writes_count_from_the_beginning() -> None:
+    text = ttml(
+        '<div begin="0.220" end="1:09:04.480"><p begin="0.220" end="28.620">One</p><p begin="59.5" end="1:02.5">Two</p>'
+        '</div><div begin="1:10:00.0" end="1:20:00.0"><p begin="1:10:01.0" end="1:10:02.0">Three</p></div>'
+    )
+    assert [(line.start, line.end) for line in read(text, "test")] == [(0.22, 28.62), (59.5, 62.5), (4201.0, 4202.0)]
+
+
+def test_a_paragraph_without_times_has_those_of_its_spans() -> None:
+    sentence = '<span podcasts:unit="sentence">{}</span>'
+    word = '<span podcasts:unit="word" begin="{}" end="{}">{}</span>'
+    words = [word.format(start, end, text) for start, end, text in [("1.0", "1.5", "Hello"), ("1.5", "2.0", "you.")]]
+    (line,) = read(ttml(f"<div><p>{sentence.format(''.join(words))}</p></div>", 'xmlns:podcasts="x"'), "test")
+    assert (line.start, line.end, line.text) == (1.0, 2.0, "Hello you.")
+    (line,) = read(ttml('<div begin="10s"><p><span begin="1s" end="2s">Hi</span></p></div>'), "test")
     assert (line.start, line.end) == (11.0, 12.0)
 
 
@@ -190,7 +287,7 @@ def test_services_that_say_nothing() -> None:
     assert broken({"utterances": [], "words": []}) == "x:1: the document: neither utterances, sentences nor words in it"
     assert broken({"results": {"items": [{"alternatives": []}]}}) == "x:1: results.items.0: no alternatives"
     assert broken({"results": {"utterances": [{"start": 0}]}}) == (
-        'x:1: results.utterances.0: no "transcript" and no "word" here'
+        'x:1: results.utterances.0: no "transcript", "text" or "word" here'
     )
     assert broken({"results": {"channels": [{"alternatives": []}]}}) == "x: a transcript without a word"
     with pytest.raises(FormatError, match="x:1: a transcript in TSV begins with: start, end, text"):

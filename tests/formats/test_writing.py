@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -12,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.support.samples import EPISODE
-from voicematch.formats import FORMATS, SUFFIXES, slugs, write_tags
+from voicematch.formats import FORMATS, READERS, SUFFIXES, slugs, write_tags
 from voicematch.formats.clock import seconds, stamp
 from voicematch.formats.labels import read_slugs, slug
 from voicematch.types import Chapter, LabelledEpisode, Line, Match, Turn, Verdict
@@ -58,6 +59,17 @@ def test_srt_begins_a_cue_at_a_change_of_speaker_and_names_it_once() -> None:
     lines = [Line(0, 1, "One.", "SPEAKER_00"), Line(1, 2, "Two.", "SPEAKER_00"), Line(2, 3, "Three.", "SPEAKER_02")]
     blocks = FORMATS["srt"](replace(EPISODE, lines=tuple(lines))).strip().split("\n\n")
     assert [block.split("\n")[2] for block in blocks] == ["Maya & Co: One.", "Two.", "SPEAKER_02: Three."]
+
+
+def test_srt_is_in_order_of_start_where_a_line_begins_inside_another() -> None:
+    long = Line(0.0, 60.0, " ".join(["and so we went on and on"] * 10), "SPEAKER_00")
+    text = FORMATS["srt"](replace(EPISODE, lines=(long, Line(10.0, 11.0, "Yes.", "SPEAKER_02"))))
+    blocks = [block.split("\n") for block in text.strip().split("\n\n")]
+    assert [block[0] for block in blocks] == [str(number) for number in range(1, len(blocks) + 1)]
+    assert [block[1] for block in blocks] == sorted(block[1] for block in blocks)
+    assert [block[2][:10] for block in blocks[:3]] == ["Maya & Co:", "SPEAKER_02", "Maya & Co:"]
+    assert max(len(row) for block in blocks for row in block[2:]) <= 32
+    assert {line.text for line in READERS["srt"](text, "x") if line.speaker == "SPEAKER_02"} == {"Yes."}
 
 
 def test_srt_is_read_by_the_srt_library() -> None:
@@ -161,6 +173,18 @@ def test_csv_disarms_formulas() -> None:
         "text": '\'+1, "quoted"',
         "others": "'=cmd()",
     }
+
+
+def test_csv_is_in_order_of_start() -> None:
+    lines = (Line(5.0, 6.0, "Late."), Line(1.0, 2.0, "Early."))
+    rows = list(csv.DictReader(io.StringIO(FORMATS["csv"](replace(EPISODE, lines=lines)))))
+    assert [row["text"] for row in rows] == ["Early.", "Late."]
+
+
+def test_textgrid_has_no_interval_without_length() -> None:
+    text = FORMATS["textgrid"](replace(EPISODE, duration=12.3453125, lines=(Line(1.0, 12.345, "Hi.", "SPEAKER_00"),)))
+    starts, ends = (re.findall(rf" {key} = ([0-9.]+)", text)[1:] for key in ("xmin", "xmax"))
+    assert list(zip(starts, ends, strict=True)) == [("0.000", "1.000"), ("1.000", "12.345")]
 
 
 def test_textgrid_is_read_by_praatio(tmp_path: Path) -> None:

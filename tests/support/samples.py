@@ -186,6 +186,35 @@ _AWS_SEGMENTS = [
     for _, start, end, who in _WORDS
 ]
 
+_SCRIBE_WORDS = [
+    one
+    for text, start, end, who in _WORDS
+    for one in (
+        {"text": text, "start": start, "end": end, "type": "word", "speaker_id": f"speaker_{who}"},
+        {"text": " ", "start": end, "end": end, "type": "spacing", "speaker_id": f"speaker_{who}"},
+    )
+]
+
+
+def _speechmatics_results() -> list[dict[str, object]]:
+    results: list[dict[str, object]] = []
+    parts: tuple[tuple[str, str, float, dict[str, str]], ...]
+    for text, start, end, who in _WORDS:
+        parts = (("word", text.rstrip(",.!"), start, {}), ("punctuation", text[-1], end, {"attaches_to": "previous"}))
+        results += [
+            {
+                "type": kind,
+                "start_time": since,
+                "end_time": end,
+                "alternatives": [{"content": content, "speaker": f"S{who + 1}"}],
+                **attached,
+            }
+            for kind, content, since, attached in parts
+            if kind == "word" or content in ",.!"
+        ]
+    return results
+
+
 SERVICES = {
     "assemblyai": json.dumps(
         {
@@ -224,6 +253,8 @@ SERVICES = {
     "aws segments": json.dumps(
         {"results": {"items": _aws_items(labelled=False), "speaker_labels": {"speakers": 2, "segments": _AWS_SEGMENTS}}}
     ),
+    "elevenlabs": json.dumps({"language_code": "eng", "text": "Welcome back, all. Thanks!", "words": _SCRIBE_WORDS}),
+    "speechmatics": json.dumps({"format": "2.9", "metadata": {}, "results": _speechmatics_results()}),
     "rev": json.dumps(
         {
             "monologues": [

@@ -150,6 +150,9 @@ def test_one_person_can_be_taken_out_of_a_file(filled: Library) -> None:
     rest = without(write_profiles(filled, ["Ann Lee", "Bob"], with_clips=True), "voices.json", "ann  LEE")
     assert rest == write_profiles(filled, ["Bob"], with_clips=True)
     assert without(rest, "voices.json", "Bob") is None
+    odd = {**json.loads(write_profiles(filled, ["Ann Lee", "Bob"], with_clips=True)), "note": float("nan")}
+    odd["sha256"] = checksum(odd)
+    assert '"note": NaN' in (without(json.dumps(odd), "voices.json", "Ann Lee") or "")
 
 
 def test_what_is_no_file_of_profiles(tmp_path: Path) -> None:

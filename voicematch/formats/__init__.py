@@ -38,7 +38,7 @@ from .recognizers import write_podcast
 from .repairs import Repairs
 from .spoken import refuse_empty
 from .srt import read_srt, write_srt
-from .tables import LYRICS_LINE, LYRICS_TAG, TSV_HEADER, read_json_lines, read_lrc, read_tsv
+from .tables import TSV_HEADER, is_lrc, read_json_lines, read_lrc, read_tsv
 from .tags import write_tags
 from .ttml import read_ttml
 from .vtt import read_vtt, write_vtt
@@ -70,9 +70,15 @@ MAX_BYTES = 64 * 2**20  # a five-hour WhisperX file with a time for every word i
 
 _JSON_LIST = re.compile(r"\[\s*(?:[{\[\]\"]|$)")  # [00:01:02] begins a plain transcript
 _JSON_LINES = re.compile(r"\{[^\r\n]*\}[ \t]*(?:\r\n?|\n)\s*\{")
-_TTML = re.compile(r"<(?:[A-Za-z]{1,8}:)?tt[\s>]")
+_TTML = re.compile(  # as the first element
+    r"(?=<)(?:[^<]|<!--(?:[^-]|-(?!->))*-->|<\?|<!(?!--))*<(?:[A-Za-z]{1,8}:)?tt[\s>]"
+)
 _HTML = re.compile(r"<[!A-Za-z]")
-_ARROW = re.compile(r"^[ \t]*[-−]?[0-9][0-9:;.,]*[ \t]*(?:[-–—=]{1,3}>|→)", re.MULTILINE)
+_ASS = re.compile(r"^Dialogue:(?:[^,\n]*,)?[ \t]*[0-9]+:[0-9]", re.MULTILINE)
+_ARROW = re.compile(
+    r"^[ \t]*[-−]?[0-9][0-9:;.,]*[ \t]*(?:-->|(?:[-–—=]{1,3}>|→)[ \t]*[-−]?[0-9][0-9:;.,]*[ \t]*$)", re.MULTILINE
+)
+_TIMED = re.compile(r"^[ \t]*[\[(]?[-−]?[0-9]+:[0-9]", re.MULTILINE)
 _SBV = re.compile(rf"^{SBV_TIMES.pattern}$", re.MULTILINE)
 _UNREAD = {
     "SAMI": re.compile(r"<SAMI", re.IGNORECASE),
@@ -85,7 +91,8 @@ _UNREAD = {
 }
 READ = (
     "SubRip, WebVTT, SBV, ASS, TTML, LRC, HTML, text with times, Whisper's TSV, JSON lines, and JSON of voicematch, "
-    "Podcasting 2.0, Whisper and its kin, AssemblyAI, AWS Transcribe, Deepgram, Rev and Riverside"
+    "Podcasting 2.0, Whisper and its kin, AssemblyAI, AWS Transcribe, Deepgram, ElevenLabs, OpenAI, Rev, Riverside and "
+    "Speechmatics"
 )
 """What is read, for who hands in something else."""
 
@@ -96,7 +103,7 @@ def read_json(text: str, source: object) -> tuple[Line, ...]:
 
 
 def _lines_of(document: Node, repairs: Repairs) -> tuple[Line, ...]:
-    if document.get("format") is not None:
+    if document.get("format") is not None and document.get("lines") is not None:
         return episode_json.lines_of(document)
     reader = services.reader_of(document) or recognizers.lines_of
     return reader(document, repairs)
@@ -122,7 +129,7 @@ def read(text: str, source: object) -> tuple[Line, ...]:
 
     source : what an error calls the text
     """
-    text = text.lstrip("\ufeff")
+    text = "\n".join(split_lines(text.lstrip("\ufeff")))
     return refuse_empty(READERS[sniff(text, source)](text, source), source)
 
 
@@ -133,31 +140,26 @@ def sniff(text: str, source: object) -> str:
         raise FormatError(source, "the file is empty")
     if start.startswith("WEBVTT"):
         return "vtt"
-    if _TTML.search(start[:4000]):
+    if _TTML.match(start[:4000]):
         return "ttml"
     unread = next((kind for kind, pattern in _UNREAD.items() if pattern.match(start)), None)
     if unread is not None:
         raise FormatError(source, f"is {unread}, and not read; read are {READ}")
     if start[0] == "{" or _JSON_LIST.match(start):
         return "jsonl" if _JSON_LINES.match(start) else "json"
-    if start.lower().startswith("[script info]") or "\nDialogue:" in start:
+    if start.lower().startswith("[script info]") or _ASS.search(start):
         return "ass"
     if _SBV.search(start[:4000]):
         return "sbv"
-    if _ARROW.search(text):
+    num_arrows = len(_ARROW.findall(text))
+    if num_arrows and num_arrows * 2 >= len(_TIMED.findall(text)):
         return "srt"
     first, _, _ = start.partition("\n")
     if TSV_HEADER.fullmatch(first.strip()):
         return "tsv"
     if _HTML.match(start):
         return "html"
-    return "lrc" if _is_lyrics(start) else "txt"
-
-
-def _is_lyrics(text: str) -> bool:
-    rows = [row for row in split_lines(text[:4000]) if row.strip()]
-    num_lyrics = sum(LYRICS_LINE.fullmatch(row) is not None for row in rows)
-    return num_lyrics * 2 > len(rows) or (num_lyrics > 0 and LYRICS_TAG.match(rows[0]) is not None)
+    return "lrc" if is_lrc(start) else "txt"
 
 
 def read_file(path: str | Path) -> tuple[Line, ...]:

@@ -8,16 +8,19 @@ MAX_SECONDS = 1_000_000.0  # 11 days; a time beyond it is a mistake in the file,
 
 FRAMES_A_SECOND = 30  # of a time with frames where the file does not say; at most 0.2 s off with 25
 
+_COLON_BEFORE_THOUSANDTHS = re.compile(r"([0-9]{1,3}:[0-9]{1,2}:[0-9]{1,2}):([0-9]{3})")
 _CLOCK = re.compile(r"(?:([0-9]{1,3}):)?([0-9]{1,3}):([0-9]{1,2})(?:[.,]([0-9]{1,6}))?")
 
 
 def seconds(text: str) -> float | None:
     """Return the seconds of ``[hours:]minutes:seconds[.fraction]``, or None when it is no such time.
 
-    >>> seconds("1:02:03,500"), seconds("75:00"), seconds("1:75:00")
-    (3723.5, 4500.0, None)
+    A fourth field of three digits is thousandths.
+
+    >>> seconds("1:02:03,500"), seconds("1:02:03:500"), seconds("75:00"), seconds("1:75:00")
+    (3723.5, 3723.5, 4500.0, None)
     """
-    match = _CLOCK.fullmatch(text)
+    match = _CLOCK.fullmatch(_with_point(text))
     if match is None:
         return None
     hours, minutes, whole, fraction = match.groups()
@@ -27,25 +30,31 @@ def seconds(text: str) -> float | None:
     return ((int(hours or 0) * 3600 + int(minutes) * 60 + int(whole)) * 1000 + thousandths) / 1000
 
 
-_FIELDS = re.compile(r"[0-9]{1,9}(?:[:;][0-9]{1,9}){0,3}(?:[.,][0-9]{0,9})?")
+def _with_point(text: str) -> str:
+    """Return ``hours:minutes:seconds:mmm`` with a point before the thousandths, anything else as it is."""
+    match = _COLON_BEFORE_THOUSANDTHS.fullmatch(text)
+    return text if match is None else ".".join(match.groups())
+
+
+_FIELDS = re.compile(r"[0-9]{1,9}(?::[0-9]{1,9}){0,3}(?:[.,][0-9]{0,9})?")
 
 
 def loose(text: str) -> float | None:
     """Return the seconds of a time that somebody wrote out of the usual shape; None when there is no sense to be made
     of it.
 
-    A minute may have more than 60 seconds, hours and minutes may be absent, a fourth field counts frames, and a time
-    before 0 is 0.
+    A minute may have more than 60 seconds, hours and minutes may be absent, a fourth field counts frames unless it has
+    three digits, and a time before 0 is 0.
 
     >>> loose("00:00:60,000"), loose("-00:00:01.5"), loose("75"), loose("00:00:01:12"), loose("soon")
     (60.0, 0.0, 75.0, 1.4, None)
     """
-    text = text.strip()
+    text = _with_point(text.strip().replace(";", ":"))
     if text.startswith(("-", "−")) and _FIELDS.fullmatch(text[1:]):
         return 0.0
     if _FIELDS.fullmatch(text) is None:
         return None
-    whole, _, fraction = text.replace(",", ".").replace(";", ":").partition(".")
+    whole, _, fraction = text.replace(",", ".").partition(".")
     fields = [int(field) for field in whole.split(":")]
     frames = fields.pop() / FRAMES_A_SECOND if len(fields) == 4 else 0.0
     time = frames + (round(float(f"0.{fraction}"), 3) if fraction else 0.0)

@@ -14,11 +14,14 @@ from .repairs import BLOCKS, Repairs
 MOST_CUES = 100_000  # 55 hours of captions, 11 hours word by word; more would be waited for, minutes long
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1b\x7f\ud800-\udfff\ufffe\uffff]")
-_TIMING = re.compile(r"\s*([0-9][0-9:.,]*)\s*-->\s*([0-9][0-9:.,]*)(?:\s.*)?")
+_TIMING = re.compile(r"\s*([0-9][0-9:.,]*)\s*-->\s*([0-9][0-9:.,]*)(?:\s+(?P<rest>\S.*)?)?")
+_CLOCK = re.compile(r"[-−]?[0-9][0-9;.,]*[:;][0-9:;.,]*")
 _NEARLY_TIMING = re.compile(
-    r"\s*(?P<start>[-−]?[0-9][0-9:;.,]{0,15}|[^\s<>-]{0,12})\s{0,3}(?:[-–—=]{1,3}>|→)\s{0,3}"
-    r"(?P<end>[-−]?[0-9][0-9:;.,]{0,15}|[^\s<>-]{0,12})(?:\s.*)?"
+    r"\s*(?P<start>[-−]?[0-9][0-9:;.,]{0,15}|[^\s<>-]{0,12})\s{0,3}(?P<arrow>[-–—=]{1,3}>|→)\s{0,3}"
+    r"(?P<end>[-−]?[0-9][0-9:;.,]{0,15}|[^\s<>-]{0,12})(?:\s+(?P<rest>\S.*)?)?"
 )
+_SETTINGS = re.compile(r"(?:[A-Za-z][A-Za-z0-9]*:\S+(?:\s+|$))*")  # "align:start", "X1:0"
+_DIGIT = re.compile("[0-9]")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -94,12 +97,13 @@ def read_cues(
         if skipping or (after_blank and is_comment(line)):
             skipping = True
             continue
-        timing = _timing(line, number)
+        is_named = bool(payload and payload[-1][1]) and is_name(payload[-1][1], _follows_blank(payload, not cues))
+        timing = _timing(line, number, is_place=is_named or after_blank)
         if timing is None:
             payload.append((number, line))
             after_blank = False
             continue
-        if payload and payload[-1][1] and is_name(payload[-1][1], _follows_blank(payload, not cues)):
+        if is_named:
             payload.pop()
         if cues:
             cues[-1] = replace(cues[-1], text="\n".join(text for _, text in payload))
@@ -133,15 +137,30 @@ def _note_blocks(payload: list[tuple[int, str]], repairs: Repairs) -> None:
         before = text
 
 
-def _timing(line: str, number: int) -> Cue | None:
-    """Return a cue without text yet, if the line is one with times, be they right or not."""
-    match = _TIMING.fullmatch(line)
-    if match is not None:
-        start, end = (clock.seconds(part) for part in match.groups())
+def _timing(line: str, number: int, *, is_place: bool) -> Cue | None:
+    """Return a cue without text yet, if the line is one with times, be they right or not.
+
+    is_place : it stands where a cue begins; elsewhere, times with something behind them are said
+    """
+    exact = _TIMING.fullmatch(line)
+    if exact is not None and (is_place or _are_settings(exact["rest"])):
+        start, end = (clock.seconds(part) for part in exact.groups()[:2])
         if start is not None and end is not None:
             return Cue(start, end, "", number)
     nearly = _NEARLY_TIMING.fullmatch(line)
-    if nearly is None or not any(":" in part for part in nearly.groups()):
+    if nearly is None:
         return None
-    start, end = (clock.loose(part) for part in nearly.groups())
+    times = nearly["start"], nearly["end"]
+    are_clocks = all(_CLOCK.fullmatch(time) for time in times) and _are_settings(nearly["rest"])
+    if nearly["arrow"] == "-->":
+        is_timing = are_clocks or (is_place and any(":" in time and _DIGIT.search(time) for time in times))
+    else:
+        is_timing = are_clocks and is_place  # people write other arrows too
+    if not is_timing:
+        return None
+    start, end = map(clock.loose, times)
     return Cue(start, end, "", number, is_malformed=True)
+
+
+def _are_settings(text: str | None) -> bool:
+    return text is None or _SETTINGS.fullmatch(text) is not None

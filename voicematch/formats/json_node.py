@@ -99,9 +99,12 @@ def _decimal(text: str, unit: float) -> float | None:
 
 
 def parse(text: str, source: object, build: Callable[[Node], T]) -> T:
-    """Return what ``build`` makes of the document; whatever does not fit becomes a FormatError with its line."""
+    """Return what ``build`` makes of the document; whatever does not fit becomes a FormatError with its line.
+
+    ``NaN`` and ``Infinity``, which JSON does not have and Python writes, do not fit where anybody asks for a number.
+    """
     try:
-        document = json.loads(text, parse_constant=_refuse_constant, strict=False)
+        document = json.loads(text, strict=False)
     except json.JSONDecodeError as error:
         raise FormatError(source, f"not JSON: {error.msg}", error.lineno) from error
     except (ValueError, RecursionError) as error:
@@ -111,10 +114,6 @@ def parse(text: str, source: object, build: Callable[[Node], T]) -> T:
     except Misfit as error:
         where = ".".join(str(step) for step in error.path) or "the document"
         raise FormatError(source, f"{where}: {error}", line_of(text, error.path)) from error
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def line_of(text: str, path: Path) -> int | None:

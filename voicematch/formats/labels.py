@@ -89,7 +89,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_csv(episode: LabelledEpisode) -> str:
-    """Write a table for spreadsheets: start and end in seconds, speaker (the local label), name, text.
+    """Write a table for spreadsheets: start and end in seconds, speaker (the local label), name, text; rows in
+    order of start.
 
     A cell that a spreadsheet would take for a formula (it begins with = + - @) gets an apostrophe in front, which
     spreadsheets hide: names and words come from strangers. The JSON has them untouched.
@@ -98,7 +99,8 @@ def write_csv(episode: LabelledEpisode) -> str:
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["start", "end", "speaker", "name", "text", "others"])
     if episode.lines:
-        rows = [(line.start, line.end, line.speaker, line.text, line.others) for line in episode.lines]
+        lines = sorted(episode.lines, key=lambda line: line.start)
+        rows = [(line.start, line.end, line.speaker, line.text, line.others) for line in lines]
     else:
         rows = [(turn.start, turn.end, turn.speaker, "", ()) for turn in sorted(episode.turns)]
     for start, end, speaker, text, others in rows:
@@ -122,7 +124,9 @@ def write_textgrid(episode: LabelledEpisode) -> str:
     they are one interval. With a transcript, intervals hold the words of the lines, else the name.
     """
     tiers = _tiers(episode)
-    end = max([episode.duration, *(until for tier in tiers.values() for _, until, _ in tier)])
+    end = max(
+        [clock.milliseconds(episode.duration) / 1000, *(until for tier in tiers.values() for _, until, _ in tier)]
+    )
     rows = [
         'File type = "ooTextFile"',
         'Object class = "TextGrid"',

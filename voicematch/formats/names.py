@@ -35,12 +35,14 @@ _MACHINE = re.compile(
 _WORD = r"[^\s:：\[\]()<>{}*|\x01]{1,40}"
 _NAME = rf"(?P<name>{_WORD}(?:[ \t\n]{_WORD}){{0,5}})"
 _LEAD = r"(?P<lead>(?:(?:>{2,3}|[-–—•])\s{0,3})?)"
-_IN_BRACKETS = rf"(?:\[{_NAME}\]|\((?P<other>{_WORD}(?:[ ]{_WORD}){{0,5}})\))"
+_IN_ROUND = rf"\((?P<other>{_WORD}(?:[ ]{_WORD}){{0,5}})\)"
+_WHOLE_WORD = r"[^\s:：\[\]<>{}*|\x01]{1,40}"
+_WHOLE_NAME = rf"(?P<name>{_WHOLE_WORD}(?:[ \t\n]{_WHOLE_WORD}){{0,5}})"  # "Ada (guest)"
 _NOTE = r"(?:\s?[(\[][^()\[\]\n]{1,30}[)\]])?"  # "(host)", "(00:12)"
 _STYLES = {
-    "bracketed with colon": re.compile(rf"{_LEAD}{_IN_BRACKETS}{_NOTE}\s?[:：]\s*"),
+    "bracketed with colon": re.compile(rf"{_LEAD}(?:\[{_WHOLE_NAME}\]|{_IN_ROUND}){_NOTE}\s?[:：]\s*"),
     "colon": re.compile(rf"{_LEAD}\*{{0,2}}{_NAME}\*{{0,2}}{_NOTE}\*{{0,2}}\s?(?::(?=\s|\*\*|$)|：)\*{{0,2}}\s*"),
-    "bracketed": re.compile(rf"{_LEAD}{_IN_BRACKETS}\s*(?:[-–—]\s+)?(?=\S)"),
+    "bracketed": re.compile(rf"{_LEAD}(?:\[{_NAME}\]|{_IN_ROUND})\s*(?:[-–—]\s+)?(?=\S)"),
     "dash": re.compile(rf"{_LEAD}{_NAME}(?:[ ][-–—][ ]|\t+)(?=\S)"),
     "row": re.compile(rf"{_LEAD}(?P<name>{_WORD}(?:[ \t]{_WORD}){{0,5}})[ \t]*\n\s*(?=\S)"),
 }
@@ -209,61 +211,82 @@ def _lower_case_words(openings: Sequence[Opening]) -> frozenset[str]:
     return frozenset(word for row in rows for word in re.findall(r"[^\W\d_]+", row) if word.islower())
 
 
-def written(lines: Sequence[Line], split: Callable[[str], list[str]], *, every: bool = False) -> list[str]:
-    """Return the texts of a file that has no other way to name its speakers: ``Name: text`` where the speaker changes.
+@dataclass(slots=True)
+class Signs:
+    """What is written before the words, so that it is known who speaks.
+
+    name : how a speaker is written, with ``{}`` for the name
+    nobody : stands before words of nobody after those of somebody
+    every : it stands at every line, not only where the speaker changes
+    """
+
+    name: str
+    nobody: str
+    every: bool
+    _before: str | None = None
+    _is_first: bool = True
+
+    def of(self, line: Line, *, goes_on: bool = False) -> str:
+        """Return what stands before the next piece of the file; "" for nothing.
+
+        goes_on : the piece is not the line's first
+        """
+        is_new = line.speaker != self._before or not line.text or (self.every and not goes_on)
+        if self._is_first and line.speaker is None and self.nobody == ">>":
+            is_new = False  # nobody has been named yet
+        self._before, self._is_first = line.speaker, False
+        sign = self.name.format(line.speaker) if line.speaker else self.nobody
+        return sign if is_new else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A line or a part of one, as the file has it: the text with what stands before it. line : its index"""
+
+    start: float
+    end: float
+    text: str
+    line: int
+
+
+def written(
+    lines: Sequence[Line], lay_out: Callable[[Sequence[Line], Signs], list[Signed]], *, every: bool = False
+) -> list[Signed]:
+    """Return the pieces of a file that has no other way to name its speakers: ``Name: text`` where the speaker changes.
 
     ``>>`` stands before a line of nobody after one that has a name, and before a line without words the name stands at
     every line. Where that could be read as something else, names stand in brackets.
 
-    split : a text as the pieces that it becomes in the file, each of which is read as a line
+    lay_out : puts the lines into pieces, each of which is read as a line
     every : the name stands at every line, not only where it changes
     """
-    styles = (("{}:", ">>", every), ("[{}]:", ">>", every), ("[{}]:", ">> >>", True))
-    texts: list[str] = []
-    for label, nobody, at_every in styles:
-        texts = _with_labels(lines, label, nobody, every=at_every)
-        if _survive(lines, texts, split):
+    pieces: list[Signed] = []
+    for name, nobody, at_every in (("{}:", ">>", every), ("[{}]:", ">>", every), ("[{}]:", ">> >>", True)):
+        pieces = lay_out(lines, Signs(name, nobody, at_every))
+        if _survive(lines, pieces):
             break
-    return texts
+    return pieces
 
 
-def _with_labels(lines: Sequence[Line], label: str, nobody: str, *, every: bool) -> list[str]:
-    texts: list[str] = []
-    before: str | None = None
-    for line in lines:
-        sign = label.format(line.speaker) if line.speaker else nobody
-        is_first = not texts and line.speaker is None and nobody == ">>"  # nobody has been named yet
-        is_new = (every or line.speaker != before or not line.text) and not is_first
-        texts.append(f"{sign} {line.text}".strip() if is_new else line.text)
-        before = line.speaker
-    return texts
-
-
-def _survive(lines: Sequence[Line], texts: Sequence[str], split: Callable[[str], list[str]]) -> bool:
+def _survive(lines: Sequence[Line], pieces: Sequence[Signed]) -> bool:
     """Return whether a reader finds the speakers and nothing else."""
-    openings: list[Opening] = []
-    expected: list[str | None] = []
-    texts_left: list[str] = []
-    for line, text in zip(lines, texts, strict=True):
-        if not line.text:
-            continue
-        for number, piece in enumerate(split(text)):
-            openings.append(Opening(piece))
-            expected.append(line.speaker)
-            texts_left.append(line.text if not number else "")
-    found = labels(openings)
+    spoken = [piece for piece in pieces if lines[piece.line].text]
+    found = labels([Opening(piece.text) for piece in spoken])
+    left: dict[int, str] = {}  # by line, what a reader finds of it
     speaker: str | None = None
-    for idx, opening in enumerate(openings):
-        if idx in found:
-            speaker = found[idx].name
-            rest = " ".join(opening.text[found[idx].length :].split())
-            if not texts_left[idx] or not texts_left[idx].startswith(rest):
-                return False
-        elif texts_left[idx] and not texts_left[idx].startswith(" ".join(opening.text.split())):
+    for idx, piece in enumerate(spoken):
+        label = found.get(idx)
+        if label is not None:
+            speaker = label.name
+        if speaker != lines[piece.line].speaker:
             return False
-        if speaker != expected[idx]:
-            return False
-    return True
+        rest = piece.text if label is None else piece.text[label.length :]
+        left[piece.line] = left.get(piece.line, "") + _letters(rest)
+    return all(_letters(lines[line].text) == text for line, text in left.items())
+
+
+def _letters(text: str) -> str:
+    return "".join(text.split())
 
 
 def is_name(text: str) -> bool:

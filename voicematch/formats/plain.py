@@ -3,7 +3,7 @@
 Each of these begins an entry, whose text goes on to the next::
 
     [00:01:02] Maya: Welcome back.        [0:01:02 - 0:01:09] Maya: Welcome back.
-    00:01:02 Welcome back.                (1:02) Welcome back.
+    00:01:02 Welcome back.                (1:02) Welcome back.             [00:01:02]Welcome back.
     Maya Lindqvist [00:01:02]: Welcome    Maya Lindqvist  1:02
                                           Welcome back.
     [Maya Lindqvist] 00:01:02             Maya Lindqvist
@@ -41,9 +41,7 @@ _RANGE = rf"(?P<since>{_TIME})(?:\s{{0,3}}(?:-->|-|–|—|to|→)\s{{0,3}}(?P<u
 _WORD = r"[^\s:\[\]()<>|\t]{1,40}"
 _NAME = rf"\*{{0,2}}(?P<name>(?![0-9]){_WORD}(?:[ ]{{1,4}}{_WORD}){{0,5}})\*{{0,2}}"
 _SHAPES = (
-    re.compile(
-        rf"\s{{0,8}}(?:{_NAME}(?:\s{{1,4}}|:\s{{0,4}}))?[\[(]\s?{_RANGE}\s?[\])]\s{{0,3}}[:|]?(?:\s+|$)(?P<rest>.*)"
-    ),
+    re.compile(rf"\s{{0,8}}(?:{_NAME}(?:\s{{1,4}}|:\s{{0,4}}))?[\[(]\s?{_RANGE}\s?[\])]\s{{0,3}}[:|]?\s*(?P<rest>.*)"),
     re.compile(rf"\s{{0,8}}{_RANGE}(?:\s{{0,3}}[:|])?(?:\s+|$)(?P<rest>.*)"),
     re.compile(rf"\s{{0,8}}{_NAME}\s{{0,4}}[,|:–—-]?\s{{1,8}}{_RANGE}\s*(?P<rest>)"),
     re.compile(rf"\s{{0,8}}\[{_NAME}\]\s{{0,4}}{_RANGE}(?:\s+|$)(?P<rest>.*)"),

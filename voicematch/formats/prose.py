@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath
 from urllib.parse import quote
@@ -14,7 +14,7 @@ from . import clock, front_matter
 from .cues import clean, named_lines
 from .file_names import page_name
 from .labels import stem
-from .names import written
+from .names import Signed, Signs, written
 
 LONGEST_PARAGRAPH = 120.0  # s after which a speaker's next line begins a new paragraph: it has a time to jump to
 
@@ -50,15 +50,21 @@ def write_text(episode: LabelledEpisode) -> str:
     Without a transcript, who speaks from when to when.
     """
     found = paragraphs(episode)
-    texts = written([Line(one.start, one.end, one.text, one.name) for one in found], lambda text: [text], every=True)
+    pieces = written([Line(one.start, one.end, one.text, one.name) for one in found], _whole, every=True)
     rows: list[str] = []
-    for paragraph, text in zip(found, texts, strict=True):
+    for paragraph, piece in zip(found, pieces, strict=True):
         time = f"[{clock.short_stamp(paragraph.start)}]"
         if paragraph.text:
-            rows.append(f"{time} {text}\n")
+            rows.append(f"{time} {piece.text}\n")
         else:
             rows.append(f"{time} {paragraph.name}, until {clock.short_stamp(paragraph.end)}\n")
     return "\n".join(rows)
+
+
+def _whole(lines: Sequence[Line], signs: Signs) -> list[Signed]:
+    return [
+        Signed(line.start, line.end, f"{signs.of(line)} {line.text}".strip(), idx) for idx, line in enumerate(lines)
+    ]
 
 
 _MARKDOWN = re.compile(r"[\\`*\[\]<]|^[#>+-]|~~|(?<!\w)_|_(?!\w)|&(?=#?\w+;)|(?<=^\d)[.)]|(?<=^\d\d)[.)]")

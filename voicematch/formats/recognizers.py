@@ -16,6 +16,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 from ..types import LabelledEpisode, Line
 from . import clock
@@ -24,6 +25,8 @@ from .json_node import Misfit, Node
 from .names import Opening, labels
 from .repairs import BLOCKS, Repairs
 from .spoken import Passage, TimedWord, settle
+
+T = TypeVar("T")
 
 _SPECIAL_TOKEN = re.compile(r"\[_[A-Z_]+[0-9]*_?\]|<\|[^|<>]*\|>")
 SECONDS = "seconds, such as 1.5"
@@ -52,9 +55,9 @@ def _settled(segments: Node, read: Callable[[Node], Passage], repairs: Repairs) 
     return settle(pieces, repairs, are_named=_say_who(segments), expected=SECONDS)
 
 
-def pieces_of(segments: Node, read: Callable[[Node], Passage], repairs: Repairs) -> list[Passage]:
+def pieces_of(segments: Node, read: Callable[[Node], T], repairs: Repairs) -> list[T]:
     """Return what ``read`` makes of each segment that it can read. Raises the first Misfit when that is none."""
-    pieces: list[Passage] = []
+    pieces: list[T] = []
     misfit: Misfit | None = None
     for segment in segments.each():
         try:

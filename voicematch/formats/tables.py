@@ -18,6 +18,7 @@ from .spoken import Passage, TimedWord, settle
 TSV_HEADER = re.compile(r"start\tend\t(?:(?:speaker|text)\t?)+", re.IGNORECASE)
 _STAMP = re.compile(r"\[([0-9]{1,3}:[0-9]{1,2}(?:[.:][0-9]{1,3})?)\]")
 _LYRICS_WORD = re.compile(r"<([0-9]{1,3}:[0-9]{1,2}(?:[.:][0-9]{1,3})?)>")
+_CLOCKS = re.compile(r"(?:\[[0-9]{1,3}:[0-5]?[0-9]:[0-5][0-9]\])+(?!\[[0-9]+:)")
 LYRICS_TAG = re.compile(r"\[(?:ar|ti|al|au|by|re|ve|length|offset|lr|#):[^\]]*\]\s*", re.IGNORECASE)
 LYRICS_LINE = re.compile(r"(?:\[[0-9]{1,3}:[0-9]{1,2}(?:[.:][0-9]{1,3})?\])+(?![\s\]:|]|-[0-9 ]*[0-9]:).*")
 
@@ -71,6 +72,20 @@ def read_json_lines(text: str, source: object) -> tuple[Line, ...]:
     if not pieces:
         raise FormatError(source, 'no line is a JSON object with "start", "end" and "text"', 1)
     return settle(pieces, repairs, are_named=any(piece.speaker for piece in pieces), expected=SECONDS)
+
+
+def is_lrc(text: str) -> bool:
+    """Return whether most lines begin with the stamps of lyrics, or some do and a tag of lyrics comes first.
+
+    ``[00:01:02]`` is 1.02 s in lyrics and 62 s in a transcript; it is lyrics where a tag, a stamp of another kind or a
+    third field above 59 says so.
+    """
+    rows = [row for row in split_lines(text) if row.strip()]
+    stamped = [row for row in rows if LYRICS_LINE.fullmatch(row)]
+    has_tag = any(LYRICS_TAG.match(row) for row in rows)
+    if not stamped or (not has_tag and all(_CLOCKS.match(row) and not _LYRICS_WORD.search(row) for row in stamped)):
+        return False
+    return len(stamped) * 2 > len(rows) or LYRICS_TAG.match(rows[0]) is not None
 
 
 def read_lrc(text: str, source: object) -> tuple[Line, ...]:

@@ -1,6 +1,9 @@
 """TTML (Timed Text Markup Language): Apple Podcasts' transcripts, broadcasters' subtitles, DFXP.
 
-https://www.w3.org/TR/ttml2/. The parser is expat, which stops entities that grow (2.4.1 and later); a document that
+https://www.w3.org/TR/ttml2/. There, times count from when the element around begins. Apple writes times that TTML does
+not have (``0.220``, ``1:02.5``, ``1:09:04.480``), and all of them count from the beginning of the episode.
+
+The parser is expat, which stops entities that grow (2.4.1 and later); a document that
 declares any is refused.
 """
 
@@ -21,21 +24,36 @@ from .xml_text import with_escaped_ampersands
 
 DEEPEST = 200  # elements inside each other
 ROUNDED = 0.05  # s that times may be off
+_CLOCK = re.compile(r"[0-9]{2,}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+|:[0-9]{2,}(?:\.[0-9]+)?)?")
 _OFFSET = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(h|ms|m|s|f|t)")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
 @dataclass(slots=True)
 class _Paragraph:
-    """A ``p``. agent : its speaker's id; words : spans that have times of their own"""
+    """A ``p``.
+
+    around : when what it stands in begins, None where that has no time
+    agent : its speaker's id
+    words : spans that have times of their own
+    """
 
     start: float | None
     end: float | None
+    around: float | None
     agent: str | None
     line: int
     is_malformed: bool
     parts: list[str] = field(default_factory=list)
     words: list[TimedWord] = field(default_factory=list)
+
+    def times(self) -> tuple[float | None, float | None]:
+        """Return its start and end; where it has none, those of its words, or the start of what it stands in."""
+        if self.start is not None:
+            return self.start, self.end
+        since = next((since for _, since, _ in self.words if since is not None), self.around)
+        until = next((until for _, _, until in reversed(self.words) if until is not None), None)
+        return since, until if self.end is None else self.end
 
 
 class _Parser:
@@ -91,19 +109,22 @@ class _Parser:
             self._name = []
         elif name == "p":
             line = self._expat.CurrentLineNumber
-            start = begin if "begin" in local or not base else base
-            self._paragraph = _Paragraph(start, until, local.get("agent"), line, is_malformed)
+            around = base if base and "begin" not in local else None
+            self._paragraph = _Paragraph(begin, until, around, local.get("agent"), line, is_malformed)
             self.paragraphs.append(self._paragraph)
         elif name == "br":
             self._text("\n")
         elif name == "span" and self._paragraph is not None:
             if local.get("agent") and self._paragraph.agent is None:
                 self._paragraph.agent = local["agent"]
-            if "begin" in local:
+            if "begin" in local or "unit" in local:  # Apple's sentences and words
                 self._space()
+            if "begin" in local:
                 self._span = (begin, until, [])
-        around = (0.0 if self.is_absolute else begin, until) if begin is not None and name != "tt" else (base, limit)
-        self._open.append((name, *around))
+        inside = (base, limit)
+        if begin is not None and name != "tt":
+            inside = (0.0 if self.is_absolute or not _is_ttml(local["begin"]) else begin, until)
+        self._open.append((name, *inside))
 
     def _end(self, tag: str) -> None:
         name = self._open.pop()[0]
@@ -152,15 +173,22 @@ class _Parser:
     def _time(self, text: str | None) -> float | None:
         if text is None:
             return None
-        offset = _OFFSET.fullmatch(text.strip())
+        text = text.strip()
+        offset = _OFFSET.fullmatch(text)
         if offset is not None:
             units = {**_UNITS, "f": 1 / self.frame_rate, "t": 1 / self.tick_rate}
             return round(float(offset.group(1)) * units[offset.group(2)], 3)
-        whole, _, frames = text.strip().rpartition(":")
-        if whole.count(":") == 2 and frames.isdecimal():
+        whole, _, frames = text.rpartition(":")
+        is_frame = len(frames) < 3 or self.frame_rate > 100
+        if whole.count(":") == 2 and frames.isdecimal() and is_frame:
             at = clock.loose(whole)
             return None if at is None else round(at + int(frames) / self.frame_rate, 3)
-        return clock.loose(text) if ":" in text else None
+        return clock.loose(text)
+
+
+def _is_ttml(time: str) -> bool:
+    """Return whether a time is spelled as TTML has it."""
+    return _OFFSET.fullmatch(time.strip()) is not None or _CLOCK.fullmatch(time.strip()) is not None
 
 
 def _positive(text: str | None, otherwise: float) -> float:
@@ -181,8 +209,7 @@ def read_ttml(text: str, source: object) -> tuple[Line, ...]:
         repairs.note(LINES, parser.broken_at)
     pieces = [
         Passage(
-            one.start,
-            one.end,
+            *one.times(),
             "".join(one.parts),
             parser.names.get(one.agent or "") or one.agent,
             tuple(one.words),

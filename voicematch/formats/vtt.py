@@ -57,9 +57,11 @@ def _escape(text: str) -> str:
 def read_vtt(text: str, source: object) -> tuple[Line, ...]:
     """Read the lines of a WebVTT file; voices become speakers, and a cue with several voices a line for each."""
     lines = split_lines(text)
-    if not _HEADER.fullmatch(lines[0]):
-        raise FormatError(source, "WebVTT begins with a line WEBVTT", 1)
-    first = next((idx for idx, line in enumerate(lines) if not line.strip() or "-->" in line), len(lines))
+    header = next((idx for idx, line in enumerate(lines) if line.strip()), 0)
+    if not _HEADER.fullmatch(lines[header].lstrip()):
+        raise FormatError(source, "WebVTT begins with a line WEBVTT", header + 1)
+    below = range(header, len(lines))
+    first = next((idx for idx in below if not lines[idx].strip() or "-->" in lines[idx]), len(lines))
     repairs = Repairs(source)
     cues = read_cues(
         lines,

@@ -90,7 +90,7 @@ def checksum(document: Mapping[str, Any]) -> str:
 
 def _sealed(document: Mapping[str, Any]) -> str:
     sealed = {**document, "sha256": checksum(document)}
-    return json.dumps(sealed, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    return json.dumps(sealed, ensure_ascii=False, indent=1) + "\n"
 
 
 def without(text: str, source: object, name: str) -> str | None:
