@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -94,18 +96,49 @@ def test_the_module_is_the_command() -> None:
         ["batch", "add", "a.mp3", "--tracks", "--channels"],
         ["batch", "watch", "a", "--every", "soon"],
         ["batch", "watch", "a", "--every", "0h"],
+        ["batch", "watch", "a", "--every", "0.01s"],
+        ["batch", "watch", "a", "--every", "9" * 400 + "d"],
+        ["batch", "watch", "a", "--since", "2024-02-30"],
+        ["batch", "run", "--cache-size", "nan"],
+        ["search", "x", "--since", "last week"],
+        ["search", "x", "--since", "2024-13"],
+        ["episodes", "list", "--since", "0000"],
+        ["episodes", "list", "--since", "20240131"],
+        ["fix", "a", "--at", "9" * 400, "--text", "x"],
+        ["profiles", "figures", "Ada", "--latest", "9" * 20],
         ["enroll", "Ada", "a.wav"],
         ["enroll", "Ada", "a.wav", "--consent", "permission", "--from", "noon"],
         ["enroll", "Ada", "a.wav", "--consent", "permission", "--from", "1:00", "--to", "0:30"],
         ["name", "episode", "Ada", "--consent", "public"],
     ],
-    ids=" ".join,
+    ids=lambda arguments: " ".join(arguments)[:60],
 )
 def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(arguments) == cli.EXIT_USAGE
     err = capsys.readouterr().err
     assert "Error:" in err
     assert "Traceback" not in err
+
+
+class Full(io.StringIO):
+    """What leads to a full disk."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["models", "list"], ["models", "list", "--json"]], ids=" ".join)
+def test_a_full_disk_is_one_line(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", Full())
+    assert cli.run(arguments) == cli.EXIT_ERROR
+    assert capsys.readouterr().err == "error: cannot write: No space left on device\n"
+
+
+def test_days() -> None:
+    for day in ("2024", "2024-02", "2024-02-29"):
+        assert options.Day().convert(day, None, None) == day
 
 
 @pytest.mark.parametrize(

@@ -150,10 +150,16 @@ def test_identify_prints_json(shell: Shell) -> None:
 
 
 def test_a_folder_that_cannot_be_written_leaves_nothing(shell: Shell) -> None:
+    """It is told of before anything is heard, and no later command has to do with what was to be in it."""
+    episode = noise(shell.folder / "episode.wav", 50)
     (shell.folder / "out").write_text("a file", encoding="utf-8")
-    code, _, err = shell("identify", noise(shell.folder / "episode.wav", 50), "-f", "rttm", "-o", "out")
-    assert code == 1
-    assert err.startswith("error: out/episode.rttm: cannot write")
+    for command in (("identify", episode), ("batch", "run"), ("episodes", "export", "episode.wav")):
+        code, _, err = shell(*command, "-f", "rttm", "-o", "out")
+        assert code == cli.EXIT_USAGE
+        assert "out is a file, not a folder" in err
+    assert "out/x: cannot write there: " in shell("batch", "run", "-f", "rttm", "-o", "out/x/{show}")[2]
+    assert "out is a file, not a folder" in shell("evaluate", "--open-set", "x.tsv", "--svg", "out/rates.svg")[2]
+    assert shell("episodes", "list") == (0, "", "No episodes yet. voicematch identify FILE stores the first.\n")
 
 
 def test_one_bad_file_of_several_fails_alone(shell: Shell) -> None:
@@ -288,6 +294,8 @@ def test_search(shell: Shell) -> None:
     assert "Continual learning is hard." in out
     assert [hit["speaker"] for hit in json.loads(shell("search", "hard", "--json")[1])] == ["Ada"]
     assert shell("search", "nonsense") == (0, "", "nothing found\n")
+    assert shell("search", "hard", "--since", "2024")[0] == 0
+    assert shell("search", "hard", "--since", "2999-12") == (0, "", "nothing found\n")
 
 
 def test_library(shell: Shell) -> None:

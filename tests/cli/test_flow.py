@@ -76,6 +76,41 @@ def test_a_copy_is_the_same_recording_of_the_same_show(shell: Shell, monkeypatch
         assert "**[[Ada]]**" in text
 
 
+def test_another_recording_of_the_same_name_is_not_the_stored_one(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is one that lies in the folder worked in; a copy is, and a name alone where no such file is."""
+    folder = in_folder(shell, monkeypatch)
+    shell("identify", "ep1.wav")
+    for name in ("other", "copy", "empty"):
+        (shell.folder / name).mkdir()
+    noise(shell.folder / "other" / "ep1.wav", 50, seed=9)
+    (shell.folder / "other" / "ep1.txt").write_text("what is said", encoding="utf-8")
+    shutil.copy(folder / "ep1.wav", shell.folder / "copy" / "ep1.wav")
+    told = "the file {!r} is not identified yet: voicematch identify FILE, or name the stored one of that name by its"
+    for key in ("../other/ep1.wav", "../other/ep1.txt"):
+        assert told.format(key) in shell("name", f"{key}:SPEAKER_00", "Ada", "--consent", "public")[2]
+    monkeypatch.chdir(shell.folder / "other")
+    assert told.format("ep1.wav") in shell("episodes", "remove", "ep1.wav", "--yes")[2]
+    for key in ("ep1", "ep1.txt", "../copy/ep1.wav"):
+        assert shell("episodes", "show", key)[0] == 0
+    for place in ("copy", "empty"):
+        monkeypatch.chdir(shell.folder / place)
+        assert shell("episodes", "show", "ep1.wav")[0] == 0
+
+
+def test_a_recording_of_which_one_channel_was_heard_is_found_again(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = in_folder(shell, monkeypatch)
+    shell("identify", "ep1.wav", "--channel", "1")
+    for name, file in (("copy", "ep1.wav"), ("other", "ep2.wav")):
+        (shell.folder / name).mkdir()
+        shutil.copy(folder / file, shell.folder / name / "ep1.wav")
+    assert shell("episodes", "show", "../copy/ep1.wav")[0] == 0
+    assert shell("episodes", "show", "../other/ep1.wav")[0] == 1
+
+
 def test_two_inputs_never_write_to_one_file(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("one", "two"):
         (shell.folder / name).mkdir()

@@ -10,6 +10,7 @@ from tests.support.library_example import DIMENSION, EMBEDDER, fill
 from voicematch import cli
 from voicematch.library import open_library
 
+NOT_UTF8 = b"\xebx".decode("utf-8", "surrogateescape")  # as Python gives what was typed in a terminal of Latin-1
 READING = (
     ("profiles", "list"),
     ("profiles", "show", "Ann Lee"),
@@ -41,6 +42,31 @@ def test_a_mistyped_path_makes_no_library(
     assert cli.run([*command, "--library", str(path.parent / "libary.db")]) == cli.EXIT_ERROR
     assert "libary.db: no library there yet; voicematch enroll NAME FILE makes one" in capsys.readouterr().err
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("profiles", "show", NOT_UTF8),
+        ("profiles", "forget", NOT_UTF8, "--yes"),
+        ("profiles", "merge", "Bob", NOT_UTF8),
+        ("profiles", "rename", "Bob", NOT_UTF8),
+        ("episodes", "show", NOT_UTF8),
+        ("episodes", "list", "--speaker", NOT_UTF8),
+        ("search", "learning", "--speaker", NOT_UTF8),
+        ("name", "Episode 1:SPEAKER_01", NOT_UTF8, "--consent", "public"),
+        ("name", "Episode 1:SPEAKER_01", "Cy", "--consent", "public", "--consent-note", NOT_UTF8),
+        ("correct", "Episode 1:SPEAKER_01", NOT_UTF8, "--consent", "public"),
+    ],
+    ids=lambda command: ascii(" ".join(command)),
+)
+def test_what_is_typed_in_no_unicode_is_one_line(
+    command: tuple[str, ...], path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run([*command, "--library", str(path)]) == cli.EXIT_ERROR
+    *told, line = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert all(other.startswith("warning: ") for other in told)
 
 
 def test_check_repairs_where_asked(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

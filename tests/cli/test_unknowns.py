@@ -129,10 +129,11 @@ def test_play_takes_another_episode_when_one_is_gone(heard: Shell) -> None:
     assert err.startswith("error: U-0001: none of its episodes can be read any more: ")
 
 
-def player(folder: Path, name: str, exit_code: int) -> None:
+def player(folder: Path, name: str, exit_code: int, says: str = "") -> None:
     """A program that notes what it was asked to play."""
     path = folder / name
-    path.write_text(f'#!/bin/sh\necho "$@" >> "{folder}/played"\nexit {exit_code}\n', encoding="utf-8")
+    text = f'#!/bin/sh\necho "$@" >> "{folder}/played"\necho "{says}" >&2\nexit {exit_code}\n'
+    path.write_text(text, encoding="utf-8")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
 
@@ -147,6 +148,10 @@ def test_play_uses_the_player_that_is_there(heard: Shell, tmp_path: Path, monkey
     assert (programs / "played").read_text(encoding="utf-8").endswith("U-0001.wav\n")
     player(programs, "paplay", 1)
     assert "paplay cannot play here; -o FILE.wav" in heard("unknowns", "play", "U-0001")[2]
+    player(programs, "ffplay", 0, says="No more combinations to try, audio open failed")
+    code, _, err = heard("unknowns", "play", "U-0001")
+    assert code == 1
+    assert err.endswith("audio open failed\nerror: ffplay cannot play here; -o FILE.wav writes the clip instead\n")
 
 
 def test_split(heard: Shell) -> None:

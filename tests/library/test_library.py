@@ -404,9 +404,20 @@ def test_an_episode_is_found_by(filled: Library, key: str) -> None:
     assert filled.episodes.get(key).audio_sha256 == "01" * 32
 
 
+def test_an_address_is_found_as_it_is_shown_and_no_other_of_that_name(filled: Library) -> None:
+    address = "https://example.org/feed/one.mp3"
+    filled.episodes.store(replace(episode(2), source=f"{address}?token=s3cr3t"), {})
+    for key in (f"{address}?token=s3cr3t", f"{address}?token=…", "one.mp3"):
+        assert filled.episodes.get(key).audio_sha256 == "02" * 32
+    with pytest.raises(LibraryError, match=r"no episode 'https://example\.org/other/one\.mp3'"):
+        filled.episodes.get("https://example.org/other/one.mp3")
+
+
 @pytest.mark.parametrize(
     ("key", "reason"),
     [
+        ("/no/such/folder/episode-1.mp3", "no episode '/no/such/folder/episode-1.mp3'; did you mean episode-1"),
+        ("other/episode-1", "no episode 'other/episode-1'; did you mean episode-1"),
         ("episode-9", "no episode 'episode-9'; did you mean episode-1"),
         ("0101", "at least 6 digits"),
         ("", "voicematch episodes list"),

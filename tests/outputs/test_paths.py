@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicematch.errors import VoicematchError
-from voicematch.outputs import LONGEST_NAME, file_name, fill, write_atomically
+from voicematch.outputs import LONGEST_NAME, file_name, fill, try_folder, write_atomically
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,21 @@ def test_a_value_that_is_not_there() -> None:
 def test_templates_with_something_else_in_braces(template: str) -> None:
     with pytest.raises(VoicematchError, match=r"there are {show}|write a field as {title}"):
         fill(template, {})
+
+
+def test_a_folder_that_is_tried_is_left_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    try_folder(tmp_path / "new" / "deep")
+    try_folder(tmp_path / "there")
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
+
+
+def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(VoicematchError, match="file is a file, not a folder"):
+        try_folder(tmp_path / "file")
+    with pytest.raises(VoicematchError, match="deep: cannot write there: "):
+        try_folder(tmp_path / "file" / "deep")
 
 
 def test_a_file_is_whole(tmp_path: Path) -> None:

@@ -60,6 +60,13 @@ def test_what_is_old_goes_and_what_is_not_stays(library: Library) -> None:
     assert expire(BEFORE, kinds, library=library) == Expired()
 
 
+def test_a_voice_that_was_named_is_no_unknown_that_is_old(library: Library) -> None:
+    hear(library, 2)
+    age(library, schema.episodes, "stored")
+    naming.name_unknown("U-0001", "Cy", library=library, consent="public")
+    assert expire(BEFORE, ("unknowns",), library=library, dry_run=True) == Expired()
+
+
 def test_a_forgotten_unknown_is_not_remembered_again(library: Library) -> None:
     hear(library, 2)
     assert forget_unknown("U-0001", library=library) == 1
@@ -105,7 +112,8 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         fill(library)
         age(library, schema.episodes, "stored")
     assert cli.run(["library", "expire", "--older-than", "1y", "--library", path]) == cli.EXIT_USAGE
-    assert cli.run(["library", "expire", "--older-than", "soon", "--episodes", "--library", path]) == cli.EXIT_USAGE
+    for wrong in ("soon", "9999y", "99999y"):
+        assert cli.run(["library", "expire", "--older-than", wrong, "--episodes", "--library", path]) == cli.EXIT_USAGE
     assert cli.run(["library", "expire", "--older-than", "2y", "--episodes", "--dry-run", "--library", path]) == 0
     assert capsys.readouterr().out.startswith("Would erase 1 episodes of before ")
     assert cli.run(["library", "expire", "--older-than", "2y", "--episodes", "--yes", "--json", "--library", path]) == 0

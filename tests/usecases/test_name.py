@@ -594,12 +594,22 @@ def test_two_unknowns_of_one_person_become_one(library: Library, tmp_path: Path)
         ("U-0001", "u-1", "are the same voice already"),
         ("U-0009", "U-0001", "no unknown voice 'U-0009'"),
         ("U-0001", "Ada", "no unknown voice 'Ada'"),
+        ("U-0001", "U-0002", "no unknown voice 'U-0002'; it was named"),
+        ("U-0002", "U-0001", "no unknown voice 'U-0002'; it was named"),
     ],
 )
 def test_unknowns_that_cannot_be_merged(library: Library, source: str, into: str, reason: str) -> None:
-    hear(library, 1, ADA)
+    hear(library, 1, ADA, MAYA)
+    naming.name_unknown("U-0002", "Maya", library=library, consent="public")
     with pytest.raises(LibraryError, match=reason):
         naming.merge_unknowns(source, into, library=library)
+
+
+def test_who_was_named_cannot_be_ignored(library: Library) -> None:
+    hear(library, 1, ADA)
+    naming.name_unknown("U-0001", "Ada", library=library, consent="public")
+    with pytest.raises(LibraryError, match="no unknown voice 'U-0001'; it was named"):
+        naming.ignore("U-0001", "ad", library=library)
 
 
 # -- by show

@@ -23,6 +23,7 @@ from tests.support.library_example import DIMENSION, EMBEDDER, embedding, episod
 from tests.support.tones import ENGINES, write_episode
 from tests.usecases.test_exchange import SOUND
 from voicematch import cli, outputs
+from voicematch.errors import VoicematchError
 from voicematch.formats import FORMATS as WRITERS
 from voicematch.library import Library, open_library
 from voicematch.library.partial import writing
@@ -161,6 +162,23 @@ def test_a_first_file_that_was_never_written_is(library: Library, folder: Path) 
 
 def full(descriptor: int) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_first_file_that_cannot_be_written_is_not_waited_for(
+    library: Library, folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asked for it is told, or where they were killed the next command says it once."""
+    known = set(library.outputs.of("01" * 32))
+    later = folder / "2.txt"
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(VoicematchError, match="No space left"):
+        outputs.write(library, library.episodes.get("Episode 1"), [(later, "txt")])
+    assert set(library.outputs.of("01" * 32)) == known
+    library.outputs.expect("01" * 32, [(later, "txt", "0" * 64, None)])
+    with caplog.at_level(logging.WARNING):
+        unfinished.finish_for(library)
+        unfinished.finish_for(library)
+    assert [record.getMessage() for record in caplog.records] == [f"{later}: cannot write: No space left on device"]
 
 
 def test_a_file_that_cannot_be_written_stays_on_the_list(

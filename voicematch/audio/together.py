@@ -142,6 +142,29 @@ def reopened(source: str, parts: Sequence[Part]) -> Audio:
     return Together(tracks, [part.offset for part in parts]) if len(tracks) > 1 else tracks[0]
 
 
+def is_sound(path: str) -> bool:
+    """Return whether a file is a recording of any kind."""
+    try:
+        Audio(path).estimate()
+    except AudioError:
+        return False
+    return True
+
+
+def is_recording(path: str, parts: Sequence[Part], sha256: str) -> bool:
+    """Return whether a file holds the sound of an episode; it is read to its end.
+
+    parts, sha256 : as the library has them; parts that are files of their own are in no single file
+    """
+    if any(part.source for part in parts):
+        return False
+    choice = Choice(parts[0].track, parts[0].channel) if len(parts) == 1 else _of_all(parts) if parts else EVERYTHING
+    try:
+        return _quietly(Audio(path), choice).sha256 == sha256
+    except AudioError:
+        return False
+
+
 def track_of(source: str, part: Part, whole: Audio) -> Audio:
     """Return one part of an episode.
 

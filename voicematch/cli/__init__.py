@@ -5,9 +5,12 @@ Commands are imported when they are asked for, so that ``--help`` loads no runti
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
+import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -22,6 +25,9 @@ EXIT_ERROR = 1
 EXIT_USAGE = 2
 EXIT_PARTIAL = 3  # some of several files failed
 EXIT_STOPPED = 130  # what a shell reports for ^C
+
+# Of a stream, which has no name: the disk that stdout goes to is full, or the terminal is gone.
+UNPRINTED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 # command → (module, what the top-level help says of it)
 COMMANDS = {
@@ -109,5 +115,20 @@ def run(arguments: list[str], *, engines: Engines | None = None) -> int:
     except VoicematchError as error:
         click.echo(f"error: {redacted(str(error))}", err=True)
         return EXIT_ERROR
+    except OSError as error:
+        if error.filename is not None or error.errno not in UNPRINTED:
+            raise
+        _let_go_of_stdout()
+        click.echo(f"error: cannot write: {error.strerror}", err=True)
+        return EXIT_ERROR
     finally:
         logging.getLogger("voicematch").removeHandler(talk)
+
+
+def _let_go_of_stdout() -> None:
+    """Lead what could not be printed nowhere, lest Python tries again at its end and fails aloud."""
+    with suppress(OSError):  # a stand-in for stdout has no number
+        number = sys.stdout.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, number)
+        os.close(nowhere)

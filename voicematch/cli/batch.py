@@ -17,6 +17,8 @@ from ..errors import redacted
 from . import EXIT_ERROR, EXIT_PARTIAL, EXIT_STOPPED
 from .options import (
     Command,
+    Day,
+    OutFolder,
     Within,
     choice_of,
     choice_options,
@@ -37,17 +39,7 @@ if TYPE_CHECKING:
     from ..usecases.chosen import Engines
 
 GIB = 1 << 30
-
-
-class Day(click.ParamType[str]):
-    """A day, as 2024-01-31, 2024-01 or 2024."""
-
-    name = "day"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", value, re.ASCII):
-            self.fail(f"{value!r} is not a day; write 2024-01-31, 2024-01 or 2024", param, ctx)
-        return value
+YEAR = 365 * 86_400.0  # s
 
 
 class Interval(click.ParamType[float]):
@@ -59,9 +51,10 @@ class Interval(click.ParamType[float]):
         if isinstance(value, float):
             return value
         span = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value, re.ASCII)
-        if not span or float(span[1]) == 0:
-            self.fail(f"{value!r} is not a length of time; write 30m, 1h or 1d", param, ctx)
-        return float(span[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[span[2]]
+        seconds = float(span[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[span[2]] if span else 0.0
+        if not 1 <= seconds <= YEAR:
+            self.fail(f"{value!r} is not a length of time from 1s to 365d; write 30m, 1h or 1d", param, ctx)
+        return seconds
 
 
 @click.group()
@@ -143,6 +136,7 @@ def run_options(command: Command) -> Command:
         click.option(
             "-o",
             "--out",
+            type=OutFolder(),
             metavar="DIR|TEMPLATE",
             help="Where to write: a folder, or a path with {show} {date} {year} {title} {season} {episode} {name} "
             "(default: beside the audio; for feeds ./{show}/{date}-{title}).",

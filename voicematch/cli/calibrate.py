@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import Within, device_option, json_option, library_option, quiet_option
+from .options import OutFile, Within, device_option, json_option, library_option, quiet_option
 from .terminal import print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     metavar="RATE",
     help="Share of strangers who may get a name, in a library of five (default: 0.002).",
 )
-@click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Draw how reliable it is.")
+@click.option("--svg", type=OutFile(), metavar="FILE", help="Draw how reliable it is.")
 @device_option
 @json_option
 @quiet_option

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import shown
-from .options import SpeakerCount, clock, csv_option, json_option, library_option
+from .options import Day, OutFolder, SpeakerCount, clock, csv_option, json_option, library_option
 from .showing import FormatName, OutputFiles, called, print_episode_json, print_figures, show
 from .terminal import print_csv, print_json, print_table
 
@@ -29,7 +29,7 @@ def episodes() -> None:
 @episodes.command("list")
 @click.option("--speaker", metavar="NAME", help="Only those in which this person was named.")
 @click.option(
-    "--since", metavar="DATE", help="Only those published, or else stored, on or after this day (2026-01-31)."
+    "--since", type=Day(), metavar="DAY", help="Only those published on this day or later; without a date, stored."
 )
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the newest N.")
 @json_option
@@ -204,7 +204,13 @@ def remove(episode: str, yes: bool, location: str | None) -> None:
 @episodes.command()
 @click.argument("episode")
 @click.option("-f", "--format", "formats", multiple=True, required=True, type=FormatName(), metavar="FORMAT")
-@click.option("-o", "--out", metavar="DIR|-", help="Where to write (default: the current directory); - for stdout.")
+@click.option(
+    "-o",
+    "--out",
+    type=OutFolder(),
+    metavar="DIR|-",
+    help="Where to write (default: the current directory); - for stdout.",
+)
 @click.option("--force", is_flag=True, help="Overwrite output files.")
 @library_option
 def export(episode: str, formats: tuple[str, ...], out: str | None, force: bool, location: str | None) -> None:
@@ -228,7 +234,9 @@ def export(episode: str, formats: tuple[str, ...], out: str | None, force: bool,
 @click.command()
 @click.argument("words")
 @click.option("--speaker", metavar="NAME", help="Only what this person said.")
-@click.option("--since", metavar="DATE", help="Only episodes published on or after this day (2026-01-31).")
+@click.option(
+    "--since", type=Day(), metavar="DAY", help="Only episodes published on this day or later; without a date, stored."
+)
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
 @json_option
 @library_option

@@ -11,6 +11,7 @@ import click
 
 from ..errors import EvaluationError
 from .options import (
+    OutFile,
     Within,
     clock,
     collar_option,
@@ -41,7 +42,7 @@ CLIP_SECONDS = (1.0, 1.5, 2.0, 3.0, 5.0, None)  # None is the whole clip
     is_flag=True,
     help="FILES are lists of people: tables with speaker, path and seconds. How many are named as a library grows.",
 )
-@click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Draw the open-set rates.")
+@click.option("--svg", type=OutFile(), metavar="FILE", help="Draw the open-set rates.")
 @click.option(
     "--embedder", metavar="NAME", help="Which embedder to score on the trials (default: that of new libraries)."
 )

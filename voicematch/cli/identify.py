@@ -15,6 +15,7 @@ from ..errors import VoicematchError, redacted
 from . import EXIT_ERROR, EXIT_PARTIAL, keeping
 from . import tracks as apart_tracks
 from .options import (
+    OutFolder,
     SpeakerCount,
     choice_of,
     choice_options,
@@ -66,7 +67,9 @@ NO_VOICES = 'The library knows no voices yet. Teach it one: voicematch enroll "N
     metavar="FORMAT",
     help="Also write STEM.FORMAT: json, vtt, srt, rttm, txt, md, csv … (repeatable).",
 )
-@click.option("-o", "--out", metavar="DIR|-", help="Where to write (default: beside the audio); - for stdout.")
+@click.option(
+    "-o", "--out", type=OutFolder(), metavar="DIR|-", help="Where to write (default: beside the audio); - for stdout."
+)
 @choice_options
 @apart_tracks.apart_options
 @click.option("--speakers", type=SpeakerCount(), metavar="N|MIN-MAX", help="How many voices there are, if you know.")

@@ -167,6 +167,9 @@ def _tell_copies(location: str | None) -> None:
             click.echo(f"not under it: {path}, a copy of before; delete it", err=True)
 
 
+OLDEST = 36_500  # days
+
+
 class Age(click.ParamType[int]):
     """A number of days: 90, 90d, 12m or 2y."""
 
@@ -178,7 +181,10 @@ class Age(click.ParamType[int]):
         parts = re.fullmatch(r"(\d{1,5})([dmy]?)", value)
         if not parts:
             self.fail(f"{value!r} is no age; write days, or 90d, 12m, 2y", param, ctx)
-        return int(parts[1]) * {"": 1, "d": 1, "m": 30, "y": 365}[parts[2]]
+        days = int(parts[1]) * {"": 1, "d": 1, "m": 30, "y": 365}[parts[2]]
+        if days > OLDEST:
+            self.fail(f"{value!r} is older than anything kept here can be; 100y at most", param, ctx)
+        return days
 
 
 @library.command()

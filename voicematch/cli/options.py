@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from ..audio import Choice
     from ..library import Library
     from ..usecases.chosen import Engines
+
+LONGEST = 1e6  # s; eleven days, longer than any recording
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -166,7 +170,67 @@ class Timestamp(click.ParamType[float]):
         seconds = 0.0
         for part in value.split(":"):
             seconds = 60 * seconds + float(part)
+        if seconds > LONGEST:
+            self.fail(f"{value!r} is later than any recording lasts", param, ctx)
         return seconds
+
+
+class Day(click.ParamType[str]):
+    """A day, as 2024-01-31, 2024-01 or 2024."""
+
+    name = "day"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        is_day = re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", value, re.ASCII) is not None
+        try:
+            first = date.fromisoformat(value + "-01-01"[len(value) - 4 :]) if is_day else None
+        except ValueError:  # a day that no calendar has
+            first = None
+        if first is None:
+            self.fail(f"{value!r} is not a day; write 2024-01-31, 2024-01 or 2024", param, ctx)
+        return value
+
+
+class OutFolder(click.ParamType[str]):
+    """A folder to write to, which is tried before any work is done; a path with {fields} begins with one.
+
+    "-" is stdout, for commands that take it.
+    """
+
+    name = "folder"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        fixed, brace, _ = value.partition("{")
+        if value != "-":
+            _try_folder(os.path.dirname(fixed) if brace else value, self, param, ctx)
+        return value
+
+
+class OutFile(click.Path):
+    """A file to write, whose folder is tried before any work is done."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        _try_folder(path.parent, self, param, ctx)
+        return path
+
+
+def _try_folder(
+    folder: str | Path, of: click.ParamType[Any], param: click.Parameter | None, ctx: click.Context | None
+) -> None:
+    """Refuse the option where no file can be written to the folder."""
+    from ..errors import VoicematchError
+    from ..outputs import try_folder
+
+    if ctx is not None and ctx.resilient_parsing:  # completing a line is no wish to write
+        return
+    try:
+        try_folder(Path(folder))
+    except VoicematchError as error:
+        of.fail(str(error), param, ctx)
 
 
 class Within(click.FloatRange):

@@ -124,7 +124,7 @@ def show(name: str, as_json: bool, location: str | None) -> None:
 
 @profiles.command()
 @click.argument("name")
-@click.option("--latest", type=click.IntRange(1), metavar="N", help="Only the newest N episodes.")
+@click.option("--latest", type=click.IntRange(1, 1_000_000), metavar="N", help="Only the newest N episodes.")
 @json_option
 @csv_option
 @library_option

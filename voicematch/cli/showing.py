@@ -69,13 +69,15 @@ class OutputFiles:
                     raise OutputExists(f"{other} and {source} would both be written to {path}; give them one at a time")
 
     def check(self, source: str, follow: Library | None = None) -> None:
-        """Raise OutputExists before any work is done.
+        """Raise OutputExists, or VoicematchError when nothing can be written beside the audio: before work is done.
 
         follow : the library whose own files for this audio may be written again, if nobody has changed them
         """
-        from ..outputs import is_own
+        from ..outputs import is_own, try_folder
 
         for path in self.paths(source):
+            if self.folder is None and path.parent.is_dir():
+                try_folder(path.parent)
             if path.exists() and not self.force and not (follow is not None and is_own(follow, path, source)):
                 raise OutputExists(f"{path} exists; --force overwrites it, -o DIR writes elsewhere")
 

@@ -35,6 +35,7 @@ def print_csv(rows: Sequence[Mapping[str, object]]) -> None:
         table.writerow(rows[0])
     for row in rows:
         table.writerow([_cell(cell) for cell in row.values()])
+    sys.stdout.flush()  # so that a full disk is told of here
 
 
 def _cell(value: object) -> str:

@@ -25,6 +25,7 @@ PLAYERS = (  # the first that is there; each with what makes it play once, witho
     ("paplay",),
     ("aplay", "-q"),
 )
+UNHEARD = ("audio open failed", "Failed to open file")  # ffplay says so where there is no sound card, and exits with 0
 AS_HELP = "What it is: ad, jingle, trailer … (shown with it)."
 
 
@@ -109,7 +110,11 @@ def _play(path: Path) -> None:
         return
     for player, *options in PLAYERS:
         if shutil.which(player):
-            if subprocess.run([player, *options, str(path)], check=False).returncode:
+            ran = subprocess.run(
+                [player, *options, str(path)], check=False, stderr=subprocess.PIPE, text=True, errors="replace"
+            )
+            click.echo(ran.stderr, err=True, nl=False)
+            if ran.returncode or any(said in ran.stderr for said in UNHEARD):
                 raise VoicematchError(f"{player} cannot play here; -o FILE.wav writes the clip instead")
             return
     raise VoicematchError("nothing here plays sound (ffplay, afplay, aplay …); -o FILE.wav writes the clip instead")

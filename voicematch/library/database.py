@@ -211,6 +211,10 @@ def one_line_errors(location: str) -> Iterator[None]:
         raise LibraryError(f"{location}: {_reason(error)}") from error
     except UnicodeDecodeError as error:  # the driver's: everything else here is text already
         raise LibraryError(f"{location}: {REASONS['SQLITE_CORRUPT']}") from error
+    except UnicodeEncodeError as error:
+        if error.encoding != "utf-8":
+            raise
+        raise LibraryError(f"{error.object!a} is not text in UTF-8; check the terminal's language (LANG)") from error
     except StatementError as error:  # a number or a text that no database takes
         raise LibraryError(f"{location}: cannot hold this: {error.orig}") from error
 

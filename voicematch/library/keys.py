@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 import unicodedata
+from collections.abc import Iterator, Sequence
 from pathlib import PurePath
+from typing import Any
 
 import sqlalchemy as sa
 
-from ..errors import LibraryError, ProfileNotFound
+from ..audio.together import is_recording, is_sound
+from ..errors import LibraryError, ProfileNotFound, shown
 from ..net.addresses import is_address
+from ..types import Part
 from .schema import episodes, known_as, profiles
 
 LONGEST_NAME = 200  # characters
@@ -76,33 +81,75 @@ def storable(text: str) -> str:
 def episode_id(connection: sa.Connection, key: str) -> int:
     """Return the id of the one episode meant by a source, the start of an audio sha256, a file's name or a title.
 
+    A path is the file that is there, and so is a name alone where a file of that name is in the folder worked in: an
+    episode of the same name that is stored from elsewhere is meant only if it is the same recording. An address may
+    also be as voicematch shows it, without its keys.
+
     Raises LibraryError that names the choices when there are several, or what comes close when there is none.
     """
     stored = storable(key.strip())
     path = stored if is_address(stored) else os.path.realpath(stored)
-    also = sa.select(known_as.c.episode_id)
-    asked = (
-        (episodes.c.source == stored) | (episodes.c.audio_sha256 == stored.lower()),
-        (episodes.c.source == path) | episodes.c.id.in_(also.where(known_as.c.source.in_([stored, path]))),
-        episodes.c.audio_sha256.startswith(stored.lower())
-        if re.fullmatch(rf"[0-9a-fA-F]{{{SHORTEST_PREFIX},64}}", stored)
-        else None,
-        (episodes.c.name == stored) | (episodes.c.title == stored),
-        episodes.c.name == PurePath(stored).stem,
-        episodes.c.id.in_(also.where(known_as.c.name.in_([stored, PurePath(stored).stem]))),
-        episodes.c.id.in_(also.where(known_as.c.title == stored)),
-    )
-    for condition in asked:
-        if condition is None:
-            continue
-        matching = connection.execute(sa.select(episodes).where(condition).order_by(episodes.c.id)).all()
-        if len(matching) == 1:
-            return int(matching[0].id)
+    for condition in _by_source(stored, path):
+        matching = _matching(connection, condition)
         if matching:
-            choices = "; ".join(f"{row.audio_sha256[:12]} {row.title or row.source}" for row in matching[:5])
-            more = f"; and {len(matching) - 5} more" if len(matching) > 5 else ""
-            raise LibraryError(f"{key!r} is {len(matching)} episodes, name one by its number: {choices}{more}")
+            return _only(key, matching)
+    is_file = not is_address(stored) and os.path.isfile(path)
+    for condition in _by_name(connection, stored, is_file=is_file):
+        matching = _matching(connection, condition)
+        if matching:
+            return _only(key, _held_by(path, stored, matching) if is_file else matching)
     raise LibraryError(f"no episode {key!r}; {_close(connection, stored)}")
+
+
+def _by_source(stored: str, path: str) -> Iterator[sa.ColumnElement[bool]]:
+    """What tells an episode by where it came from, or by its sound, the surest first."""
+    sources = sa.select(known_as.c.episode_id).where(known_as.c.source.in_([stored, path]))
+    yield (episodes.c.source == stored) | (episodes.c.audio_sha256 == stored.lower())
+    yield (episodes.c.source == path) | episodes.c.id.in_(sources)
+    if re.fullmatch(rf"[0-9a-fA-F]{{{SHORTEST_PREFIX},64}}", stored):
+        yield episodes.c.audio_sha256.startswith(stored.lower())
+
+
+def _by_name(connection: sa.Connection, stored: str, *, is_file: bool) -> Iterator[sa.ColumnElement[bool]]:
+    """What tells an episode by what it is called, the surest first; a path to nothing is no name."""
+    also = sa.select(known_as.c.episode_id)
+    yield (episodes.c.name == stored) | (episodes.c.title == stored)
+    if is_address(stored):
+        rows = connection.execute(sa.select(known_as.c.episode_id, known_as.c.source)).all()
+        yield episodes.c.id.in_([row.episode_id for row in rows if shown(row.source) == shown(stored)])
+    elif is_file or PurePath(stored).name == stored:
+        stem = PurePath(stored).stem
+        yield episodes.c.name == stem
+        yield episodes.c.id.in_(also.where(known_as.c.name.in_([stored, stem])))
+    yield episodes.c.id.in_(also.where(known_as.c.title == stored))
+
+
+def _matching(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> Sequence[Any]:
+    return connection.execute(sa.select(episodes).where(condition).order_by(episodes.c.id)).all()
+
+
+def _only(key: str, matching: Sequence[Any]) -> int:
+    if len(matching) == 1:
+        return int(matching[0].id)
+    choices = "; ".join(f"{row.audio_sha256[:12]} {row.title or row.source}" for row in matching[:5])
+    more = f"; and {len(matching) - 5} more" if len(matching) > 5 else ""
+    raise LibraryError(f"{key!r} is {len(matching)} episodes, name one by its number: {choices}{more}")
+
+
+def _held_by(path: str, key: str, named: Sequence[Any]) -> Sequence[Any]:
+    """Those of the episodes of a file's name that are in the file; LibraryError where it is another recording."""
+    if PurePath(key).name == key and not is_sound(path):  # a transcript: its episode is meant
+        return named
+    held = []
+    for row in named:
+        parts = [Part(*part) for part in json.loads(row.parts or "[]")]
+        if is_recording(path, parts, row.audio_sha256):
+            held.append(row)
+    if not held:
+        numbers = " or ".join(row.audio_sha256[:12] for row in named[:5])
+        other = f"or name the stored one of that name by its number: {numbers}"
+        raise LibraryError(f"the file {key!r} is not identified yet: voicematch identify FILE, {other}")
+    return held
 
 
 def _close(connection: sa.Connection, key: str) -> str:
@@ -113,5 +160,5 @@ def _close(connection: sa.Connection, key: str) -> str:
         return "none is stored yet: voicematch identify FILE"
     if re.fullmatch(rf"[0-9a-fA-F]{{1,{SHORTEST_PREFIX - 1}}}", key):
         return f"give at least {SHORTEST_PREFIX} digits of its number"
-    close = difflib.get_close_matches(key, list(names), n=3)
+    close = difflib.get_close_matches(PurePath(key).name, list(names), n=3)
     return f"did you mean {' or '.join(close)}?" if close else "voicematch episodes list shows them"

@@ -111,6 +111,12 @@ class Outputs:
             own = these & (outputs.c.stale == mark)
             return connection.execute(outputs.update().where(own).values(settled)).rowcount == num_known
 
+    def given_up(self, paths: Collection[Path], mark: str) -> None:
+        """Forget files that were to be written for the first time, and could not be."""
+        own = outputs.c.path.in_([str(path) for path in paths]) & (outputs.c.stale == mark)
+        with self._database.write() as connection:
+            connection.execute(outputs.delete().where(own))
+
     def left_alone(self, output: Output) -> None:
         """Record that a stale file is to stay as it is: it is gone, or somebody's own."""
         own = (outputs.c.path == str(output.path)) & (outputs.c.stale == output.stale)

@@ -114,15 +114,14 @@ class Unknowns:
             return num_erased
 
     def last_stored_before(self, moment: str) -> tuple[str, ...]:
-        """Return the unknowns that no episode stored since a moment (ISO 8601) was heard to have."""
+        """Return the unknowns that are heard without a name, but in no episode stored since a moment (ISO 8601)."""
         newest = (
-            sa.select(unknowns.c.id, sa.func.max(sa.func.coalesce(episodes.c.stored, unknowns.c.created)))
-            .select_from(unknowns)
-            .outerjoin(unknown_speakers, unknown_speakers.c.unknown_id == unknowns.c.id)
-            .outerjoin(speakers, speakers.c.id == unknown_speakers.c.speaker_id)
-            .outerjoin(episodes, episodes.c.id == speakers.c.episode_id)
-            .group_by(unknowns.c.id)
-            .order_by(unknowns.c.id)
+            sa.select(unknown_speakers.c.unknown_id, sa.func.max(episodes.c.stored))
+            .join(speakers, speakers.c.id == unknown_speakers.c.speaker_id)
+            .join(episodes, episodes.c.id == speakers.c.episode_id)
+            .where(UNNAMED)
+            .group_by(unknown_speakers.c.unknown_id)
+            .order_by(unknown_speakers.c.unknown_id)
         )
         with self._database.read() as connection:
             return tuple(name_of(number) for number, last in connection.execute(newest) if last < moment)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..formats.file_names import LONGEST_NAME, file_name
 from .following import as_written, finish, following, is_own, refuse_changed, text_of, write
-from .paths import FIELDS, check, fill, write_atomically
+from .paths import FIELDS, check, fill, try_folder, write_atomically
 
 __all__ = [
     "FIELDS",
@@ -21,6 +21,7 @@ __all__ = [
     "is_own",
     "refuse_changed",
     "text_of",
+    "try_folder",
     "write",
     "write_atomically",
 ]

@@ -34,7 +34,7 @@ def write(library: Library, episode: LabelledEpisode, files: Sequence[tuple[Path
 
     files : (path, format) of each
 
-    Raises VoicematchError when one cannot be written; the next command then tries again.
+    Raises VoicematchError when one cannot be written; if it was written before, the next command tries again.
     """
     written_as = (episode.source, episode.title, episode.show)
     for _ in range(TRIES):
@@ -42,17 +42,28 @@ def write(library: Library, episode: LabelledEpisode, files: Sequence[tuple[Path
             now = _as_stored(library, episode)
             texts = [(path, form, text_of(now, form)) for path, form in files]
             expected = [(path.absolute(), form, _digest(text.encode()), _digest_at(path)) for path, form, text in texts]
+            first = _never_written(library, expected)
             mark = library.outputs.expect(episode.audio_sha256, expected, written_as)
         written: list[Path] = []
         try:
             for path, _, text in texts:
                 write_atomically(path, text)
                 written.append(path.absolute())
+        except VoicematchError:
+            library.outputs.given_up(first - set(written), mark)
+            raise
         finally:
             is_last = library.outputs.written(written, mark)
         if is_last:
             return
     library.outputs.mark([episode.audio_sha256])  # the next command has more peace
+
+
+def _never_written(library: Library, expected: Sequence[tuple[Path, str, str, str | None]]) -> set[Path]:
+    """Those of the files that are not there and never were, as far as the library knows."""
+    known = library.outputs.at([path for path, *_ in expected])
+    absent = {path for path, _, _, digest in expected if digest is None}
+    return {path for path in absent if path not in known or known[path].is_new}
 
 
 def _as_stored(library: Library, episode: LabelledEpisode) -> LabelledEpisode:
@@ -110,7 +121,8 @@ def finish(library: Library) -> tuple[Path, ...]:
                 try:
                     write(library, as_written(episode, output), [(output.path, output.format)])
                 except VoicematchError as error:
-                    log.warning("%s; it still shows the names of before, and the next command tries again", error)
+                    again = "; it still shows the names of before, and the next command tries again"
+                    log.warning("%s%s", error, "" if output.is_new else again)
                 else:
                     done.append(output.path)
     done += vault.follow(library, [output for output in waiting if output.format == vault.FORMAT])

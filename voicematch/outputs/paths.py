@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import string
+import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import VoicematchError
@@ -34,6 +37,26 @@ def check(template: str) -> None:
         if field is not None and (field not in FIELDS or form or conversion):
             known = ", ".join(f"{{{name}}}" for name in FIELDS)
             raise VoicematchError(f"{template}: no field {{{field}}}; there are {known}")
+
+
+def try_folder(folder: Path) -> None:
+    """Raise VoicematchError when no file can be written to a folder, before there is work that would be lost.
+
+    One that is not there is made to see whether it can be, and taken away again.
+    """
+    missing = [place for place in (folder, *folder.parents) if not os.path.lexists(place)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except FileExistsError as error:
+        raise VoicematchError(f"{folder} is a file, not a folder") from error
+    except OSError as error:
+        raise VoicematchError(f"{folder}: cannot write there: {error.strerror}") from error
+    finally:
+        for place in missing:
+            with suppress(OSError):  # it was never made, or somebody has just written to it
+                place.rmdir()
 
 
 def write_atomically(path: Path, content: str | bytes, *, private: bool = False, durable: bool = True) -> None:

@@ -213,8 +213,12 @@ def rename(old: str, new: str, *, library: Library) -> tuple[Change, ...]:
 
 
 def ignore(unknown: str, ignored_as: str | None, *, library: Library) -> tuple[Change, ...]:
-    """Ignore an unknown from now on ("ad"), or with None no more, and return every label that changes."""
+    """Ignore an unknown from now on ("ad"), or with None no more, and return every label that changes.
+
+    Raises LibraryError when it is not there, or has a name.
+    """
     with changing(library) as changes:
+        library.voices.unknown(unknown)  # says so where there is none, or it was named
         library.unknowns.ignore(unknown, ignored_as)
         match_again(library)
     return tuple(changes)
@@ -251,10 +255,12 @@ def split(unknown: str, speakers: Sequence[tuple[str, str]] = (), *, library: Li
 def merge_unknowns(source: str, into: str, *, library: Library) -> tuple[UnknownSpeaker, ...]:
     """Make one unknown part of another that is the same person, and return where that one is heard now.
 
-    What is ignored of the two stays ignored only if ``into`` is. Raises LibraryError when either is not there.
+    What is ignored of the two stays ignored only if ``into`` is. Raises LibraryError when either is not there, or has a
+    name.
     """
     with outputs.following(library):
-        library.voices.unknown(source)  # says so where there is none
+        for unknown in (source, into):
+            library.voices.unknown(unknown)  # says so where there is none, or it was named
         library.unknowns.merge(source, into)
         match_again(library)
         return library.voices.unknown(into).speakers
