@@ -16,20 +16,18 @@ from . import as_heard, earlier, keys, labels, mentions
 from .copies import BACKUP, Copies, Copy
 from .database import Database, now
 from .schema import (
+    REBUILD_SEARCH_ON_SQLITE,
     candidates,
     clips,
-    earlier_answers,
     episodes,
-    fixes,
-    heard_voices,
     jobs,
     lines,
+    metadata,
     settings,
     speaker_embeddings,
     speakers,
     unknown_speakers,
     voiceprints,
-    windows,
 )
 from .schema import profiles as profiles_table
 
@@ -238,6 +236,7 @@ def _compact(database: Database) -> str:
         return ""
     try:
         with database.bare() as connection:
+            connection.execute(REBUILD_SEARCH_ON_SQLITE)  # VACUUM copies its pages as they are
             connection.execute("VACUUM")
             busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except LibraryError as error:
@@ -252,21 +251,6 @@ def _compact(database: Database) -> str:
 
 
 def _vacuum_postgresql(database: Database) -> None:
-    tables = (
-        voiceprints,
-        clips,
-        profiles_table,
-        speakers,
-        candidates,
-        speaker_embeddings,
-        unknown_speakers,
-        lines,
-        fixes,
-        heard_voices,
-        windows,
-        earlier_answers,
-        jobs,
-    )
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for table in tables:
+        for table in metadata.sorted_tables:
             connection.exec_driver_sql(f"VACUUM (FULL) {table.name}")

@@ -95,7 +95,7 @@ class Upkeep:
             done = domains.repair(connection) + windows.remove_unreadable(connection)
             done += earlier.remove_unreadable(connection)
             if connection.dialect.name == "sqlite":
-                connection.exec_driver_sql("INSERT INTO lines_fts(lines_fts) VALUES ('rebuild')")
+                connection.exec_driver_sql(schema.REBUILD_SEARCH_ON_SQLITE)
         return done
 
     def backup(self, target: str | Path) -> None:
