@@ -635,7 +635,7 @@ def test_a_migration_backs_up_and_runs_once(path: Path, caplog: pytest.LogCaptur
     assert mode(backup) == 0o600
     with open_library(backup) as before:
         assert before.profiles.find("Ann Lee")
-        assert before.profiles.forget("Ann Lee").backups == ()
+        assert before.upkeep.backups() == ()
     with pytest.raises(LibraryError, match="made by a newer voicematch"):
         open_library(path)
 
@@ -652,4 +652,4 @@ def test_a_migration_that_fails_changes_nothing(path: Path) -> None:
     assert shape(path) == before
     backups = tuple(path.with_name(f"library.db.{NEWEST}{n}.backup") for n in ("", "-2"))
     with open_library(path) as library:
-        assert sorted(library.profiles.forget("Bob").backups) == sorted(backups)
+        assert sorted(library.upkeep.backups()) == sorted(backups)

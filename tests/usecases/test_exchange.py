@@ -16,6 +16,7 @@ from voicematch.usecases.exchange import (
     Imported,
     checksum,
     import_profiles,
+    people,
     read_file,
     take_in,
     without,
@@ -147,9 +148,11 @@ def test_without_voices_it_is_a_list_of_people(filled: Library, tmp_path: Path) 
 
 
 def test_one_person_can_be_taken_out_of_a_file(filled: Library) -> None:
-    rest = without(write_profiles(filled, ["Ann Lee", "Bob"], with_clips=True), "voices.json", "ann  LEE")
+    text = write_profiles(filled, ["Ann Lee", "Bob"], with_clips=True)
+    assert dict(people(text, "voices.json"))["Bob"] == {("bb" * 32, 0.0, 10.0)}
+    rest = without(text, "voices.json", lambda name, _: name == "Ann Lee")
     assert rest == write_profiles(filled, ["Bob"], with_clips=True)
-    assert without(rest, "voices.json", "Bob") is None
+    assert without(rest, "voices.json", lambda name, _: name == "Bob") is None
 
 
 def test_what_is_no_file_of_profiles(tmp_path: Path) -> None:

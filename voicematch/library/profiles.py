@@ -111,7 +111,7 @@ class Profiles:
         return forgotten if self._database.is_together else self.let_go(forgotten)
 
     def let_go(self, forgotten: Forgotten) -> Forgotten:
-        """Rewrite the bytes of the file, and say what is out of reach."""
+        """Rewrite the bytes of the file, and say whether that could be done now."""
         return erasure.compact(self._database, forgotten)
 
     def _one(self, connection: sa.Connection, profile: int) -> Profile:

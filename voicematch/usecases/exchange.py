@@ -28,7 +28,7 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -42,7 +42,7 @@ from ..errors import AudioError, EmbedderMismatch, FormatError
 from ..formats import json_node
 from ..formats.json_node import Misfit, Node
 from ..library import Library, StoredVoiceprint
-from ..library.keys import key
+from ..library.traces import Mark
 from ..types import Embedding
 from ..voices.consent import CONSENT
 from .name import Change, changing
@@ -93,17 +93,34 @@ def _sealed(document: Mapping[str, Any]) -> str:
     return json.dumps(sealed, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
-def without(text: str, source: object, name: str) -> str | None:
-    """Return the same file without one person; None when nobody else is in it. Raises FormatError."""
+def people(text: str, source: object) -> tuple[tuple[str, frozenset[Mark]], ...]:
+    """Return everybody in a file of profiles: name, and what the voiceprints were learned from. Raises FormatError."""
+
+    def listed(document: Node) -> tuple[tuple[str, frozenset[Mark]], ...]:
+        _check_kind(document)
+        return tuple((node["name"].text(), _marks(node)) for node in document["profiles"].each())
+
+    return json_node.parse(text, source, listed)
+
+
+def without(text: str, source: object, is_meant: Callable[[str, frozenset[Mark]], bool]) -> str | None:
+    """Return the same file without those who are meant; None when nobody else is in it. Raises FormatError."""
 
     def rest(document: Node) -> str | None:
         _check_kind(document)
-        people = [node for node in document["profiles"].each() if key(node["name"].text()) != key(name)]
+        left = [node for node in document["profiles"].each() if not is_meant(node["name"].text(), _marks(node))]
         value = document.value
         assert isinstance(value, dict)  # it has keys
-        return _sealed({**value, "profiles": [node.value for node in people]}) if people else None
+        return _sealed({**value, "profiles": [node.value for node in left]}) if left else None
 
     return json_node.parse(text, source, rest)
+
+
+def _marks(profile: Node) -> frozenset[Mark]:
+    return frozenset(
+        (one["audio_sha256"].text(), one["start"].seconds(), one["end"].seconds())
+        for one in profile["voiceprints"].each()
+    )
 
 
 def _profile(library: Library, name: str, *, with_clips: bool, voices: bool) -> dict[str, Any]:
