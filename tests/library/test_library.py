@@ -443,6 +443,13 @@ def test_an_episode_that_is_not_there(filled: Library, key: str, reason: str) ->
         filled.episodes.get(key)
 
 
+@pytest.mark.parametrize("key", ["", "  ", "\x00", "\x00 ", "/", "."])
+def test_nothing_is_not_what_an_episode_without_a_title_is_called(library: Library, key: str) -> None:
+    library.episodes.store(replace(episode(matches={}), title=""), {})
+    with pytest.raises(LibraryError, match="no episode"):
+        library.episodes.remove(key)
+
+
 def test_no_episode_at_all(library: Library) -> None:
     with pytest.raises(LibraryError, match="none is stored yet: voicematch identify FILE"):
         library.episodes.get("episode-1")

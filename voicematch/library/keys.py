@@ -78,8 +78,11 @@ def episode_id(connection: sa.Connection, key: str) -> int:
 
     Raises LibraryError that names the choices when there are several, or what comes close when there is none.
     """
-    stored = storable(key.strip())
+    stored = storable(key).strip()
+    if not stored:  # an episode without a title is not called by that
+        raise LibraryError(f"no episode {key!r}; {_close(connection, stored)}")
     path = stored if is_address(stored) else os.path.realpath(stored)
+    stem = PurePath(stored).stem or stored
     also = sa.select(known_as.c.episode_id)
     asked = (
         (episodes.c.source == stored) | (episodes.c.audio_sha256 == stored.lower()),
@@ -88,8 +91,8 @@ def episode_id(connection: sa.Connection, key: str) -> int:
         if re.fullmatch(rf"[0-9a-fA-F]{{{SHORTEST_PREFIX},64}}", stored)
         else None,
         (episodes.c.name == stored) | (episodes.c.title == stored),
-        episodes.c.name == PurePath(stored).stem,
-        episodes.c.id.in_(also.where(known_as.c.name.in_([stored, PurePath(stored).stem]))),
+        episodes.c.name == stem,
+        episodes.c.id.in_(also.where(known_as.c.name.in_([stored, stem]))),
         episodes.c.id.in_(also.where(known_as.c.title == stored)),
     )
     for condition in asked:
