@@ -374,6 +374,7 @@ def _add(connection: sa.Connection, job: NewJob) -> str:
         "fingerprint": job.fingerprint,
     }
     known = connection.execute(sa.select(jobs).where(jobs.c.key == job.key)).one_or_none()
+    known = known or _known_by_address(connection, job)
     if known is None:
         same_sound = sa.select(jobs.c.id).where(jobs.c.source == job.source)
         if "feed" in job.about:  # two shows may have one episode, which is listed in both
@@ -390,6 +391,20 @@ def _add(connection: sa.Connection, job: NewJob) -> str:
     changed = {"changed": known.changed or now(), "changed_to": json.dumps(values)}
     connection.execute(jobs.update().where(jobs.c.id == known.id).values(changed))
     return "changed"
+
+
+def _known_by_address(connection: sa.Connection, job: NewJob) -> Any:
+    """Return the job of an entry of a feed that was known by its whole address, and is known by ``key`` from now on."""
+    guid = str(job.about.get("guid", ""))
+    if not guid.startswith(f"{job.source.partition('?')[0]} "):
+        return None
+    of_feed = job.key.removesuffix(guid)
+    same = (jobs.c.key == sa.literal(of_feed) + jobs.c.source) & (jobs.c.fingerprint == job.fingerprint)
+    same &= (jobs.c.title == job.title) & jobs.c.date.is_not_distinct_from(job.date)
+    known = connection.execute(sa.select(jobs).where(same).order_by(jobs.c.id).limit(1)).one_or_none()
+    if known is not None:
+        connection.execute(jobs.update().where(jobs.c.id == known.id).values(key=job.key))
+    return known
 
 
 def _update_own(connection: sa.Connection, job: Job, **values: object) -> bool:
