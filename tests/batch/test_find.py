@@ -71,6 +71,17 @@ def test_a_list_of_everything(tmp_path: Path, site: Site) -> None:
     ]
 
 
+def test_lists_from_the_web_that_name_ever_more_lists_come_to_an_end(site: Site) -> None:
+    site.pages["/o"] = Page(f"<opml><body><outline xmlUrl='{site.url}/o'/></body></opml>".encode())
+    (reason,) = find([f"{site.url}/o"]).left_out
+    assert reason == f"{site.url}/o: {site.url}/o: was looked through already; it names itself, or is listed twice"
+    for number in range(9):
+        outline = f"<outline xmlUrl='{site.url}/{number + 1}'/>"
+        site.pages[f"/{number}"] = Page(f"<opml><body>{outline}</body></opml>".encode())
+    (reason,) = find([f"{site.url}/0"]).left_out
+    assert reason == f"{site.url}/4: {site.url}/5: is more than 5 lists deep; add it by itself"
+
+
 def test_an_entry_without_a_guid_is_queued_once(site: Site, library: Library) -> None:
     """Also where an earlier version knew it by its whole address."""
     page = "<item><title>{}</title><enclosure url='/get?{}' type='audio/mpeg' length='5'/></item>"
