@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.library_example import DIMENSION, EMBEDDER, embedding
 from voicematch.audio import decode_clip, encode_clip
+from voicematch.cli.terminal import print_table
 from voicematch.errors import EmbedderMismatch, FormatError, LibraryError, ProfileNotFound
 from voicematch.library import Library, open_library
 from voicematch.usecases.exchange import (
@@ -86,6 +87,8 @@ FIRST = "profiles.0.voiceprints.0"
         (f"{FIRST}.seconds", "long", "expected a number"),
         (f"{FIRST}.vector", "AAAA" * 2 + "AAA=", "expected 32-bit numbers|expected 4 numbers, not 2"),
         (f"{FIRST}.vector", "AAAA" * 8, "expected 4 numbers, not 6"),
+        (f"{FIRST}.consent_date", "not a date", "expected a day, as 2024-01-31"),
+        (f"{FIRST}.consent_date", "20240131", "expected a day, as 2024-01-31"),
         (f"{FIRST}.audio_sha256", "../../etc", "expected 64 hexadecimal digits"),
         ("profiles.0.clips.0", "ZkxhQw==", "expected sound"),
         ("profiles.0.clips", None, 'no "clips" here'),
@@ -119,6 +122,22 @@ def test_a_name_that_reads_otherwise_than_it_is_spelled_is_refused(filled: Libra
         import_profiles(change(document, "profiles.0.name", name), "voices.json", library=filled)
     with pytest.raises(LibraryError, match="change how it reads"):
         filled.profiles.rename("Bob", name)
+
+
+def test_what_is_said_of_somebody_cannot_change_the_terminal(
+    filled: Library, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = json.loads(write_profiles(filled, ["Bob"], with_clips=False))
+    document["profiles"][0] |= {"name": "Zoe", "role": "host\x1b[2J", "note": "a\x1b]0;b"}
+    voiceprint = document["profiles"][0]["voiceprints"][0]
+    voiceprint |= {"source": "a  b\x1b.wav", "consent_note": "on\nair\u202e"}
+    import_profiles(change(document, "profiles.0.name", "Zoe"), "voices.json", library=filled)
+    zoe = filled.profiles.get("Zoe")
+    (row,) = filled.voiceprints.rows("Zoe")
+    assert (zoe.role, zoe.note, row.source, row.consent_note) == ("host [2J", "a ]0;b", "a  b .wav", "on air")
+    assert filled.profiles.describe("Zoe", role="guest\x9b1m").role == "guest 1m"
+    print_table(("file",), [("x\x1b[2J.wav",)])
+    assert "x\N{REPLACEMENT CHARACTER}[2J.wav" in capsys.readouterr().out
 
 
 def test_a_name_with_a_joiner_of_its_script_is_taken(filled: Library) -> None:

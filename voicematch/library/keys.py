@@ -45,6 +45,20 @@ def _is_control(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp") and character not in "\u200c\u200d"
 
 
+def harmless(text: str) -> str:
+    """Return a text with spaces for what does something to the text about it."""
+    return "".join(" " if _is_control(character) else character for character in text)
+
+
+def plain(text: str) -> str:
+    """Return what is said of somebody as it is kept: harmless, on one line.
+
+    >>> plain("host\\x1b[31m of\\nthe show")
+    'host [31m of the show'
+    """
+    return " ".join(harmless(text).split())
+
+
 def key(name: str) -> str:
     """Return what two spellings of one name share: case, spacing and composition do not matter."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", " ".join(name.split())).casefold())

@@ -30,6 +30,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ from ..errors import AudioError, EmbedderMismatch, FormatError
 from ..formats import json_node
 from ..formats.json_node import Misfit, Node
 from ..library import Library, StoredVoiceprint
+from ..library.keys import harmless
 from ..library.traces import Mark
 from ..types import Embedding
 from ..voices.consent import CONSENT
@@ -229,13 +231,13 @@ def _take_profile(node: Node, library: Library, embedder: str) -> Imported:
     clips = [_clip(clip) for clip in node["clips"].each()]
     rows = [_voiceprint(one, len(clips), library.dimension) for one in voiceprints]
     num_new = 0
-    for (source, audio_sha256, consent, date, said, clip), group in groupby(rows, key=_origin):
+    for (source, audio_sha256, consent, day, said, clip), group in groupby(rows, key=_origin):
         num_new += library.voiceprints.add(
             name,
             [row.embedding for row in group],
             embedder=embedder,
             consent=consent,
-            consent_date=date,
+            consent_date=day,
             consent_note=said,
             source=source,
             audio_sha256=audio_sha256,
@@ -275,7 +277,9 @@ def _voiceprint(node: Node, num_clips: int, dimension: int | None) -> StoredVoic
     sha256 = node["audio_sha256"]
     if not SHA256.fullmatch(sha256.text()):
         raise Misfit(sha256.path, "expected 64 hexadecimal digits")
-    date, note = node.get("consent_date"), node.get("consent_note")
+    day, note = node.get("consent_date"), node.get("consent_note")
+    if day is not None and not _is_day(day.text()):
+        raise Misfit(day.path, "expected a day, as 2024-01-31")
     return StoredVoiceprint(
         id=0,
         embedding=Embedding(
@@ -284,13 +288,20 @@ def _voiceprint(node: Node, num_clips: int, dimension: int | None) -> StoredVoic
             start=node["start"].seconds(),
             end=node["end"].seconds(),
         ),
-        source=node["source"].text(),
+        source=harmless(node["source"].text()),
         audio_sha256=sha256.text(),
         consent=consent.text(),
         clip=None if clip is None else int(clip.number()),
-        consent_date=None if date is None else date.text(),
+        consent_date=None if day is None else day.text(),
         consent_note=None if note is None else note.text(),
     )
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _text(raw: bytes) -> str:
