@@ -321,6 +321,31 @@ def test_different_entries_of_one_guid_are_told_apart(site: Site) -> None:
     assert [one.guid for one in found] == [*(f"g https://example.org/{n}.mp3" for n in range(3)), "other"]
 
 
+def unnamed(address: str, title: str = "T", more: str = "") -> str:
+    """An entry that the feed does not call anything."""
+    return entry("x", address, more=more).replace("<guid>x</guid>", "").replace("T x", title)
+
+
+def test_an_entry_without_a_guid_is_the_same_under_another_signature() -> None:
+    day = "<pubDate>Mon, 01 Jan 2024 00:00:00 GMT</pubDate>"
+    first, second = (
+        parse(rss(unnamed(f"https://example.org/1.mp3?sig={n}", more=day), unnamed("https://example.org/2.mp3")))
+        for n in range(2)
+    )
+    assert [one.guid for one in first.entries] == [one.guid for one in second.entries]
+    assert first.entries[1].guid == "https://example.org/2.mp3"
+
+
+def test_entries_without_a_guid_that_differ_by_what_follows_the_question_mark_stay_apart() -> None:
+    address = "https://example.org/download.php?id="
+    at = "<pubDate>Mon, 01 Jan 2024 0{}:00:00 GMT</pubDate>"
+    hourly = [unnamed(f"{address}{n}", "News", at.format(n)) for n in range(3)]
+    alike = [unnamed(f"{address}{n}", "Untitled") for n in range(3, 6)]
+    guids = [one.guid for one in parse(rss(*hourly, *alike)).entries]
+    assert len(set(guids)) == 6
+    assert guids[3:] == [f"{address}{n}" for n in range(3, 6)]
+
+
 def test_one_entry_on_two_pages_or_two_hosts_is_one(site: Site) -> None:
     older = f'<atom:link rel="next" href="{site.url}/2"/>'
     site.pages["/feed"] = Page(rss(entry("a", "https://one.example/a.mp3?x=1"), head=older))

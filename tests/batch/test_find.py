@@ -14,7 +14,7 @@ from tests.support.loopback import Page, Site, serve
 from voicematch.batch import AudioCache, find
 from voicematch.batch.work import output_stem
 from voicematch.errors import AudioError, FormatError, VoicematchError
-from voicematch.library import Job, NewJob, State
+from voicematch.library import Added, Job, Library, NewJob, State
 
 
 @pytest.fixture(name="site")
@@ -69,6 +69,32 @@ def test_a_list_of_everything(tmp_path: Path, site: Site) -> None:
         "absent.mp3: no such file, folder or http(s) address",
         "absent: the server answers 404 Not Found; check the address",
     ]
+
+
+def test_lists_from_the_web_that_name_ever_more_lists_come_to_an_end(site: Site) -> None:
+    site.pages["/o"] = Page(f"<opml><body><outline xmlUrl='{site.url}/o'/></body></opml>".encode())
+    (reason,) = find([f"{site.url}/o"]).left_out
+    assert reason == f"{site.url}/o: {site.url}/o: was looked through already; it names itself, or is listed twice"
+    for number in range(9):
+        outline = f"<outline xmlUrl='{site.url}/{number + 1}'/>"
+        site.pages[f"/{number}"] = Page(f"<opml><body>{outline}</body></opml>".encode())
+    (reason,) = find([f"{site.url}/0"]).left_out
+    assert reason == f"{site.url}/4: {site.url}/5: is more than 5 lists deep; add it by itself"
+
+
+def test_an_entry_without_a_guid_is_queued_once(site: Site, library: Library) -> None:
+    """Also where an earlier version knew it by its whole address."""
+    page = "<item><title>{}</title><enclosure url='/get?{}' type='audio/mpeg' length='5'/></item>"
+
+    def look(*entries: str) -> tuple[NewJob, ...]:
+        site.pages["/feed"] = Page(rss(*entries))
+        return find([f"{site.url}/feed"]).jobs
+
+    old = [replace(job, key=f"{site.url}/feed#{job.source}") for job in look(page.format("One", "sig=0"))]
+    assert library.jobs.add(old) == Added(num_new=1)
+    for number, expected in enumerate([Added(num_new=1, num_known=1), Added(num_known=2)]):
+        both = look(page.format("One", f"sig={number}"), page.format("Two", f"sig={number}&amp;two"))
+        assert library.jobs.add(both) == expected
 
 
 def test_a_feed_becomes_jobs(site: Site) -> None:

@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from tests.support.library_example import episode
 from tests.support.tones import write_episode
 from voicematch.batch import Found, Tally, find
 from voicematch.batch.liveness import worker_name
@@ -85,6 +87,27 @@ def test_what_comes_is_labelled_and_what_was_there_is_not_again(library: Library
     assert "waiting until " in world.said[1]
     assert f"for what is new in {folder}; ^C stops" in world.said[1]
     assert library.settings.of_library(WATCHER) is None
+
+
+def test_what_is_not_labelled_again_is_said_once(library: Library, tmp_path: Path) -> None:
+    """A file with another sound than was labelled, and one whose episode was removed."""
+    changed, removed = (write_episode(tmp_path / "show" / f"{name}.wav", "A") for name in ("one", "two"))
+    for path in (changed, removed):
+        os.utime(path, (1, 1))
+    library.jobs.add(find([changed, removed]).jobs)
+    library.episodes.store(replace(episode(matches={}), embedder="fake"), {})
+    for sha256 in ("01" * 32, "ab" * 32):
+        job = library.jobs.claim("w")
+        assert job is not None
+        library.jobs.finish(job, sha256)
+    os.utime(write_episode(changed, "AB"), (1, 1))
+    world = World(library, rounds=4)
+    world.watch(tmp_path / "show")
+    assert world.runs == []
+    assert [line for line in world.said if "waiting" not in line] == [
+        f"1 in {tmp_path / 'show'} offer another sound than was labelled; voicematch batch retry --changed",
+        f"1 in {tmp_path / 'show'} were removed, and stay so; voicematch batch retry TITLE",
+    ]
 
 
 def test_a_file_that_is_being_written_waits_until_it_is_still(library: Library, tmp_path: Path) -> None:

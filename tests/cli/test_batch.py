@@ -36,7 +36,11 @@ def test_from_a_folder_to_a_report(shell: Shell, tmp_path: Path) -> None:
     write_episode(tmp_path / "show" / "one.wav", "AB")
     (tmp_path / "show" / "bad.wav").write_bytes(b"not sound")
     assert shell("add", "show") == (0, "2 new, 0 known already; voicematch batch run labels them\n", "")
-    assert shell("add", "show", "--json") == (0, '{"new": 0, "known": 2, "changed": 0, "left_out": []}\n', "")
+    assert shell("add", "show", "--json") == (
+        0,
+        '{"new": 0, "known": 2, "changed": 0, "removed": 0, "left_out": []}\n',
+        "",
+    )
     code, out, err = shell("run", "--jobs", "1", "-f", "srt", "-f", "json", "--out", "out/{show}/{title}")
     assert (code, out) == (cli.EXIT_PARTIAL, "")
     lines = err.splitlines()
@@ -75,16 +79,35 @@ def test_a_quiet_run_and_what_is_left_out(shell: Shell, tmp_path: Path) -> None:
 def test_a_changed_sound_is_said(shell: Shell, tmp_path: Path) -> None:
     path = write_episode(tmp_path / "one.wav", "A")
     shell("add", path)
-    with open_library(tmp_path / "library.db") as library:
-        job = library.jobs.claim("w")
-        assert job is not None
-        library.jobs.finish(job, "sha")
+    shell("run", "--jobs", "1")
     write_episode(path, "AB")
     assert shell("add", path)[1].splitlines() == [
         "0 new, 0 known already; voicematch batch run labels them",
         "1 offer another sound than was labelled; voicematch batch retry --changed",
     ]
     assert shell("retry", "--changed")[1] == "1 queued again\n"
+
+
+def test_what_was_removed_is_labelled_again_when_a_person_asks_for_it(shell: Shell, tmp_path: Path) -> None:
+    path = write_episode(tmp_path / "rec" / "cut.wav", "A")
+    for ask in (["add", "rec"], ["retry", "cut"]):
+        shell("add", "rec")
+        assert shell("run", "--jobs", "1", "-q")[2] == "1 done, 0 failed\n"
+        assert cli.run(["episodes", "remove", str(path), "--yes"]) == 0
+        assert shell("retry")[1].endswith("0 queued again\n")
+        assert shell(*ask)[1] in ("1 new, 0 known already; voicematch batch run labels them\n", "1 queued again\n")
+        assert shell("run", "--jobs", "1", "-q")[2] == "1 done, 0 failed\n"
+        assert cli.run(["episodes", "remove", str(path), "--yes"]) == 0
+
+
+def test_a_list_that_names_itself(shell: Shell, tmp_path: Path) -> None:
+    write_episode(tmp_path / "one.wav", "A")
+    (tmp_path / "list.txt").write_text("list.txt\nother.txt\none.wav\n")
+    (tmp_path / "other.txt").write_text("list.txt\n")
+    code, out, err = shell("add", "list.txt", "./list.txt")
+    assert (code, out.partition(" new")[0]) == (0, "1")
+    again = "list.txt: was looked through already; it names itself, or is listed twice"
+    assert err.splitlines() == [f"left out: list.txt: {again}", f"left out: other.txt: {again}"]
 
 
 def test_what_is_running_is_shown(shell: Shell, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.support.library_example import CLIP, DIMENSION, EMBEDDER, embedding, episode, fill, voices
+from voicematch import cli
 from voicematch.errors import EmbedderMismatch, LibraryError, OutputExists
 from voicematch.library import Library, Output, State, default_location, erasure, migrations, open_library, schema
 from voicematch.library.database import open_database
@@ -436,6 +437,34 @@ def test_a_forgotten_person_is_gone_from_the_bytes(path: Path) -> None:
     assert not any(secret.lower() in bytes_beside(path).lower() for secret in secrets)
 
 
+@pytest.mark.parametrize(
+    ("name", "erase"), [("Quorra", "profiles forget Quorra --words"), ("Bo", "episodes remove 020202")]
+)
+def test_words_are_gone_from_the_bytes_of_the_search_index(path: Path, name: str, erase: str) -> None:
+    with open_library(path) as library:
+        library.profiles.create(name)
+        said = replace(episode(2, matches={}), lines=(Line(0.0, 1.0, "Quorra is here"), Line(1.0, 2.0, "Yes")))
+        library.episodes.store(said, {})
+    assert b"quorra" in bytes_beside(path)
+    assert cli.run([*erase.split(), "--yes", "--library", str(path)]) == 0
+    assert b"quorra" not in bytes_beside(path).lower()
+    with open_library(path) as library:
+        assert library.upkeep.check() == ()
+
+
+def test_on_postgresql_every_table_is_written_anew(postgresql: str) -> None:
+    with open_library(postgresql, embedder=EMBEDDER, dimension=DIMENSION) as library:
+        fill(library)
+
+        def file_of(table: str) -> int:
+            with library._database.read() as connection:
+                return int(connection.scalar(sa.select(sa.func.pg_relation_filenode(table))) or 0)
+
+        before = {table: file_of(table) for table in schema.metadata.tables}
+        library.profiles.forget("Ann Lee")
+        assert not [table for table, number in before.items() if file_of(table) == number]
+
+
 def test_a_reader_in_the_way_of_erasing_is_reported(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     reader = sqlite3.connect(path, isolation_level=None)
     with open_library(path, busy_seconds=0.05) as library:
@@ -606,7 +635,7 @@ def test_a_migration_backs_up_and_runs_once(path: Path, caplog: pytest.LogCaptur
     assert mode(backup) == 0o600
     with open_library(backup) as before:
         assert before.profiles.find("Ann Lee")
-        assert before.profiles.forget("Ann Lee").backups == ()
+        assert before.upkeep.backups() == ()
     with pytest.raises(LibraryError, match="made by a newer voicematch"):
         open_library(path)
 
@@ -623,4 +652,4 @@ def test_a_migration_that_fails_changes_nothing(path: Path) -> None:
     assert shape(path) == before
     backups = tuple(path.with_name(f"library.db.{NEWEST}{n}.backup") for n in ("", "-2"))
     with open_library(path) as library:
-        assert sorted(library.profiles.forget("Bob").backups) == sorted(backups)
+        assert sorted(library.upkeep.backups()) == sorted(backups)

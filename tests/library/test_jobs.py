@@ -56,6 +56,22 @@ def test_what_is_known_is_not_added_again(library: Library) -> None:
     assert library.jobs.counts() == {State.QUEUED: 3, State.RUNNING: 0, State.DONE: 0, State.FAILED: 0}
 
 
+def test_what_was_removed_is_queued_again_by_hand_alone(filled: Library) -> None:
+    """And what a feed lists only when it is named."""
+    of_feed = NewJob("feed#1", "https://e.org/1.mp3", "One", about={"feed": "https://e.org/feed"})
+    offered = [*new("a"), of_feed]
+    filled.jobs.add(offered)
+    for _ in offered:
+        filled.jobs.finish(claim(filled), "01" * 32)
+    assert filled.jobs.add(offered, by_hand=True) == Added(num_known=2)
+    filled.episodes.remove("Episode 1")
+    assert filled.jobs.add(offered) == Added(num_known=2, num_removed=2)
+    assert filled.jobs.retry() == 0
+    assert filled.jobs.add(offered, by_hand=True) == Added(num_new=1, num_known=1, num_removed=1)
+    assert filled.jobs.retry(["One"]) == 1
+    assert states(filled) == {"a": "queued", "feed#1": "queued"}
+
+
 def test_jobs_are_claimed_once_in_order(library: Library) -> None:
     library.jobs.add(new("a", "b"))
     first, second = claim(library), claim(library, "w2")
@@ -150,17 +166,17 @@ def test_failed_jobs_are_tried_again(library: Library) -> None:
         library.jobs.retry(["zz"])
 
 
-def test_a_sound_that_has_changed_since_it_was_labelled(library: Library) -> None:
-    library.jobs.add(new("a", "b"))
-    library.jobs.finish(claim(library), "sha")
+def test_a_sound_that_has_changed_since_it_was_labelled(filled: Library) -> None:
+    filled.jobs.add(new("a", "b"))
+    filled.jobs.finish(claim(filled), "01" * 32)
     later = [NewJob(key, f"/audio/{key}-2.mp3", "New title", fingerprint="2") for key in "ab"]
-    assert library.jobs.add(later) == Added(num_known=1, num_changed=1)
-    done, queued = library.jobs.find()
+    assert filled.jobs.add(later) == Added(num_known=1, num_changed=1)
+    done, queued = filled.jobs.find()
     assert (done.source, done.changed is not None) == ("/audio/a.mp3", True)
     assert (queued.source, queued.changed) == ("/audio/b-2.mp3", None)
-    assert library.jobs.retry() == 0
-    assert library.jobs.retry(changed=True) == 1
-    again, _ = library.jobs.find()
+    assert filled.jobs.retry() == 0
+    assert filled.jobs.retry(changed=True) == 1
+    again, _ = filled.jobs.find()
     assert (again.state, again.source, again.title, again.changed) == (
         State.QUEUED,
         "/audio/a-2.mp3",

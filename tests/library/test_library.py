@@ -157,6 +157,31 @@ def test_a_forgotten_name_goes_from_the_reasons_of_others(filled: Library) -> No
     assert match.profile == "Bob"
 
 
+@pytest.mark.parametrize("name", ["Ed", "May"])
+def test_a_short_name_is_not_taken_out_of_the_words_of_reasons(filled: Library, name: str) -> None:
+    filled.profiles.create(name)
+    reasons = ("confirmed by a person", "may be Bob, at 60%", f"one person with {name}", f"{name.upper()} is near")
+    filled.speakers.set_matches({"01" * 32: {"SPEAKER_00": replace(ANN, profile="Bob", reasons=reasons)}})
+    filled.profiles.forget(name)
+    left = filled.episodes.get("Episode 1").matches["SPEAKER_00"].reasons
+    assert left == (*reasons[:2], "one person with a forgotten profile", "a forgotten profile is near")
+
+
+def test_a_forgotten_name_goes_from_words_in_any_script(library: Library) -> None:
+    """SQLite knows upper and lower case of plain letters alone."""
+    library.profiles.create("Élodie")
+    lines = (
+        Line(0.0, 2.0, "Hi", None, (Word(0.0, 1.0, "Hi", "ÉLODIE"),)),
+        Line(2.0, 3.0, "Bye", None, (), ("élodie",)),
+    )
+    library.episodes.store(replace(episode(), lines=lines, matches={}), {})
+    library.profiles.forget("Élodie")
+    assert library.episodes.get("Episode 1").lines == (
+        Line(0.0, 2.0, "Hi", None, (Word(0.0, 1.0, "Hi", None),)),
+        Line(2.0, 3.0, "Bye", None),
+    )
+
+
 def test_a_forgotten_name_goes_from_the_lines_as_speaker_but_not_from_what_was_said(library: Library) -> None:
     library.profiles.create("Ann Lee")
     words = (Word(0.0, 1.0, "Ann", "ann lee"), Word(1.0, 2.0, "Lee", "Bob"))
@@ -427,6 +452,13 @@ def test_an_address_is_found_as_it_is_shown_and_no_other_of_that_name(filled: Li
 def test_an_episode_that_is_not_there(filled: Library, key: str, reason: str) -> None:
     with pytest.raises(LibraryError, match=reason):
         filled.episodes.get(key)
+
+
+@pytest.mark.parametrize("key", ["", "  ", "\x00", "\x00 ", "/", "."])
+def test_nothing_is_not_what_an_episode_without_a_title_is_called(library: Library, key: str) -> None:
+    library.episodes.store(replace(episode(matches={}), title=""), {})
+    with pytest.raises(LibraryError, match="no episode"):
+        library.episodes.remove(key)
 
 
 def test_no_episode_at_all(library: Library) -> None:

@@ -90,6 +90,17 @@ def test_there_and_back_nothing_is_lost(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_through_a_link_it_is_the_library_that_changes(path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.db"
+    link.symlink_to(path)
+    for secret in (SECRET, "ten green bottles", None):
+        sealing.seal(link, secret)
+        assert link.is_symlink()
+        assert sealing.is_sealed(path) == (secret is not None)
+        with open_library(path) as library:
+            assert library.people.names() == ("Ann Lee", "Bob")
+
+
 def test_any_program_for_sqlcipher_opens_it_with_the_passphrase(sealed: Path) -> None:
     connection = drivers.sqlcipher().connect(str(sealed))
     connection.execute(f"PRAGMA key = '{SECRET}'")

@@ -44,6 +44,21 @@ def test_a_broken_connection_goes_on_where_it_broke(site: Site, tmp_path: Path) 
     assert steps[-1] == ("download", len(SOUND), len(SOUND))
 
 
+def test_a_server_that_gives_a_part_of_what_is_asked_for_is_asked_again(site: Site, tmp_path: Path) -> None:
+    long = SOUND * 10
+    site.pages["/a.mp3"] = Page(long, breaks=[1000], most=100_000)
+    get(site, tmp_path / "a.mp3")
+    assert (tmp_path / "a.mp3").read_bytes() == long
+    assert len(site.asked) == 12
+
+
+def test_a_server_that_gives_next_to_nothing_is_given_up(site: Site, tmp_path: Path) -> None:
+    site.pages["/a.mp3"] = Page(SOUND, breaks=[1000], most=10)
+    with pytest.raises(AudioError, match="the connection broke after 1030 of 102400 bytes"):
+        get(site, tmp_path / "a.mp3")
+    assert not (tmp_path / "a.mp3").exists()
+
+
 def test_another_process_goes_on_where_the_last_was_killed(site: Site, tmp_path: Path) -> None:
     site.pages["/a.mp3"] = Page(SOUND, breaks=[1000, 0, 0, 0])
     with pytest.raises(AudioError, match=r"a\.mp3: the connection broke after 1000 of 102400 bytes; check"):

@@ -21,6 +21,7 @@ class Page:
     claimed : the Content-Length to claim; None for the true one
     trickle : seconds to wait after every byte
     ranges : whether a part may be asked for
+    most : bytes of such a part, however much was asked for; None for all
     """
 
     content: bytes | Path = b""
@@ -31,6 +32,7 @@ class Page:
     claimed: int | None = None
     trickle: float = 0.0
     ranges: bool = True
+    most: int | None = None
 
     def read(self) -> bytes:
         return self.content.read_bytes() if isinstance(self.content, Path) else self.content
@@ -89,14 +91,15 @@ def answer(request: BaseHTTPRequestHandler, site: Site) -> None:
             request.send_header("Content-Length", "0")
             request.end_headers()
             return
+    end = min(len(content), start + page.most) if start and page.most else len(content)
     request.send_response(206 if start else 200)
     if start:
-        request.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        request.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(content)}")
     request.send_header("ETag", tag)
     request.send_header("Content-Type", page.media_type)
-    request.send_header("Content-Length", str(len(content) - start if page.claimed is None else page.claimed))
+    request.send_header("Content-Length", str(end - start if page.claimed is None else page.claimed))
     request.end_headers()
-    body = content[start:]
+    body = content[start:end]
     if page.breaks:
         body = body[: page.breaks.pop(0)]
     try:

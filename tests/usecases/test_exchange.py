@@ -10,12 +10,14 @@ import pytest
 
 from tests.support.library_example import DIMENSION, EMBEDDER, embedding
 from voicematch.audio import decode_clip, encode_clip
+from voicematch.cli.terminal import print_table
 from voicematch.errors import EmbedderMismatch, FormatError, LibraryError, ProfileNotFound
 from voicematch.library import Library, open_library
 from voicematch.usecases.exchange import (
     Imported,
     checksum,
     import_profiles,
+    people,
     read_file,
     take_in,
     without,
@@ -85,6 +87,8 @@ FIRST = "profiles.0.voiceprints.0"
         (f"{FIRST}.seconds", "long", "expected a number"),
         (f"{FIRST}.vector", "AAAA" * 2 + "AAA=", "expected 32-bit numbers|expected 4 numbers, not 2"),
         (f"{FIRST}.vector", "AAAA" * 8, "expected 4 numbers, not 6"),
+        (f"{FIRST}.consent_date", "not a date", "expected a day, as 2024-01-31"),
+        (f"{FIRST}.consent_date", "20240131", "expected a day, as 2024-01-31"),
         (f"{FIRST}.audio_sha256", "../../etc", "expected 64 hexadecimal digits"),
         ("profiles.0.clips.0", "ZkxhQw==", "expected sound"),
         ("profiles.0.clips", None, 'no "clips" here'),
@@ -120,6 +124,22 @@ def test_a_name_that_reads_otherwise_than_it_is_spelled_is_refused(filled: Libra
         filled.profiles.rename("Bob", name)
 
 
+def test_what_is_said_of_somebody_cannot_change_the_terminal(
+    filled: Library, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = json.loads(write_profiles(filled, ["Bob"], with_clips=False))
+    document["profiles"][0] |= {"name": "Zoe", "role": "host\x1b[2J", "note": "a\x1b]0;b"}
+    voiceprint = document["profiles"][0]["voiceprints"][0]
+    voiceprint |= {"source": "a  b\x1b.wav", "consent_note": "on\nair\u202e"}
+    import_profiles(change(document, "profiles.0.name", "Zoe"), "voices.json", library=filled)
+    zoe = filled.profiles.get("Zoe")
+    (row,) = filled.voiceprints.rows("Zoe")
+    assert (zoe.role, zoe.note, row.source, row.consent_note) == ("host [2J", "a ]0;b", "a  b .wav", "on air")
+    assert filled.profiles.describe("Zoe", role="guest\x9b1m").role == "guest 1m"
+    print_table(("file",), [("x\x1b[2J.wav",)])
+    assert "x\N{REPLACEMENT CHARACTER}[2J.wav" in capsys.readouterr().out
+
+
 def test_a_name_with_a_joiner_of_its_script_is_taken(filled: Library) -> None:
     assert filled.profiles.rename("Bob", "علی\u200cرضا").name == "علی\u200cرضا"
 
@@ -147,12 +167,14 @@ def test_without_voices_it_is_a_list_of_people(filled: Library, tmp_path: Path) 
 
 
 def test_one_person_can_be_taken_out_of_a_file(filled: Library) -> None:
-    rest = without(write_profiles(filled, ["Ann Lee", "Bob"], with_clips=True), "voices.json", "ann  LEE")
+    text = write_profiles(filled, ["Ann Lee", "Bob"], with_clips=True)
+    assert dict(people(text, "voices.json"))["Bob"] == {("bb" * 32, 0.0, 10.0)}
+    rest = without(text, "voices.json", lambda name, _: name == "Ann Lee")
     assert rest == write_profiles(filled, ["Bob"], with_clips=True)
-    assert without(rest, "voices.json", "Bob") is None
-    odd = {**json.loads(write_profiles(filled, ["Ann Lee", "Bob"], with_clips=True)), "note": float("nan")}
+    assert without(rest, "voices.json", lambda name, _: name == "Bob") is None
+    odd = {**json.loads(text), "note": float("nan")}
     odd["sha256"] = checksum(odd)
-    assert '"note": NaN' in (without(json.dumps(odd), "voices.json", "Ann Lee") or "")
+    assert '"note": NaN' in (without(json.dumps(odd), "voices.json", lambda name, _: name == "Ann Lee") or "")
 
 
 def test_what_is_no_file_of_profiles(tmp_path: Path) -> None:

@@ -67,6 +67,22 @@ def test_a_voice_that_was_named_is_no_unknown_that_is_old(library: Library) -> N
     assert expire(BEFORE, ("unknowns",), library=library, dry_run=True) == Expired()
 
 
+def test_people_who_expire_are_told_of_as_forgotten_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(tmp_path / "library.db")
+    with open_library(path, embedder=EMBEDDER, dimension=DIMENSION) as library:
+        fill(library)
+        age(library, schema.profiles, "created")
+        age(library, schema.voiceprints, "created")
+        library.upkeep.backup(tmp_path / "backup.db")
+    assert cli.run(["profiles", "export", "Bob", str(tmp_path / "bob.json"), "--library", path]) == 0
+    capsys.readouterr()
+    assert cli.run(["library", "expire", "--older-than", "1y", "--profiles", "--yes", "--library", path]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        f"warning: {tmp_path / 'backup.db'} may hold the name still: a backup: delete it",
+        f"warning: {tmp_path / 'bob.json'} may hold the name still: exported voices: delete it",
+    ]
+
+
 def test_a_forgotten_unknown_is_not_remembered_again(library: Library) -> None:
     hear(library, 2)
     assert forget_unknown("U-0001", library=library) == 1

@@ -25,7 +25,8 @@ from tests.usecases.test_exchange import SOUND
 from voicematch import cli, outputs
 from voicematch.errors import VoicematchError
 from voicematch.formats import FORMATS as WRITERS
-from voicematch.library import Library, open_library
+from voicematch.formats.addresses import slug
+from voicematch.library import Library, NewJob, open_library
 from voicematch.library.partial import writing
 from voicematch.types import Line
 from voicematch.usecases import exchange, recognise, unfinished
@@ -291,18 +292,116 @@ def test_forgetting_lists_what_is_out_of_reach(library: Library, folder: Path) -
 
 
 def test_backups_are_erased_too_where_asked(library: Library, folder: Path) -> None:
-    """In a backup of before a renaming the person has another name; in exports only the others stay."""
+    """In what was written before a renaming the person has another name; in exports only the others stay."""
     path = str(folder / "library.db")
     library.upkeep.backup(folder / "backup.db")
     assert cli.run(["profiles", "export", "Ann Lee", "--voices", str(folder / "ann.json"), "--library", path]) == 0
     naming.rename("Ann Lee", "Ann Byron", library=library)
     assert cli.run(["profiles", "export", "--all", "--voices", str(folder / "all.json"), "--library", path]) == 0
     reached = forget("Ann Byron", library=library, backups=True)
-    assert {place.name for place in reached.erased} == {"backup.db", "all.json"}
+    assert {place.name for place in reached.erased} == {"backup.db", "ann.json", "all.json"}
     assert [profile["name"] for profile in json.loads((folder / "all.json").read_text())["profiles"]] == ["Bob"]
     with open_library(folder / "backup.db") as backup:
         assert backup.people.names() == ("Bob",)
     assert b"Ann" not in (folder / "backup.db").read_bytes()
+
+
+def test_backups_of_before_a_merge_hold_nothing_of_a_person(library: Library, folder: Path) -> None:
+    """Both of whom they were made, and their voice where nobody had named it yet."""
+    library.episodes.store(episode(2, matches={}), voices(second=2))
+    library.upkeep.backup(folder / "backup.db")
+    naming.merge("Bob", "Ann Lee", library=library)
+    library.said.confirm("Episode 2", "SPEAKER_01", "Ann Lee")
+    reached = forget("Ann Lee", library=library, backups=True)
+    assert (reached.erased, reached.out_of_reach) == ((folder / "backup.db",), ())
+    with open_library(folder / "backup.db") as backup:
+        assert backup.people.names() == ()
+        assert set(backup.speakers.embeddings("02" * 32)) == {"SPEAKER_00"}
+    assert b"Bob" not in (folder / "backup.db").read_bytes()
+
+
+def test_who_may_be_the_person_in_a_backup_is_told(library: Library, folder: Path) -> None:
+    library.profiles.create("Ann Once")
+    library.upkeep.backup(folder / "backup.db")
+    naming.merge("Ann Once", "Ann Lee", library=library)
+    reached = forget("Ann Lee", library=library, backups=True)
+    assert reached.erased == ()
+    ((path, what),) = reached.out_of_reach
+    assert (path.name, what) == (
+        "backup.db",
+        "a backup: Ann Once is in it, and not in the library; if that is the same person, delete it",
+    )
+
+
+def test_others_in_a_backup_keep_what_is_theirs(library: Library, folder: Path) -> None:
+    """Bob was taken to have said what Ann did; he himself stays."""
+
+    def learn(name: str) -> None:
+        heard = [embedding(3, start=50.0, end=60.0)]
+        library.voiceprints.add(
+            name, heard, embedder=EMBEDDER, consent="public", source="c.wav", audio_sha256="cc" * 32
+        )
+
+    learn("Bob")
+    library.upkeep.backup(folder / "backup.db")
+    library.voiceprints.remove("Bob", [library.voiceprints.rows("Bob")[-1].id])
+    learn("Ann Lee")
+    naming.rename("Bob", "Robert", library=library)
+    reached = forget("Ann Lee", library=library, backups=True)
+    assert reached.erased == (folder / "backup.db",)
+    with open_library(folder / "backup.db") as backup:
+        assert [row.source for row in backup.voiceprints.rows("Bob")] == ["bob.wav"]
+
+
+def test_voices_exported_under_an_earlier_name_are_found(library: Library, folder: Path) -> None:
+    path = str(folder / "library.db")
+    for name in ("Ann Lee", "Bob"):
+        assert cli.run(["profiles", "export", name, str(folder / f"{name}.json"), "--library", path]) == 0
+    naming.rename("Ann Lee", "Ann Byron", library=library)
+    with library.together(keep=False):
+        assert [place.name for place, _ in forget("Ann Byron", library=library).out_of_reach] == ["Ann Lee.json"]
+    assert forget("Ann Byron", library=library, backups=True).erased == (folder / "Ann Lee.json",)
+    assert not (folder / "Ann Lee.json").exists()
+
+
+@pytest.mark.parametrize("form", sorted(WRITERS))
+def test_exported_copies_are_found_in_every_format(library: Library, folder: Path, form: str) -> None:
+    library.profiles.rename("Bob", 'Zoë "Z" O\'Hara & <Co>')
+    library.said.confirm("Episode 1", "SPEAKER_01", 'Zoë "Z" O\'Hara & <Co>')
+    path = folder / "elsewhere"  # so that its name does not tell which episode it is of
+    path.write_text(WRITERS[form](library.episodes.get("Episode 1")), encoding="utf-8")
+    library.copies.begin(path, "episode")
+    assert path in dict(forget('Zoë "Z" O\'Hara & <Co>', library=library).out_of_reach)
+
+
+def test_exported_copies_of_before_a_renaming_are_found(library: Library, folder: Path) -> None:
+    export = ["episodes", "export", "Episode 1", "-f", "rttm", "-o", str(folder / "x")]
+    assert cli.run([*export, "--library", str(folder / "library.db")]) == 0
+    naming.rename("Ann Lee", "Cy", library=library)
+    assert [place.name for place, _ in forget("Cy", library=library).out_of_reach] == ["episode-1.rttm"]
+
+
+def test_what_is_in_a_folder_that_is_not_there_is_told(
+    library: Library, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Files that follow, and copies; the disk may come back."""
+    (folder / "disk").mkdir()
+    library.upkeep.backup(folder / "disk" / "backup.db")
+    for name in ("disk", "out"):
+        (folder / name).rename(folder / f"{name} moved")
+    with caplog.at_level(logging.WARNING):
+        naming.rename("Ann Lee", "Ann Byron", library=library)
+    assert caplog.messages == [f"{folder / 'out'}: not there, so that the files in it still show the names of before"]
+    reached = forget("Ann Byron", library=library, backups=True)
+    assert {(place.name, what.partition(";")[0]) for place, what in reached.out_of_reach} == {
+        (name, "is in a folder that is not there now") for name in ("backup.db", *(f"1.{form}" for form in FORMATS))
+    }
+
+
+def test_a_file_that_somebody_changed_is_told_when_its_name_is_forgotten(library: Library, folder: Path) -> None:
+    (folder / "out" / "1.md").write_text("Ann Lee, by hand")
+    reached = forget("Ann Lee", library=library)
+    assert reached.out_of_reach == ((folder / "out" / "1.md", "was changed since it was written"),)
 
 
 def test_where_the_name_is_said_it_is_told_and_redacted(library: Library, folder: Path) -> None:
@@ -321,3 +420,25 @@ def test_where_the_name_is_said_it_is_told_and_redacted(library: Library, folder
     assert (after.title, [line.text for line in after.lines]) == ("A talk with  […]", ["Welcome, […]!", "Joann Leed"])
     assert "Welcome, […]!" in (folder / "3.vtt").read_text(encoding="utf-8")
     assert library.search.lines("lee") == ()
+
+
+@pytest.mark.parametrize("name", ["Ann Lee", "Zoë Ümit"])
+def test_a_name_in_the_name_of_a_show_is_redacted_wherever_that_stands(
+    library: Library, folder: Path, name: str
+) -> None:
+    if library.profiles.find(name) is None:
+        library.profiles.create(name)
+    show = f"The {name} Hour"
+    library.episodes.store(replace(episode(3, matches={}), show=show, title="3"), {})
+    outputs.write(library, library.episodes.get("03" * 32), [(folder / "3.json", "json")])
+    library.shows.keep_picture(show, b"jpeg")
+    library.jobs.add([NewJob("k", "https://e.org/3.mp3", "3", show, about={"persons": [["Al", f"as {name}"]]})])
+    assert library.profiles.forget(name, words=True).num_mentions == 3
+    (job,) = library.jobs.find()
+    assert (job.show, job.about["persons"]) == ("The […] Hour", [["Al", "as […]"]])
+    assert library.episodes.get("03" * 32).show == "The […] Hour"
+    assert library.programmes.picture(slug("The […] Hour")) == b"jpeg"
+    library.close()
+    left = (folder / "library.db").read_bytes()
+    assert name.encode() not in left
+    assert slug(name).encode() not in left

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ from ..types import Part
 from . import feeds, opml
 from .pictures import Picture
 
+MOST_DEEP = 5  # lists in lists
 LISTS = (".txt", ".lst", ".list", ".m3u", ".m3u8")
 
 
@@ -59,13 +61,19 @@ class _Filter:
 
 @dataclass
 class _Search:
-    """What was found so far. ``allow_local``: whatever a feed names may be in this machine's own network."""
+    """What was found so far.
+
+    allow_local : whatever a feed names may be in this machine's own network
+    lists : those that were looked through; depth : how many of them are one in the other now
+    """
 
     wanted: _Filter
     allow_local: bool = False
     jobs: dict[str, NewJob] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
+    lists: set[str] = field(default_factory=set)
+    depth: int = 0
 
     def keep(self, dated: Iterable[tuple[str, NewJob]]) -> None:
         for job in self.wanted.newest(dated):
@@ -154,8 +162,31 @@ def _look_at_document(search: _Search, document: Document, source: str | Path) -
         raise FormatError(source, "neither sound, nor a feed, nor a list of them; name lists of paths .txt")
 
 
-def _look_through(search: _Search, sources: Iterable[str | Path], where: object, nearby: str | None = None) -> None:
+def _look_through(search: _Search, sources: Iterable[str | Path], where: str | Path, nearby: str | None = None) -> None:
     """Look at each source of a list. One that cannot be had is left out; ``limit`` counts single files together."""
+    with _within(search, where) as is_new:
+        if is_new:
+            _look_at_each(search, sources, where, nearby)
+
+
+@contextmanager
+def _within(search: _Search, where: str | Path) -> Iterator[bool]:
+    """Whether a list is to be looked through. Raises FormatError in a list that names itself, or one too deep down."""
+    mark = str(where) if is_address(where) else str(Path(where).resolve())
+    is_new = mark not in search.lists
+    if search.depth and not is_new:
+        raise FormatError(where, "was looked through already; it names itself, or is listed twice")
+    if search.depth == MOST_DEEP:
+        raise FormatError(where, f"is more than {MOST_DEEP} lists deep; add it by itself")
+    search.lists.add(mark)
+    search.depth += 1
+    try:
+        yield is_new
+    finally:
+        search.depth -= 1
+
+
+def _look_at_each(search: _Search, sources: Iterable[str | Path], where: str | Path, nearby: str | None) -> None:
     single: list[tuple[str, NewJob]] = []
     for source in sources:
         try:

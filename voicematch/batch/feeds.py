@@ -7,9 +7,11 @@ not the text of a person, so those are read in a second pass.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,7 +70,7 @@ class Transcript:
 class Entry:
     """One episode of a feed.
 
-    guid : what the feed calls it, else its address
+    guid : what the feed calls it, else its address, with title and time in place of what follows a question mark
     date : ISO 8601 day of publication, or None
     duration : seconds, as the feed claims, or None
     chapters : where its chapters are, or ""
@@ -199,7 +201,7 @@ def parse_feed(document: Document, source: object) -> Feed:
     base = document.url or url
     if len(tags_by_entry) < len(parsed.entries):  # not well-formed: what feedparser kept is better than nothing
         tags_by_entry += [_kept_tags(entry) for entry in parsed.entries[len(tags_by_entry) :]]
-    entries, left_out = [], []
+    entries, left_out, moments = [], [], []
     if raw is not document.raw:
         left_out.append(
             f"{name}: has more entries than are taken of one feed, which are the first {len(parsed.entries):,}"
@@ -208,6 +210,7 @@ def parse_feed(document: Document, source: object) -> Feed:
         found = _entry(entry, tags, base)
         if isinstance(found, Entry):
             entries.append(found)
+            moments.append(_published(entry))
         else:
             left_out.append(found)
     return Feed(
@@ -216,7 +219,7 @@ def parse_feed(document: Document, source: object) -> Feed:
         url=url,
         author=title_of(about.get("author")),
         persons=_persons(channel, base),
-        entries=tuple(entries),
+        entries=_with_guids(entries, moments),
         left_out=tuple(left_out),
         next_page=address_of(links.get("next", ""), base),
         picture=address_of(str((about.get("image") or {}).get("href") or ""), base),
@@ -298,23 +301,46 @@ def _entry(entry: Any, tags: PodcastTags, base: str) -> Entry | str:
     url = address_of(str(sound["href"]), base)
     if not url:
         return f"{title or 'an entry'}: {one_line(sound['href'])} is not an http(s) address"
-    published = entry.get("published_parsed") or entry.get("updated_parsed")
+    published = _published(entry)
     transcripts = (
         Transcript(address, tag.get("type", "").partition(";")[0].strip().lower(), tag.get("language", "").lower())
         for tag in tags.transcripts
         if (address := address_of(tag.get("url", ""), base))
     )
     return Entry(
-        guid=one_line(entry.get("id")) or url,
+        guid=one_line(entry.get("id")),
         title=title or title_of(entry.get("itunes_title")) or "untitled",
         enclosure=Enclosure(url, _integer(sound.get("length")) or 0, one_line(sound.get("type"))),
-        date=f"{published.tm_year:04}-{published.tm_mon:02}-{published.tm_mday:02}" if published else None,
+        date=f"{published[0]:04}-{published[1]:02}-{published[2]:02}" if published else None,
         duration=seconds_of(str(entry.get("itunes_duration") or "")),
         season=_integer(entry.get("itunes_season")),
         episode=_integer(entry.get("itunes_episode")),
         persons=_persons(tags, base),
         transcripts=tuple(transcripts),
         chapters=address_of(tags.chapters, base),
+    )
+
+
+def _published(entry: Any) -> tuple[int, ...]:
+    """Year, month, day, hour, minute and second in UTC; nothing where the feed does not say."""
+    return tuple((entry.get("published_parsed") or entry.get("updated_parsed") or ())[:6])
+
+
+def _with_guids(entries: Sequence[Entry], moments: Sequence[tuple[int, ...]]) -> tuple[Entry, ...]:
+    """Call entries that the feed does not call anything by their addresses.
+
+    What follows a question mark may be a signature that differs every time the feed is asked for, or all that tells
+    two episodes apart. Title and time stand in its place, as long as they tell the entries of the feed apart.
+    """
+    found = []
+    for entry, moment in zip(entries, moments, strict=True):
+        address, mark, _ = entry.enclosure.url.partition("?")
+        told = hashlib.sha256(repr((entry.title, moment)).encode("utf-8", "backslashreplace")).hexdigest()[:16]
+        found.append(entry.guid or (f"{address} {told}" if mark else address))
+    counted = Counter(found)
+    return tuple(
+        replace(entry, guid=guid if entry.guid or counted[guid] == 1 else entry.enclosure.url)
+        for entry, guid in zip(entries, found, strict=True)
     )
 
 

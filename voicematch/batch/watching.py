@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import LibraryError, VoicematchError
-from ..library import Job, Library, NewJob, State
+from ..library import Added, Job, Library, NewJob, State
 from ..net.addresses import is_address
 from .discover import Found
 from .liveness import beating, is_dead, machine, worker_name
@@ -37,12 +37,15 @@ Sleep = Callable[[float], bool]
 
 @dataclass
 class _Source:
-    """A folder, list or feed: when it is looked at next, how often it failed, files seen that may still grow."""
+    """A folder, list or feed: when it is looked at next, how often it failed, files seen that may still grow, and what
+    was said of it last.
+    """
 
     name: str
     due: float = 0.0
     num_failures: int = 0
     growing: dict[str, tuple[str, float]] = field(default_factory=dict)
+    told: tuple[str, ...] = ()
 
 
 def watch(
@@ -115,11 +118,23 @@ def _look(
     added = library.jobs.add(whole)
     if added.num_new:
         say(f"{added.num_new} new in {source.name}")
+    told = _not_labelled(source.name, added)
+    for line in told:
+        if line not in source.told:
+            say(line)
+    source.told = told
     source.due = now() + every
     if source.growing:
         files = ", ".join(sorted(Path(path).name for path in source.growing))
         say(f"{len(source.growing)} still being written in {source.name}: {files}")
         source.due = min(source.due, now() + STILL)
+
+
+def _not_labelled(name: str, added: Added) -> tuple[str, ...]:
+    """What is not labelled again although it is there."""
+    changed = f"{added.num_changed} in {name} offer another sound than was labelled; voicematch batch retry --changed"
+    removed = f"{added.num_removed} in {name} were removed, and stay so; voicematch batch retry TITLE"
+    return (changed,) * bool(added.num_changed) + (removed,) * bool(added.num_removed)
 
 
 def _is_whole(source: _Source, job: NewJob, at: float) -> bool:

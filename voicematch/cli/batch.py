@@ -96,7 +96,8 @@ def add(
 ) -> None:
     """Queue what is in folders, files, lists (a line a path or address), RSS feeds and OPML.
 
-    What is queued or done already is not added again, so the same command can follow a feed.
+    What is queued or done already is not added again, so the same command can follow a feed. A file whose episode was
+    removed is; an entry of a feed only by `batch retry`.
 
     \b
     voicematch batch add https://example.org/feed.xml --since 2024 --limit 50
@@ -113,14 +114,17 @@ def add(
     for reason in episodes.left_out:
         click.echo(f"left out: {reason}", err=True)
     with open_library(location) as library:
-        added = library.jobs.add(episodes.jobs)
+        added = library.jobs.add(episodes.jobs, by_hand=True)
     if as_json:
         figures = {"new": added.num_new, "known": added.num_known, "changed": added.num_changed}
+        figures |= {"removed": added.num_removed}
         print_json(figures | {"left_out": list(episodes.left_out)})
         return
     click.echo(f"{added.num_new} new, {added.num_known} known already; voicematch batch run labels them")
     if added.num_changed:
         click.echo(f"{added.num_changed} offer another sound than was labelled; voicematch batch retry --changed")
+    if added.num_removed:
+        click.echo(f"{added.num_removed} were removed since, and are not labelled again; voicematch batch retry TITLE")
 
 
 def run_options(command: Command) -> Command:
@@ -349,7 +353,7 @@ def status(failed: bool, as_json: bool, location: str | None) -> None:
 @click.option("--changed", is_flag=True, help="Also episodes whose sound has changed since they were labelled.")
 @library_option
 def retry(titles: tuple[str, ...], changed: bool, location: str | None) -> None:
-    """Queue failed episodes again: all, or those with TITLE in their title, path or address."""
+    """Queue failed episodes again: all, or those with TITLE in their title, path or address, removed ones too."""
     from ..library import open_library
 
     with open_library(location, create=location is None) as library:

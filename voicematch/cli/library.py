@@ -13,6 +13,7 @@ import click
 
 from . import EXIT_ERROR
 from .options import device_option, json_option, library_option, quiet_option
+from .showing import out_of_reach_json, print_out_of_reach
 from .terminal import print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -228,9 +229,11 @@ def expire(
                 click.confirm(f"Erase {told} of before {before[:10]} for good?", abort=True, err=True)
             expired = expiring.expire(before, kinds, library=opened)
     if as_json:
-        print_json({"dry_run": dry_run, "before": before} | dataclasses.asdict(expired))
+        places = {"out_of_reach": out_of_reach_json(expired.out_of_reach)}
+        print_json({"dry_run": dry_run, "before": before} | dataclasses.asdict(expired) | places)
         return
     click.echo(f"{'Would erase' if dry_run else 'Erased'} {told} of before {before[:10]}")
+    print_out_of_reach(expired.out_of_reach)
 
 
 @library.command("set")

@@ -11,7 +11,7 @@ import click
 from ..errors import LibraryError, OutputExists
 from .naming import dry_run_option, print_changes
 from .options import clock, csv_option, json_option, library_option
-from .showing import print_figures
+from .showing import out_of_reach_json, print_figures, print_out_of_reach
 from .terminal import print_csv, print_json, print_table
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ def _told(name: str, reached: Reached) -> dict[str, object]:
         "num_mentions": forgotten.num_mentions,
         "compacted": forgotten.compacted,
         "erased": [str(path) for path in reached.erased],
-        "out_of_reach": [{"path": str(path), "what": what} for path, what in reached.out_of_reach],
+        "out_of_reach": out_of_reach_json(reached.out_of_reach),
     }
 
 
@@ -277,8 +277,7 @@ def _tell_of(name: str, reached: Reached, *, words: bool) -> None:
     if not forgotten.compacted:
         reason = f"{forgotten.obstacle}; the bytes are still in the file, and the next command tries again"
         click.echo(f"warning: {reason}", err=True)
-    for path, what in reached.out_of_reach:
-        click.echo(f"warning: {path} may hold the name still: {what}", err=True)
+    print_out_of_reach(reached.out_of_reach)
 
 
 @profiles.command()

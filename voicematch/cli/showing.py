@@ -101,6 +101,17 @@ def called(title: str, source: str) -> str:
     return title or (source if "://" in source else Path(source).name)
 
 
+def out_of_reach_json(places: Sequence[tuple[Path, str]]) -> list[dict[str, str]]:
+    """Return as JSON takes it which files may hold a forgotten name still, each with what to do about it."""
+    return [{"path": str(path), "what": what} for path, what in places]
+
+
+def print_out_of_reach(places: Sequence[tuple[Path, str]]) -> None:
+    """Warn of files that may hold a forgotten name still."""
+    for path, what in places:
+        click.echo(f"warning: {path} may hold the name still: {what}", err=True)
+
+
 def print_episode_json(episode: LabelledEpisode, **more: object) -> None:
     """Print the episode's JSON on one line, so that several episodes are JSON Lines, with ``more`` fields if any."""
     from ..outputs import text_of

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -59,7 +60,7 @@ def print_table(
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", no_wrap=column in right)
     for row in rows:
-        table.add_row(*(Text(shown(cell)) for cell in row))
+        table.add_row(*(Text(_harmless(shown(cell))) for cell in row))
     console = Console(file=sys.stdout)
     if not console.is_terminal:
         console.width = max(console.width, 160)
@@ -68,6 +69,11 @@ def print_table(
             Text(redacted(title), style="bold"), soft_wrap=True
         )  # a table would fold its own title to its width
     console.print(table)
+
+
+def _harmless(text: str) -> str:
+    """The text without what a terminal would take for an order: files, transcripts and feeds may have it."""
+    return "".join(c if c in "\t\n" or unicodedata.category(c) != "Cc" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 @contextmanager

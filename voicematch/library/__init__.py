@@ -38,6 +38,7 @@ from .reading.voices import Unknown, UnknownSpeaker, Voices
 from .said import SaidOfSpeakers
 from .settings import LibrarySettings
 from .shows import Shows
+from .traces import Kin, Trace, Traces
 from .undo import Recorded
 from .unknowns import Unknowns
 from .upgrade import Moving, Remade, StaleEpisode
@@ -61,6 +62,7 @@ __all__ = [
     "Job",
     "JobSpeaker",
     "Jobs",
+    "Kin",
     "Library",
     "Listings",
     "Moving",
@@ -79,6 +81,7 @@ __all__ = [
     "Stats",
     "StoredSpeakers",
     "StoredVoiceprint",
+    "Trace",
     "Unknown",
     "UnknownSpeaker",
     "Unknowns",
@@ -232,6 +235,11 @@ class Library:
     def earlier(self) -> EarlierAnswers:
         """Its answers of before their voices were told apart anew."""
         return EarlierAnswers(self._database, self._pin)
+
+    @property
+    def traces(self) -> Traces:
+        """What its people are known by in copies of it."""
+        return Traces(self._database)
 
     @property
     def shows(self) -> Shows:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from ..types import Embedding, Line, Turn, Word
 from ..voices.overlaps import Span, overlap, within
 from . import earlier, keys, vectors, windows
-from .schema import as_heard, fixes, heard_voices, turns
+from .schema import as_heard, fixes, heard_voices, speaker_embeddings, turns, unknown_speakers
 
 HEARD_IN = 0.1  # s of a voice in a stretch from which on its vector is also that voice's
 
@@ -32,8 +32,18 @@ class AsHeard:
     unknowns: Mapping[str, int]
 
 
-def forget_voices(connection: sa.Connection, forgotten: Sequence[int]) -> None:
-    """Erase what was heard of some speakers, by their ids: in windows, earlier answers, answers as they were heard."""
+def erase_voices(connection: sa.Connection, forgotten: Sequence[int]) -> int:
+    """Erase the stored voices of some speakers, by their ids, and what was heard of them: in windows, earlier answers,
+    answers as they were heard. Return how many voices there were.
+    """
+    _forget_heard(connection, forgotten)
+    own = speaker_embeddings.c.speaker_id.in_(list(forgotten))
+    num_erased = connection.execute(speaker_embeddings.delete().where(own)).rowcount
+    connection.execute(unknown_speakers.delete().where(unknown_speakers.c.speaker_id.in_(list(forgotten))))
+    return num_erased
+
+
+def _forget_heard(connection: sa.Connection, forgotten: Sequence[int]) -> None:
     windows.forget_of(connection, forgotten)
     earlier.forget_of(connection, forgotten)
     spoken = sa.select(turns.c.episode_id, turns.c.start, turns.c.stop).where(turns.c.speaker_id.in_(list(forgotten)))

@@ -6,30 +6,24 @@ import json
 import logging
 import re
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import sqlalchemy as sa
 
 from ..errors import LibraryError
 from ..types import Verdict
 from . import as_heard, earlier, keys, labels, mentions
-from .copies import BACKUP, Copies, Copy
 from .database import Database, now
 from .schema import (
+    REBUILD_SEARCH_ON_SQLITE,
     candidates,
     clips,
-    earlier_answers,
     episodes,
-    fixes,
-    heard_voices,
     jobs,
     lines,
+    metadata,
     settings,
-    speaker_embeddings,
     speakers,
-    unknown_speakers,
     voiceprints,
-    windows,
 )
 from .schema import profiles as profiles_table
 
@@ -50,8 +44,6 @@ class Forgotten:
     changed : the episodes (audio sha256) whose lines were changed
     num_mentions : lines and titles that say the name; they stay as they are unless they were to be redacted
     compacted : the bytes are gone from the file too; ``obstacle`` says why not, and the next command tries again
-    backups : copies of the library, which still hold what they held
-    copies : other files and folders written out of it that may hold the name still
     """
 
     num_voiceprints: int
@@ -64,8 +56,9 @@ class Forgotten:
     num_mentions: int = 0
     compacted: bool = False
     obstacle: str = ""
-    backups: tuple[Path, ...] = ()
-    copies: tuple[Copy, ...] = ()
+
+
+NOBODY = Forgotten(0, 0, 0, 0, 0, 0)
 
 
 def forget(connection: sa.Connection, name: str, *, words: bool = False) -> Forgotten:
@@ -85,9 +78,7 @@ def forget(connection: sa.Connection, name: str, *, words: bool = False) -> Forg
     accepted = sa.select(speakers.c.id).where(
         speakers.c.profile_id == profile, speakers.c.verdict == Verdict.ACCEPT.value
     )
-    as_heard.forget_voices(connection, connection.scalars(accepted).all())
-    voices = connection.execute(speaker_embeddings.delete().where(speaker_embeddings.c.speaker_id.in_(accepted)))
-    connection.execute(unknown_speakers.delete().where(unknown_speakers.c.speaker_id.in_(accepted)))
+    num_voices = as_heard.erase_voices(connection, connection.scalars(accepted).all())
     unnamed = connection.execute(
         speakers.update()
         .where(speakers.c.profile_id == profile)
@@ -112,7 +103,7 @@ def forget(connection: sa.Connection, name: str, *, words: bool = False) -> Forg
         num_voiceprints=num_voiceprints,
         num_clips=num_clips,
         num_speakers=unnamed.rowcount,
-        num_speaker_embeddings=voices.rowcount,
+        num_speaker_embeddings=num_voices,
         num_candidates=num_candidates,
         num_lines=num_lines,
         changed=changed | mentioned if words else changed,
@@ -121,17 +112,22 @@ def forget(connection: sa.Connection, name: str, *, words: bool = False) -> Forg
 
 
 def _scrub_reasons(connection: sa.Connection, name: str) -> None:
-    """Reasons hold ids in place of names; this catches a name that came in spelled another way."""
-    told = sa.select(speakers.c.id, speakers.c.reasons).where(
-        sa.func.lower(speakers.c.reasons).contains(name.lower(), autoescape=True)
-        | speakers.c.reasons.contains(json.dumps(name, ensure_ascii=False)[1:-1], autoescape=True)
-    )
-    anyhow = re.compile(re.escape(name), re.IGNORECASE)
-    for speaker, reasons in connection.execute(told).all():
-        scrubbed = [anyhow.sub(FORGOTTEN, reason) for reason in json.loads(reasons)]
-        connection.execute(
-            speakers.update().where(speakers.c.id == speaker).values(reasons=json.dumps(scrubbed, ensure_ascii=False))
-        )
+    """Reasons hold ids in place of names; this catches a name that came in as a label, or spelled another way.
+
+    Reasons are written in lower case: a single word of theirs is none but the name as it is stored.
+    """
+    whole = mentions.whole(name)
+    is_word = len(name.split()) == 1
+
+    def instead(found: re.Match[str]) -> str:
+        return found[0] if is_word and found[0].islower() and found[0] != name else FORGOTTEN
+
+    for speaker, told in connection.execute(mentions.maybe(name, speakers.c.reasons, speakers.c.id)).all():
+        reasons = json.loads(told)
+        scrubbed = [whole.sub(instead, reason) for reason in reasons]
+        if scrubbed != reasons:
+            values = {"reasons": json.dumps(scrubbed, ensure_ascii=False)}
+            connection.execute(speakers.update().where(speakers.c.id == speaker).values(values))
 
 
 def _scrub_credits(connection: sa.Connection, name: str) -> None:
@@ -171,23 +167,17 @@ def _scrub_lines(connection: sa.Connection, name: str) -> tuple[int, frozenset[s
         own = lines.c.speaker.in_(spellings)
         touched.update(connection.scalars(sa.select(lines.c.episode_id).distinct().where(own)))
         num_scrubbed = connection.execute(lines.update().where(own).values(speaker=None)).rowcount
-    quoted = json.dumps(name, ensure_ascii=False)[1:-1].lower()
-    said = sa.select(lines.c.id, lines.c.episode_id, lines.c.words, lines.c.others).where(
-        sa.func.lower(lines.c.words).contains(quoted, autoescape=True)
-        | sa.func.lower(lines.c.others).contains(quoted, autoescape=True)
-    )
-    for line, episode, words, others in connection.execute(said).all():
-        values: dict[str, str | None] = {}
-        if words:
-            scrubbed = [
-                [*word[:3], None] if word[3] and keys.key(word[3]) == forgotten else word for word in json.loads(words)
-            ]
-            values["words"] = json.dumps(scrubbed, ensure_ascii=False, separators=(",", ":"))
-        if others:
-            kept = [other for other in json.loads(others) if keys.key(other) != forgotten]
+    told = sa.func.coalesce(lines.c.words, "") + sa.func.coalesce(lines.c.others, "")
+    columns = (lines.c.id, lines.c.episode_id, lines.c.words, lines.c.others)
+    for line, episode, words, others, _ in connection.execute(mentions.maybe(name, told, *columns)).all():
+        spoken, beside = json.loads(words or "[]"), json.loads(others or "[]")
+        scrubbed = [[*word[:3], None] if word[3] and keys.key(word[3]) == forgotten else word for word in spoken]
+        kept = [other for other in beside if keys.key(other) != forgotten]
+        if (scrubbed, kept) != (spoken, beside):
+            values = {"words": json.dumps(scrubbed, ensure_ascii=False, separators=(",", ":")) if words else None}
             values["others"] = json.dumps(kept, ensure_ascii=False) if kept else None
-        connection.execute(lines.update().where(lines.c.id == line).values(values))
-        touched.add(episode)
+            connection.execute(lines.update().where(lines.c.id == line).values(values))
+            touched.add(episode)
     of_touched = sa.select(episodes.c.id, episodes.c.audio_sha256)
     changed = {sha256 for number, sha256 in connection.execute(of_touched) if number in touched} if touched else ()
     return num_scrubbed, frozenset(changed)
@@ -207,28 +197,12 @@ def is_due(database: Database) -> bool:
 
 
 def compact(database: Database, forgotten: Forgotten) -> Forgotten:
-    """Rewrite the file without what was deleted; return whether that could be done now, and what is out of reach."""
+    """Rewrite the file without what was deleted; return whether that could be done now."""
     obstacle = _compact(database)
     if not obstacle:
         with database.write() as connection:
             connection.execute(settings.delete().where(*TO_COMPACT))
-    copies = Copies(database).all()
-    return replace(
-        forgotten,
-        compacted=not obstacle,
-        obstacle=obstacle,
-        backups=backups(database),
-        copies=tuple(copy for copy in copies if copy.kind != BACKUP and copy.path.exists()),
-    )
-
-
-def backups(database: Database) -> tuple[Path, ...]:
-    """Return the copies of a library that are there, as far as they are known: as recorded, and those beside it."""
-    found = {copy.path for copy in Copies(database).all() if copy.kind == BACKUP and copy.path.exists()}
-    if database.path is not None:
-        location = database.path.absolute()
-        found |= set(location.parent.glob(f"{location.name}.*.backup"))
-    return tuple(sorted(found))
+    return replace(forgotten, compacted=not obstacle, obstacle=obstacle)
 
 
 def _compact(database: Database) -> str:
@@ -238,6 +212,7 @@ def _compact(database: Database) -> str:
         return ""
     try:
         with database.bare() as connection:
+            connection.execute(REBUILD_SEARCH_ON_SQLITE)  # VACUUM copies its pages as they are
             connection.execute("VACUUM")
             busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except LibraryError as error:
@@ -252,21 +227,6 @@ def _compact(database: Database) -> str:
 
 
 def _vacuum_postgresql(database: Database) -> None:
-    tables = (
-        voiceprints,
-        clips,
-        profiles_table,
-        speakers,
-        candidates,
-        speaker_embeddings,
-        unknown_speakers,
-        lines,
-        fixes,
-        heard_voices,
-        windows,
-        earlier_answers,
-        jobs,
-    )
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for table in tables:
+        for table in metadata.sorted_tables:
             connection.exec_driver_sql(f"VACUUM (FULL) {table.name}")

@@ -91,11 +91,16 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What adding came to. ``num_changed`` are jobs whose labels belong to a sound that is no longer offered."""
+    """What adding came to.
+
+    num_known : among them ``num_removed`` whose episodes were removed, and are not labelled again by themselves
+    num_changed : jobs whose labels belong to a sound that is no longer offered
+    """
 
     num_new: int = 0
     num_known: int = 0
     num_changed: int = 0
+    num_removed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,28 +129,34 @@ class Jobs:
 
     # -- adding
 
-    def add(self, new: Iterable[NewJob]) -> Added:
-        """Queue what is new. What is known stays as it is; where its sound has changed, that is noted."""
-        tally = {"new": 0, "known": 0, "changed": 0}
+    def add(self, new: Iterable[NewJob], *, by_hand: bool = False) -> Added:
+        """Queue what is new. What is known stays as it is; where its sound has changed, that is noted.
+
+        by_hand : a person asks for these: queue again also those whose episodes were removed since. What a feed lists
+            nobody asked for one by one.
+        """
+        tally = {"new": 0, "known": 0, "changed": 0, "removed": 0}
         with self._database.write() as connection:
             for job in new:
-                tally[_add(connection, job)] += 1
-        return Added(tally["new"], tally["known"], tally["changed"])
+                tally[_add(connection, job, by_hand=by_hand and "feed" not in job.about)] += 1
+        return Added(tally["new"], tally["known"] + tally["removed"], tally["changed"], tally["removed"])
 
     def retry(self, keys: Sequence[str] = (), *, changed: bool = False) -> int:
         """Queue failed jobs again: all, or those whose title, path or key holds one of ``keys``. Return how many.
 
+        Jobs that are meant by ``keys`` are queued again also where their episodes were removed since.
+
         changed : also those whose sound has changed since they were done, with the new sound
         """
         with self._database.write() as connection:
-            again = sa.select(jobs).where(
+            again = _JOBS.where(
                 (jobs.c.state == State.FAILED)
                 | ((jobs.c.state == State.DONE) & jobs.c.changed.is_not(None) if changed else sa.false())
+                | (_REMOVED if keys else sa.false())
             )
             rows = [row for row in connection.execute(again) if not keys or _meant(row, keys)]
             for row in rows:
-                values: dict[str, Any] = {"state": State.QUEUED, "attempts": 0, "crashes": 0, "error": None}
-                values |= {"unexpected": False, "finished": None}
+                values = dict(ANEW)
                 if row.changed_to is not None:
                     values |= json.loads(row.changed_to) | {"changed": None, "changed_to": None}
                 connection.execute(jobs.update().where(jobs.c.id == row.id).values(values))
@@ -169,10 +180,9 @@ class Jobs:
                 jobs.c.audio_sha256.is_not(None)
             )
             rows = [row for row in connection.execute(of_episodes).all() if row.audio_sha256 in audio_sha256s]
-            values = {"state": State.QUEUED, "attempts": 0, "crashes": 0, "error": None, "finished": None}
             for row in rows:
                 if row.state == State.DONE:
-                    connection.execute(jobs.update().where(jobs.c.id == row.id).values(values))
+                    connection.execute(jobs.update().where(jobs.c.id == row.id).values(ANEW))
         return frozenset(row.audio_sha256 for row in rows)
 
     # -- working
@@ -363,7 +373,19 @@ class Jobs:
             yield connection
 
 
-def _add(connection: sa.Connection, job: NewJob) -> str:
+ANEW: Mapping[str, Any] = {
+    "state": State.QUEUED, "attempts": 0, "crashes": 0, "error": None, "unexpected": False, "finished": None,
+}  # fmt: skip
+"""A job that begins again."""
+
+_EPISODE = schema.episodes.c
+_JOBS = sa.select(jobs, _EPISODE.id.label("episode_id")).outerjoin(
+    schema.episodes, _EPISODE.audio_sha256 == jobs.c.audio_sha256
+)
+_REMOVED = (jobs.c.state == State.DONE) & _EPISODE.id.is_(None)
+
+
+def _add(connection: sa.Connection, job: NewJob, *, by_hand: bool) -> str:
     values = {
         "source": job.source,
         "show": job.show,
@@ -373,15 +395,18 @@ def _add(connection: sa.Connection, job: NewJob) -> str:
         "about": json.dumps(job.about),
         "fingerprint": job.fingerprint,
     }
-    known = connection.execute(sa.select(jobs).where(jobs.c.key == job.key)).one_or_none()
+    own = connection.execute(_JOBS.where(jobs.c.key == job.key)).one_or_none() or _known_by_address(connection, job)
+    known = own or _same_sound(connection, job)
     if known is None:
-        same_sound = sa.select(jobs.c.id).where(jobs.c.source == job.source)
-        if "feed" in job.about:  # two shows may have one episode, which is listed in both
-            same_sound = same_sound.where(jobs.c.show == job.show)
-        if "parts" not in job.about and connection.scalar(same_sound.limit(1)) is not None:
-            return "known"  # one recording, twice in one show or under two names
         insert(connection, jobs, key=job.key, **values, state=State.QUEUED, added=now())
         return "new"
+    if known.state == State.DONE and known.episode_id is None:
+        if by_hand:
+            anew = {**values, **ANEW, "changed": None, "changed_to": None}
+            connection.execute(jobs.update().where(jobs.c.id == known.id).values(anew))
+        return "new" if by_hand else "removed"
+    if own is None:
+        return "known"
     if known.state in (State.QUEUED, State.FAILED):
         connection.execute(jobs.update().where(jobs.c.id == known.id).values(values))
         return "known"
@@ -390,6 +415,30 @@ def _add(connection: sa.Connection, job: NewJob) -> str:
     changed = {"changed": known.changed or now(), "changed_to": json.dumps(values)}
     connection.execute(jobs.update().where(jobs.c.id == known.id).values(changed))
     return "changed"
+
+
+def _same_sound(connection: sa.Connection, job: NewJob) -> Any:
+    """Return the job of one recording that is in one show twice, or under two names."""
+    if "parts" in job.about:
+        return None
+    same = _JOBS.where(jobs.c.source == job.source)
+    if "feed" in job.about:  # two shows may have one episode, which is listed in both
+        same = same.where(jobs.c.show == job.show)
+    return connection.execute(same.order_by(jobs.c.id).limit(1)).one_or_none()
+
+
+def _known_by_address(connection: sa.Connection, job: NewJob) -> Any:
+    """Return the job of an entry of a feed that was known by its whole address, and is known by ``key`` from now on."""
+    guid = str(job.about.get("guid", ""))
+    if not guid.startswith(f"{job.source.partition('?')[0]} "):
+        return None
+    of_feed = job.key.removesuffix(guid)
+    same = (jobs.c.key == sa.literal(of_feed) + jobs.c.source) & (jobs.c.fingerprint == job.fingerprint)
+    same &= (jobs.c.title == job.title) & jobs.c.date.is_not_distinct_from(job.date)
+    known = connection.execute(_JOBS.where(same).order_by(jobs.c.id).limit(1)).one_or_none()
+    if known is not None:
+        connection.execute(jobs.update().where(jobs.c.id == known.id).values(key=job.key))
+    return known
 
 
 def _update_own(connection: sa.Connection, job: Job, **values: object) -> bool:

@@ -50,6 +50,20 @@ def _is_control(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp") and character not in "\u200c\u200d"
 
 
+def harmless(text: str) -> str:
+    """Return a text with spaces for what does something to the text about it."""
+    return "".join(" " if _is_control(character) else character for character in text)
+
+
+def plain(text: str) -> str:
+    """Return what is said of somebody as it is kept: harmless, on one line.
+
+    >>> plain("host\\x1b[31m of\\nthe show")
+    'host [31m of the show'
+    """
+    return " ".join(harmless(text).split())
+
+
 def key(name: str) -> str:
     """Return what two spellings of one name share: case, spacing and composition do not matter."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", " ".join(name.split())).casefold())
@@ -87,7 +101,9 @@ def episode_id(connection: sa.Connection, key: str) -> int:
 
     Raises LibraryError that names the choices when there are several, or what comes close when there is none.
     """
-    stored = storable(key.strip())
+    stored = storable(key).strip()
+    if not stored:  # an episode without a title is not called by that
+        raise LibraryError(f"no episode {key!r}; {_close(connection, stored)}")
     path = stored if is_address(stored) else os.path.realpath(stored)
     for condition in _by_source(stored, path):
         matching = _matching(connection, condition)
@@ -118,7 +134,7 @@ def _by_name(connection: sa.Connection, stored: str, *, is_file: bool) -> Iterat
         rows = connection.execute(sa.select(known_as.c.episode_id, known_as.c.source)).all()
         yield episodes.c.id.in_([row.episode_id for row in rows if shown(row.source) == shown(stored)])
     elif is_file or PurePath(stored).name == stored:
-        stem = PurePath(stored).stem
+        stem = PurePath(stored).stem or stored
         yield episodes.c.name == stem
         yield episodes.c.id.in_(also.where(known_as.c.name.in_([stored, stem])))
     yield episodes.c.id.in_(also.where(known_as.c.title == stored))

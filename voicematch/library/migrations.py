@@ -259,7 +259,7 @@ def _refuse_newer(applied: list[str], known: list[str], location: str) -> None:
 
 
 def backup_path(path: Path, schema_name: str) -> Path:
-    """Find a free name for a copy beside the library; `erasure` finds copies by it."""
+    """Find a free name for a copy beside the library; `Upkeep.backups` finds copies by it."""
     backup = path.with_name(f"{path.name}.{schema_name}.backup")
     num_tries = 1
     while backup.exists():

@@ -9,7 +9,7 @@ from ..types import Verdict
 from . import erasure, said, stale
 from .database import Database, insert, now
 from .erasure import Forgotten
-from .keys import clean, key, profile_id
+from .keys import clean, key, plain, profile_id
 from .matches import token
 from .pins import Pin
 from .reading.people import Profile, read_profile
@@ -28,7 +28,8 @@ class Profiles:
         name = clean(name)
         with self._database.write() as connection:
             _refuse_taken(connection, name)
-            row = {"name": name, "name_key": key(name), "role": role, "note": note, "created": now()}
+            told = {what: text and plain(text) for what, text in (("role", role), ("note", note))}
+            row = {"name": name, "name_key": key(name), **told, "created": now()}
             return self._one(connection, insert(connection, profiles, **row))
 
     def get(self, name: str) -> Profile:
@@ -45,7 +46,7 @@ class Profiles:
 
     def describe(self, name: str, *, role: str | None = None, note: str | None = None) -> Profile:
         """Set what is given and leave the rest; an empty string clears."""
-        given = {column: value for column, value in (("role", role), ("note", note)) if value is not None}
+        given = {column: plain(value) for column, value in (("role", role), ("note", note)) if value is not None}
         with self._database.write() as connection:
             described = profile_id(connection, name)
             if given:
@@ -111,7 +112,7 @@ class Profiles:
         return forgotten if self._database.is_together else self.let_go(forgotten)
 
     def let_go(self, forgotten: Forgotten) -> Forgotten:
-        """Rewrite the bytes of the file, and say what is out of reach."""
+        """Rewrite the bytes of the file, and say whether that could be done now."""
         return erasure.compact(self._database, forgotten)
 
     def _one(self, connection: sa.Connection, profile: int) -> Profile:

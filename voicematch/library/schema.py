@@ -200,6 +200,8 @@ SEARCH_ON_SQLITE = (
     " INSERT INTO lines_fts(lines_fts, rowid, text) VALUES ('delete', old.id, coalesce(old.folded, old.text));"
     " INSERT INTO lines_fts(rowid, text) VALUES (new.id, coalesce(new.folded, new.text)); END",
 )
+# From the lines of today alone. What is deleted from such an index by the row is only marked as deleted in it.
+REBUILD_SEARCH_ON_SQLITE = "INSERT INTO lines_fts(lines_fts) VALUES ('rebuild')"
 # The words as SQLite's parser finds them, which knows neither addresses nor compounds.
 SOUGHT_ON_POSTGRESQL = (
     "to_tsvector('simple'::regconfig, coalesce(folded, regexp_replace(text, '[^A-Za-z0-9]+', ' ', 'g')))"

@@ -37,6 +37,7 @@ def seal(path: Path, secret: str | None, *, busy_seconds: float = BUSY_SECONDS) 
     Raises LibraryError when it is open elsewhere, cannot be written or SQLCipher is missing; it is then as it was.
     """
     module = drivers.sqlcipher()
+    path = path.resolve()  # else a link to it would be replaced, and the library itself overwritten
     before = drivers.driver_of(path)
     with (
         one_line_errors(str(path)),

@@ -154,11 +154,7 @@ class Unknowns:
 def _erase(connection: sa.Connection, wanted: sa.ColumnElement[bool]) -> int:
     """Erase the stored voices of some speakers, those alone who have no name."""
     unnamed = sa.select(speakers.c.id).where(wanted, UNNAMED)
-    ids = connection.scalars(unnamed).all()  # read first: who they are may hang on the rows that go
-    as_heard.forget_voices(connection, ids)
-    erased = connection.execute(speaker_embeddings.delete().where(speaker_embeddings.c.speaker_id.in_(ids)))
-    connection.execute(unknown_speakers.delete().where(unknown_speakers.c.speaker_id.in_(ids)))
-    return erased.rowcount
+    return as_heard.erase_voices(connection, connection.scalars(unnamed).all())
 
 
 def _remember(

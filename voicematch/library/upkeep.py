@@ -20,7 +20,6 @@ from .pins import Pin
 
 OF_TARGET = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC")
 """What goes wrong in a copying because of where the copy is written."""
-NOBODY = erasure.Forgotten(0, 0, 0, 0, 0, 0)
 UNINDEXED = "the search index does not agree with the lines"
 
 log = logging.getLogger(__name__)
@@ -95,7 +94,7 @@ class Upkeep:
             done = domains.repair(connection) + windows.remove_unreadable(connection)
             done += earlier.remove_unreadable(connection)
             if connection.dialect.name == "sqlite":
-                connection.exec_driver_sql("INSERT INTO lines_fts(lines_fts) VALUES ('rebuild')")
+                connection.exec_driver_sql(schema.REBUILD_SEARCH_ON_SQLITE)
         return done
 
     def backup(self, target: str | Path) -> None:
@@ -108,8 +107,12 @@ class Upkeep:
             copy_sqlite(self._database, Path(target))
 
     def backups(self) -> tuple[Path, ...]:
-        """Return the copies of the library that are known and still there."""
-        return erasure.backups(self._database)
+        """Return the copies of the library that are known and still there: as recorded, and those beside it."""
+        found = {copy.path for copy in Copies(self._database).all() if copy.kind == BACKUP and copy.path.exists()}
+        if self._database.path is not None:
+            location = self._database.path.absolute()
+            found |= set(location.parent.glob(f"{location.name}.*.backup"))
+        return tuple(sorted(found))
 
     def tidy(self) -> None:
         """Remove what killed processes left half-written: copies of the library, and files of episodes.
@@ -126,7 +129,7 @@ class Upkeep:
                 if not copy.path.exists():
                     copies.remove(copy.path)
         if erasure.is_due(self._database):
-            erasure.compact(self._database, NOBODY)
+            erasure.compact(self._database, erasure.NOBODY)
 
 
 def damage(connection: sa.Connection, pin: Pin) -> Iterator[str]:

@@ -15,7 +15,7 @@ from ..voices.consent import CONSENT
 from ..voices.score import Voiceprints
 from . import vectors
 from .database import Database, insert, now
-from .keys import profile_id, storable
+from .keys import plain, profile_id, storable
 from .pins import Pin
 from .profiles import remove_unused_clips
 from .schema import clips, profiles, voiceprints
@@ -102,7 +102,7 @@ class StoredVoiceprints:
                 digest = hashlib.sha256(clip).hexdigest()
                 clip_id = insert(connection, clips, profile_id=number, audio=clip, created=now(), sha256=digest)
             rest = {"clip_id": clip_id, "source": storable(shown(source)), "consent": consent, "created": now()}
-            rest |= {"consent_date": consent_date or now()[:10], "consent_note": consent_note or None}
+            rest |= {"consent_date": consent_date or now()[:10], "consent_note": plain(consent_note or "") or None}
             connection.execute(
                 voiceprints.insert(),
                 [

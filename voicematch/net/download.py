@@ -28,7 +28,8 @@ from .reach import Guard, Refused
 log = logging.getLogger(__name__)
 
 TIMEOUT = 30.0  # s without a byte from a server
-ATTEMPTS = 4  # connections for one download
+ATTEMPTS = 4  # connections for one download that bring next to nothing
+NEXT_TO_NOTHING = 1 << 16  # bytes; some servers give a large file in parts, however much is asked for
 SLOWEST = 1024  # bytes per second; a server slower than this over PATIENCE would hold a worker for days
 PATIENCE = 120.0  # s before the speed is judged
 PIECE = 1 << 18  # bytes
@@ -118,11 +119,15 @@ def download(
     part = path.with_name(path.name + ".part")
     with _locked(part, url, error) as file:
         reason: object = ""
-        for _ in range(ATTEMPTS):
+        num_left = ATTEMPTS
+        while num_left:
+            num_left -= 1
+            before = file.seek(0, 2)
             try:
                 if _receive(url, file, part, most_bytes, error, progress, timeout, patience, Guard(nearby)):
                     break
                 reason = ""
+                num_left += file.seek(0, 2) - before >= NEXT_TO_NOTHING
             except Refused as problem:
                 raise error(shown(url), str(problem)) from problem
             except urllib.error.HTTPError as problem:
@@ -182,7 +187,9 @@ def _receive(
                 raise ValueError("the server gives another part of the file than was asked for")
             _start_over(file, part)  # the whole again: the first part may have been of another version
             done = 0
-        total = done + int(response.headers.get("Content-Length") or 0)
+        total = _total(response.headers.get("Content-Range")) if response.status == 206 else None
+        if total is None:
+            total = done + int(response.headers.get("Content-Length") or 0)
         _note(part).write_text(
             json.dumps({"url": _digest(url), "validator": validator, "total": total}), encoding="utf-8"
         )
@@ -206,6 +213,16 @@ def _check_speed(num_bytes: int, started: float, patience: float) -> None:
     elapsed = time.monotonic() - started
     if elapsed > patience and num_bytes < SLOWEST * elapsed:
         raise TimeoutError(f"only {num_bytes} bytes in {elapsed:.0f} s")
+
+
+def _total(content_range: str | None) -> int | None:
+    """How long the whole is of which an answer is a part; None where that is not said.
+
+    >>> _total("bytes 100-199/1234"), _total("bytes 100-199/*")
+    (1234, None)
+    """
+    _, _, total = (content_range or "").partition("/")
+    return int(total) if total.strip().isdecimal() else None
 
 
 def _continues(content_range: str | None, done: int) -> bool:

@@ -1,6 +1,6 @@
 """An episode's files on disk: written whole, remembered by the library, and written anew when a name changes.
 
-A file that somebody has changed since is theirs: it is left as it is, and the log says so.
+A file that somebody has changed since is theirs: it is left as it is, and the log says so, as of one that is not there.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ from . import vault
 from .paths import write_atomically
 
 TRIES = 5  # to be the last who writes a file
+AWAY = "is in a folder that is not there now"  # its disk may come back
+
+Behind = tuple[Path, str]
+"""A file that still shows the names of before, and why."""
 
 log = logging.getLogger(__name__)
 
@@ -89,47 +93,60 @@ def refuse_changed(library: Library, paths: Sequence[Path]) -> None:
 
 
 @contextmanager
-def following(library: Library) -> Iterator[None]:
+def following(library: Library) -> Iterator[list[Behind]]:
     """Make a transaction. The files of episodes that it changes are noted in it, and written when it is over.
 
     Whatever gives or takes a name runs in here. A process that is killed after the transaction has left a list of the
-    files, and the next command writes them (`finish`).
+    files, and the next command writes them (`finish`). Gives what `finish` gives, once it is over.
     """
+    behind: list[Behind] = []
     with library.together():
         before = library.outputs.sayings()
-        yield
-        library.outputs.mark(changed(before, library.outputs.sayings()))
-    finish(library)
+        yield behind
+        other = changed(before, library.outputs.sayings())
+        library.outputs.mark(other)
+    behind += finish(library)
+    away = sorted({path.parent for path, why in behind if why == AWAY})
+    if other and away:
+        more = f" and {len(away) - 1} other folders" if len(away) > 1 else ""
+        log.warning("%s%s: not there, so that the files in it still show the names of before", away[0], more)
 
 
-def finish(library: Library) -> tuple[Path, ...]:
+def finish(library: Library) -> tuple[Behind, ...]:
     """Write the files that are still to be written, with the names of today; within a transaction none: later.
 
     A file that is gone stays gone, and one that was changed since stays as it is, and is reported in the log. One that
-    cannot be written stays on the list, and the others follow.
+    cannot be written stays on the list, and the others follow. Return those that still show the names of before.
     """
     if library.is_together:
         return ()
-    done: list[Path] = []
+    behind: list[Behind] = []
     waiting = library.outputs.stale()
     files = (output for output in waiting if output.format != vault.FORMAT)
     for sha256, of_episode in groupby(files, key=lambda output: output.audio_sha256):
         episode: LabelledEpisode | None = None
         for output in of_episode:
-            if _is_to_be_written(library, output):
+            if _is_to_be_written(library, output, behind):
                 episode = episode or library.episodes.get(sha256)
                 try:
                     write(library, as_written(episode, output), [(output.path, output.format)])
                 except VoicematchError as error:
-                    again = "; it still shows the names of before, and the next command tries again"
-                    log.warning("%s%s", error, "" if output.is_new else again)
-                else:
-                    done.append(output.path)
-    done += vault.follow(library, [output for output in waiting if output.format == vault.FORMAT])
-    return tuple(done)
+                    if output.is_new:
+                        log.warning("%s", error)
+                        continue
+                    log.warning("%s; it still shows the names of before, and the next command tries again", error)
+                    behind.append((output.path, str(error)))
+    notes = [output for output in waiting if output.format == vault.FORMAT]
+    written = vault.follow(library, notes)
+    behind += [(output.path, AWAY) for output in notes if output.path not in written and not output.path.exists()]
+    return tuple(behind)
 
 
-def _is_to_be_written(library: Library, output: Output) -> bool:
+def _is_to_be_written(library: Library, output: Output, behind: list[Behind]) -> bool:
+    def stays(why: str) -> None:
+        log.warning("%s %s; it still shows the names of before", output.path, why)
+        behind.append((output.path, why))
+
     digest = _digest_at(output.path)
     if output.format not in formats.FORMATS:
         library.outputs.left_alone(output)
@@ -140,17 +157,20 @@ def _is_to_be_written(library: Library, output: Output) -> bool:
         known = library.outputs.at([output.path]).get(output.path)
         if known is None or known.stale is None or known.is_ours(digest):  # another process has just written it
             return known is not None and known.stale is not None
-        log.warning("%s was changed since it was written; it still shows the names of before", output.path)
+        stays("was changed since it was written")
         library.outputs.left_alone(output)
     elif output.path.exists():
-        log.warning("%s cannot be read; it still shows the names of before", output.path)
+        stays("cannot be read")
         if output.path.is_dir():
             library.outputs.left_alone(output)
     elif output.is_new:
         return True
-    elif output.path.parent.is_dir():  # else its disk may come back
+    elif output.path.parent.is_dir():
         log.warning("%s is gone; if it was moved, the file still shows the names of before", output.path)
+        behind.append((output.path, "is gone; it may have been moved"))
         library.outputs.forget(output.path)
+    else:
+        behind.append((output.path, AWAY))
     return False
 
 

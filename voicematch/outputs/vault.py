@@ -23,9 +23,9 @@ from .. import given
 from ..errors import LibraryError, OutputExists, VoicematchError, shown
 from ..formats import clock, front_matter, prose
 from ..formats.file_names import alike, page_name
+from ..formats.holding import holds_name
 from ..library import EpisodeSummary, Library, Output, Profile
 from ..library.copies import NOTES
-from ..library.keys import key
 from ..library.reading.episodes import key_of
 from ..library.upkeep import recorded
 from ..types import LabelledEpisode, Progress
@@ -111,11 +111,10 @@ def follow(library: Library, waiting: Sequence[Output]) -> list[Path]:
 
 def holding(folder: Path, name: str) -> tuple[Path, ...]:
     """Return the Markdown files of a vault that hold a name, in what they are called or in what they say."""
-    sought = key(name)
 
     def holds(path: Path) -> bool:
         try:
-            return sought in key(path.stem) or sought in key(given.text(path, errors="replace"))
+            return holds_name(path.stem, name) or holds_name(given.text(path, errors="replace"), name)
         except OSError:
             return True
 

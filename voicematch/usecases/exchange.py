@@ -28,8 +28,9 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,8 @@ from ..errors import AudioError, EmbedderMismatch, FormatError
 from ..formats import json_node
 from ..formats.json_node import Misfit, Node
 from ..library import Library, StoredVoiceprint
-from ..library.keys import key
+from ..library.keys import harmless
+from ..library.traces import Mark
 from ..types import Embedding
 from ..voices.consent import CONSENT
 from .name import Change, changing
@@ -93,17 +95,34 @@ def _sealed(document: Mapping[str, Any]) -> str:
     return json.dumps(sealed, ensure_ascii=False, indent=1) + "\n"
 
 
-def without(text: str, source: object, name: str) -> str | None:
-    """Return the same file without one person; None when nobody else is in it. Raises FormatError."""
+def people(text: str, source: object) -> tuple[tuple[str, frozenset[Mark]], ...]:
+    """Return everybody in a file of profiles: name, and what the voiceprints were learned from. Raises FormatError."""
+
+    def listed(document: Node) -> tuple[tuple[str, frozenset[Mark]], ...]:
+        _check_kind(document)
+        return tuple((node["name"].text(), _marks(node)) for node in document["profiles"].each())
+
+    return json_node.parse(text, source, listed)
+
+
+def without(text: str, source: object, is_meant: Callable[[str, frozenset[Mark]], bool]) -> str | None:
+    """Return the same file without those who are meant; None when nobody else is in it. Raises FormatError."""
 
     def rest(document: Node) -> str | None:
         _check_kind(document)
-        people = [node for node in document["profiles"].each() if key(node["name"].text()) != key(name)]
+        left = [node for node in document["profiles"].each() if not is_meant(node["name"].text(), _marks(node))]
         value = document.value
         assert isinstance(value, dict)  # it has keys
-        return _sealed({**value, "profiles": [node.value for node in people]}) if people else None
+        return _sealed({**value, "profiles": [node.value for node in left]}) if left else None
 
     return json_node.parse(text, source, rest)
+
+
+def _marks(profile: Node) -> frozenset[Mark]:
+    return frozenset(
+        (one["audio_sha256"].text(), one["start"].seconds(), one["end"].seconds())
+        for one in profile["voiceprints"].each()
+    )
 
 
 def _profile(library: Library, name: str, *, with_clips: bool, voices: bool) -> dict[str, Any]:
@@ -212,13 +231,13 @@ def _take_profile(node: Node, library: Library, embedder: str) -> Imported:
     clips = [_clip(clip) for clip in node["clips"].each()]
     rows = [_voiceprint(one, len(clips), library.dimension) for one in voiceprints]
     num_new = 0
-    for (source, audio_sha256, consent, date, said, clip), group in groupby(rows, key=_origin):
+    for (source, audio_sha256, consent, day, said, clip), group in groupby(rows, key=_origin):
         num_new += library.voiceprints.add(
             name,
             [row.embedding for row in group],
             embedder=embedder,
             consent=consent,
-            consent_date=date,
+            consent_date=day,
             consent_note=said,
             source=source,
             audio_sha256=audio_sha256,
@@ -258,7 +277,9 @@ def _voiceprint(node: Node, num_clips: int, dimension: int | None) -> StoredVoic
     sha256 = node["audio_sha256"]
     if not SHA256.fullmatch(sha256.text()):
         raise Misfit(sha256.path, "expected 64 hexadecimal digits")
-    date, note = node.get("consent_date"), node.get("consent_note")
+    day, note = node.get("consent_date"), node.get("consent_note")
+    if day is not None and not _is_day(day.text()):
+        raise Misfit(day.path, "expected a day, as 2024-01-31")
     return StoredVoiceprint(
         id=0,
         embedding=Embedding(
@@ -267,13 +288,20 @@ def _voiceprint(node: Node, num_clips: int, dimension: int | None) -> StoredVoic
             start=node["start"].seconds(),
             end=node["end"].seconds(),
         ),
-        source=node["source"].text(),
+        source=harmless(node["source"].text()),
         audio_sha256=sha256.text(),
         consent=consent.text(),
         clip=None if clip is None else int(clip.number()),
-        consent_date=None if date is None else date.text(),
+        consent_date=None if day is None else day.text(),
         consent_note=None if note is None else note.text(),
     )
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _text(raw: bytes) -> str:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .. import outputs
 from ..library import Library, Output
+from ..outputs.following import Behind
+from .forget import out_of_reach, sought
 
 KINDS = ("profiles", "unknowns", "episodes")
 
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """What went, or would go: names of profiles, numbers of unknowns, sha256 of episodes' audio."""
+    """What went, or would go: names of profiles, numbers of unknowns, sha256 of episodes' audio.
+
+    out_of_reach : files that may hold the people still, each with what to do about it
+    """
 
     profiles: tuple[str, ...] = ()
     unknowns: tuple[str, ...] = ()
     episodes: tuple[str, ...] = ()
+    out_of_reach: tuple[Behind, ...] = ()
 
 
 def expire(before: str, kinds: tuple[str, ...], *, library: Library, dry_run: bool = False) -> Expired:
@@ -33,7 +39,8 @@ def expire(before: str, kinds: tuple[str, ...], *, library: Library, dry_run: bo
     )
     if dry_run or expired == Expired():
         return expired
-    with outputs.following(library):
+    people = [sought(name, library=library) for name in expired.profiles]
+    with outputs.following(library) as behind:
         for name in expired.profiles:
             library.profiles.forget(name)
         for unknown in expired.unknowns:
@@ -41,7 +48,8 @@ def expire(before: str, kinds: tuple[str, ...], *, library: Library, dry_run: bo
         for sha256 in expired.episodes:
             library.episodes.remove(sha256)
     library.upkeep.tidy()
-    return expired
+    beyond = out_of_reach(people, library=library)
+    return replace(expired, out_of_reach=(*behind, *beyond) if people else ())
 
 
 def _old_profiles(library: Library, before: str) -> list[str]:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import given, outputs
+from ..audio import Audio
 from ..errors import LibraryError, VoicematchError
-from ..library import Copy, Forgotten, Library, open_library
-from ..library.copies import NOTES
-from ..library.keys import key
+from ..formats.holding import holds_name
+from ..library import Forgotten, Kin, Library, Trace, open_library
+from ..library.copies import BACKUP, EPISODE, NOTES, PROFILES, SITE
 from ..outputs import vault
+from ..outputs.following import AWAY, Behind
+from . import exchange
+
+REMEDIES = {
+    BACKUP: "a backup: delete it",
+    PROFILES: "exported voices: delete it",
+    EPISODE: "an exported copy: delete it, or export it again",
+    NOTES: "a note with words of your own, or changed where voicematch writes: take the name out there",
+    SITE: "a site: write it again (voicematch site), and wherever it was put",
+}
+TOO_LATE = "; --backups would have erased there too"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +32,38 @@ class Reached:
 
     forgotten : in the library itself
     erased : copies in which the person was erased too, or which are gone for holding nobody else
-    out_of_reach : copies that may hold the person still, each with what to do about it
+    out_of_reach : files that may hold the person still, each with what to do about it
     """
 
     forgotten: Forgotten
     erased: tuple[Path, ...] = field(default=())
-    out_of_reach: tuple[tuple[Path, str], ...] = field(default=())
+    out_of_reach: tuple[Behind, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class ToForget:
+    """What a person is found by in files written out of the library; it has to be asked for before they are forgotten.
+
+    stems : what files of the episodes in which they speak are called, without ending
+    """
+
+    trace: Trace
+    stems: frozenset[str]
+
+    def may_be_in(self, path: Path) -> bool:
+        """Return whether an exported file may hold them, under whatever name they had then."""
+        if any(path.name.startswith(f"{stem}.") for stem in self.stems):
+            return True
+        try:
+            return holds_name(given.text(path, errors="replace"), self.trace.name)
+        except OSError:
+            return True
+
+
+def sought(name: str, *, library: Library) -> ToForget:
+    """Return what a person is found by. Raises ProfileNotFound."""
+    heard = library.people.appearances(library.people.id(name))
+    return ToForget(library.traces.of(name), frozenset(Audio(one.source).name for one in heard))
 
 
 def forget(name: str, *, library: Library, words: bool = False, backups: bool = False) -> Reached:
@@ -37,75 +75,86 @@ def forget(name: str, *, library: Library, words: bool = False, backups: bool = 
 
     Raises ProfileNotFound, LibraryError.
     """
-    profile, number = library.profiles.get(name), library.people.id(name)
-    with outputs.following(library):
+    person = sought(name, library=library)
+    with outputs.following(library) as behind:
         forgotten = library.profiles.forget(name, words=words)
     forgotten = library.profiles.let_go(forgotten)
     erased: list[Path] = []
-    beyond: list[tuple[Path, str]] = []
-    for path in forgotten.backups:
-        remedy = "a backup: delete it, or --backups erases there too"
-        if backups:
-            remedy = _erase_in_backup(path, profile.name, (number, profile.created), words=words)
-        erased.append(path) if not remedy else beyond.append((path, remedy))
-    for copy in forgotten.copies:
-        remedy = REMEDIES[copy.kind]
-        if copy.kind == "profiles":
-            if not _may_hold(copy, profile.name):
-                continue
-            remedy = _erase_in_export(copy.path, profile.name) if backups else remedy
-        elif copy.kind == NOTES:
-            beyond += [(path, remedy) for path in vault.holding(copy.path, profile.name)]
-            continue
-        elif copy.kind == "episode" and not _may_hold(copy, profile.name):
-            continue
-        erased.append(copy.path) if not remedy else beyond.append((copy.path, remedy))
+    beyond = list(behind)
+    for path, remedy in _copies(person, library, erase=backups, words=words):
+        if remedy:
+            late = not backups and remedy in (REMEDIES[BACKUP], REMEDIES[PROFILES])
+            beyond.append((path, remedy + TOO_LATE if late else remedy))
+        else:
+            erased.append(path)
     return Reached(forgotten, tuple(erased), tuple(beyond))
 
 
-REMEDIES = {
-    "profiles": "exported voices: delete it, or --backups erases there too",
-    "episode": "an exported copy: delete it, or export it again",
-    NOTES: "a note with words of your own, or changed where voicematch writes: take the name out there",
-    "site": "a site: write it again (voicematch site), and wherever it was put",
-}
+def out_of_reach(people: Sequence[ToForget], *, library: Library) -> tuple[Behind, ...]:
+    """Return the copies that may hold people who were forgotten, each with what to do about it."""
+    return tuple(dict(place for person in people for place in _copies(person, library)).items())
 
 
-def _erase_in_backup(path: Path, name: str, same: tuple[int, str], *, words: bool) -> str:
+def _copies(person: ToForget, library: Library, *, erase: bool = False, words: bool = False) -> Iterator[Behind]:
+    """Yield the copies that may hold a person, each with what to do about it; "" where they were erased in it.
+
+    erase : erase them in backups and exported profiles
+    """
+    for path in library.upkeep.backups():
+        yield path, _erase_in_backup(path, person.trace, words=words) if erase else REMEDIES[BACKUP]
+    for copy in library.copies.all():
+        remedy = REMEDIES[copy.kind]
+        if not copy.path.exists():
+            if not copy.path.parent.is_dir():
+                yield copy.path, f"{AWAY}; {remedy}"
+        elif copy.kind == PROFILES:
+            found = _in_export(copy.path, person.trace, erase=erase)
+            if found is not None:
+                yield copy.path, found
+        elif copy.kind == NOTES:
+            yield from ((path, remedy) for path in vault.holding(copy.path, person.trace.name))
+        elif copy.kind == SITE or (copy.kind == EPISODE and person.may_be_in(copy.path)):
+            yield copy.path, remedy
+
+
+def _erase_in_backup(path: Path, trace: Trace, *, words: bool) -> str:
     """Erases a person in a copy of the library, also under an earlier name. What is in the way, or nothing."""
     try:
         with open_library(path, create=False, keep_old=False) as backup:
-            for known_as in backup.people.names():
-                profile = backup.profiles.get(known_as)
-                is_same = (backup.people.id(profile.name), profile.created) == same
-                if is_same or key(profile.name) == key(name):
-                    forgotten = backup.profiles.forget(profile.name, words=words)
-                    if not forgotten.compacted:
-                        return forgotten.obstacle
+            forgotten, strangers = backup.traces.forget(trace, words=words)
     except LibraryError as error:
         return f"a backup that cannot be changed ({error}); delete it"
-    return ""
+    return forgotten.obstacle or _told_of("a backup", strangers)
 
 
-def _may_hold(copy: Copy, name: str) -> bool:
-    """Whether a name is in a file, as far as that can be read."""
+def _in_export(path: Path, trace: Trace, *, erase: bool) -> str | None:
+    """What to do about a file of exported profiles; "" when the person was taken out, None when nobody is to be.
+
+    One without anybody else is deleted.
+    """
     try:
-        text = given.text(copy.path, errors="replace")
-    except OSError:
-        return True
-    return any(key(form) in key(text) for form in (name, json.dumps(name)[1:-1]))
-
-
-def _erase_in_export(path: Path, name: str) -> str:
-    """Takes a person out of a file of exported profiles; one without anybody is deleted. What is in the way, or ""."""
-    from . import exchange
-
-    try:
-        rest = exchange.without(given.text(path), path, name)
-        if rest is None:
-            path.unlink()
-        else:
-            outputs.write_atomically(path, rest, private=True)
+        people = exchange.people(given.text(path), path)
+        kin = {name: trace.kin(name, marks) for name, marks in people}
+        is_there = Kin.SAME in kin.values()
+        if is_there and not erase:
+            return REMEDIES[PROFILES]
+        if is_there:
+            rest = exchange.without(given.text(path), path, lambda name, marks: trace.kin(name, marks) is Kin.SAME)
+            if rest is None:
+                path.unlink()
+            else:
+                outputs.write_atomically(path, rest, private=True)
     except (OSError, ValueError, VoicematchError) as error:
         return f"exported voices that cannot be changed ({error}); delete it"
-    return ""
+    mixed = [name for name, who in kin.items() if who is Kin.MIXED]
+    if mixed:
+        return f"exported voices: part of what {' and '.join(mixed)} learned is of their voice; delete it"
+    strangers = [name for name, who in kin.items() if who is Kin.STRANGER]
+    return _told_of("exported voices", strangers) or ("" if is_there else None)
+
+
+def _told_of(what: str, strangers: Sequence[str]) -> str:
+    """What to do about a copy in which there is somebody whom the library does not know; "" when there is nobody."""
+    if not strangers:
+        return ""
+    return f"{what}: {' and '.join(strangers)} is in it, and not in the library; if that is the same person, delete it"

@@ -208,7 +208,7 @@ class App:
         new = [file_job(keep(path, sound_name(name), folder), "")[1] for name, path in form.files]
         if not new:
             raise VoicematchError("choose a sound file")
-        added = self._library.jobs.add(new)
+        added = self._library.jobs.add(new, by_hand=True)
         if added.num_new and form.fields.get("start"):
             self._queue.start()
         known = f", {added.num_known} known already" if added.num_known else ""

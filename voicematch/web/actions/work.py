@@ -28,10 +28,12 @@ def _add(run: QueueRun, library: Library, fields: Fields) -> ActionOutcome:
     if not is_address(source):
         raise WrongFields("give the address of a feed or of a sound file, https://…; drop files of this machine here")
     found = find([source], limit=MOST_ADDED)
-    added = library.jobs.add(found.jobs)
+    added = library.jobs.add(found.jobs, by_hand=True)
     text = f"{plural(added.num_new, 'episode')} queued"
     if added.num_known:
         text += f", {added.num_known:,} known already"
+    if added.num_removed:
+        text += f", of which {added.num_removed:,} were removed and are not labelled again"
     if added.num_new and fields["start"]:
         run.start()
     return ActionOutcome(text, warnings=tuple(map(plain, found.left_out)), go=path("backlog"))
