@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -184,20 +185,24 @@ def test_rttm_is_read(tmp_path: Path) -> None:
         read_rttm(path)
 
 
-@pytest.mark.parametrize("times", ["0 inf", "nan 1", "3 -1"])
-def test_a_turn_has_a_beginning_and_an_end(tmp_path: Path, times: str) -> None:
-    path = tmp_path / "ref.rttm"
-    path.write_text(f"SPEAKER e 1 {times} <NA> <NA> Bo <NA> <NA>\n")
-    with pytest.raises(EvaluationError, match=r"ref\.rttm:1: a turn from"):
-        read_rttm(path)
-
-
-@pytest.mark.parametrize("times", ["9 1", "0 inf", "nan 1"])
-def test_what_is_scored_has_a_beginning_and_an_end(tmp_path: Path, times: str) -> None:
-    path = tmp_path / "ref.uem"
-    path.write_text(f"e 1 {times}\n")
-    with pytest.raises(EvaluationError, match=r"ref\.uem:1: a span from"):
-        read_uem(path)
+@pytest.mark.parametrize(
+    ("reads", "row", "reason"),
+    [
+        (read_rttm, "SPEAKER e 1 0 inf <NA> <NA> Bo <NA> <NA>", "a turn from 0 for inf s"),
+        (read_rttm, "SPEAKER e 1 nan 1 <NA> <NA> Bo <NA> <NA>", "a turn from nan for 1 s"),
+        (read_rttm, "SPEAKER e 1 3 -1 <NA> <NA> Bo <NA> <NA>", "a turn from 3 for -1 s"),
+        (read_uem, "e 1 9 1", "a span from 9 to 1 s"),
+        (read_uem, "e 1 0 inf", "a span from 0 to inf s"),
+        (read_uem, "e 1 nan 1", "a span from nan to 1 s"),
+    ],
+)
+def test_turns_and_what_is_scored_have_a_beginning_and_an_end(
+    tmp_path: Path, reads: Callable[[Path], object], row: str, reason: str
+) -> None:
+    path = tmp_path / "ref"
+    path.write_text(f"{row}\n")
+    with pytest.raises(EvaluationError, match=rf"ref:1: {reason}"):
+        reads(path)
 
 
 def test_recordings_of_one_file_are_told_apart(tmp_path: Path) -> None:
