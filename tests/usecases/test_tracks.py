@@ -18,7 +18,7 @@ from voicematch.audio.together import Together, apart_in, reopened
 from voicematch.batch.work import Settings, Worker
 from voicematch.errors import AudioError, EnrollmentError
 from voicematch.library import Library, NewJob, State
-from voicematch.library.jobs import about_parts, parts_about
+from voicematch.library.job import about_parts, parts_about
 from voicematch.types import Array, Part, Turn, Verdict
 from voicematch.usecases import upgrade
 from voicematch.usecases.chosen import Engines

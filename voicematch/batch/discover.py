@@ -14,7 +14,7 @@ from ..audio import EVERYTHING, Choice
 from ..errors import AudioError, FormatError, VoicematchError
 from ..formats import decode
 from ..library import NewJob
-from ..library.jobs import about_parts, file_job
+from ..library.job import about_parts, file_job
 from ..net.addresses import is_address, path_of
 from ..net.download import Document
 from ..net.reach import ANYWHERE

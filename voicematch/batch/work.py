@@ -17,7 +17,7 @@ from ..audio import Audio, Choice
 from ..audio.together import apart_in, track_of
 from ..errors import AudioError, FormatError, LibraryError, OutputExists, VoicematchError
 from ..library import Job, State, open_library, passphrase
-from ..library.jobs import parts_about
+from ..library.job import parts_about
 from ..net.addresses import is_address
 from ..types import Chapter, LabelledEpisode, Line, Part, Progress, Verdict
 from ..usecases.chosen import BUILT_IN, Engines

@@ -23,7 +23,8 @@ from .earlier import EarlierAnswers
 from .episodes import Episodes
 from .erasure import Forgotten
 from .fixes import Fixes, FixRow
-from .jobs import Added, FeedPicture, Job, Jobs, JobSpeaker, NewJob, State
+from .job import Added, FeedPicture, Job, JobSpeaker, NewJob, State
+from .jobs import Jobs
 from .matches import SpeakerEmbeddings, Speakers, StoredSpeakers
 from .outputs import Output, Outputs
 from .pins import Pin

@@ -19,7 +19,7 @@ from ..transcript.fixing import FixKind
 from ..types import Verdict
 from ..voices.consent import CONSENT
 from . import schema
-from .jobs import State
+from .job import State
 from .keys import key
 from .schema import (
     as_heard,

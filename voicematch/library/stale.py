@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from .jobs import State
+from .job import State
 from .schema import episodes, job_outputs, jobs, outputs
 
 MOST_ASKED = 500  # a longer list is cheaper to look up here than to send

@@ -25,7 +25,7 @@ from ..engines.diarize import BuiltinDiarizer, Diarizer
 from ..engines.embed import Embedder
 from ..errors import AudioError, LibraryError
 from ..library import Library, NewJob, Remade, StaleEpisode, State, StoredVoiceprint
-from ..library.jobs import about_parts, file_job
+from ..library.job import about_parts, file_job
 from ..library.migrations import backup_path
 from ..models import files
 from ..models.table import is_known

@@ -24,7 +24,7 @@ from .. import outputs
 from ..errors import AudioError, ChangedSince, LibraryError, NothingThere, ProfileNotFound, VoicematchError
 from ..formats.amounts import plural
 from ..library import Library
-from ..library.jobs import file_job
+from ..library.job import file_job
 from ..library.reading.episodes import key_of
 from . import addresses, drawing, pictures, rendering, sound, views
 from .actions import ACTIONS, Question, perform, set_picture, undo

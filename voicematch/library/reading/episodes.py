@@ -17,7 +17,7 @@ from ...types import DOUBTFUL_TALK, DOUBTFUL_TURN, Line, Verdict
 from ...voices.rules import like_ignored, name_of
 from .. import shows
 from ..database import Database, one_of
-from ..jobs import State
+from ..job import State
 from ..matches import Names
 from ..schema import (
     ACCEPTED,

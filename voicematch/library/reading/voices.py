@@ -17,7 +17,7 @@ from ...types import Verdict
 from ...voices.rules import name_of, number_of
 from .. import shows
 from ..database import Database, one_of
-from ..jobs import State
+from ..job import State
 from ..schema import ACCEPTED, UNNAMED, WHEN, episodes, jobs, speakers, turns, unknown_speakers, unknowns
 from .episodes import JudgedSpeaker, speakers_of
 
