@@ -158,6 +158,7 @@ def test_a_folder_that_cannot_be_written_leaves_nothing(shell: Shell) -> None:
         assert code == cli.EXIT_USAGE
         assert "out is a file, not a folder" in err
     assert "out/x: cannot write there: " in shell("batch", "run", "-f", "rttm", "-o", "out/x/{show}")[2]
+    assert "not to stdout; give a folder" in shell("batch", "run", "-f", "rttm", "-o", "-")[2]
     assert "out is a file, not a folder" in shell("evaluate", "--open-set", "x.tsv", "--svg", "out/rates.svg")[2]
     assert shell("episodes", "list") == (0, "", "No episodes yet. voicematch identify FILE stores the first.\n")
 

@@ -140,7 +140,7 @@ def run_options(command: Command) -> Command:
         click.option(
             "-o",
             "--out",
-            type=OutFolder(),
+            type=OutFolder(or_stdout=False),
             metavar="DIR|TEMPLATE",
             help="Where to write: a folder, or a path with {show} {date} {year} {title} {season} {episode} {name} "
             "(default: beside the audio; for feeds ./{show}/{date}-{title}).",

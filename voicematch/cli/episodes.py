@@ -207,7 +207,7 @@ def remove(episode: str, yes: bool, location: str | None) -> None:
 @click.option(
     "-o",
     "--out",
-    type=OutFolder(),
+    type=OutFolder(or_stdout=True),
     metavar="DIR|-",
     help="Where to write (default: the current directory); - for stdout.",
 )

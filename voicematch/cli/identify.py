@@ -68,7 +68,11 @@ NO_VOICES = 'The library knows no voices yet. Teach it one: voicematch enroll "N
     help="Also write STEM.FORMAT: json, vtt, srt, rttm, txt, md, csv … (repeatable).",
 )
 @click.option(
-    "-o", "--out", type=OutFolder(), metavar="DIR|-", help="Where to write (default: beside the audio); - for stdout."
+    "-o",
+    "--out",
+    type=OutFolder(or_stdout=True),
+    metavar="DIR|-",
+    help="Where to write (default: beside the audio); - for stdout.",
 )
 @choice_options
 @apart_tracks.apart_options

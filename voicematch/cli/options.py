@@ -194,13 +194,18 @@ class Day(click.ParamType[str]):
 class OutFolder(click.ParamType[str]):
     """A folder to write to, which is tried before any work is done; a path with {fields} begins with one.
 
-    "-" is stdout, for commands that take it.
+    or_stdout : "-" is stdout; elsewhere it is refused, for nobody means a folder of that name
     """
 
     name = "folder"
 
+    def __init__(self, *, or_stdout: bool) -> None:
+        self._or_stdout = or_stdout
+
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         fixed, brace, _ = value.partition("{")
+        if value == "-" and not self._or_stdout:
+            self.fail("this writes files, and not to stdout; give a folder", param, ctx)
         if value != "-":
             _try_folder(os.path.dirname(fixed) if brace else value, self, param, ctx)
         return value
