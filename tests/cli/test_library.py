@@ -55,7 +55,6 @@ def test_a_mistyped_path_makes_no_library(
         ("episodes", "list", "--speaker", NOT_UTF8),
         ("search", "learning", "--speaker", NOT_UTF8),
         ("name", "Episode 1:SPEAKER_01", NOT_UTF8, "--consent", "public"),
-        ("name", "Episode 1:SPEAKER_01", "Cy", "--consent", "public", "--consent-note", NOT_UTF8),
         ("correct", "Episode 1:SPEAKER_01", NOT_UTF8, "--consent", "public"),
     ],
     ids=lambda command: ascii(" ".join(command)),
