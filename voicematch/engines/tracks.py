@@ -76,12 +76,7 @@ def diarize_tracks(
     """
     clock = Clock()
     with clock("listen"):
-        heard = [
-            _hear(track, detector_of(), progress, at / len(tracks), 1 / len(tracks)) for at, track in enumerate(tracks)
-        ]
-    for track, name in zip(heard, called, strict=True):
-        if not len(track.levels):
-            raise AudioError(name, "holds hardly any sound; leave it out")
+        heard = _all_heard(tracks, called, detector_of, progress)
     with clock("bleed"):
         leaks, same = leaks_of([one.levels for one in heard], [one.speech for one in heard])
         for one in same[:1]:
@@ -130,6 +125,21 @@ def diarize_tracks(
         tuple(label_by_track.get(at) for at in range(len(tracks))),
         tuple(float(offset) for offset in offsets),
     )
+
+
+def _all_heard(
+    tracks: Sequence[Sound],
+    called: Sequence[str],
+    detector_of: Callable[[], SpeechDetector],
+    progress: Progress | None,
+) -> list[_Track]:
+    """Listen to every track. Raises AudioError for one that is over before anything can be heard."""
+    share = 1 / len(tracks)
+    heard = [_hear(track, detector_of(), progress, at * share, share) for at, track in enumerate(tracks)]
+    for track, name in zip(heard, called, strict=True):
+        if not len(track.levels):
+            raise AudioError(name, "holds hardly any sound; leave it out")
+    return heard
 
 
 def _hear(track: Sound, detector: SpeechDetector, progress: Progress | None, before: float, share: float) -> _Track:
