@@ -72,7 +72,7 @@ def diarize_tracks(
     called : what the tracks are called in a message
     together : they begin together, as the channels of one file do, and belong together
 
-    Raises AudioError when a track holds all of another one, or does not belong to the others.
+    Raises AudioError when a track holds all of another one, hardly any sound, or does not belong to the others.
     """
     clock = Clock()
     with clock("listen"):
