@@ -280,8 +280,13 @@ class Jobs:
 
 
 ANEW: Mapping[str, Any] = {
-    "state": State.QUEUED, "attempts": 0, "crashes": 0, "error": None, "unexpected": False, "finished": None,
-}  # fmt: skip
+    "state": State.QUEUED,
+    "attempts": 0,
+    "crashes": 0,
+    "error": None,
+    "unexpected": False,
+    "finished": None,
+}
 """A job that begins again."""
 
 _EPISODE = schema.episodes.c
