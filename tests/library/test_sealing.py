@@ -101,6 +101,19 @@ def test_through_a_link_it_is_the_library_that_changes(path: Path, tmp_path: Pat
             assert library.people.names() == ("Ann Lee", "Bob")
 
 
+def test_a_file_of_two_names_is_not_overwritten_under_both(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "elsewhere" / "library.db"
+    other.parent.mkdir()
+    other.hardlink_to(path)
+    before = path.read_bytes()
+    with pytest.raises(LibraryError, match="another name leads to the same file"):
+        sealing.seal(path, SECRET)
+    assert path.read_bytes() == other.read_bytes() == before
+    other.unlink()
+    sealing.seal(path, SECRET)
+    assert sealing.is_sealed(path)
+
+
 def test_any_program_for_sqlcipher_opens_it_with_the_passphrase(sealed: Path) -> None:
     connection = drivers.sqlcipher().connect(str(sealed))
     connection.execute(f"PRAGMA key = '{SECRET}'")

@@ -34,7 +34,8 @@ def is_plain(path: Path) -> bool:
 def seal(path: Path, secret: str | None, *, busy_seconds: float = BUSY_SECONDS) -> None:
     """Put the library at a path under a passphrase; None: under none. It must not be open in this process.
 
-    Raises LibraryError when it is open elsewhere, cannot be written or SQLCipher is missing; it is then as it was.
+    Raises LibraryError when it is open elsewhere, cannot be written, has another name that would be overwritten with
+    it, or SQLCipher is missing; it is then as it was.
     """
     module = drivers.sqlcipher()
     path = path.resolve()  # else a link to it would be replaced, and the library itself overwritten
@@ -46,6 +47,11 @@ def seal(path: Path, secret: str | None, *, busy_seconds: float = BUSY_SECONDS) 
     ):
         if before.secret is not None:
             drivers.unlock(source, before.secret, path)
+        elif os.fstat(old).st_nlink > 1:  # a hard link, as some backups are made of
+            raise LibraryError(
+                f"{path}: another name leads to the same file, and what is there would be overwritten too; find it "
+                f"(find / -samefile FILE), and delete it or put a copy in its place"
+            )
         _hold(source, path)
         try:
             with partial.writing(path, private=True) as made:
