@@ -51,6 +51,16 @@ def test_profiles_come_back_as_they_went_out(filled: Library, tmp_path: Path) ->
         assert other.profiles.get("Ann Lee").num_voiceprints == 2
 
 
+def test_a_consent_of_an_unknown_day_stays_one(filled: Library, tmp_path: Path) -> None:
+    document = json.loads(write_profiles(filled, ["Bob"], with_clips=False))
+    document["profiles"][0]["voiceprints"][0]["consent_date"] = None
+    text = json.dumps(document | {"sha256": checksum(document)})
+    with open_library(tmp_path / "other.db", embedder=EMBEDDER, dimension=DIMENSION) as other:
+        import_profiles(text, "voices.json", library=other)
+        assert [str(consent) for consent in other.profiles.get("Bob").consents] == ["public, on an unknown day"]
+        assert json.loads(write_profiles(other, ["Bob"], with_clips=False)) == json.loads(text)
+
+
 def test_clips_stay_where_they_were_not_asked_for(filled: Library) -> None:
     (profile,) = json.loads(write_profiles(filled, ["ann lee"], with_clips=False))["profiles"]
     assert profile["clips"] == []

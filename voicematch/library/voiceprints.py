@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from ..errors import LibraryError, shown
 from ..types import Embedding
-from ..voices.consent import CONSENT
+from ..voices.consent import CONSENT, TODAY
 from ..voices.score import Voiceprints
 from . import vectors
 from .database import Database, insert, now
@@ -73,13 +73,13 @@ class StoredVoiceprints:
         source: str,
         audio_sha256: str,
         clip: bytes | None = None,
-        consent_date: str | None = None,
+        consent_date: str | None = TODAY,
         consent_note: str | None = None,
     ) -> int:
         """Add voiceprints to a profile, and return how many are new; the same span of the same audio is replaced.
 
         consent : "self", "permission" or "public"
-        consent_date, consent_note : when it was given (today), and what else was said of it
+        consent_date, consent_note : the day it was given, None where nobody knows, and what else was said of it
         clip : the encoded audio they were made from, kept so that a later embedder can hear it again
 
         Raises EmbedderMismatch, and LibraryError for an unknown consent or two embeddings of one span.
@@ -102,7 +102,8 @@ class StoredVoiceprints:
                 digest = hashlib.sha256(clip).hexdigest()
                 clip_id = insert(connection, clips, profile_id=number, audio=clip, created=now(), sha256=digest)
             rest = {"clip_id": clip_id, "source": storable(shown(source)), "consent": consent, "created": now()}
-            rest |= {"consent_date": consent_date or now()[:10], "consent_note": plain(consent_note or "") or None}
+            day = now()[:10] if consent_date == TODAY else consent_date
+            rest |= {"consent_date": day, "consent_note": plain(consent_note or "") or None}
             connection.execute(
                 voiceprints.insert(),
                 [

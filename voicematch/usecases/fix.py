@@ -15,7 +15,7 @@ from ..library import AsHeard, FixRow, Library
 from ..library.keys import RESERVED, key
 from ..transcript.fixing import Fix, FixKind, free_label, word_times
 from ..types import LabelledEpisode, Line, Turn, Verdict
-from ..voices.consent import CONSENT
+from ..voices.consent import CONSENT, TODAY
 from ..voices.rules import CONFIRMED
 from ..voices.sample import MIN_SECONDS
 from .learn import Enrollment, ensure_profile, learn, voice_of
@@ -302,7 +302,7 @@ def _teach(
             name,
             [voice for voice in voices if voice.embeddings],
             (consent if name == person else None) or (kept.consent if kept else None),
-            consent_date=kept.consent_date if kept else None,
+            consent_date=kept.consent_date if kept else TODAY,
             consent_note=(consent_note if name == person else "") or (kept.consent_note if kept else None),
         )
         warnings += added.warnings

@@ -12,7 +12,7 @@ from ..library import Library
 from ..models import files
 from ..models.table import DEFAULT_EMBEDDER
 from ..types import Embedding, LabelledEpisode
-from ..voices.consent import CONSENT
+from ..voices.consent import CONSENT, TODAY
 from ..voices.sample import check_embeddings
 from ..voices.score import Calibration, centroid, steadiness
 from ..voices.selection import MOST_VOICEPRINTS, choose, outliers
@@ -101,12 +101,12 @@ def learn(
     voices: Sequence[StoredVoice],
     consent: str | None,
     *,
-    consent_date: str | None = None,
+    consent_date: str | None = TODAY,
     consent_note: str | None = None,
 ) -> tuple[Enrollment, list[StoredVoice]]:
     """Teach a profile, made if it is new, voices said to be its own. Return what it learned, and from which of them.
 
-    consent_date, consent_note : when it was given (today), and what else was said of it
+    consent_date, consent_note : the day it was given, None where nobody knows, and what else was said of it
     """
     name = spelled(library, name)
     existing = library.profiles.find(name)

@@ -25,14 +25,14 @@ from .episodes import KEY_DIGITS, Named, people_of
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """Why voiceprints may be kept. date : ISO 8601 day since when; note : what else was said of it, or "" """
+    """Why voiceprints may be kept. date : ISO 8601 day since when, where it is known; note : what was said of it, or "" """
 
     basis: str
-    date: str
+    date: str | None
     note: str
 
     def __str__(self) -> str:
-        return f"{self.basis}, {self.date}{f' ({self.note})' if self.note else ''}"
+        return f"{self.basis}, {self.date or 'on an unknown day'}{f' ({self.note})' if self.note else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,7 +333,7 @@ _EVERYBODY = _with_talk()  # made once, for making it takes 0.7 ms of every page
 
 def _profiles(connection: sa.Connection, rows: Sequence[Any], embedder: str) -> tuple[Profile, ...]:
     """Add to what `_with_talk` found what each is known by."""
-    date = sa.func.coalesce(voiceprints.c.consent_date, sa.func.substr(voiceprints.c.created, 1, 10))
+    date = sa.func.coalesce(voiceprints.c.consent_date, "")
     note = sa.func.coalesce(voiceprints.c.consent_note, "")
     known = (
         sa.select(
@@ -365,7 +365,7 @@ def _profiles(connection: sa.Connection, rows: Sequence[Any], embedder: str) -> 
             num_episodes=row.num_episodes or 0,
             talk_seconds=row.talk_seconds or 0.0,
             last_heard=row.last_heard,
-            consents=tuple(Consent(one.consent, one.date, one.note) for one in by_profile.get(row.id, ())),
+            consents=tuple(Consent(one.consent, one.date or None, one.note) for one in by_profile.get(row.id, ())),
         )
         for row in rows
     )
