@@ -80,6 +80,8 @@ def test_reading_over_standard_input_and_output(web_library_file: Path) -> None:
         assert voices[0]["may_be"]
         assert "no profile 'Nobody'" in await refusal(client, "person", name="Nobody")
         assert "no word to search for" in await refusal(client, "search", words=" ")
+        assert "'soon' is not a day" in await refusal(client, "search", words="rain", since="soon")
+        assert "'soon' is not a day" in await refusal(client, "episodes", since="soon")
         assert "page" in await refusal(client, "people", page=0)
         assert "name_voice" in await refusal(client, "name_voice", voice=voices[0]["voice"], name="Robin")
 

@@ -122,6 +122,11 @@ def test_since_a_day(filled: Library) -> None:
     store_lines(filled, "learning undated", number=3, date=None)
     assert set(found(filled, "learning", since="2026-02-02")) == {"learning later", "learning undated"}
     assert len(found(filled, "learning", since="2026-01-01")) == 4
+    for no_day in ("soon", "2026-02-30", "2026-1-1", ""):
+        with pytest.raises(LibraryError, match="is not a day; write 2024-01-31, 2024-01 or 2024"):
+            found(filled, "learning", since=no_day)
+        with pytest.raises(LibraryError, match="is not a day"):
+            filled.listings.episodes(since=no_day)
 
 
 def test_the_index_follows_the_lines(filled: Library) -> None:

@@ -149,6 +149,8 @@ def test_search_says_what_is_wrong(client: TestClient) -> None:
     assert "no word to search for" in client.get("/search.json?q=***").json()["error"]
     page = client.get("/search.json?q=a&speaker=Nobody").json()
     assert page["error"] == "Nobody here is called “Nobody”"
+    page = client.get("/search.json?q=rain&since=soon").json()
+    assert (page["error"], page["hits"]) == ("'soon' is not a day; write 2024-01-31, 2024-01 or 2024", [])
 
 
 def test_an_episode(client: TestClient) -> None:

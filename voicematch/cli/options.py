@@ -6,7 +6,6 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -181,13 +180,10 @@ class Day(click.ParamType[str]):
     name = "day"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        is_day = re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", value, re.ASCII) is not None
-        try:
-            first = date.fromisoformat(value + "-01-01"[len(value) - 4 :]) if is_day else None
-        except ValueError:  # a day that no calendar has
-            first = None
-        if first is None:
-            self.fail(f"{value!r} is not a day; write 2024-01-31, 2024-01 or 2024", param, ctx)
+        from ..formats import days
+
+        if not days.is_day(value):
+            self.fail(days.no_day(value), param, ctx)
         return value
 
 

@@ -30,7 +30,6 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -40,7 +39,7 @@ import numpy as np
 from .. import given
 from ..audio import SAMPLE_RATE, decode_clip, encode_clip
 from ..errors import AudioError, EmbedderMismatch, FormatError
-from ..formats import json_node
+from ..formats import days, json_node
 from ..formats.json_node import Misfit, Node
 from ..library import Library, StoredVoiceprint
 from ..library.keys import harmless
@@ -278,7 +277,7 @@ def _voiceprint(node: Node, num_clips: int, dimension: int | None) -> StoredVoic
     if not SHA256.fullmatch(sha256.text()):
         raise Misfit(sha256.path, "expected 64 hexadecimal digits")
     day, note = node.get("consent_date"), node.get("consent_note")
-    if day is not None and not _is_day(day.text()):
+    if day is not None and not (days.is_day(day.text()) and len(day.text()) == len("2024-01-31")):
         raise Misfit(day.path, "expected a day, as 2024-01-31")
     return StoredVoiceprint(
         id=0,
@@ -295,13 +294,6 @@ def _voiceprint(node: Node, num_clips: int, dimension: int | None) -> StoredVoic
         consent_date=None if day is None else day.text(),
         consent_note=None if note is None else note.text(),
     )
-
-
-def _is_day(text: str) -> bool:
-    try:
-        return date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
 
 
 def _text(raw: bytes) -> str:

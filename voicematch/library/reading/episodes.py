@@ -12,7 +12,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ...errors import NothingThere
+from ...errors import LibraryError, NothingThere
+from ...formats import days
 from ...types import DOUBTFUL_TALK, DOUBTFUL_TURN, Line, Verdict
 from ...voices.rules import like_ignored, name_of
 from .. import shows
@@ -144,7 +145,7 @@ class Listings:
 
         words : only those whose title, file name and show together hold all of them
         profile : only those in which this profile was named
-        since : only those of this day (ISO 8601) or later
+        since : only those of this day (ISO 8601), month or year, or later; LibraryError for what is none
         """
         every = sa.select(episodes.c.id)
         of_job = sa.select(jobs.c.show).where(jobs.c.audio_sha256 == episodes.c.audio_sha256)
@@ -156,7 +157,7 @@ class Listings:
             own = sa.select(speakers.c.episode_id).where(ACCEPTED, speakers.c.profile_id == profile)
             every = every.where(episodes.c.id.in_(own))
         if since is not None:
-            every = every.where(since <= WHEN)
+            every = every.where(from_day(since))
         with self._database.read() as connection:
             ids = connection.scalars(every.order_by(WHEN.desc(), episodes.c.id.desc())).all()
             wanted = ids[offset : None if limit is None else offset + limit]
@@ -220,6 +221,13 @@ def _also(connection: sa.Connection, number: int) -> tuple[AlsoIn, ...]:
         for row in connection.execute(wanted).all():
             found.setdefault(row[0], AlsoIn(*row))
     return tuple(found[show] for show in sorted(set(found) - {own, ""}))
+
+
+def from_day(day: str) -> sa.ColumnElement[bool]:
+    """Narrow a question to episodes of a day, or later. Raises LibraryError for what is no day."""
+    if not days.is_day(day):
+        raise LibraryError(days.no_day(day))
+    return day <= WHEN
 
 
 def key_of(sha256: str) -> str:

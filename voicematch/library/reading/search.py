@@ -18,14 +18,13 @@ from ..schema import (
     ACCEPTED,
     SOUGHT_ON_POSTGRESQL,
     UNNAMED,
-    WHEN,
     episodes,
     lines,
     profiles,
     speakers,
     unknown_speakers,
 )
-from .episodes import Named
+from .episodes import Named, from_day
 
 TERM = re.compile(r'"([^"]*)"?(\*?)|(\S+)')
 
@@ -68,7 +67,8 @@ class Hit:
 class Search:
     """The words of an open library. Each method is one transaction.
 
-    "Words in quotes" stand together; a star ends an open word. Nothing to search for is a LibraryError.
+    "Words in quotes" stand together; a star ends an open word. Nothing to search for, or no day to search from, is a
+    LibraryError.
     """
 
     def __init__(self, database: Database) -> None:
@@ -88,7 +88,7 @@ class Search:
 
         speaker : only by whom is called that, a profile or somebody whom a transcript names; else ProfileNotFound
         profile : only by voices that were accepted as the profile of that id
-        since : only in episodes of this day (ISO 8601) or later
+        since : only in episodes of this day (ISO 8601), month or year, or later
         """
         with self._database.read() as connection:
             by_whom: Any = sa.true()
@@ -135,7 +135,7 @@ def _holding(asked: _Asked, columns: sa.Select[Any], needs_speakers: bool, since
     """Ask for lines that hold the words, with the table of speakers or without."""
     of_day: sa.ColumnElement[bool] = sa.true()
     if since is not None:
-        of_day = lines.c.episode_id.in_(sa.select(episodes.c.id).where(since <= WHEN))
+        of_day = lines.c.episode_id.in_(sa.select(episodes.c.id).where(from_day(since)))
     table = asked.with_lines if needs_speakers or since is not None else asked.index
     if needs_speakers:
         table = table.outerjoin(speakers, _SAYS_IT)
