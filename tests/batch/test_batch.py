@@ -190,6 +190,15 @@ def test_failures_are_told_apart(settings: Settings, backlog: Library, tmp_path:
     assert (bug.error, bug.unexpected) == ("ZeroDivisionError: in bug", True)
 
 
+def test_where_nothing_can_be_written_nothing_is_heard(settings: Settings, backlog: Library, tmp_path: Path) -> None:
+    queue(backlog, write_episode(tmp_path / "bug.wav", "A"))  # a bug that would come to light in listening
+    (tmp_path / "out").write_text("a file")
+    worker = Worker(replace(settings, formats=("json",), out=str(tmp_path / "out" / "{show}" / "{name}")))
+    assert work(worker) == "failed unexpectedly"
+    worker.close()
+    assert backlog.jobs.find()[0].error == f"{tmp_path / 'out'} is a file, not a folder"
+
+
 def test_a_file_of_someone_elses_is_not_overwritten(settings: Settings, backlog: Library, tmp_path: Path) -> None:
     queue(backlog, write_episode(tmp_path / "one.wav", "A"))
     (tmp_path / "one.json").write_text("mine")

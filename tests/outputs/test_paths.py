@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicematch.errors import VoicematchError
-from voicematch.outputs import LONGEST_NAME, file_name, fill, try_folder, write_atomically
+from voicematch.outputs import LONGEST_NAME, file_name, fill, try_folder, try_place, write_atomically
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,14 @@ def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
         try_folder(tmp_path / "file")
     with pytest.raises(VoicematchError, match="deep: cannot write there: "):
         try_folder(tmp_path / "file" / "deep")
+    with pytest.raises(VoicematchError, match="file is a file, not a folder"):
+        try_place(tmp_path / "file" / "deep")
+
+
+def test_a_place_is_tried_without_being_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "rmdir", lambda path: pytest.fail(f"{path} was made"))
+    try_place(tmp_path / "new" / "deep")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_is_whole(tmp_path: Path) -> None:

@@ -183,6 +183,8 @@ class Worker:
         paths = self._jobs.reserve(job, self._wanted(job), self._refuse_others)
         if not self.settings.force:
             outputs.refuse_changed(self._library, [Path(path) for path in paths.values()])
+        for folder in {Path(path).parent for path in paths.values()}:
+            outputs.try_place(folder)
         episode = self._of_another_show(job) or self._heard(job, progress)
         progress("write", 0, 0)
         if not self._jobs.beat(job):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..formats.file_names import LONGEST_NAME, file_name
 from .following import as_written, finish, following, is_own, refuse_changed, text_of, write
-from .paths import FIELDS, check, fill, try_folder, write_atomically
+from .paths import FIELDS, check, fill, try_folder, try_place, write_atomically
 
 __all__ = [
     "FIELDS",
@@ -22,6 +22,7 @@ __all__ = [
     "refuse_changed",
     "text_of",
     "try_folder",
+    "try_place",
     "write",
     "write_atomically",
 ]

@@ -59,6 +59,14 @@ def try_folder(folder: Path) -> None:
                 place.rmdir()
 
 
+def try_place(folder: Path) -> None:
+    """Do as `try_folder` without making the folder, where others may be making it: the nearest that is there is tried.
+
+    Raises VoicematchError.
+    """
+    try_folder(next((place for place in (folder, *folder.parents) if os.path.lexists(place)), folder))
+
+
 def write_atomically(path: Path, content: str | bytes, *, private: bool = False, durable: bool = True) -> None:
     """Write the whole content under ``path``, or nothing: beside it under another name, then renamed.
 
