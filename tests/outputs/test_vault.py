@@ -272,7 +272,7 @@ def test_a_note_that_cannot_be_written_waits(library: Library, vault: Path, capl
 
 
 def test_a_removed_episode_stays_until_the_vault_is_written(library: Library, vault: Path) -> None:
-    files = expire.remove_episode(episode(1).audio_sha256, library=library)
+    files, _ = expire.remove_episode(episode(1).audio_sha256, library=library)
     assert [output.path.name for output in files] == ["2026-01-01 Episode 1.md"]
     assert (vault / "Episodes/2026-01-01 Episode 1.md").exists()
     assert write(library, vault) == (0, 2)

@@ -83,9 +83,46 @@ def test_people_who_expire_are_told_of_as_forgotten_ones(tmp_path: Path, capsys:
     ]
 
 
+def test_copies_of_what_nobody_had_named_are_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, backup = str(tmp_path / "library.db"), tmp_path / "backup.db"
+
+    def warnings(*command: str) -> list[str]:
+        capsys.readouterr()
+        assert cli.run([*command, "--yes", "--library", path]) == 0
+        return capsys.readouterr().err.splitlines()
+
+    with open_library(path, embedder=EMBEDDER, dimension=DIMENSION) as library:
+        fill(library)
+        library.settings.set("calibration", CALIBRATION.to_json())
+        for number, axis in ((2, 2), (3, 3)):
+            heard = replace(episode(number, matches={}), turns=(Turn(0.0, 60.0, "SPEAKER_01"),), lines=())
+            voice = {"SPEAKER_01": (embedding(axis, start=0.0, end=60.0, seconds=60.0),)}
+            recognise.store(library, heard, voice)
+        age(library, schema.episodes, "stored")
+        library.upkeep.backup(backup)
+    assert cli.run(["profiles", "export", "Bob", str(tmp_path / "bob.json"), "--library", path]) == 0
+    for title in ("Episode 1", "Episode 2"):
+        assert cli.run(["episodes", "export", title, "-f", "rttm", "-o", str(tmp_path), "--library", path]) == 0
+    first, second = sorted(tmp_path.glob("*.rttm"))
+    assert warnings("unknowns", "forget", "U-0001") == [
+        f"warning: {backup} may hold the voice still: a backup: delete it",
+    ]
+    assert warnings("episodes", "remove", "Episode 1") == [
+        f"warning: {backup} may hold the episode still: a backup: delete it",
+        f"warning: {first} may hold the episode still: an exported copy: delete it",
+    ]
+    assert warnings("library", "expire", "--older-than", "1y", "--unknowns") == [
+        f"warning: {backup} may hold what was erased still: a backup: delete it",
+    ]
+    assert warnings("library", "expire", "--older-than", "1y", "--episodes") == [
+        f"warning: {backup} may hold what was erased still: a backup: delete it",
+        f"warning: {second} may hold what was erased still: an exported copy: delete it",
+    ]
+
+
 def test_a_forgotten_unknown_is_not_remembered_again(library: Library) -> None:
     hear(library, 2)
-    assert forget_unknown("U-0001", library=library) == 1
+    assert forget_unknown("U-0001", library=library) == (1, ())
     naming.relabel(library=library)
     assert library.speakers.embeddings("02" * 32) == {}
     assert library.upkeep.check() == ()
@@ -95,7 +132,8 @@ def test_a_forgotten_unknown_is_not_remembered_again(library: Library) -> None:
 
 def test_a_removed_episode_leaves_its_files(library: Library, tmp_path: Path) -> None:
     outputs.write(library, library.episodes.get("Episode 1"), [(tmp_path / "1.txt", "txt")])
-    assert [output.path for output in remove_episode("Episode 1", library=library)] == [tmp_path / "1.txt"]
+    files, beyond = remove_episode("Episode 1", library=library)
+    assert ([output.path for output in files], beyond) == ([tmp_path / "1.txt"], ())
     assert library.listings.episodes(limit=9, offset=0)[1] == 0
 
 

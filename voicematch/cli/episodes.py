@@ -11,7 +11,7 @@ import click
 
 from ..errors import shown
 from .options import Day, OutFolder, SpeakerCount, clock, csv_option, json_option, library_option
-from .showing import FormatName, OutputFiles, called, print_episode_json, print_figures, show
+from .showing import FormatName, OutputFiles, called, print_episode_json, print_figures, print_out_of_reach, show
 from .terminal import print_csv, print_json, print_table
 
 if TYPE_CHECKING:
@@ -195,10 +195,11 @@ def remove(episode: str, yes: bool, location: str | None) -> None:
         title = stored.title or shown(stored.source)
         if not yes:
             click.confirm(f"Remove {title} for good?", abort=True, err=True)
-        files = expire.remove_episode(stored.audio_sha256, library=library)
+        files, beyond = expire.remove_episode(stored.audio_sha256, library=library)
     click.echo(f"Removed {title}")
     for output in files:
         click.echo(f"stays as it is: {output.path}", err=True)
+    print_out_of_reach(beyond, "the episode")
 
 
 @episodes.command()

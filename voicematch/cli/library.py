@@ -233,7 +233,7 @@ def expire(
         print_json({"dry_run": dry_run, "before": before} | dataclasses.asdict(expired) | places)
         return
     click.echo(f"{'Would erase' if dry_run else 'Erased'} {told} of before {before[:10]}")
-    print_out_of_reach(expired.out_of_reach)
+    print_out_of_reach(expired.out_of_reach, "the name" if expired.profiles else "what was erased")
 
 
 @library.command("set")

@@ -102,14 +102,14 @@ def called(title: str, source: str) -> str:
 
 
 def out_of_reach_json(places: Sequence[tuple[Path, str]]) -> list[dict[str, str]]:
-    """Return as JSON takes it which files may hold a forgotten name still, each with what to do about it."""
+    """Return as JSON takes it which files may hold still what was erased, each with what to do about it."""
     return [{"path": str(path), "what": what} for path, what in places]
 
 
-def print_out_of_reach(places: Sequence[tuple[Path, str]]) -> None:
-    """Warn of files that may hold a forgotten name still."""
+def print_out_of_reach(places: Sequence[tuple[Path, str]], erased: str = "the name") -> None:
+    """Warn of files that may hold still what was erased."""
     for path, what in places:
-        click.echo(f"warning: {path} may hold the name still: {what}", err=True)
+        click.echo(f"warning: {path} may hold {erased} still: {what}", err=True)
 
 
 def print_episode_json(episode: LabelledEpisode, **more: object) -> None:

@@ -15,7 +15,7 @@ import click
 from ..errors import OutputExists, VoicematchError
 from .naming import split_target
 from .options import clock, json_option, library_option
-from .showing import called
+from .showing import called, print_out_of_reach
 from .terminal import print_json, print_table
 
 PLAYERS = (  # the first that is there; each with what makes it play once, without a window
@@ -179,8 +179,9 @@ def forget(unknown: str, yes: bool, location: str | None) -> None:
         library.voices.unknown(unknown)
         if not yes:
             click.confirm(f"Erase {unknown} for good?", abort=True, err=True)
-        num_erased = expire.forget_unknown(unknown, library=library)
+        num_erased, beyond = expire.forget_unknown(unknown, library=library)
     click.echo(f"Erased {unknown}: the voice of {num_erased} speaker(s)")
+    print_out_of_reach(beyond, "the voice")
 
 
 @unknowns.command()

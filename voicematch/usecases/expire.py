@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from .. import outputs
+from ..audio import Audio
 from ..library import Library, Output
 from ..outputs.following import Behind
-from .forget import out_of_reach, sought
+from .forget import out_of_reach, sought, unnamed_out_of_reach
 
 KINDS = ("profiles", "unknowns", "episodes")
 
@@ -16,7 +17,7 @@ KINDS = ("profiles", "unknowns", "episodes")
 class Expired:
     """What went, or would go: names of profiles, numbers of unknowns, sha256 of episodes' audio.
 
-    out_of_reach : files that may hold the people still, each with what to do about it
+    out_of_reach : files that may hold something of it still, each with what to do about it
     """
 
     profiles: tuple[str, ...] = ()
@@ -40,6 +41,7 @@ def expire(before: str, kinds: tuple[str, ...], *, library: Library, dry_run: bo
     if dry_run or expired == Expired():
         return expired
     people = [sought(name, library=library) for name in expired.profiles]
+    stems = {Audio(one.source).name for one in library.listings.of(expired.episodes)}
     with outputs.following(library) as behind:
         for name in expired.profiles:
             library.profiles.forget(name)
@@ -48,8 +50,10 @@ def expire(before: str, kinds: tuple[str, ...], *, library: Library, dry_run: bo
         for sha256 in expired.episodes:
             library.episodes.remove(sha256)
     library.upkeep.tidy()
-    beyond = out_of_reach(people, library=library)
-    return replace(expired, out_of_reach=(*behind, *beyond) if people else ())
+    beyond = dict((*behind, *out_of_reach(people, library=library)) if people else ())
+    if expired.unknowns or expired.episodes:
+        beyond |= unnamed_out_of_reach(library=library, stems=stems)
+    return replace(expired, out_of_reach=tuple(beyond.items()))
 
 
 def _old_profiles(library: Library, before: str) -> list[str]:
@@ -61,18 +65,25 @@ def _old_profiles(library: Library, before: str) -> list[str]:
     return old
 
 
-def forget_unknown(unknown: str, *, library: Library) -> int:
-    """Erase an unnamed voice, down to the bytes of the file, and return in how many places it was heard."""
+def forget_unknown(unknown: str, *, library: Library) -> tuple[int, tuple[Behind, ...]]:
+    """Erase an unnamed voice, down to the bytes of the file.
+
+    Return in how many places it was heard, and the copies that may hold it still, each with what to do about it.
+    """
     with outputs.following(library):
         num_erased = library.unknowns.forget(unknown)
     library.upkeep.tidy()
-    return num_erased
+    return num_erased, unnamed_out_of_reach(library=library)
 
 
-def remove_episode(key: str, *, library: Library) -> tuple[Output, ...]:
-    """Remove a stored episode with its voices, down to the bytes of the file; returns its files, which stay."""
+def remove_episode(key: str, *, library: Library) -> tuple[tuple[Output, ...], tuple[Behind, ...]]:
+    """Remove a stored episode with its voices, down to the bytes of the file.
+
+    Return its files, which stay, and the copies that may hold it still, each with what to do about it.
+    """
     episode = library.episodes.get(key)
     files = library.outputs.of(episode.audio_sha256)
     library.episodes.remove(episode.audio_sha256)
     library.upkeep.tidy()
-    return tuple(output for output in files if output.path.exists())
+    left = tuple(output for output in files if output.path.exists())
+    return left, unnamed_out_of_reach(library=library, stems={Audio(episode.source).name})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +23,7 @@ REMEDIES = {
     NOTES: "a note with words of your own, or changed where voicematch writes: take the name out there",
     SITE: "a site: write it again (voicematch site), and wherever it was put",
 }
+OF_REMOVED = REMEDIES | {EPISODE: "an exported copy: delete it"}
 TOO_LATE = "; --backups would have erased there too"
 
 
@@ -52,7 +53,7 @@ class ToForget:
 
     def may_be_in(self, path: Path) -> bool:
         """Return whether an exported file may hold them, under whatever name they had then."""
-        if any(path.name.startswith(f"{stem}.") for stem in self.stems):
+        if _is_called(path, self.stems):
             return True
         try:
             return holds_name(given.text(path, errors="replace"), self.trace.name)
@@ -95,26 +96,57 @@ def out_of_reach(people: Sequence[ToForget], *, library: Library) -> tuple[Behin
     return tuple(dict(place for person in people for place in _copies(person, library)).items())
 
 
+def unnamed_out_of_reach(*, library: Library, stems: Collection[str] = ()) -> tuple[Behind, ...]:
+    """Return the copies that may hold voices without a name that were erased, each with what to do about it.
+
+    stems : what files of episodes that were removed are called, without ending; copies of these then too
+    """
+    return tuple(
+        (path, _remedy(OF_REMOVED[kind], is_away=is_away))
+        for path, kind, is_away in _places(library)
+        if kind == BACKUP or (stems and (kind == SITE or (kind == EPISODE and _is_called(path, stems))))
+    )
+
+
+def _is_called(path: Path, stems: Collection[str]) -> bool:
+    return any(path.name.startswith(f"{stem}.") for stem in stems)
+
+
+def _places(library: Library) -> Iterator[tuple[Path, str, bool]]:
+    """Yield the copies that are there, or are in a folder that is away: path, kind, and whether it is away."""
+    for path in library.upkeep.backups():
+        yield path, BACKUP, False
+    for copy in library.copies.all():
+        if not copy.path.exists():
+            if not copy.path.parent.is_dir():
+                yield copy.path, copy.kind, True
+        elif copy.kind != BACKUP:
+            yield copy.path, copy.kind, False
+
+
+def _remedy(remedy: str, *, is_away: bool) -> str:
+    return f"{AWAY}; {remedy}" if is_away else remedy
+
+
 def _copies(person: ToForget, library: Library, *, erase: bool = False, words: bool = False) -> Iterator[Behind]:
     """Yield the copies that may hold a person, each with what to do about it; "" where they were erased in it.
 
     erase : erase them in backups and exported profiles
     """
-    for path in library.upkeep.backups():
-        yield path, _erase_in_backup(path, person.trace, words=words) if erase else REMEDIES[BACKUP]
-    for copy in library.copies.all():
-        remedy = REMEDIES[copy.kind]
-        if not copy.path.exists():
-            if not copy.path.parent.is_dir():
-                yield copy.path, f"{AWAY}; {remedy}"
-        elif copy.kind == PROFILES:
-            found = _in_export(copy.path, person.trace, erase=erase)
+    for path, kind, is_away in _places(library):
+        remedy = _remedy(REMEDIES[kind], is_away=is_away)
+        if is_away:
+            yield path, remedy
+        elif kind == BACKUP:
+            yield path, _erase_in_backup(path, person.trace, words=words) if erase else remedy
+        elif kind == PROFILES:
+            found = _in_export(path, person.trace, erase=erase)
             if found is not None:
-                yield copy.path, found
-        elif copy.kind == NOTES:
-            yield from ((path, remedy) for path in vault.holding(copy.path, person.trace.name))
-        elif copy.kind == SITE or (copy.kind == EPISODE and person.may_be_in(copy.path)):
-            yield copy.path, remedy
+                yield path, found
+        elif kind == NOTES:
+            yield from ((note, remedy) for note in vault.holding(path, person.trace.name))
+        elif kind == SITE or (kind == EPISODE and person.may_be_in(path)):
+            yield path, remedy
 
 
 def _erase_in_backup(path: Path, trace: Trace, *, words: bool) -> str:

@@ -6,6 +6,7 @@ from ...formats.amounts import plural
 from ...library import Library
 from ...usecases import expire
 from ..addresses import path
+from ..telling import plain
 from .action import (
     EPISODE,
     Action,
@@ -16,9 +17,10 @@ from .action import (
 
 def _remove_episode(library: Library, fields: Fields) -> ActionOutcome:
     episode = library.listings.episode(fields["episode"]).summary
-    files = expire.remove_episode(episode.audio_sha256, library=library)
-    left = (f"{plural(len(files), 'file')} written for it stay where they are",) if files else ()
-    return ActionOutcome(f"{episode.shown_as} is removed from the library", warnings=left, go=path("episodes"))
+    files, beyond = expire.remove_episode(episode.audio_sha256, library=library)
+    left = [f"{plural(len(files), 'file')} written for it stay where they are"] if files else []
+    left += [f"{place.name} may hold it still: {plain(remedy)}" for place, remedy in beyond]
+    return ActionOutcome(f"{episode.shown_as} is removed from the library", warnings=tuple(left), go=path("episodes"))
 
 
 def _ask_of_removing(library: Library, fields: Fields) -> tuple[str, str]:
