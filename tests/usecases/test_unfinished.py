@@ -23,7 +23,7 @@ from tests.support.library_example import DIMENSION, EMBEDDER, embedding, episod
 from tests.support.tones import ENGINES, write_episode
 from tests.usecases.test_exchange import SOUND
 from voicematch import cli, outputs
-from voicematch.errors import VoicematchError
+from voicematch.errors import LibraryError, VoicematchError
 from voicematch.formats import FORMATS as WRITERS
 from voicematch.formats.addresses import slug
 from voicematch.library import Library, NewJob, open_library
@@ -420,6 +420,26 @@ def test_where_the_name_is_said_it_is_told_and_redacted(library: Library, folder
     assert (after.title, [line.text for line in after.lines]) == ("A talk with  […]", ["Welcome, […]!", "Joann Leed"])
     assert "Welcome, […]!" in (folder / "3.vtt").read_text(encoding="utf-8")
     assert library.search.lines("lee") == ()
+
+
+def test_former_names_go_where_they_are_given(library: Library, folder: Path) -> None:
+    lines = (Line(0.0, 1.0, "Welcome, Ann Lee, now Ann Oak!"), Line(1.0, 2.0, "Thank you.", "Ann Lee"))
+    library.episodes.store(replace(episode(3, matches={}), title="With Ann Lee", lines=lines), {})
+    library.profiles.rename("Ann Lee", "Ann Oak")
+    library.upkeep.backup(folder / "backup.db")
+    for wrong in ("bob", " "):
+        with pytest.raises(LibraryError, match=r"'Bob' is somebody of their own|needs a name"):
+            forget("Ann Oak", library=library, former=[wrong])
+    command = ["profiles", "forget", "Ann Oak", "--also", "Ann Lee", "--words", "--backups", "--yes"]
+    assert cli.run([*command, "--library", str(library.location)]) == 0
+    with open_library(folder / "backup.db") as backup:
+        for erased in (library, backup):
+            after = erased.episodes.get("03" * 32)
+            assert after.title == "With […]"
+            assert [(line.speaker, line.text) for line in after.lines] == [
+                (None, "Welcome, […], now […]!"),
+                (None, "Thank you."),
+            ]
 
 
 @pytest.mark.parametrize("name", ["Ann Lee", "Zoë Ümit"])

@@ -226,12 +226,16 @@ def merge(source: str, into: str, dry_run: bool, as_json: bool, location: str | 
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--words", is_flag=True, help="Redact the name where it is said in transcripts, and in titles.")
 @click.option("--backups", is_flag=True, help="Erase it also in backups of the library, and in exported voices.")
+@click.option("--also", "former", multiple=True, metavar="NAME", help="A former name, which goes too (repeatable).")
 @json_option
 @library_option
-def forget(name: str, yes: bool, words: bool, backups: bool, as_json: bool, location: str | None) -> None:
+def forget(
+    name: str, yes: bool, words: bool, backups: bool, former: tuple[str, ...], as_json: bool, location: str | None
+) -> None:
     """Erase a person for good: voiceprints, clips, and their voice in stored episodes.
 
     The name goes from every file that follows the library. What is out of reach (copies, a site) is listed.
+    A name from before a renaming or a merge is not kept, and not looked for: give it with --also.
     """
     from ..library import open_library
     from ..usecases import forget as forgetting
@@ -242,7 +246,7 @@ def forget(name: str, yes: bool, words: bool, backups: bool, as_json: bool, loca
             click.confirm(
                 f"Erase {profile.name} and {profile.num_voiceprints} voiceprint(s) for good?", abort=True, err=True
             )
-        reached = forgetting.forget(profile.name, library=library, words=words, backups=backups)
+        reached = forgetting.forget(profile.name, library=library, words=words, backups=backups, former=former)
     if as_json:
         print_json(_told(profile.name, reached))
         return

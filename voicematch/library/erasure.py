@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -61,10 +62,11 @@ class Forgotten:
 NOBODY = Forgotten(0, 0, 0, 0, 0, 0)
 
 
-def forget(connection: sa.Connection, name: str, *, words: bool = False) -> Forgotten:
+def forget(connection: sa.Connection, name: str, *, words: bool = False, former: Collection[str] = ()) -> Forgotten:
     """Erase a profile from every table. ``compact`` then takes it out of the file.
 
     words : also redact the name where it is said, and in titles
+    former : names the person had before, which go like today's; LibraryError for one that is somebody else's
     """
     profile = keys.profile_id(connection, name)
     stored_name = connection.scalar(sa.select(profiles_table.c.name).where(profiles_table.c.id == profile)) or name
@@ -91,13 +93,11 @@ def forget(connection: sa.Connection, name: str, *, words: bool = False) -> Forg
         )
     )
     connection.execute(profiles_table.delete().where(profiles_table.c.id == profile))
-    _scrub_reasons(connection, stored_name)
-    _scrub_credits(connection, stored_name)
-    relabelled = labels.scrub(connection, stored_name)
-    num_lines, changed = _scrub_lines(connection, stored_name)
-    changed |= relabelled
-    as_heard.scrub_speaker(connection, stored_name)
-    num_mentions, mentioned = mentions.find(connection, stored_name, redact=words)
+    num_lines, num_mentions, changed = 0, 0, frozenset[str]()
+    for called in {keys.key(one): one for one in (*map(keys.clean, former), stored_name)}.values():
+        _refuse_others(connection, called)
+        num_scrubbed, num_said, touched = scrub(connection, called, words=words)
+        num_lines, num_mentions, changed = num_lines + num_scrubbed, num_mentions + num_said, changed | touched
     make_due(connection)
     return Forgotten(
         num_voiceprints=num_voiceprints,
@@ -106,9 +106,32 @@ def forget(connection: sa.Connection, name: str, *, words: bool = False) -> Forg
         num_speaker_embeddings=num_voices,
         num_candidates=num_candidates,
         num_lines=num_lines,
-        changed=changed | mentioned if words else changed,
+        changed=changed,
         num_mentions=num_mentions,
     )
+
+
+def scrub(connection: sa.Connection, name: str, *, words: bool) -> tuple[int, int, frozenset[str]]:
+    """Take a name from wherever it was written.
+
+    words : also redact it where it is said, and in titles
+
+    Return how many lines lost it as their speaker, how many lines and titles say it, and the episodes changed.
+    """
+    _scrub_reasons(connection, name)
+    _scrub_credits(connection, name)
+    changed = labels.scrub(connection, name)
+    num_lines, touched = _scrub_lines(connection, name)
+    as_heard.scrub_speaker(connection, name)
+    num_mentions, mentioned = mentions.find(connection, name, redact=words)
+    return num_lines, num_mentions, changed | touched | (mentioned if words else frozenset())
+
+
+def _refuse_others(connection: sa.Connection, name: str) -> None:
+    """Raise LibraryError when a name is that of somebody in the library."""
+    other = connection.scalar(sa.select(profiles_table.c.name).where(profiles_table.c.name_key == keys.key(name)))
+    if other is not None:
+        raise LibraryError(f"{other!r} is somebody of their own here, and not a former name; nothing was erased")
 
 
 def _scrub_reasons(connection: sa.Connection, name: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import sqlalchemy as sa
 
 from ..errors import LibraryError, ProfileExists, ProfileNotFound
@@ -98,16 +100,17 @@ class Profiles:
             connection.execute(profiles.delete().where(profiles.c.id == number))
             return True
 
-    def forget(self, name: str, *, words: bool = False) -> Forgotten:
+    def forget(self, name: str, *, words: bool = False, former: Collection[str] = ()) -> Forgotten:
         """Erase a person, down to the bytes of the file: voiceprints, clips, the stored voices of speakers accepted
         as this person, and the name wherever voicematch wrote it. What was said, and titles, stay as they were.
 
         words : redact the name there too
+        former : names the person had before, which go like today's; LibraryError for one that is somebody else's
 
         Within ``together``, `let_go` is due afterwards.
         """
         with self._database.write() as connection:
-            forgotten = erasure.forget(connection, name, words=words)
+            forgotten = erasure.forget(connection, name, words=words, former=former)
             stale.mark(connection, forgotten.changed)
         return forgotten if self._database.is_together else self.let_go(forgotten)
 

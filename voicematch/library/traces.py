@@ -7,14 +7,14 @@ and those in which somebody is heard, stay what they were.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
 
 from ..voices.overlaps import Span, overlap
-from . import as_heard, erasure, keys, mentions
+from . import as_heard, erasure, keys
 from .database import Database
 from .erasure import Forgotten
 from .profiles import remove_unused_clips
@@ -59,6 +59,7 @@ class Known:
 class Trace:
     """What a person is known by.
 
+    former : what the person was called before, as far as somebody says
     others : everybody else of the library
     heard : by audio sha256 the spans in which the person speaks, as far as the library is sure
     """
@@ -67,6 +68,12 @@ class Trace:
     own: Known
     others: Known
     heard: Mapping[str, Sequence[Span]] = field(repr=False)
+    former: tuple[str, ...] = ()
+
+    @property
+    def called(self) -> tuple[str, ...]:
+        """Every name of the person, today's first."""
+        return (self.name, *self.former)
 
     def kin(self, name: str, marks: Collection[Mark], number: Number | None = None) -> Kin:
         """Return what somebody in a copy is to the person.
@@ -87,15 +94,18 @@ class Traces:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def of(self, name: str) -> Trace:
-        """Return what a person is known by. Raises ProfileNotFound."""
+    def of(self, name: str, *, former: Sequence[str] = ()) -> Trace:
+        """Return what a person is known by. ``former``: names they had before. Raises ProfileNotFound."""
+        former = tuple(map(keys.clean, former))
         with self._database.read() as connection:
             profile = keys.profile_id(connection, name)
             rows = connection.execute(sa.select(profiles)).all()
             marks = _marks(connection)
             own = [row for row in rows if row.id == profile]
             others = [row for row in rows if row.id != profile]
-            return Trace(own[0].name, _known(own, marks), _known(others, marks), _heard(connection, profile))
+            known = _known(own, marks)
+            known = replace(known, names=known.names | set(map(keys.key, former)))
+            return Trace(own[0].name, known, _known(others, marks), _heard(connection, profile), former)
 
     def forget(self, trace: Trace, *, words: bool = False) -> tuple[Forgotten, tuple[str, ...]]:
         """Erase a person of whom this library is a copy, down to the bytes of the file.
@@ -112,8 +122,8 @@ class Traces:
                     erasure.forget(connection, row.name, words=words)
                 elif kin is Kin.STRANGER:
                     strangers.append(row.name)
-            if words:
-                mentions.find(connection, trace.name, redact=True)
+            for called in trace.called:
+                erasure.scrub(connection, called, words=words)
             _forget_learned(connection, trace.own.marks)
             _forget_heard(connection, trace.heard)
             erasure.make_due(connection)

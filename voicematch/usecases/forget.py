@@ -56,29 +56,33 @@ class ToForget:
         if _is_called(path, self.stems):
             return True
         try:
-            return holds_name(given.text(path, errors="replace"), self.trace.name)
+            text = given.text(path, errors="replace")
         except OSError:
             return True
+        return any(holds_name(text, called) for called in self.trace.called)
 
 
-def sought(name: str, *, library: Library) -> ToForget:
-    """Return what a person is found by. Raises ProfileNotFound."""
+def sought(name: str, *, library: Library, former: Sequence[str] = ()) -> ToForget:
+    """Return what a person is found by. ``former``: names they had before. Raises ProfileNotFound."""
     heard = library.people.appearances(library.people.id(name))
-    return ToForget(library.traces.of(name), frozenset(Audio(one.source).name for one in heard))
+    return ToForget(library.traces.of(name, former=former), frozenset(Audio(one.source).name for one in heard))
 
 
-def forget(name: str, *, library: Library, words: bool = False, backups: bool = False) -> Reached:
+def forget(
+    name: str, *, library: Library, words: bool = False, backups: bool = False, former: Sequence[str] = ()
+) -> Reached:
     """Erase a person, from the files of episodes too, and return what went.
 
     words : redact the name where it is said in transcripts, and in titles
     backups : erase the person also in backups of the library and in exported profiles, as far as they are where they
         were written
+    former : names they had before, which go like today's; the library does not keep them
 
     Raises ProfileNotFound, LibraryError.
     """
-    person = sought(name, library=library)
+    person = sought(name, library=library, former=former)
     with outputs.following(library) as behind:
-        forgotten = library.profiles.forget(name, words=words)
+        forgotten = library.profiles.forget(name, words=words, former=former)
     forgotten = library.profiles.let_go(forgotten)
     erased: list[Path] = []
     beyond = list(behind)
@@ -144,7 +148,8 @@ def _copies(person: ToForget, library: Library, *, erase: bool = False, words: b
             if found is not None:
                 yield path, found
         elif kind == NOTES:
-            yield from ((note, remedy) for note in vault.holding(path, person.trace.name))
+            held = (note for called in person.trace.called for note in vault.holding(path, called))
+            yield from ((note, remedy) for note in dict.fromkeys(held))
         elif kind == SITE or (kind == EPISODE and person.may_be_in(path)):
             yield path, remedy
 

@@ -25,7 +25,7 @@ from .episodes import KEY_DIGITS, Named, people_of
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """Why voiceprints may be kept. date : ISO 8601 day since when, where it is known; note : what was said of it, or "" """
+    """Why voiceprints may be kept. date : ISO 8601 day since when, None : unknown; note : what else was said, or "" """
 
     basis: str
     date: str | None
