@@ -187,6 +187,16 @@ def test_textgrid_has_no_interval_without_length() -> None:
     assert list(zip(starts, ends, strict=True)) == [("0.000", "1.000"), ("1.000", "12.345")]
 
 
+def test_textgrid_has_the_words_of_lines_without_length() -> None:
+    lines = (
+        Line(1.0, 1.0, "Hi.", "SPEAKER_00"),
+        Line(2.0, 2.0, "So", "SPEAKER_00"),
+        Line(2.0, 3.0, "it is.", "SPEAKER_00"),
+    )
+    text = FORMATS["textgrid"](replace(EPISODE, lines=lines))
+    assert re.findall(r'text = "(.+)"', text) == ["Hi.", "So it is."]
+
+
 def test_textgrid_is_read_by_praatio(tmp_path: Path) -> None:
     textgrid = pytest.importorskip("praatio.textgrid")
     lines = (*EPISODE.lines, Line(8.0, 9.5, 'He said "no".', "SPEAKER_01"))

@@ -121,7 +121,8 @@ def unformula(cell: str) -> str:
 
 def write_textgrid(episode: LabelledEpisode) -> str:
     """Write a Praat TextGrid in the long format, with an interval tier for every name; where turns of one name overlap,
-    they are one interval. With a transcript, intervals hold the words of the lines, else the name.
+    they are one interval. With a transcript, intervals hold the words of the lines, else the name. Praat has no
+    interval of no length, so a line without one gets a millisecond.
     """
     tiers = _tiers(episode)
     end = max(
@@ -158,15 +159,15 @@ def _tiers(episode: LabelledEpisode) -> dict[str, list[Interval]]:
     tiers: dict[str, list[Interval]] = {}
     for line in named_lines(episode):
         name = line.speaker or "(nobody)"
-        start, end = clock.milliseconds(line.start) / 1000, clock.milliseconds(line.end) / 1000
+        since = clock.milliseconds(line.start)
+        start, end = since / 1000, max(clock.milliseconds(line.end), since + 1) / 1000
         text = line.text or name
         tier = tiers.setdefault(name, [])
         if tier and start < tier[-1][1]:
             before = tier.pop()
             text = before[2] if not line.text else f"{before[2]} {text}"
             start, end = before[0], max(before[1], end)
-        if end > start:
-            tier.append((start, end, text))
+        tier.append((start, end, text))
     return tiers
 
 
