@@ -111,6 +111,15 @@ def test_undo_puts_back_every_turn_line_word_and_voice(library: Library, tmp_pat
         fixing.undo("episode", library=library)
 
 
+def test_words_of_a_part_stay_in_the_part_when_its_split_is_taken_back(library: Library, tmp_path: Path) -> None:
+    lines = (replace(LINES[0], text="Yes welcome to the show of today", end=5.0), *LINES[1:])
+    episode = heard(library, tmp_path, lines=lines)
+    split = fixing.give("episode", [fixing.span_of_lines(episode, 0, from_word=1)], "SPEAKER_01", library=library)
+    fixing.reword("episode", 1, "be welcome to this show", library=library)
+    fixing.undo("episode", split.number, library=library)
+    assert said(library)[0] == ("Yes be welcome to this show", "SPEAKER_00")
+
+
 def test_a_fix_survives_a_new_run_that_numbers_and_cuts_the_voices_otherwise(library: Library, tmp_path: Path) -> None:
     episode = heard(library, tmp_path)
     fixing.give("episode", [fixing.span_of_lines(episode, 1)], "new", library=library)

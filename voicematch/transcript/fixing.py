@@ -188,15 +188,22 @@ def _reworded(lines: Sequence[Line], fix: Fix) -> tuple[Line, ...] | None:
     if own:
         first, last = lines[own[0]], lines[own[-1]]
         whole = replace(first, end=max(first.end, last.end), words=first.words if len(own) == 1 else ())
+        text = _said_anew(first.text, fix) if len(own) == 1 else fix.text
         rest = set(own[1:])
         return tuple(
-            with_words(whole, fix.text) if idx == own[0] else line for idx, line in enumerate(lines) if idx not in rest
+            with_words(whole, text) if idx == own[0] else line for idx, line in enumerate(lines) if idx not in rest
         )
     for idx, line in enumerate(lines):
         if fix.before and line.start < until and line.end > since and fix.before in line.text:
             text = line.text.replace(fix.before, fix.text, 1)
             return (*lines[:idx], with_words(line, text), *lines[idx + 1 :])
     return None
+
+
+def _said_anew(text: str, fix: Fix) -> str:
+    """The words that a person wrote, and what else a line says that was longer, or split, when they wrote them."""
+    found = re.search(rf"(?<!\S){re.escape(fix.before)}(?!\S)", text) if fix.before else None
+    return fix.text if found is None else text[: found.start()] + fix.text + text[found.end() :]
 
 
 def with_words(line: Line, text: str) -> Line:
