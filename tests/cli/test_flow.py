@@ -181,3 +181,18 @@ def test_a_track_and_a_channel_that_are_not_there(shell: Shell) -> None:
         f"error: {file}: has no channel 2; there are 1\n"
     )
     assert shell("identify", file, "--track", "1", "--channel", "1")[0] == 0
+
+
+def test_tags_tell_the_role_of_whom_it_was_said(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At first, or with a later clip; in files that follow, exports and on stdout alike."""
+    folder = in_folder(shell, monkeypatch)
+    shell.enroll("Ada")
+    assert shell("identify", "ep1.wav", "-f", "tags")[0] == 0
+    assert '<podcast:person role="guest">Ada<' in (folder / "ep1.tags.xml").read_text(encoding="utf-8")
+    again = ("enroll", "ada", shell.folder / "clip.wav", "--consent", "permission", "--role", "Host")
+    assert shell(*again, turns=ONE)[0] == 0
+    assert shell("identify", "ep1.wav", "-f", "tags")[0] == 0
+    told = shell("episodes", "export", "ep1.wav", "-f", "tags", "-o", "-")[1]
+    assert (folder / "ep1.tags.xml").read_text(encoding="utf-8") == told
+    assert '<podcast:person role="host">Ada<' in told
+    assert "<!--" not in told

@@ -229,7 +229,7 @@ def export(episode: str, formats: tuple[str, ...], out: str | None, force: bool,
         with ExitStack() as noted:
             for path in outputs.paths(stored.source):
                 noted.enter_context(recorded(library.copies, path, EPISODE))
-            outputs.write(stored.source, stored)
+            outputs.write(stored.source, stored, library=library)
 
 
 @click.command()

@@ -156,7 +156,7 @@ def identify(
                 outputs.check(group[0], library if stores else None)
                 episode = _identify(group, how, library, quiet=quiet)
                 lengths.append((group[0], episode.duration))
-                outputs.write(group[0], episode, follow=library if stores else None)
+                outputs.write(group[0], episode, library=library, follow=stores)
             except VoicematchError as error:
                 if len(episodes) == 1:
                     raise

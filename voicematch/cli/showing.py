@@ -81,18 +81,18 @@ class OutputFiles:
             if path.exists() and not self.force and not (follow is not None and is_own(follow, path, source)):
                 raise OutputExists(f"{path} exists; --force overwrites it, -o DIR writes elsewhere")
 
-    def write(self, source: str, episode: LabelledEpisode, *, follow: Library | None = None) -> None:
-        """follow : the library that keeps the files up with the episode's names from now on"""
+    def write(self, source: str, episode: LabelledEpisode, *, library: Library, follow: bool = False) -> None:
+        """follow : whether the library keeps the files up with the episode's names from now on"""
         from .. import outputs
 
         if self.folder == "-":
-            click.echo(outputs.text_of(episode, self.formats[0]), nl=False)
+            click.echo(outputs.text_of(episode, self.formats[0], library=library), nl=False)
             return
         for name, path in zip(self.formats, self.paths(source), strict=True):
-            if follow is not None:
-                outputs.write(follow, episode, [(path, name)])
+            if follow:
+                outputs.write(library, episode, [(path, name)])
             else:
-                outputs.write_atomically(path, outputs.text_of(episode, name))
+                outputs.write_atomically(path, outputs.text_of(episode, name, library=library))
             click.echo(f"wrote {path}", err=True)
 
 

@@ -44,7 +44,7 @@ def write(library: Library, episode: LabelledEpisode, files: Sequence[tuple[Path
     for _ in range(TRIES):
         with library.together():
             now = _as_stored(library, episode)
-            texts = [(path, form, text_of(now, form)) for path, form in files]
+            texts = [(path, form, text_of(now, form, library=library)) for path, form in files]
             expected = [(path.absolute(), form, _digest(text.encode()), _digest_at(path)) for path, form, text in texts]
             first = _never_written(library, expected)
             mark = library.outputs.expect(episode.audio_sha256, expected, written_as)
@@ -79,9 +79,22 @@ def _as_stored(library: Library, episode: LabelledEpisode) -> LabelledEpisode:
         return episode
 
 
-def text_of(episode: LabelledEpisode, form: str) -> str:
-    """Return an episode in a format. A password or key in its address stays in the library."""
-    return formats.FORMATS[form](replace(episode, source=shown(episode.source)))
+def text_of(episode: LabelledEpisode, form: str, *, library: Library | None = None) -> str:
+    """Return an episode in a format. A password or key in its address stays in the library.
+
+    library : knows the roles of people, which the tags of a feed tell
+    """
+    told = replace(episode, source=shown(episode.source))
+    if form == "tags" and library is not None:
+        return formats.write_tags(told, roles=_roles(library, told))
+    return formats.FORMATS[form](told)
+
+
+def _roles(library: Library, episode: LabelledEpisode) -> dict[str, str]:
+    """By name, the role of whom the library knows one."""
+    names = {match.profile for match in episode.matches.values() if match.profile is not None}
+    known = [profile for name in names if (profile := library.profiles.find(name)) is not None]
+    return {profile.name: profile.role for profile in known if profile.role}
 
 
 def refuse_changed(library: Library, paths: Sequence[Path]) -> None:

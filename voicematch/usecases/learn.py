@@ -209,8 +209,10 @@ def taught(library: Library, name: str, audio_sha256: str) -> bool:
 
 
 def ensure_profile(library: Library, name: str, *, role: str | None = None) -> bool:
-    """Make the profile if there is none of that name, and return whether it had to be made."""
+    """Make the profile if there is none of that name, and return whether it had to be made; a role given is kept."""
     if library.profiles.find(name) is not None:
+        if role:
+            library.profiles.describe(name, role=role)
         return False
     library.profiles.create(name, role=role)
     return True
