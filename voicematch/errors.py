@@ -155,7 +155,7 @@ class NothingThere(LibraryError):
 
 
 class ChangedSince(LibraryError):
-    """What is to be undone has been changed again."""
+    """What is to be undone, or was shown when it was said what to change, has been changed again."""
 
 
 class EmbedderMismatch(LibraryError):

@@ -11,6 +11,8 @@ from starlette.testclient import TestClient
 from tests.support.browsing import Visit
 from tests.web.test_app import JSON, KEY
 from tests.web.test_browser import EPISODE
+from voicematch.library import Library
+from voicematch.usecases import fix
 from voicematch.web.actions.fixing import FIXING
 
 
@@ -54,6 +56,31 @@ def test_marked_lines_are_given(writing: TestClient) -> None:
     done = writing.post("/actions/give-lines", content=body, headers=JSON | form).json()
     assert done["text"] == "3 lines given to Emil Elder"
     assert who(writing, 1, 4) == ["Ada Ash", "Emil Elder", "Emil Elder", "Emil Elder"]
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if "lines" in ALL[name]])
+def test_places_counted_on_an_older_page_are_refused(writing: TestClient, library: Library, name: str) -> None:
+    """Somebody splits a line meanwhile, and every place after it is another line's."""
+    shown = writing.get(f"/episodes/{KEY}.json").json()["seen"]
+    assert f'name="seen" value="{shown}"' in writing.get(f"/episodes/{KEY}?fix=1&line=5").text
+    episode = library.episodes.get(KEY)
+    fix.give(KEY, [fix.span_of_lines(episode, 0, to_word=1)], "SPEAKER_02", library=library)
+    before = seen(writing)
+    answer = writing.post(f"/actions/{name}", data={"episode": KEY, "seen": shown} | ALL[name], headers=JSON)
+    assert answer.status_code == 409
+    assert "load it again" in answer.json()["error"]
+    assert seen(writing) == before
+    shown = writing.get(f"/episodes/{KEY}.json").json()["seen"]
+    assert writing.post(f"/actions/{name}", data={"episode": KEY, "seen": shown} | ALL[name], headers=JSON).is_success
+
+
+def test_a_fix_that_was_taken_back_elsewhere_takes_no_later_one_with_it(writing: TestClient, library: Library) -> None:
+    done = writing.post("/actions/reword", data={"episode": KEY} | ALL["reword"], headers=JSON).json()
+    fix.undo(KEY, library=library)
+    fix.reword(KEY, 3, "Hedges.", library=library)
+    answer = writing.post("/actions/undo", data={"action": str(done["action"])}, headers=JSON)
+    assert (answer.status_code, answer.json()["error"]) == (409, "that fix was taken back already")
+    assert seen(writing)[3][-1] == "Hedges."
 
 
 def refusals() -> dict[str, Callable[[], dict[str, str]]]:

@@ -210,6 +210,8 @@ def test_a_voice_is_learned_from_marked_lines_and_unlearned(tmp_path: Path) -> N
         assert library.profiles.get("Quentin Quince").num_voiceprints == 1
         client.post("/actions/undo", data={"action": str(answer.json()["action"])})
         assert library.profiles.find("Quentin Quince") is None
+        answer = client.post("/actions/enroll-stretch", data=fields | {"lines": "1,8,9,10"}, headers=JSON)
+        assert answer.json()["text"] == "The voice of Quentin Quince is learned from 12 seconds of speech"
 
 
 def test_settings_say_what_the_library_is(library: Library, writing: TestClient) -> None:

@@ -109,7 +109,7 @@ def _posting(name: str, summary: str, fields: tuple[Field, ...], schemas: dict[s
             "400": _wrong("refused, with the reason"),
             "403": {"description": "another site asked for it"},
             "404": _wrong("there is none"),
-            "409": _wrong("cannot be undone any more"),
+            "409": _wrong("has been changed since; or, with a question, is to be sent again with sure=yes"),
         },
     }
 

@@ -14,7 +14,7 @@ from ..types import Verdict
 from ..usecases.describe import Suggestion, likely
 from . import views
 from .judging import REASONS, excerpt
-from .reading import Reading, cut, share
+from .reading import Reading, as_shown, cut, share
 from .telling import plain
 
 IGNORED = {"ad": "Advertisement", "jingle": "Jingle"}
@@ -77,6 +77,7 @@ def episode(reading: Reading, key: str, *, is_fixing: bool = False, line: int = 
         figures=reading.library.figures.episode(key) if reading.live else (),
         is_fixing=reading.live and is_fixing,
         line=line if reading.live and is_fixing and line <= len(lines) else 0,
+        seen=as_shown(content.lines) if reading.live else "",
         also=content.also,
     )
 

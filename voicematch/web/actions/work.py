@@ -10,14 +10,13 @@ from ...net.addresses import is_address
 from ...usecases import name as naming
 from ...usecases import recluster as reclustering
 from ...usecases.enroll import enroll
-from ...usecases.fix import span_of_lines
 from ...usecases.name import Change
 from ..addresses import path
 from ..journal import TakeBack
 from ..telling import plain
 from ..working import QueueRun
 from .action import EPISODE, NAME, Action, ActionOutcome, Field, Fields, WrongFields
-from .fixing import LINES, numbers
+from .fixing import LINES, SEEN, episode_seen, numbers, spans_of
 
 MOST_ADDED = 1_000  # of one feed, the newest
 MOST_SPEAKERS = 30
@@ -59,11 +58,11 @@ def _stop(run: QueueRun, library: Library, fields: Fields) -> ActionOutcome:
 
 def _enroll(library: Library, fields: Fields) -> ActionOutcome:
     """The longest run of the marked lines is what the voice is learned from."""
-    episode = library.episodes.get(fields["episode"])
+    episode = episode_seen(library, fields)
     lines = numbers(fields["lines"])
     if is_address(episode.source):
         raise AudioError("the sound of this episode", "is not on this machine")
-    start, end = span_of_lines(episode, lines[0], lines[-1])
+    start, end = max(spans_of(episode, lines), key=lambda span: span[1] - span[0])
     if not fields["consent"]:
         raise WrongFields(f"say why the voice of {fields['name']} may be kept")
     before = {row.id for row in library.voiceprints.rows(fields["name"])} if _is_known(library, fields) else set()
@@ -145,7 +144,7 @@ WORK = {
     "stop": Action("Stop after the step in hand.", _NOTHING, work=_stop),
     "enroll-stretch": Action(
         "Learn a person's voice from lines of an episode whose sound is on this machine.",
-        (EPISODE, LINES, NAME, Field("consent", "why the voice may be kept")),
+        (EPISODE, LINES, SEEN, NAME, Field("consent", "why the voice may be kept")),
         _enroll,
         keeps_its_own=True,
     ),

@@ -80,6 +80,7 @@ class EpisodePage:
 
     figures : how each voice talks, most talk first; for who owns the library alone
     is_fixing : lines can be marked; line : the place, from 1, of the one whose words are worked on, or 0
+    seen : stands for the lines as they are here, for who fixes them by their places
     also : the other shows that have the same sound
     """
 
@@ -95,6 +96,7 @@ class EpisodePage:
     names: tuple[str, ...] = ()
     is_fixing: bool = False
     line: int = 0
+    seen: str = ""
     figures: tuple[VoiceFigures, ...] = ()
     also: tuple[AlsoIn, ...] = ()
 
