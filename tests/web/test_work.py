@@ -8,14 +8,17 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from tests.audio.test_audio import write
 from tests.support.browsing import Visit
 from tests.support.web_library import HERE
 from tests.web.test_app import JSON, KEY
 from tests.web.test_browser import EPISODE
 from voicematch import identify
+from voicematch.audio import SAMPLE_RATE, Audio, Choice
 from voicematch.errors import VoicematchError
 from voicematch.formats import read
 from voicematch.library import Library, State, open_library
@@ -212,6 +215,20 @@ def test_a_voice_is_learned_from_marked_lines_and_unlearned(tmp_path: Path) -> N
         assert library.profiles.find("Quentin Quince") is None
         answer = client.post("/actions/enroll-stretch", data=fields | {"lines": "1,8,9,10"}, headers=JSON)
         assert answer.json()["text"] == "The voice of Quentin Quince is learned from 12 seconds of speech"
+
+
+def test_a_voice_is_learned_from_the_channel_that_was_listened_to(tmp_path: Path) -> None:
+    """On the other one, somebody else speaks at the same time."""
+    sound = np.concatenate(list(Audio(EXAMPLE).blocks()))
+    file = write(tmp_path / "two.wav", "pcm_f32le", np.stack([np.roll(sound, 15 * SAMPLE_RATE), sound]), SAMPLE_RATE)
+    with open_library(tmp_path / "library.db") as library:
+        lines = read(EXAMPLE.with_suffix(".srt").read_text("utf-8"), "x")
+        episode = identify(Audio(file, choice=Choice(channel=2)), library=library, lines=lines)
+        client = TestClient(create_app(library), base_url=HERE)
+        fields = {"episode": episode.audio_sha256, "lines": "8,9,10", "name": "Quentin Quince", "consent": "self"}
+        assert client.post("/actions/enroll-stretch", data=fields, headers=JSON).is_success
+        (learned,) = library.voiceprints.of("Quentin Quince")
+        assert learned.audio_sha256 == episode.audio_sha256 != Audio(file).sha256
 
 
 def test_settings_say_what_the_library_is(library: Library, writing: TestClient) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...audio.together import reopened
 from ...batch.discover import find
 from ...errors import AudioError
 from ...formats.amounts import plural
@@ -62,11 +63,17 @@ def _enroll(library: Library, fields: Fields) -> ActionOutcome:
     lines = numbers(fields["lines"])
     if is_address(episode.source):
         raise AudioError("the sound of this episode", "is not on this machine")
+    if any(part.source for part in episode.parts):
+        raise AudioError("the sound of this episode", "is a recording for each person; enroll from one of them")
+    choice = reopened(episode.source, episode.parts).choice
     start, end = max(spans_of(episode, lines), key=lambda span: span[1] - span[0])
     if not fields["consent"]:
         raise WrongFields(f"say why the voice of {fields['name']} may be kept")
     before = {row.id for row in library.voiceprints.rows(fields["name"])} if _is_known(library, fields) else set()
-    added = enroll(fields["name"], episode.source, library=library, consent=fields["consent"], start=start, end=end)
+    consent = fields["consent"]
+    added = enroll(
+        fields["name"], episode.source, library=library, consent=consent, start=start, end=end, choice=choice
+    )
     changes = naming.relabel(library=library)
     ids = [row.id for row in library.voiceprints.rows(added.profile) if row.id not in before]
     text = f"The voice of {added.profile} is learned from {plural(round(added.speech_seconds), 'second')} of speech"
