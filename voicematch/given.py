@@ -36,6 +36,14 @@ def opened(path: str | Path) -> BufferedReader:
     return os.fdopen(file, "rb")
 
 
+def expanded(path: str | Path) -> Path:
+    """Return the path with the home that a ~ at its beginning stands for. Raises OSError when there is no such home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise OSError(errno.ENOENT, "~ stands for the home of nobody here; write the path out", str(path)) from error
+
+
 def content(path: str | Path, most_bytes: int | None = None) -> bytes:
     """Return the bytes of an ordinary file, ``most_bytes`` at most. Raises OSError."""
     with opened(path) as file:

@@ -141,6 +141,7 @@ def test_what_is_no_library(tmp_path: Path, make: Callable[[Path], None], reason
         ("mysql://host/db", "mysql: no such kind of library"),
         ("postgresql+nonesuch://host/db", "not a PostgreSQL URL"),
         ("postgresql+pg8000://host/db", "package pg8000 is missing; for PostgreSQL: pip install"),
+        ("~nobody-here/library.db", "~ stands for the home of nobody here; write the path out"),
         ("/dev/null/library.db", "/dev/null is a file, not a folder"),
         ("/dev/null/voices/library.db", "Not a directory"),
     ],

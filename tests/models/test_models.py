@@ -99,6 +99,49 @@ def test_a_damaged_file_is_refused_and_a_repaired_one_taken(tmp_path: Path) -> N
     files.verify(file, right)
 
 
+def own(folder: Path, content: bytes, dimension: int = 192) -> str:
+    """An embedder of somebody's own, with its card."""
+    (folder / "own.onnx").write_bytes(content)
+    (folder / "own.json").write_text(f'{{"dimension": {dimension}, "front_end": "kaldi", "min_speech": 0.5}}')
+    return str(folder / "own.onnx")
+
+
+@pytest.mark.parametrize("content", [b"", b"<!doctype html>", files.path("ecapa-small-4").read_bytes()[:100_000]])
+def test_a_file_that_is_no_whole_model_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(ModelError, match=r"own\.onnx: cannot be run, is it a whole model of voices\? \(.+\)"):
+        sessions.session(own(tmp_path, content))
+
+
+def test_a_model_that_answers_otherwise_than_its_card_says_is_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    voices, speech = (files.path(name).read_bytes() for name in ("ecapa-small-4", "segmentation-small"))
+    with pytest.raises(ModelError, match=r"own\.onnx: gives \[\(2, 192\)\] of two windows, not \[\(2, 256\)\]"):
+        sessions.session(own(tmp_path, voices, dimension=256))
+    with pytest.raises(ModelError, match=r"own\.onnx: (gives|cannot be run)"):
+        sessions.session(own(tmp_path, speech))
+    assert capfd.readouterr().err == ""
+    assert sessions.session(own(tmp_path, voices)) is sessions.session(str(tmp_path / "own.onnx"))
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"{", b"[]"])
+def test_a_damaged_calibration_is_named_with_the_way_to_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    monkeypatch.setenv("VOICEMATCH_MODELS", str(tmp_path))
+    (tmp_path / f"ecapa512{CALIBRATION}").write_bytes(content)
+    with pytest.raises(ModelError, match=r"ecapa512\.calibration\.json: cannot be read .*--embedder ecapa512 makes it"):
+        files.calibration("ecapa512")
+
+
+def test_a_home_of_nobody_is_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ModelError, match=r"~nobody-here/own\.onnx: ~ stands for the home of nobody here"):
+        table.card("~nobody-here/own.onnx")
+    monkeypatch.setenv("VOICEMATCH_MODELS", "~nobody-here/models")
+    with pytest.raises(ModelError, match="VOICEMATCH_MODELS=~nobody-here/models: ~ stands for the home of nobody here"):
+        files.path("ecapa512")
+
+
 def python(code: str, **environment: str) -> str:
     """What a fresh interpreter prints."""
     command = [sys.executable, "-c", code]

@@ -206,7 +206,7 @@ def _listed(path: Path) -> Iterator[str | Path]:
     for line in decode(feeds.load(path).raw, path).splitlines():
         entry = line.strip()
         if entry and not entry.startswith("#"):
-            yield entry if is_address(entry) else path.parent / Path(entry).expanduser()
+            yield entry if is_address(entry) else path.parent / os.path.expanduser(entry)
 
 
 def _sound_files(folder: Path) -> Iterator[Path]:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from .. import given
 from ..audio import SAMPLE_RATE
 from ..errors import ModelError
 from ..models import files, table
@@ -217,7 +218,10 @@ def _folder(name: str) -> Path:
                 f"log in with `hf auth login`, then voicematch models pull {ROWS[name]}"
             )
         return files.path(ROWS[name])
-    folder = Path(name).expanduser()
+    try:
+        folder = given.expanded(name)
+    except OSError as error:
+        raise ModelError(f"pyannote:{name}: {error.strerror}") from error
     if not folder.is_dir():
         raise ModelError(f"pyannote:{name}: no such folder; there is {', '.join(f'pyannote:{row}' for row in ROWS)}")
     if not any((folder / file).is_file() for file in (pipelines.CONFIG, checkpoints.WEIGHTS)):

@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, StatementError
 
+from .. import given
 from ..errors import LibraryError
 from . import partial, passphrase
 from .drivers import Driver, driver_of, errors
@@ -153,7 +154,10 @@ def open_database(location: str | Path, *, create: bool, busy_seconds: float = B
         return _open_postgresql(url)
     if "://" in url and not url.startswith("sqlite:///"):
         raise LibraryError(f"{url.partition('://')[0]}: no such kind of library; give a file or a postgresql:// URL")
-    path = Path(url.removeprefix("sqlite:///")).expanduser()
+    try:
+        path = given.expanded(url.removeprefix("sqlite:///"))
+    except OSError as error:
+        raise LibraryError(f"{url}: {error.strerror}") from error
     secret = passphrase.stated()
     if create and secret is not None and not path.exists():
         _make_under(path, secret)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .. import given
 from ..errors import ModelError
-from .table import MODELS, card, is_known, is_local
+from .table import MODELS, card, is_known, is_local, local_file
 
 if TYPE_CHECKING:
     from ..voices.score import Calibration
@@ -34,8 +34,11 @@ def folders() -> tuple[Path, ...]:
 
     package = Path(__file__).resolve().parent.parent
     own = os.environ.get("VOICEMATCH_MODELS")
-    kept = Path(own).expanduser() if own else Path(platformdirs.user_data_dir("voicematch", appauthor=False)) / "models"
-    return package / "weights", package.parent / "models", kept
+    usual = Path(platformdirs.user_data_dir("voicematch", appauthor=False)) / "models"
+    try:
+        return package / "weights", package.parent / "models", given.expanded(own) if own else usual
+    except OSError as error:
+        raise ModelError(f"VOICEMATCH_MODELS={own}: {error.strerror}") from error
 
 
 def pulled_folder(name: str) -> Path:
@@ -123,7 +126,7 @@ def keep_beside(name: str, suffix: str, content: bytes) -> Path:
 
 def _places_beside(name: str, suffix: str) -> tuple[Path, ...]:
     if is_local(name):
-        return (Path(name).expanduser().absolute().with_suffix(suffix),)
+        return (local_file(name).with_suffix(suffix),)
     if name not in MODELS:
         return ()
     package, checkout, own = folders()
@@ -165,7 +168,11 @@ def calibration(name: str) -> Calibration:
 
     file = calibration_file(name) if is_known(name) else None
     if file is not None:
-        return Calibration.from_json(given.text(file))
+        try:
+            return Calibration.from_json(given.text(file))
+        except (OSError, UnicodeDecodeError, ModelError) as error:
+            again = f"voicematch calibrate --embedder {name} makes it anew"
+            raise ModelError(f"{file}: cannot be read ({error}); {again}") from error
     if name in MODELS and MODELS[name].source is None:
         _find(name + CALIBRATION, name)
     return _cautious(name)

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Literal
 from ..errors import ModelError
 from .cut import Halves, halves
 from .files import path
-from .table import DEVICES, card
+from .table import DEVICES, ModelCard, card, is_built_in
 
 if TYPE_CHECKING:
     import onnxruntime
 
 
 Part = Literal["whole", "front", "head"]
+
+NUM_BINS = 80  # of the features, whatever the front end
+TRIED = (100, 150)  # rows of 10 ms: windows of two lengths
 
 _lock = threading.RLock()
 
@@ -28,7 +31,8 @@ def session(name: str, device: str = "cpu", part: Part = "whole") -> onnxruntime
     device : one of ``DEVICES``; "auto" is a CUDA GPU where ONNX Runtime can use one, else the CPU
     part : of a model that has ``halves_of``, what comes before its pooling, or after
 
-    Raises ModelError when the model is not there, or the device asked for.
+    Raises ModelError when the model is not there, cannot be run, or answers otherwise than its card says; or when the
+    device asked for is not there.
     """
     if card(name).engine != "onnx":
         raise ModelError(f"model {name!r} does not run in ONNX Runtime; it needs: pip install 'voicematch[torch]'")
@@ -72,7 +76,39 @@ def _session(name: str, wanted: str, part: Part) -> onnxruntime.InferenceSession
     options.enable_mem_pattern = False  # a plan for each length of sound, kept for good: memory for no time
     options.log_severity_level = 3  # errors: its warnings are about graph optimisations, not about the answer
     providers = list(dict.fromkeys((wanted, "CPUExecutionProvider")))  # the CPU for what a GPU has no kernel of
-    return onnxruntime.InferenceSession(model, sess_options=options, providers=providers)
+    try:
+        opened = onnxruntime.InferenceSession(model, sess_options=options, providers=providers)
+        if part == "whole" and not is_built_in(name):
+            _try_out(opened, card(name))
+    except _failures() as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ModelError(f"{path(name)}: cannot be run, is it a whole model of voices? ({reason})") from error
+    return opened
+
+
+def _try_out(opened: onnxruntime.InferenceSession, model: ModelCard) -> None:
+    """Raise ModelError unless a network turns windows of any number and length into vectors as its card says."""
+    import numpy as np
+
+    unheard = runtime().RunOptions()
+    unheard.log_severity_level = 4  # what is wrong is said once, as an error of ours
+    for num_rows in TRIED if model.dimension else ():
+        windows = np.zeros((2, num_rows, NUM_BINS), np.float32)
+        answers = opened.run(None, {opened.get_inputs()[0].name: windows}, unheard)
+        shapes = [np.shape(answer) for answer in answers]
+        if shapes != [(2, model.dimension)]:
+            raise ModelError(
+                f"{path(model.name)}: gives {shapes} of two windows, not [(2, {model.dimension})]; its card has to say "
+                "what it is"
+            )
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises of a model; its errors have no class in common."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    own = (kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception))
+    return (RuntimeError, ValueError, *own)
 
 
 REMEDY = "--device cpu always works"

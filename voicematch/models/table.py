@@ -220,7 +220,7 @@ def card(name: str) -> ModelCard:
     A path that ends in .onnx is a user's own embedder, and its card the JSON file beside it.
     """
     if is_local(name):
-        return _local_card(Path(name).expanduser().absolute())
+        return _local_card(local_file(name))
     try:
         return MODELS[name]
     except KeyError:
@@ -230,6 +230,14 @@ def card(name: str) -> ModelCard:
 def is_local(name: str) -> bool:
     """Whether a name is the path of a user's own embedder."""
     return name.endswith(LOCAL)
+
+
+def local_file(name: str) -> Path:
+    """Return the file of a user's own embedder, from the root on. ModelError when its ~ is the home of nobody."""
+    try:
+        return given.expanded(name).absolute()
+    except OSError as error:
+        raise ModelError(f"{name}: {error.strerror}") from error
 
 
 def is_built_in(name: str) -> bool:
