@@ -16,12 +16,14 @@ from voicematch.engines.embed import OnnxEmbedder
 from voicematch.engines.features import log_mel_snipped
 from voicematch.errors import ModelError
 from voicematch.models import files, hub, sessions, table
+from voicematch.models.cut import MODEL_GRAPH
 from voicematch.models.files import RECORD
 from voicematch.models.table import DEFAULT_EMBEDDER
+from voicematch.models.wire import BYTES, written
 
 LARGE = "Wespeaker/wespeaker-voxceleb-ecapa-tdnn1024-LM"  # of ecapa1024, whose sum is not known here
 LARGE_FILE = "voxceleb_ECAPA1024_LM.onnx"
-WEIGHTS = b"weights " * 10_000
+WEIGHTS = written((MODEL_GRAPH, BYTES, b"weights " * 10_000))
 COMMUNITY = "pyannote/speaker-diarization-community-1"
 PARTS = {
     "config.yaml": b"pipeline: here\n",
@@ -234,6 +236,24 @@ def test_a_folder_does_as_well_as_a_hub(kept: Path, tmp_path: Path) -> None:
     (tmp_path / "voxceleb_ECAPA512_LM.onnx").write_bytes(WEIGHTS)
     with pytest.raises(ModelError, match="damaged or another file"):
         hub.pull(hub.offer("ecapa512", folder=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 59000000\n", "run git lfs pull there"),
+        (b"<!doctype html><title>Not found</title>", "is no whole ONNX file"),
+        (WEIGHTS[:-1], "is no whole ONNX file"),
+        (b"", "is no whole ONNX file"),
+    ],
+)
+def test_what_is_no_model_is_not_kept_though_its_sum_is_not_known(
+    kept: Path, tmp_path: Path, content: bytes, reason: str
+) -> None:
+    (tmp_path / LARGE_FILE).write_bytes(content)
+    with pytest.raises(ModelError, match=f"{LARGE_FILE} .*{reason}; .*nothing was kept"):
+        hub.pull(hub.offer("ecapa1024", folder=tmp_path))
+    assert list(kept.iterdir()) == []
 
 
 def test_what_a_killed_pull_left_is_cleared_after_a_day(kept: Path, tmp_path: Path) -> None:

@@ -80,6 +80,14 @@ def halves(model: bytes) -> Halves | None:
     return None
 
 
+def is_model(content: bytes) -> bool:
+    """Return whether this is a whole ONNX file, as far as its fields tell."""
+    try:
+        return MODEL_GRAPH in [number for number, _, _ in fields(content)]
+    except (ValueError, IndexError):
+        return False
+
+
 def _places(nodes: Sequence[_Node]) -> Iterator[_Cut]:
     """Where softmax(weights) * frames is summed and put before a second statistic; the last softmax first."""
     users: dict[str, list[_Node]] = {}

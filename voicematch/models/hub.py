@@ -19,16 +19,19 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from .. import given
 from ..errors import ModelError
 from ..types import Progress
 from . import files, table
 from .assemble import assemble
+from .cut import is_model
 from .files import RECORD
 from .table import Source
 
 if TYPE_CHECKING:
     from huggingface_hub.utils.tqdm import tqdm
 
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"  # how a file begins that was cloned without Git LFS
 PARTIAL = ".partial"
 ABANDONED_SECONDS = 86_400.0  # after which what a killed pull left behind is cleared away
 
@@ -247,6 +250,8 @@ def _collect(wanted: Offer, partial: Path, folder: Path, progress: Progress | No
 
 
 def _check(path: Path, file: Offered, origin: str) -> None:
+    if given.content(path, len(LFS_POINTER)) == LFS_POINTER:
+        raise ModelError(f"{origin}: {file.name} only says where the file is; run git lfs pull there; nothing was kept")
     if path.stat().st_size != file.size:
         raise ModelError(f"{origin}: {file.name} came with {path.stat().st_size} bytes, not {file.size}; try again")
     if file.sha256 is not None and files.sha256_of(path) != file.sha256:
@@ -254,6 +259,8 @@ def _check(path: Path, file: Offered, origin: str) -> None:
             f"{origin}: {file.name} is damaged or another file: its sha256 is {files.sha256_of(path)[:16]}…, "
             f"not {file.sha256[:16]}…; nothing was kept"
         )
+    if path.suffix == table.LOCAL and not is_model(path.read_bytes()):
+        raise ModelError(f"{origin}: {file.name} is no whole ONNX file; fetch it again; nothing was kept")
 
 
 def _put_in_place(partial: Path, folder: Path) -> None:
