@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from voicematch.engines.pyannote import Piece, join
 from voicematch.engines.speechbrain import SpeechBrainEmbedder
 from voicematch.errors import ModelError
 from voicematch.library import open_library
+from voicematch.models import files, table
 from voicematch.transcript.attribute import attribute
 from voicematch.types import Array, Embedding, Line, Turn
 
@@ -42,6 +44,21 @@ def test_an_unknown_embedder_is_answered_with_those_there_are() -> None:
         engines.open_embedder("nosuch")
     with pytest.raises(ModelError, match=r"'segmentation-small' makes no voice vectors; embedders are ecapa-small-4"):
         engines.open_embedder("segmentation-small")
+
+
+def test_an_embedder_of_ones_own_hears_the_features_that_its_card_names(tmp_path: Path) -> None:
+    sound = np.random.default_rng(1).normal(0, 0.1, 16_000).astype(np.float32)
+    found = {}
+    for front_end in table.FRONT_ENDS:
+        file = tmp_path / f"{front_end}.onnx"
+        shutil.copyfile(files.path("ecapa-small-4"), file)
+        file.with_suffix(".json").write_text(f'{{"dimension": 192, "front_end": "{front_end}", "min_speech": 0.5}}')
+        embedder = engines.open_embedder(str(file), device="cpu")
+        assert embedder.name == str(file)
+        (found[front_end],) = embedder.embed(sound, np.array([[0, len(sound)]]))
+    built_in = engines.open_embedder("ecapa-small-4").embed(sound, np.array([[0, len(sound)]]))[0]
+    np.testing.assert_allclose(found["kaldi"], built_in, atol=1e-6)
+    assert found["speechbrain"] @ built_in < 0.999
 
 
 @pytest.mark.skipif(HAS_TORCH, reason="the extra torch is installed")

@@ -46,5 +46,5 @@ def open_embedder(name: str = DEFAULT_EMBEDDER, *, device: str = "auto") -> Embe
     if card.front_end == "speechbrain":
         from .speechbrain import SpeechBrainEmbedder
 
-        return SpeechBrainEmbedder(device=device)
+        return SpeechBrainEmbedder(name, device=device)
     return OnnxEmbedder(name, device)

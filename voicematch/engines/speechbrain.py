@@ -45,23 +45,22 @@ Network = Callable[[Array], Array]
 
 
 class SpeechBrainEmbedder:
-    """The embedder ``speechbrain``.
+    """The embedder ``speechbrain``, or one of a user's own that hears the same features.
 
     checkpoint : weights of the same sizes to run on torch, in place of the model that was pulled
 
     Raises ModelError when the model is not on this machine, or for a checkpoint when SpeechBrain is not installed.
     """
 
-    name = MODEL
-
-    def __init__(self, *, device: str = "auto", checkpoint: Path | None = None) -> None:
-        card = table.card(MODEL)
+    def __init__(self, name: str = MODEL, *, device: str = "auto", checkpoint: Path | None = None) -> None:
+        card = table.card(name)
+        self.name = card.name
         self.dimension = card.dimension
         self.min_speech = card.min_speech
         self._device = device
         self._checkpoint = checkpoint
         if checkpoint is None:
-            files.path(MODEL)
+            files.path(name)
         else:
             require("speechbrain")
         self._network: Network | None = None
@@ -94,7 +93,7 @@ class SpeechBrainEmbedder:
     def _opened(self) -> Network:
         if self._network is None:
             if self._checkpoint is None:
-                self._network = _onnx_network(self._device)
+                self._network = _onnx_network(self.name, self._device)
             else:
                 device = pick(self._device)
                 self._network = _torch_network(network(self._checkpoint), device)
@@ -161,11 +160,12 @@ def _torch_network(made: Any, device: Any) -> Network:
     return run
 
 
-def _onnx_network(device: str) -> Network:
-    session = sessions.session(MODEL, device)
+def _onnx_network(name: str, device: str) -> Network:
+    session = sessions.session(name, device)
+    (source,) = (one.name for one in session.get_inputs())
 
     def run(rows: Array) -> Array:
-        (vectors,) = session.run(None, {"features": rows})
+        (vectors,) = session.run(None, {source: rows})
         return np.asarray(vectors, np.float32)
 
     return run
