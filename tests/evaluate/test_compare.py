@@ -62,6 +62,12 @@ def test_a_pair_is_measured_on_all_recordings(episode: Path) -> None:
     assert (measured.target, measured.nontarget) == ((1.0,) * 6, (0.0,) * 9)  # 3 + 3 pairs of one voice, 3 x 3 of two
 
 
+def test_a_truth_that_goes_on_where_the_recording_has_ended_is_measured_as_far_as_there_is_sound(episode: Path) -> None:
+    truth = (TRUTH[0], Turn(6.0, 17.0, "Basil"), Turn(40.0, 45.0, "Ada"))
+    measured = compare.measure([Recording(str(episode), truth)], FakeDiarizer(*TRUTH), FakeEmbedder())
+    assert (measured.target, measured.nontarget) == ((1.0,) * 6, (0.0,) * 9)
+
+
 def test_it_is_judged_by_what_is_known_of_the_truth() -> None:
     recordings = [Recording("a", TRUTH), Recording("b")]
     found = (Turn(0.0, 6.0, "S0"), Turn(6.0, 9.0, "S1"))

@@ -160,8 +160,8 @@ def measure(recordings: Sequence[Recording], diarizer: Diarizer, embedder: Embed
     turns, audio_seconds, seconds = [], 0.0, 0.0
     target: list[float] = []
     nontarget: list[float] = []
-    for one in recordings:
-        audio = Audio(one.source)
+    audios = [Audio(one.source) for one in recordings]
+    for audio in audios:
         audio.fetch()  # a download is not the engines' time
         began = time.perf_counter()
         diarization = diarizer.diarize(audio, embedder)
@@ -169,8 +169,8 @@ def measure(recordings: Sequence[Recording], diarizer: Diarizer, embedder: Embed
         audio_seconds += diarization.duration
         turns.append(diarization.turns)
     peak_mb = peak_memory_mb()
-    for one in recordings:
-        same, other = _cosines(one, embedder)
+    for one, audio in zip(recordings, audios, strict=True):
+        same, other = _cosines(one.turns or (), audio, embedder)
         target += same
         nontarget += other
     return Measured(tuple(turns), audio_seconds, seconds, tuple(target), tuple(nontarget), peak_mb)
@@ -197,13 +197,13 @@ def judge(
     )
 
 
-def _cosines(one: Recording, embedder: Embedder) -> tuple[list[float], list[float]]:
-    """Cosines between pieces of one voice, and of two voices, of a recording."""
-    cut = alone(one.turns or ())
+def _cosines(turns: Sequence[Turn], audio: Audio, embedder: Embedder) -> tuple[list[float], list[float]]:
+    """Cosines between pieces of one voice, and of two voices; the truth may go on where the recording has ended."""
+    cut = [piece for piece in alone(turns) if piece[0] + PIECE_SECONDS <= audio.duration]
     if not cut:
         return [], []
     cut = [cut[idx] for idx in np.unique(np.linspace(0, len(cut) - 1, min(len(cut), MOST_PIECES)).astype(int))]
-    samples = Audio(one.source).slices([(start, start + PIECE_SECONDS) for start, _ in cut])
+    samples = audio.slices([(start, start + PIECE_SECONDS) for start, _ in cut])
     vectors = np.concatenate([embedder.embed(piece, np.array([[0, len(piece)]])) for piece in samples])
     speakers = np.array([speaker for _, speaker in cut])
     first, second = np.triu_indices(len(cut), k=1)
