@@ -89,6 +89,13 @@ def test_files_that_look_like_tracks_are_noticed(run: Commands, tmp_path: Path) 
     assert "equally long" not in run("identify", "0.wav", "2.wav")[2]
 
 
+def test_a_file_that_is_given_twice_is_named(run: Commands, tmp_path: Path) -> None:
+    voice = Audio(Path(__file__).parents[2] / "examples" / "voices" / "Ada.mp3").read(0, 12)
+    (tmp_path / "a.wav").write_bytes(to_wav(voice))
+    code, _, err = run("identify", "--tracks", "Ada=a.wav", "Ben=a.wav")
+    assert (code, err) == (1, "error: a.wav: has the very sound of a.wav; give it once\n")
+
+
 def test_tracks_of_one_file_that_has_one_are_refused(run: Commands, tmp_path: Path) -> None:
     (tmp_path / "one.wav").write_bytes(to_wav(tracks_of(2.0, [[(0.5, 1.5)]])[0]))
     code, _, err = run("identify", "--tracks", "one.wav")

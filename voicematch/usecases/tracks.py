@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import outputs
-from ..audio import Audio, encode_clip
+from ..audio import EVERYTHING, Audio, Choice, encode_clip
 from ..audio.spans import sound_of
 from ..audio.together import Together
 from ..engines.embed import Embedder
@@ -125,11 +125,17 @@ def identify_tracks(
 
 
 def _called(tracks: Sequence[Audio]) -> list[str]:
-    """What the tracks are called in messages: by file, else by number."""
-    if len({track.source for track in tracks}) == len(tracks):
-        return [track.source if is_address(track.source) else Path(track.source).name for track in tracks]
-    choices = [track.choice for track in tracks]
-    return [f"channel {one.channel}" if one.channel is not None else f"track {one.track}" for one in choices]
+    """What the tracks are called in messages: by file, those chosen out of one file by number."""
+    is_one_file = len({track.source for track in tracks}) < len(tracks)
+    return [_numbered(track.choice) if is_one_file and track.choice != EVERYTHING else _file(track) for track in tracks]
+
+
+def _numbered(choice: Choice) -> str:
+    return f"channel {choice.channel}" if choice.channel is not None else f"track {choice.track}"
+
+
+def _file(track: Audio) -> str:
+    return track.source if is_address(track.source) else Path(track.source).name
 
 
 def _label(episode: LabelledEpisode, apart: Apart, at: int) -> str | None:
