@@ -71,6 +71,14 @@ def test_a_list_of_everything(tmp_path: Path, site: Site) -> None:
     ]
 
 
+def test_a_line_with_the_home_of_nobody_leaves_the_others(tmp_path: Path) -> None:
+    (tmp_path / "a.mp3").write_bytes(b"sound")
+    (tmp_path / "list.txt").write_text("~nobody-here/b.mp3\na.mp3\n")
+    found = find([tmp_path / "list.txt"])
+    assert [job.source for job in found.jobs] == [str(tmp_path / "a.mp3")]
+    assert "~nobody-here/b.mp3: no such file" in found.left_out[0]
+
+
 def test_lists_from_the_web_that_name_ever_more_lists_come_to_an_end(site: Site) -> None:
     site.pages["/o"] = Page(f"<opml><body><outline xmlUrl='{site.url}/o'/></body></opml>".encode())
     (reason,) = find([f"{site.url}/o"]).left_out
