@@ -17,7 +17,7 @@ from voicematch.engines.features import log_mel_snipped
 from voicematch.errors import ModelError
 from voicematch.models import files, hub, sessions, table
 from voicematch.models.cut import MODEL_GRAPH
-from voicematch.models.files import RECORD
+from voicematch.models.files import CALIBRATION, RECORD
 from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.models.wire import BYTES, written
 
@@ -309,6 +309,12 @@ def test_a_pulled_embedder_hears_the_frames_that_wespeaker_computes(kept: Path, 
 # -- the commands
 
 
+def keep_calibration(kept: Path) -> None:
+    """A calibration of ecapa1024, so that pulling it makes none: these weights hear nothing."""
+    kept.mkdir(exist_ok=True)
+    (kept / f"ecapa1024{CALIBRATION}").write_text("{}", encoding="utf-8")
+
+
 def test_pulling_shows_size_and_licence_and_asks(
     kept: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -317,6 +323,7 @@ def test_pulling_shows_size_and_licence_and_asks(
         assert cli.run(["models", "pull", "ecapa1024"]) == cli.EXIT_USAGE  # pytest is nobody to be asked
         assert "--yes downloads it" in capsys.readouterr().err
         assert not kept.exists()
+        keep_calibration(kept)
         assert cli.run(["models", "pull", "ecapa1024", "--yes"]) == 0
         said = capsys.readouterr()
         assert said.out == ""
@@ -336,6 +343,7 @@ def test_list_verify_path_and_remove_of_a_pulled_model(
     assert (here()["ecapa-small-4"], here()["ecapa1024"]) == (True, False)
     assert cli.run(["models", "path", "ecapa1024"]) == cli.EXIT_ERROR
     assert "voicematch models pull ecapa1024" in capsys.readouterr().err
+    keep_calibration(kept)
     (tmp_path / LARGE_FILE).write_bytes(WEIGHTS)
     assert cli.run(["models", "pull", "ecapa1024", "--from", str(tmp_path)]) == 0
     assert here()["ecapa1024"]
