@@ -1,14 +1,18 @@
 """The segmentation network: log-mel rows every 10 ms to who speaks every 20 ms, as a powerset of three local speakers.
 
-Convolutions find speech at 20 ms, a bidirectional LSTM at 40 ms remembers who spoke over the whole window, and a last
+Convolutions find speech at 20 ms, bidirectional LSTMs at 40 ms remember who spoke over the whole window, and a last
 layer joins the two. The classes are those of Plaquet and Bredin 2023 (arXiv 2310.13025): at most two at once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import permutations
+from pathlib import Path
 
+import onnx
 import torch
+from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -49,7 +53,6 @@ class Segmentation(nn.Module):
 
     def __init__(self, width: int = 128, hidden: int = 128, layers: int = 2) -> None:
         super().__init__()
-        self.width = {"width": width, "hidden": hidden, "layers": layers}
         self.first = nn.Conv1d(2 * NUM_BINS, width, 6, stride=2, padding=2)
         self.first_norm = nn.BatchNorm1d(width)
         self.blocks = nn.ModuleList(Block(width, dilation) for dilation in (1, 2, 4))
@@ -81,24 +84,68 @@ class Posteriors(nn.Module):
         return self.network(features).exp()
 
 
+def begin(network: Segmentation, file: Path) -> None:
+    """Take over the weights of an exported network; of one with two LSTM layers, the other two begin small.
+
+    The export has folded each normalisation into the convolution before it, so these begin as doing nothing.
+    """
+    graph = onnx.load(str(file)).graph
+    weights = {one.name: torch.from_numpy(numpy_helper.to_array(one).copy()) for one in graph.initializer}
+    convolutions = [node.input for node in graph.node if node.op_type == "Conv"]
+    folded = [(network.first, network.first_norm), *((block.conv, block.norm) for block in network.blocks)]
+    folded += [(network.down, network.down_norm)]
+    for (_, kernel, bias), (conv, norm) in zip(convolutions, folded, strict=False):
+        conv.load_state_dict({"weight": weights[kernel], "bias": weights[bias]})
+        norm.running_var.fill_(1 - norm.eps)
+    layers = [_layer(weights, node.input) for node in graph.node if node.op_type == "LSTM"]
+    network.lstm.load_state_dict(
+        {name.format(at): rows for at, layer in enumerate(layers) for name, rows in layer.items()}
+    )
+    network.join.load_state_dict({"weight": weights["network.join.weight"], "bias": weights["network.join.bias"]})
+    last = next(node.input[1] for node in graph.node if node.op_type == "MatMul")
+    network.classes.load_state_dict({"weight": weights[last].T, "bias": weights["network.classes.bias"]})
+
+
+def _layer(weights: Mapping[str, Tensor], inputs: Sequence[str]) -> dict[str, Tensor]:
+    """The parameters of one bidirectional layer by torch's names, with a place for the layer's number."""
+    found: dict[str, Tensor] = {}
+    for way, suffix in enumerate(("", "_reverse")):
+        into, itself, biases = (weights[name][way] for name in inputs[1:4])
+        rows = {"weight_ih": into, "weight_hh": itself, "bias_ih": biases.chunk(2)[0], "bias_hh": biases.chunk(2)[1]}
+        found |= {f"{name}_l{{}}{suffix}": _gates(part) for name, part in rows.items()}
+    return found
+
+
+def _gates(rows: Tensor) -> Tensor:
+    """ONNX has the gates of an LSTM in the order input, output, forget, cell; torch in input, forget, cell, output."""
+    into, out, forget, cell = rows.chunk(4)
+    return torch.cat([into, forget, cell, out])
+
+
 def permuted_classes() -> Tensor:
-    """(6, 8) class of a set of speakers (its bits) after each renaming of the speakers; all three count as two."""
-    table = torch.zeros(6, 2**NUM_SPEAKERS, dtype=torch.long)
+    """(6, 7) which class each class becomes under each renaming of the speakers."""
+    table = torch.zeros(6, len(CLASSES), dtype=torch.long)
     for row, names in enumerate(permutations(range(NUM_SPEAKERS))):
-        for bits in range(2**NUM_SPEAKERS):
-            kept = [speaker for speaker in range(NUM_SPEAKERS) if bits >> speaker & 1][:2]
-            table[row, bits] = CLASSES.index(sum(1 << names[speaker] for speaker in kept))
+        for place, bits in enumerate(CLASSES):
+            moved = sum(1 << names[speaker] for speaker in range(NUM_SPEAKERS) if bits >> speaker & 1)
+            table[row, place] = CLASSES.index(moved)
     return table
 
 
-def loss(log_probabilities: Tensor, bits: Tensor, table: Tensor, speech_weight: float) -> Tensor:
-    """Cross-entropy under the renaming of local speakers that fits best, and of speech against silence.
+def loss(log_probabilities: Tensor, targets: Tensor, table: Tensor, weight: float) -> Tensor:
+    """Cross-entropy under the renaming of local speakers that fits best; of speech, and of overlap, against the rest.
 
     log_probabilities : (batch, frames, 7)
-    bits : (batch, frames) who speaks, speakers 0 … 2
+    targets : (batch, frames, 7) how likely each class is
+    weight : of the latter two
     """
-    targets = table[:, bits].permute(1, 2, 0)  # (batch, frames, 6)
-    fit = log_probabilities.gather(2, targets).mean(1).amax(1)
-    nobody = log_probabilities[..., 0].clamp(max=-1e-6)
-    speech = torch.where(bits > 0, torch.log(-torch.expm1(nobody)), nobody)
-    return -(fit.mean() + speech_weight * speech.mean())
+    renamed = log_probabilities[..., table]  # (batch, frames, 6, 7)
+    fit = (renamed * targets[:, :, None]).sum(3).mean(1).amax(1).mean()
+    nobody, several = log_probabilities[..., 0], torch.logsumexp(log_probabilities[..., 4:], dim=-1)
+    heard = _cross_entropy(nobody, targets[..., 0]) + _cross_entropy(several, targets[..., 4:].sum(-1))
+    return weight * heard - fit
+
+
+def _cross_entropy(log_probability: Tensor, target: Tensor) -> Tensor:
+    log_probability = log_probability.clamp(max=-1e-6)
+    return -(target * log_probability + (1 - target) * torch.log(-torch.expm1(log_probability))).mean()

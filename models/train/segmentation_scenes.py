@@ -1,4 +1,4 @@
-"""Simulated conversations on disk, and random windows of them with cheap augmentation of their features."""
+"""Simulated conversations and recordings on disk, as windows with targets, and cheap augmentation of their features."""
 
 from __future__ import annotations
 
@@ -6,23 +6,35 @@ import logging
 import math
 import time
 from collections import defaultdict
+from collections.abc import Callable, Mapping
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 import segmentation_pool
+from augment import decode
 from numpy.random import Generator
 from numpy.typing import NDArray
-from segmentation_pool import Clip
+from segmentation_pool import SAMPLE_RATE, Clip, Samples
 from simulate import Pool, simulate
 
 from voicematch.engines.features import NUM_BINS, log_mel
+from voicematch.voices.score import unit
 
 log = logging.getLogger(__name__)
 
 WINDOW = 1_000  # frames of 10 ms
+WINDOW_SAMPLES = 10 * SAMPLE_RATE
 SCENE_SECONDS = 30.0
 SCENES_PER_FILE = 20
-MOST_IN_MEMORY = 6_000  # scenes; 30 s in 16 bits are half a megabyte
+MOST_IN_MEMORY = 40_000  # windows; one in 16 bits is 170 kB
+CLASSES = (0b000, 0b001, 0b010, 0b100, 0b011, 0b101, 0b110)  # bit k: local speaker k, as in the network
+MOST_ALIKE = 0.75  # cosine of two people from which a corpus may well count one person twice
+NUM_NEAR = 12  # voices that may be put beside one that they resemble
+CLEAN = 7.0  # nats, 30 dB, between the loud and the soft rows of a window whose speaker may be added to another
+
+Teacher = Callable[[Samples], NDArray[np.float32]]
+"""(num_samples,) sound to (num_windows, 500, 7) probabilities of CLASSES in windows of 10 s."""
 
 
 def open_pool(work: Path) -> Pool:
@@ -38,56 +50,180 @@ def open_pool(work: Path) -> Pool:
     return Pool(samples, np.load(work / "active.npy"), dict(by_speaker), noise_samples, dict(by_kind))
 
 
-def generate(work: Path, hours: float, seed: int) -> None:
-    """Write WORK/scenes/NNNNN.npz: features (scenes, frames, 80) float16 and labels (scenes, frames / 2) uint8."""
-    folder = work / "scenes"
-    folder.mkdir(exist_ok=True)
+def cosines_of(pool: Pool, file: Path) -> dict[str, dict[str, float]]:
+    """The cosine of any two of the pool's people, by the vectors of their clips (a clips-*.npz of fit_engine.py)."""
+    with np.load(file) as kept:
+        names, vectors = kept["people"], kept["vectors"]
+    people = [person for person in pool.speakers if np.count_nonzero(names == person) > 1]
+    means = np.stack([unit(vectors[names == person].mean(axis=0)) for person in people])
+    return {person: dict(zip(people, row, strict=True)) for person, row in zip(people, means @ means.T, strict=True)}
+
+
+def nearest(cosines: Mapping[str, Mapping[str, float]]) -> dict[str, list[str]]:
+    """Of each person those who are most alike, without those who may be that person again."""
+    found = {}
+    for person, row in cosines.items():
+        others = [other for other in row if other != person and row[other] < MOST_ALIKE]
+        found[person] = sorted(others, key=lambda other: (-row[other], other))[:NUM_NEAR]
+    return found
+
+
+def generate(
+    work: Path,
+    hours: float,
+    seed: int,
+    similar: Path | None = None,
+    teacher: Teacher | None = None,
+    on_table: float = 0.0,
+) -> None:
+    """Write WORK/scenes/SEED-NNNNN.npz: windows of simulated scenes, with who speaks in them.
+
+    similar : a clips-*.npz of fit_engine.py, for scenes of voices that resemble each other
+    teacher : what it hears is written beside
+    """
     pool = open_pool(work)
+    if similar is not None:
+        pool.near = nearest(cosines_of(pool, similar))
     for number in range(math.ceil(hours * 3_600 / SCENE_SECONDS / SCENES_PER_FILE)):
-        path = folder / f"{number:05d}.npz"
+        path = work / "scenes" / f"{seed}-{number:05d}.npz"
         if path.exists():
             continue
-        started = time.monotonic()
         rng = np.random.default_rng([seed, number])
-        scenes = [simulate(pool, rng, SCENE_SECONDS) for _ in range(SCENES_PER_FILE)]
-        features = np.stack([log_mel(scene.samples) for scene in scenes]).astype(np.float16)
-        labels = np.stack([scene.labels for scene in scenes])
-        np.savez(part := path.with_suffix(".part.npz"), features=features, labels=labels)
-        part.rename(path)
-        speech, overlap = (labels > 0).mean(), (labels & (labels - 1) > 0).mean()
-        seconds = time.monotonic() - started
-        log.info("%s: %.0f s, speech %.0f %%, overlap %.1f %%", path.name, seconds, 100 * speech, 100 * overlap)
+        scenes = [simulate(pool, rng, SCENE_SECONDS, on_table) for _ in range(SCENES_PER_FILE)]
+        _write(path, [scene.samples for scene in scenes], [scene.labels for scene in scenes], teacher)
+
+
+def hear(work: Path, files: list[Path], teacher: Teacher, seconds: float = 600.0) -> None:
+    """Write WORK/scenes/heard-NNNNN.npz: windows of recordings, of which nothing is known but what the teacher hears.
+
+    Recordings follow each other, so that short ones are not lost.
+
+    seconds : of sound in one file
+    """
+    waiting: list[Samples] = []
+    number = 0
+    for file in files:
+        waiting.append(decode(str(file)).astype(np.float32) / np.float32(32_768))
+        length = sum(map(len, waiting)) // WINDOW_SAMPLES * WINDOW_SAMPLES
+        if length >= seconds * SAMPLE_RATE or (length and file == files[-1]):
+            path = work / "scenes" / f"heard-{number:05d}.npz"
+            if not path.exists():
+                _write(path, [np.concatenate(waiting)[:length]], None, teacher)
+            waiting, number = [], number + 1
+
+
+def _write(path: Path, sounds: list[Samples], labels: list[NDArray[np.uint8]] | None, teacher: Teacher | None) -> None:
+    """Cut sounds into windows: ``features`` (windows, 1000, 80), ``labels`` (windows, 500), ``heard`` (…, 500, 7)."""
+    path.parent.mkdir(exist_ok=True)
+    started = time.monotonic()
+    features = np.concatenate([log_mel(sound)[: len(sound) // 160].reshape(-1, WINDOW, NUM_BINS) for sound in sounds])
+    windows: dict[str, NDArray[np.generic]] = {"features": features.astype(np.float16)}
+    if labels is not None:
+        bits = [three_speakers(part) for one in labels for part in one.reshape(-1, WINDOW // 2)]
+        windows["labels"] = np.stack(bits).astype(np.uint8)
+    if teacher is not None:
+        heard = np.concatenate([teacher(sound) for sound in sounds])
+        if labels is not None:
+            heard = np.stack([renamed(classes, own) for classes, own in zip(heard, bits, strict=True)])
+        windows["heard"] = heard.astype(np.float16)
+    np.savez(part := path.with_suffix(".part.npz"), **windows)  # type: ignore[arg-type]  # no keyword is allow_pickle
+    part.rename(path)
+    log.info("%s: %d windows, %.0f s", path.name, len(features), time.monotonic() - started)
+
+
+def renamed(classes: NDArray[np.float32], bits: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(frames, 7) probabilities with the teacher's speakers in that order in which they fit the labels best."""
+    best, found = -np.inf, classes
+    own = one_hot(bits)
+    for names in permutations(range(3)):
+        moved = [CLASSES.index(sum(1 << names[k] for k in range(3) if group >> k & 1)) for group in CLASSES]
+        again = np.empty_like(classes)
+        again[:, moved] = classes
+        fit = float((own * np.log(np.maximum(again, 1e-4))).sum())
+        if fit > best:
+            best, found = fit, again
+    return found
+
+
+def one_hot(bits: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(frames, 7) one for the class of who speaks; three at once count as the first two.
+
+    >>> one_hot(np.array([0, 3, 7])).argmax(axis=1).tolist()
+    [0, 4, 4]
+    """
+    place = np.array([CLASSES.index(group if group != 0b111 else 0b011) for group in range(8)])
+    return np.eye(len(CLASSES), dtype=np.float32)[place[bits]]
 
 
 class Scenes:
-    """The scenes that are there so far, read again as more are written, and random windows of them."""
+    """The windows that are there so far, read again as more are written, in batches."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.seen: set[Path] = set()
         self.features: list[NDArray[np.float16]] = []
-        self.labels: list[NDArray[np.uint8]] = []
+        self.targets: list[tuple[NDArray[np.uint8] | None, NDArray[np.float16] | None]] = []
+        self.alone: list[int] = []  # windows of one speaker without much noise
 
     def refresh(self) -> None:
-        for path in sorted(set(self.folder.glob("?????.npz")) - self.seen):
+        for path in sorted(set(self.folder.glob("*[0-9].npz")) - self.seen):
             if len(self.features) >= MOST_IN_MEMORY:
                 return
-            with np.load(path) as scenes:
-                self.features += list(scenes["features"])
-                self.labels += list(scenes["labels"])
+            with np.load(path) as windows:
+                self.features += list(windows["features"])
+                none = [None] * len(windows["features"])
+                labels = windows.get("labels", none)
+                heard = windows.get("heard", none)
+                self.targets += list(zip(labels, heard, strict=True))
+                first = len(self.features) - len(none)
+                self.alone += [first + at for at, bits in enumerate(labels) if self._is_alone(first + at, bits)]
             self.seen.add(path)
 
-    def batch(self, rng: Generator, size: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """(size, 1000, 80) augmented features and (size, 500) bits of at most three speakers."""
+    def _is_alone(self, window: int, bits: NDArray[np.uint8] | None) -> bool:
+        if bits is None or bits.max() != 1 or (bits > 0).mean() < 0.4:
+            return False
+        soft, loud = np.quantile(self.features[window].mean(axis=1, dtype=np.float32), (0.05, 0.95))
+        return bool(loud - soft > CLEAN)
+
+    def batch(
+        self, rng: Generator, size: int, trust: float, added: float = 0.0
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(size, 1000, 80) augmented features and (size, 500, 7) how likely each class is.
+
+        trust : weight of what the teacher heard, against what is known
+        added : share of the windows in which one more speaker talks for a while
+        """
         rows = np.empty((size, WINDOW, NUM_BINS), np.float32)
-        bits = np.empty((size, WINDOW // 2), np.int64)
+        targets = np.empty((size, WINDOW // 2, len(CLASSES)), np.float32)
         for position in range(size):
-            scene = int(rng.integers(len(self.features)))
-            start = 2 * int(rng.integers((len(self.features[scene]) - WINDOW) // 2 + 1))
-            rows[position] = self.features[scene][start : start + WINDOW]
-            bits[position] = three_speakers(self.labels[scene][start // 2 : start // 2 + WINDOW // 2])
+            window = int(rng.integers(len(self.features)))
+            rows[position] = self.features[window]
+            labels, heard = self.targets[window]
+            if labels is None:
+                targets[position] = heard
+            elif self.alone and labels.max() <= 3 and rng.random() < added:
+                targets[position] = one_hot(self._add_speaker(rng, rows[position], labels.astype(np.int64)))
+            else:
+                known = one_hot(labels.astype(np.int64))
+                targets[position] = known if heard is None else trust * heard.astype(np.float32) + (1 - trust) * known
             augment(rng, rows[position])
-        return rows, bits
+        return rows, targets
+
+    def _add_speaker(self, rng: Generator, rows: NDArray[np.float32], bits: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Let one more speak for a while, in place; returns who speaks now. Energies add up where sounds do."""
+        window = self.alone[int(rng.integers(len(self.alone)))]
+        other = self.features[window].astype(np.float32)
+        said = self.targets[window][0]
+        assert said is not None  # of those who are alone
+        level = float(np.quantile(rows.mean(axis=1), 0.9) - np.quantile(other.mean(axis=1), 0.9))
+        length = 2 * int(rng.integers(20, 300))
+        start = 2 * int(rng.integers((WINDOW - length) // 2 + 1))
+        part = slice(start, start + length)
+        rows[part] = np.logaddexp(rows[part], other[part] + np.float32(level + rng.normal(-0.7, 1.2)))
+        frames = slice(start // 2, (start + length) // 2)
+        bits = bits.copy()
+        bits[frames] |= (said[frames] > 0).astype(np.int64) << int(bits.max()).bit_length()
+        return bits
 
 
 def three_speakers(labels: NDArray[np.uint8]) -> NDArray[np.int64]:

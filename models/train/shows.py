@@ -37,7 +37,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy import signal
 from segmentation_pool import PAUSE, SAMPLE_RATE, STEP, Clip, Samples, close_gaps, runs
-from segmentation_scenes import open_pool
+from segmentation_scenes import MOST_ALIKE, cosines_of, open_pool
 from simulate import (
     LEVEL,
     Pool,
@@ -58,7 +58,6 @@ from simulate import (
 
 from voicematch.engines.features import log_mel
 from voicematch.engines.speech import SegmentationDetector, default_detector
-from voicematch.voices.score import unit
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +67,6 @@ Alike = Mapping[str, Mapping[str, float]]
 TWIN = "~"  # after the name of a person
 NUM_TWINS, TWIN_CLIPS = 60, 8
 TWIN_PERCENT = (88, 90, 92, 108, 110, 112)  # speed
-TOO_ALIKE = 0.75  # cosine of two people from which a corpus may well count one person twice
 COMES_BACK = 0.2  # of the people, in another room or through another microphone
 LEAST_SECONDS = 12.0  # of material, for a person to take part
 PROFILE_SECONDS = 20.0  # of the material kept for the profile, when there is as much
@@ -105,7 +103,7 @@ def main() -> None:
     second.add_argument("--corpus", action="append", default=[], help="only people of these; of all if none is given")
     second.add_argument("--alike", type=Path, help="a clips-*.npz of fit_engine.py: half of the shows of voices alike")
     second.add_argument(
-        "--distinct", type=Path, help="such a file: who is nearer to another than TOO_ALIKE is left out"
+        "--distinct", type=Path, help="such a file: who is nearer to another than MOST_ALIKE is left out"
     )
     second.add_argument("--twins", action="store_true", help="half of the shows have two who differ in pitch alone")
     second.add_argument("--one-room", action="store_true", help="nobody comes back in another room")
@@ -117,7 +115,7 @@ def main() -> None:
         again = _again(pool, chosen.distinct)
         pool = _only(pool, chosen.half, set(chosen.corpus), again)
         pool = _with_twins(pool, chosen.seed) if chosen.twins else pool
-        alike = _alike(pool, chosen.alike)
+        alike = None if chosen.alike is None else cosines_of(pool, chosen.alike)
         render(pool, chosen.out, chosen.shows, chosen.seed + (chosen.half or 0), alike, chosen.one_room)
 
 
@@ -178,12 +176,12 @@ def _only(pool: Pool, half: int | None, corpora: set[str], without: Set[str] = f
 
 def _again(pool: Pool, file: Path | None) -> set[str]:
     """Whoever sounds like somebody of the same corpus who comes before them: most likely that very person."""
-    alike = _alike(pool, file) or {}
+    alike = {} if file is None else cosines_of(pool, file)
     again: set[str] = set()
     for person in sorted(alike):
         kind = pool.clips[person][0].kind
         others = [p for p in sorted(alike) if p < person and p not in again and pool.clips[p][0].kind == kind]
-        if any(alike[person][other] >= TOO_ALIKE for other in others):
+        if any(alike[person][other] >= MOST_ALIKE for other in others):
             again.add(person)
     return again
 
@@ -212,17 +210,6 @@ def _with_twins(pool: Pool, seed: int) -> Pool:
                 clips[person].append(Clip(person, clip.kind, at, at + steps * STEP))
                 at += steps * STEP
     return Pool(np.concatenate(samples), np.concatenate(active), dict(clips), pool.noise_samples, pool.noise)
-
-
-def _alike(pool: Pool, file: Path | None) -> Alike | None:
-    """How like the pool's people are, by the vectors of their clips."""
-    if file is None:
-        return None
-    with np.load(file) as kept:
-        names, vectors = kept["people"], kept["vectors"]
-    people = [person for person in pool.speakers if np.count_nonzero(names == person) > 1]
-    means = np.stack([unit(vectors[names == person].mean(axis=0)) for person in people])
-    return {person: dict(zip(people, row, strict=True)) for person, row in zip(people, means @ means.T, strict=True)}
 
 
 def render(
@@ -296,7 +283,7 @@ def _people(
     if similar and alike is not None:
         enough = [p for p in enough if p in alike]
         first = taken[0] if taken else enough[int(rng.integers(len(enough)))]
-        near = [p for p in enough if p != first and alike[first][p] < TOO_ALIKE]
+        near = [p for p in enough if p != first and alike[first][p] < MOST_ALIKE]
         near = sorted(near, key=lambda p: -alike[first][p])[: 2 * number]
         others = [near[idx] for idx in rng.permutation(len(near))]
         return (others if taken else [first, *others])[:number]

@@ -7,7 +7,7 @@ recordings are damaged: telephone, low-rate codecs, clipping, any level. Everyth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,13 +25,17 @@ CODEC_DELAY = 4_800  # samples; the longest shift that is looked for after a cod
 
 @dataclass(eq=False)
 class Pool:
-    """The material: clips by speaker, what is active in them (every 10 ms), and noise, music and rooms."""
+    """The material: clips by speaker, what is active in them (every 10 ms), and noise, music and rooms.
+
+    near : for some speakers, others whose voices resemble theirs, the most alike first
+    """
 
     samples: NDArray[np.int16]
     active: NDArray[np.bool_]
     clips: dict[str, list[Clip]]
     noise_samples: NDArray[np.int16]
     noise: dict[str, list[Clip]]
+    near: Mapping[str, Sequence[str]] = field(default_factory=dict)
     speakers: list[str] = field(init=False)
     corpora: list[list[str]] = field(init=False)
 
@@ -67,14 +71,19 @@ class Voice:
     active: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
 
 
-def simulate(pool: Pool, rng: Generator, seconds: float = 30.0) -> Scene:
-    """One scene of that length."""
+def simulate(pool: Pool, rng: Generator, seconds: float = 30.0, on_table: float = 0.0) -> Scene:
+    """One scene of that length.
+
+    on_table : share of the scenes that one microphone on a table hears
+    """
+    if rng.random() < on_table:
+        return _on_table(pool, rng, seconds)
     total = int(seconds * SAMPLE_RATE) // LABEL_STEP * LABEL_STEP
     studio = rng.random() < 0.35  # one level, one channel: nothing but the voice tells speakers apart
     voices = _cast(pool, rng, studio)
     tracks = np.zeros((len(voices), total), np.float32)
     spoken = np.zeros((len(voices), total // STEP), bool)
-    if len(voices) > 1 and rng.random() < 0.2:
+    if len(voices) > 1 and rng.random() < 0.3:
         _meeting(pool, rng, voices, tracks, spoken)
     elif voices:
         _interview(pool, rng, voices, tracks, spoken)
@@ -88,6 +97,98 @@ def simulate(pool: Pool, rng: Generator, seconds: float = 30.0) -> Scene:
     return Scene(mixed, _labels(spoken))
 
 
+def _on_table(pool: Pool, rng: Generator, seconds: float) -> Scene:
+    """A meeting as a microphone on the table hears it: voices from afar, hands near by, and at times nobody at all."""
+    total = int(seconds * SAMPLE_RATE) // LABEL_STEP * LABEL_STEP
+    voices = _cast(pool, rng, studio=False)
+    tracks = np.zeros((len(voices), total), np.float32)
+    spoken = np.zeros((len(voices), total // STEP), bool)
+    if len(voices) > 1 and rng.random() < 0.6:
+        _meeting(pool, rng, voices, tracks, spoken)
+    elif voices:
+        _interview(pool, rng, voices, tracks, spoken)
+    if rng.random() < 0.4:
+        length = int(rng.uniform(0.15, 0.9) * spoken.shape[1])
+        start = int(rng.integers(spoken.shape[1] - length + 1))
+        spoken[:, start : start + length] = False
+        tracks[:, start * STEP : (start + length) * STEP] = 0
+    response = room(pool, rng)
+    mixed = np.zeros(total, np.float32)
+    for track in tracks:
+        own = response.copy()
+        own[:40] *= np.float32(10 ** rng.uniform(-1.5, 0))
+        heard = signal.oaconvolve(track, own)[:total].astype(np.float32)
+        mixed += tilt(rng, heard) if rng.random() < 0.3 else heard
+    levels = [float(np.sqrt(np.mean(np.square(track[track != 0])))) for track in tracks if np.any(track)]
+    level = float(np.median(levels)) if levels else LEVEL
+    near = handling(rng, total)
+    if rng.random() < 0.5:
+        near = signal.oaconvolve(near, response / np.abs(response).max())[:total].astype(np.float32)
+    mixed += near * np.float32(level * 10 ** (rng.uniform(-20, 15) / 20))
+    if rng.random() < 0.25:
+        mixed += noise(pool, rng, total) * np.float32(level * 10 ** (-rng.uniform(0, 30) / 20))
+    mixed += coloured(rng, total) * np.float32(level * 10 ** (-rng.uniform(3, 45) / 20))
+    return Scene(_damage(rng, mixed), _labels(spoken))
+
+
+def handling(rng: Generator, total: int) -> Samples:
+    """(total,) what hands and feet do: taps, steps, keys, cups, paper and chairs, alone and in rows; loudest is 1."""
+    heard = np.zeros(total, np.float32)
+    apart = SAMPLE_RATE * 10 ** rng.uniform(-0.7, 0.8)  # between two, on the mean
+    kinds = [_knock, _rub, _squeak]
+    shares = rng.dirichlet([2, 1, 0.3])
+    place = int(rng.exponential(apart))
+    while place < total:
+        make = kinds[int(rng.choice(len(kinds), p=shares))]
+        times, step = (int(rng.integers(2, 14)), rng.uniform(0.07, 0.7)) if rng.random() < 0.3 else (1, 0.0)
+        loud, sound = 10 ** (rng.normal(0, 7) / 20), make(rng)
+        for _ in range(times):
+            end = min(total, place + len(sound))
+            heard[place:end] += np.float32(loud * 10 ** (rng.normal(0, 2) / 20)) * sound[: max(0, end - place)]
+            place += int(SAMPLE_RATE * step * rng.uniform(0.8, 1.2))
+            if place >= total:
+                break
+        place += int(rng.exponential(apart))
+    return heard / max(float(np.abs(heard).max()), 1e-6)
+
+
+def _knock(rng: Generator) -> Samples:
+    """Something hard or soft is hit: resonances that die away, and a burst."""
+    time = np.arange(int(SAMPLE_RATE * 0.4), dtype=np.float32) / SAMPLE_RATE
+    centre = 10 ** rng.uniform(1.9, 3.7)
+    sound = np.zeros(len(time))
+    for _ in range(int(rng.integers(1, 6))):
+        decay = 10 ** rng.uniform(-2.5, -1)
+        pitch = min(centre * 10 ** rng.normal(0, 0.25), 7_500)
+        sound += rng.uniform(0.2, 1) * np.exp(-time / decay) * np.sin(2 * np.pi * (pitch * time + rng.random()))
+    burst = signal.lfilter([1.0], [1, -rng.uniform(-0.5, 0.98)], rng.standard_normal(len(time)))
+    sound += rng.uniform(0, 2) * _unit(burst) * np.exp(-time / 10 ** rng.uniform(-2.7, -1.3))
+    return _peak(sound)
+
+
+def _rub(rng: Generator) -> Samples:
+    """Paper, cloth or a chair on the floor: noise of one colour that comes and goes."""
+    length = int(SAMPLE_RATE * 10 ** rng.uniform(-1, 0.4))
+    low = 10 ** rng.uniform(1.9, 3.4)
+    band = signal.butter(2, [low, min(low * 10 ** rng.uniform(0.3, 1.2), 7_800)], "band", fs=SAMPLE_RATE, output="sos")
+    moves = np.abs(rng.standard_normal(max(2, int(length / SAMPLE_RATE * rng.uniform(4, 40)))))
+    swell = np.interp(np.linspace(0, len(moves) - 1, length), np.arange(len(moves)), moves)
+    return _peak(signal.sosfilt(band, rng.standard_normal(length)) * swell * np.hanning(length))
+
+
+def _squeak(rng: Generator) -> Samples:
+    """A chair or a door: a tone with overtones that wanders."""
+    length = int(SAMPLE_RATE * rng.uniform(0.05, 0.6))
+    steps = np.interp(np.linspace(0, 5, length), np.arange(6), np.cumsum(rng.normal(0, 0.12, 6)))
+    phase = np.cumsum(10 ** rng.uniform(2.2, 3.3) * np.exp(steps)) / SAMPLE_RATE
+    sound = sum(np.sin(2 * np.pi * n * phase) / n ** rng.uniform(0.3, 2) for n in range(1, int(rng.integers(2, 8))))
+    return _peak((sound + rng.uniform(0, 0.5) * rng.standard_normal(length)) * np.hanning(length))
+
+
+def _peak(samples: NDArray[np.floating]) -> Samples:
+    return np.asarray(samples / (np.abs(samples).max() + 1e-8), np.float32)
+
+
 def _labels(spoken: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Bits by speaker every 20 ms from activity every 10 ms; one speaker's gaps up to half a second closed."""
     labels = np.zeros(spoken.shape[1] // 2, np.uint8)
@@ -97,10 +198,14 @@ def _labels(spoken: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 
 def _cast(pool: Pool, rng: Generator, studio: bool) -> list[Voice]:
-    """Up to four speakers; in half of the scenes from one corpus, so that only the voices tell them apart."""
+    """Up to four speakers; in most scenes of one corpus or alike, so that only the voices tell them apart."""
     count = int(rng.choice([0, 1, 2, 3, 4], p=[0.06, 0.14, 0.4, 0.28, 0.12]))
-    choice = pool.speakers
-    if pool.corpora and rng.random() < 0.5:
+    choice: Sequence[str] = pool.speakers
+    kind = rng.random()
+    if pool.near and kind < 0.3:
+        first = sorted(pool.near)[int(rng.integers(len(pool.near)))]
+        choice = [first, *pool.near[first]]
+    elif pool.corpora and kind < 0.65:
         sizes = np.sqrt([len(corpus) for corpus in pool.corpora])
         choice = pool.corpora[int(rng.choice(len(sizes), p=sizes / sizes.sum()))]
     voices = []
@@ -160,7 +265,7 @@ def _interview(pool: Pool, rng: Generator, voices: list[Voice], tracks: Samples,
     while position < end:
         steps = int(np.clip(rng.lognormal(0.3 if lively else 1.5, 0.8), 0.3, 20) * 100)
         stop = say(pool, rng, voices[speaker], tracks[speaker], spoken[speaker], position, steps)
-        if len(voices) > 1 and steps > 300 and rng.random() < 0.3:
+        if len(voices) > 1 and steps > 300 and rng.random() < 0.4:
             other = another(rng, len(voices), speaker)
             spot = int(rng.integers(position + 100, position + steps - 100))
             say(pool, rng, voices[other], tracks[other], spoken[other], spot, int(rng.integers(25, 90)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,10 @@ RECIPE = Path(__file__).resolve().parents[2] / "models" / "train"
 sys.path.insert(0, str(RECIPE))  # its files import each other by their own names, as scripts do
 
 from segmentation_pool import Clip, activity, close_gaps, load, runs  # noqa: E402
-from segmentation_scenes import Scenes, augment, three_speakers  # noqa: E402
-from simulate import Pool, simulate, transcoded  # noqa: E402
+from segmentation_scenes import Scenes, augment, generate, hear, nearest, one_hot, renamed, three_speakers  # noqa: E402
+from simulate import Pool, handling, simulate, transcoded  # noqa: E402
 
+from tests.support.tones import write_episode  # noqa: E402
 from voicematch.types import Array  # noqa: E402
 
 SECOND = 16_000
@@ -90,19 +93,73 @@ def test_three_speakers_keeps_who_speaks_most_and_joins_the_rest() -> None:
     assert three_speakers(labels).tolist() == [0b100] * 2 + [0b001] * 5 + [0b010] * 4 + [0b100] * 3 + [0b101]
 
 
+def test_what_a_table_hears_is_noise_beside_the_voices(pool: Pool) -> None:
+    heard = handling(default_rng(2), 30 * SECOND)
+    assert np.abs(heard).max() == pytest.approx(1.0)
+    scenes = [simulate(pool, default_rng(seed), 10.0, on_table=1.0) for seed in range(8)]
+    assert all(scene.samples.shape == (10 * SECOND,) and np.isfinite(scene.samples).all() for scene in scenes)
+    assert any(scene.labels.any() for scene in scenes)
+    nobody = Pool(pool.samples, pool.active, {}, pool.noise_samples, pool.noise)
+    alone = simulate(nobody, default_rng(0), 10.0, on_table=1.0)
+    assert not alone.labels.any()
+    assert np.abs(alone.samples).max() > 0
+
+
 def test_windows_are_read_from_files_as_they_appear(tmp_path: Path) -> None:
     scenes = Scenes(tmp_path)
     scenes.refresh()
     assert scenes.features == []
-    rows = np.broadcast_to(np.arange(1_200, dtype=np.float16)[:, None], (1, 1_200, 80))
-    np.savez(tmp_path / "00000.npz", features=rows, labels=np.ones((1, 600), np.uint8))
+    rows = np.zeros((1, 1_000, 80), np.float16)
+    alone, two = np.eye(7, dtype=np.float16)[[1, 4]]
+    np.savez(tmp_path / "1-00000.npz", features=rows, labels=np.ones((1, 500), np.uint8))
     scenes.refresh()
     scenes.refresh()
     assert len(scenes.features) == 1
-    batch, bits = scenes.batch(default_rng(0), 3)
+    batch, targets = scenes.batch(default_rng(0), 3, trust=0.25)
     assert batch.shape == (3, 1_000, 80)
-    assert bits.shape == (3, 500)
-    assert (bits == 1).all()
+    assert (targets == alone).all()
+    heard = np.tile(two, (1, 500, 1))
+    np.savez(tmp_path / "1-00000.npz", features=rows, labels=np.ones((1, 500), np.uint8), heard=heard)
+    np.savez(tmp_path / "heard-00000.npz", features=rows, heard=heard)
+    again = Scenes(tmp_path)
+    again.refresh()
+    _, targets = again.batch(default_rng(0), 20, trust=0.25)
+    assert np.unique(targets[:, 0], axis=0).tolist() == [two.tolist(), (0.75 * alone + 0.25 * two).tolist()]
+
+
+def test_scenes_are_written_as_windows_with_what_a_teacher_hears(tmp_path: Path) -> None:
+    samples = 8_000 * np.concatenate([tone(2, 300), tone(2, 1_000)])
+    np.save(tmp_path / "speech.npy", samples.astype(np.int16))
+    np.save(tmp_path / "noise.npy", np.zeros(0, np.int16))
+    np.save(tmp_path / "active.npy", np.ones(400, bool))
+    clips = [asdict(Clip("low", "a", 0, 32_000)), asdict(Clip("high", "a", 32_000, 64_000))]
+    (tmp_path / "speech.json").write_text(json.dumps(clips), encoding="utf-8")
+    (tmp_path / "noise.json").write_text("[]", encoding="utf-8")
+
+    def teacher(sound: Array) -> Array:
+        return np.full((len(sound) // 160_000, 500, 7), 1 / 7, np.float32)
+
+    generate(tmp_path, 0.01, seed=3, teacher=teacher)
+    with np.load(tmp_path / "scenes" / "3-00000.npz") as windows:
+        assert windows["features"].shape == (60, 1_000, 80)
+        assert windows["labels"].shape == (60, 500)
+        assert windows["labels"].any()
+        assert windows["heard"].shape == (60, 500, 7)
+    hear(tmp_path, [write_episode(tmp_path / "call.wav", "A" * 25)], teacher)
+    with np.load(tmp_path / "scenes" / "heard-00000.npz") as windows:
+        assert set(windows) == {"features", "heard"}
+        assert windows["features"].shape == (2, 1_000, 80)
+
+
+def test_a_teachers_speakers_take_the_names_of_the_truth() -> None:
+    bits = np.array([0, 1, 1, 3, 2, 0])
+    other = np.array([0, 4, 4, 6, 2, 0])  # the same, with the first as the third, and the second as the second
+    assert renamed(one_hot(other), bits).argmax(axis=1).tolist() == one_hot(bits).argmax(axis=1).tolist()
+
+
+def test_who_may_be_the_same_person_is_not_put_beside_as_another() -> None:
+    cosines = {"a": {"a": 1.0, "b": 0.8, "c": 0.4, "d": 0.6}}
+    assert nearest(cosines) == {"a": ["d", "c"]}
 
 
 def test_augmentation_keeps_shape_and_stays_finite() -> None:

@@ -14,6 +14,7 @@ sys.path.insert(0, str(RECIPE))  # its files import each other by their own name
 import shows  # noqa: E402
 import synthetic_speech  # noqa: E402
 from segmentation_pool import STEP, Clip  # noqa: E402
+from segmentation_scenes import cosines_of  # noqa: E402
 from simulate import Pool  # noqa: E402
 
 RATE, SECONDS = 16_000, 14
@@ -58,12 +59,10 @@ def test_twins_talk_with_each_other_where_voices_are_to_be_alike(pool: Pool) -> 
 def test_those_are_together_whom_an_embedder_has_near_each_other(pool: Pool, tmp_path: Path) -> None:
     rows = np.array([[1, 0], [1, 0], [0.7, 0.7], [0.7, 0.7], [0, 1], [0, 1]], np.float32)
     np.savez(tmp_path / "clips.npz", people=np.repeat(list(PITCHES), 2), vectors=rows)
-    alike = shows._alike(pool, tmp_path / "clips.npz")
-    assert alike is not None
+    alike = cosines_of(pool, tmp_path / "clips.npz")
     assert alike["ada"]["maya"] == pytest.approx(0.707, abs=1e-3)
     assert alike["ada"]["otto"] == pytest.approx(0.0, abs=1e-6)
     assert shows._people(pool, np.random.default_rng(0), 1, True, ["ada"], alike) != ["ada"]
-    assert shows._alike(pool, None) is None
 
 
 def test_only_some_people_take_part(pool: Pool) -> None:

@@ -8,7 +8,7 @@ from ..types import Turn, join_turns
 from .speech import FRAME, OVERLAP, hysteresis, runs
 from .windows import Heard
 
-ONSET, OFFSET = 0.7, 0.6  # probabilities above which two begin to speak at once, and below which they no longer do
+ONSET, OFFSET = 0.8, 0.7  # probabilities above which two begin to speak at once, and below which they no longer do
 SHORTEST = 0.1  # s; less is a click
 REACH = 30.0  # s; who speaks at the same time speaks at other times nearby
 

@@ -104,7 +104,7 @@ MODELS: dict[str, ModelCard] = {
         ModelCard(
             name="segmentation-small",
             file="segmentation-small.onnx",
-            sha256="1b23827ef8c9ca0e70d75e7ddb352914db7e42b8fb037ac0c0deebf06b83b1da",
+            sha256="a697d2861492c265371864a078c0db152e155ca6c9c45e1815e1d944ccd4e40b",
             kind="speech",
             licence="Apache-2.0",
             num_parameters=1_047_431,
