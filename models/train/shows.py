@@ -9,7 +9,8 @@
 ``--corpus`` leaves only people of some corpora (single words are not how a podcast sounds), ``--alike`` puts voices
 together that an embedder has near each other, ``--twins`` one person and the same voice at another pitch;
 ``--one-room`` leaves everybody where they are, as most podcasts do; ``--distinct`` leaves out whom a corpus seems to
-count twice, as Common Voice does with people who come back from another browser.
+count twice, as Common Voice does with people who come back from another browser. ``--on-table`` makes other shows,
+short ones: two to five people around one microphone on a table, who interrupt each other (``simulate.on_a_table``).
 
 A show has one to twelve people: hosts and guests in segments, callers by telephone, advertisements over music,
 jingles between segments, at times a second microphone or room for somebody who comes back, and often only voices of
@@ -47,7 +48,9 @@ from simulate import (
     in_room,
     jingle,
     levelled,
+    meeting,
     noise,
+    on_a_table,
     pause,
     room,
     say,
@@ -84,6 +87,20 @@ class Show:
     profiles: dict[str, Samples]
 
 
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """What shows are made of.
+
+    alike : cosine by person and person, by which those are chosen who are to be similar; else they are of one corpus
+    one_room : nobody comes back through another microphone or room
+    on_table : short talks that one microphone on a table hears
+    """
+
+    alike: Alike | None = None
+    one_room: bool = False
+    on_table: bool = False
+
+
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -107,6 +124,7 @@ def main() -> None:
     )
     second.add_argument("--twins", action="store_true", help="half of the shows have two who differ in pitch alone")
     second.add_argument("--one-room", action="store_true", help="nobody comes back in another room")
+    second.add_argument("--on-table", action="store_true", help="short talks that one microphone on a table hears")
     chosen = parser.parse_args()
     if chosen.command == "prepare":
         prepare(chosen.folder, chosen.work, chosen.noise, set(chosen.without), chosen.teacher)
@@ -116,7 +134,8 @@ def main() -> None:
         pool = _only(pool, chosen.half, set(chosen.corpus), again)
         pool = _with_twins(pool, chosen.seed) if chosen.twins else pool
         alike = None if chosen.alike is None else cosines_of(pool, chosen.alike)
-        render(pool, chosen.out, chosen.shows, chosen.seed + (chosen.half or 0), alike, chosen.one_room)
+        kind = Kind(alike, chosen.one_room, chosen.on_table)
+        render(pool, chosen.out, chosen.shows, chosen.seed + (chosen.half or 0), kind)
 
 
 def prepare(folder: Path, work: Path, noise_of: Path | None, without: set[str], teacher: Path | None = None) -> None:
@@ -212,9 +231,7 @@ def _with_twins(pool: Pool, seed: int) -> Pool:
     return Pool(np.concatenate(samples), np.concatenate(active), dict(clips), pool.noise_samples, pool.noise)
 
 
-def render(
-    pool: Pool, out: Path, num_shows: int, seed: int, alike: Alike | None = None, one_room: bool = False
-) -> None:
+def render(pool: Pool, out: Path, num_shows: int, seed: int, kind: Kind) -> None:
     """Write shows until there are that many; one that is there stays."""
     folder = out / "shows"
     (folder / "profiles").mkdir(parents=True, exist_ok=True)
@@ -223,7 +240,7 @@ def render(
         if path.exists():
             continue
         began = time.monotonic()
-        show = show_of(pool, np.random.default_rng([seed, number]), alike, one_room)
+        show = show_of(pool, np.random.default_rng([seed, number]), kind)
         rows = log_mel(show.samples)
         for person, samples in show.profiles.items():
             profile = log_mel(samples)
@@ -236,25 +253,29 @@ def render(
         log.info("%s: %.0f s, %d people, in %.0f s", path.name, truth["seconds"], num_people, time.monotonic() - began)
 
 
-def show_of(pool: Pool, rng: Generator, alike: Alike | None = None, one_room: bool = False) -> Show:
-    """One show and its profiles.
-
-    alike : cosine by person and person, by which those are chosen who are to be similar; else they are of one corpus
-    one_room : nobody comes back through another microphone or room
-    """
-    number = int(rng.choice(NUMBERS, p=SHARES))
-    minutes = float(np.clip(rng.lognormal(1.5, 0.8), 2, 60))
-    minutes = max(min(minutes, MOST_WORK / number), 0.5 * number, 2.0)
-    with_advert, similar = rng.random() < 0.3, rng.random() < 0.5
+def show_of(pool: Pool, rng: Generator, kind: Kind) -> Show:
+    """One show and its profiles."""
+    alike = kind.alike
+    if kind.on_table:
+        number, minutes, with_advert = int(rng.integers(2, 6)), float(rng.uniform(0.5, 4)), False
+    else:
+        number = int(rng.choice(NUMBERS, p=SHARES))
+        minutes = float(np.clip(rng.lognormal(1.5, 0.8), 2, 60))
+        minutes = max(min(minutes, MOST_WORK / number), 0.5 * number, 2.0)
+        with_advert = rng.random() < 0.3
+    similar = rng.random() < 0.5
     people = _people(pool, rng, number + with_advert, similar, alike=alike)
     number = min(number, len(people))
     spoken_of, kept = _parted(pool, rng, people)
     own = Pool(pool.samples, pool.active, spoken_of, pool.noise_samples, pool.noise)
-    studio = rng.random() < 0.35
+    studio = not kind.on_table and rng.random() < 0.35
     voices = [
         Voice(person, 1.0, float(rng.normal(0, 1.5 if studio else 4))) for person in people if person in own.clips
     ]
-    mixed, turns = _talk(own, rng, voices, number, minutes, studio, 0.0 if one_room else COMES_BACK)
+    if kind.on_table:
+        mixed, turns = _table_talk(own, rng, voices, minutes)
+    else:
+        mixed, turns = _talk(own, rng, voices, number, minutes, studio, 0.0 if kind.one_room else COMES_BACK)
     absent = _people(pool, rng, 4, similar, people, alike)
     _, kept_of_absent = _parted(pool, rng, absent)
     profiles = {}
@@ -357,10 +378,33 @@ def _talk(
     if rng.random() < 0.3:
         mixed += noise(pool, rng, total) * np.float32(level * 10 ** (-rng.uniform(12, 35) / 20))
     mixed += coloured(rng, total) * np.float32(level * 10 ** (-rng.uniform(35, 70) / 20))
+    return _recorded(rng, mixed), _turns(spoken, voices)
+
+
+def _table_talk(
+    pool: Pool, rng: Generator, voices: Sequence[Voice], minutes: float
+) -> tuple[Samples, list[tuple[float, float, str]]]:
+    """The sound of a talk that one microphone on a table hears, and its turns."""
+    total = int(minutes * 60) * SAMPLE_RATE
+    tracks = np.zeros((len(voices), total), np.float32)
+    spoken = np.zeros((len(voices), total // STEP), bool)
+    if rng.random() < 0.6:
+        meeting(pool, rng, voices, tracks, spoken)
+    else:
+        by_place = {(who, 0): track for who, track in enumerate(tracks)}
+        everybody = list(range(len(voices)))
+        _segment(
+            pool, rng, voices, everybody, dict.fromkeys(everybody, 0), by_place, spoken, 0, spoken.shape[1], lively=True
+        )
+    return _recorded(rng, on_a_table(pool, rng, tracks)), _turns(spoken, voices)
+
+
+def _recorded(rng: Generator, mixed: Samples) -> Samples:
+    """The sound at some level, at times through a codec, in 16 bits."""
     mixed *= np.float32(10 ** (-abs(rng.normal(0, 8)) / 20) / (np.abs(mixed).max() + 1e-6))
     if rng.random() < 0.25:
         mixed = transcoded(rng, mixed)
-    return np.round(np.clip(mixed, -1, 1) * 32_767) / np.float32(32_768), _turns(spoken, voices)
+    return np.round(np.clip(mixed, -1, 1) * 32_767) / np.float32(32_768)
 
 
 def _turns(spoken: NDArray[np.bool_], voices: Sequence[Voice]) -> list[tuple[float, float, str]]:

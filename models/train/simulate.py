@@ -84,7 +84,7 @@ def simulate(pool: Pool, rng: Generator, seconds: float = 30.0, on_table: float 
     tracks = np.zeros((len(voices), total), np.float32)
     spoken = np.zeros((len(voices), total // STEP), bool)
     if len(voices) > 1 and rng.random() < 0.3:
-        _meeting(pool, rng, voices, tracks, spoken)
+        meeting(pool, rng, voices, tracks, spoken)
     elif voices:
         _interview(pool, rng, voices, tracks, spoken)
     levels = [float(np.sqrt(np.mean(np.square(track[track != 0])))) for track in tracks if np.any(track)]
@@ -104,7 +104,7 @@ def _on_table(pool: Pool, rng: Generator, seconds: float) -> Scene:
     tracks = np.zeros((len(voices), total), np.float32)
     spoken = np.zeros((len(voices), total // STEP), bool)
     if len(voices) > 1 and rng.random() < 0.6:
-        _meeting(pool, rng, voices, tracks, spoken)
+        meeting(pool, rng, voices, tracks, spoken)
     elif voices:
         _interview(pool, rng, voices, tracks, spoken)
     if rng.random() < 0.4:
@@ -112,6 +112,12 @@ def _on_table(pool: Pool, rng: Generator, seconds: float) -> Scene:
         start = int(rng.integers(spoken.shape[1] - length + 1))
         spoken[:, start : start + length] = False
         tracks[:, start * STEP : (start + length) * STEP] = 0
+    return Scene(_damage(rng, on_a_table(pool, rng, tracks)), _labels(spoken))
+
+
+def on_a_table(pool: Pool, rng: Generator, tracks: Samples) -> Samples:
+    """What a microphone on a table hears of (people, total) tracks: each at a place in one room, and hands near by."""
+    total = tracks.shape[1]
     response = room(pool, rng)
     mixed = np.zeros(total, np.float32)
     for track in tracks:
@@ -128,7 +134,7 @@ def _on_table(pool: Pool, rng: Generator, seconds: float) -> Scene:
     if rng.random() < 0.25:
         mixed += noise(pool, rng, total) * np.float32(level * 10 ** (-rng.uniform(0, 30) / 20))
     mixed += coloured(rng, total) * np.float32(level * 10 ** (-rng.uniform(3, 45) / 20))
-    return Scene(_damage(rng, mixed), _labels(spoken))
+    return mixed
 
 
 def handling(rng: Generator, total: int) -> Samples:
@@ -311,7 +317,7 @@ def another(rng: Generator, count: int, speaker: int) -> int:
     return others[int(rng.integers(len(others)))]
 
 
-def _meeting(pool: Pool, rng: Generator, voices: list[Voice], tracks: Samples, spoken: NDArray[np.bool_]) -> None:
+def meeting(pool: Pool, rng: Generator, voices: Sequence[Voice], tracks: Samples, spoken: NDArray[np.bool_]) -> None:
     """Everybody speaks and pauses at their own times, whoever else speaks."""
     quiet = float(rng.uniform(1.0, 3.0)) * len(voices)
     for speaker, voice in enumerate(voices):

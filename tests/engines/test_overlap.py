@@ -8,7 +8,7 @@ import pytest
 from tests.engines.test_turns import ADA, MAYA, heard_of
 from tests.support.fakes import FakeEmbedder
 from voicematch.engines.diarize import conclude
-from voicematch.engines.overlap import REACH, with_second
+from voicematch.engines.overlap import OFFSET, ONSET, REACH, of_this_episode, with_second
 from voicematch.engines.windows import Clock, Heard
 from voicematch.types import Turn
 
@@ -46,6 +46,36 @@ def test_within_a_turn_the_second_is_who_speaks_next_to_it() -> None:
 )
 def test_where_no_second_is_added(overlap: tuple[float, float], turns: tuple[Turn, ...]) -> None:
     assert with_second(heard_with(overlap), turns) == turns
+
+
+def talk_of(*overlaps: tuple[float, float], seconds: float = 600.0) -> np.ndarray:
+    """What a detector says of talk: for how many seconds in a row, in turn with a second of one, how likely two are."""
+    frames = np.tile(np.array([1.0, 0.01, 0.0], np.float32), (round(seconds / 0.02), 1))
+    at = 0
+    for length, probability in overlaps:
+        frames[at : at + round(length / 0.02), 1] = probability
+        at += round((length + 1) / 0.02)
+    return frames
+
+
+def test_what_sounds_like_two_is_sooner_so_where_people_interrupt_each_other() -> None:
+    doubtful = [(0.5, 0.75)] * 3
+    interview, meeting = talk_of(*doubtful), talk_of(*doubtful, *[(2.0, 0.97)] * 150)
+    assert of_this_episode(interview)[0] < OFFSET < ONSET < of_this_episode(meeting)[0]
+
+
+def test_a_short_episode_is_taken_for_a_usual_one() -> None:
+    short = talk_of((0.5, 0.75), seconds=3.0)
+    assert of_this_episode(short)[0] == pytest.approx(0.75, abs=0.05)
+
+
+def test_what_is_sure_stays_sure_and_silence_counts_for_nothing() -> None:
+    frames = np.array([[1, 1, 0], [1, 0, 0]] * 500, np.float32)
+    found = of_this_episode(frames)
+    assert found[0] > 0.999
+    assert found[1] < 0.001
+    silent = np.concatenate([frames, np.zeros((100_000, 3), np.float32)])
+    assert np.array_equal(of_this_episode(silent)[:1_000], found)
 
 
 def test_a_change_inside_an_overlap_of_three_gives_each_moment_two() -> None:
