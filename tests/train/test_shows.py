@@ -92,3 +92,18 @@ def test_synthetic_voices_are_people_of_their_maker(tmp_path: Path) -> None:
         ["flite", "flite-slt", "flite/slt/001.opus"],
         ["hts", "hts-slt", "hts/slt/000.opus"],
     ]
+
+
+def test_a_show_on_a_table_is_short_and_people_talk_over_each_other(pool: Pool) -> None:
+    table = shows.Kind(on_table=True)
+    for seed in range(3):
+        show = shows.show_of(pool, np.random.default_rng(seed), table)
+        assert 30 <= len(show.samples) / RATE <= 240
+        assert len({person for _, _, person in show.turns}) > 1
+        again = shows.show_of(pool, np.random.default_rng(seed), table)
+        assert np.array_equal(show.samples, again.samples)
+    talk = sum(end - start for start, end, _ in show.turns)
+    spoken = np.zeros(len(show.samples) // STEP + 1, bool)
+    for start, end, _ in show.turns:
+        spoken[round(100 * start) : round(100 * end)] = True
+    assert talk > 1.02 * spoken.sum() / 100

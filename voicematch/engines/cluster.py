@@ -47,7 +47,7 @@ MANY_WINDOWS = 40  # on either side, half a minute; halves of one voice are then
 CONSTANT = 0.97  # share of windows whose next one, of the same stretch of speech, is on the same side
 LEAST_WINDOWS = 2  # that make a voice of its own; one alone may be a laugh or a change of speaker
 RESCALED = 10  # windows, after which what is carried on is scaled: each may take all but a share of 1e-6 of it
-STAY = 0.98  # probability that the next window is the same speaker's, before anything is heard
+STAY = 0.95  # probability that the next window is the same speaker's, before anything is heard
 
 
 @dataclass(frozen=True, eq=False)

@@ -104,7 +104,7 @@ MODELS: dict[str, ModelCard] = {
         ModelCard(
             name="segmentation-small",
             file="segmentation-small.onnx",
-            sha256="a697d2861492c265371864a078c0db152e155ca6c9c45e1815e1d944ccd4e40b",
+            sha256="4850f71a99855e7e3f8c7d0b73a5ba4d68e5d8a2ab7fd0470e6ab6f292a4cae8",
             kind="speech",
             licence="Apache-2.0",
             num_parameters=1_047_431,
