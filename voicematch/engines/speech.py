@@ -18,7 +18,6 @@ SPEECH, OVERLAP, CHANGE = 0, 1, 2  # columns of what a detector returns: somebod
 
 LONGEST_PAUSE = 0.3  # s; a shorter silence inside speech is a breath, not an end
 SHORTEST_SPEECH = 0.1  # s; less is a click
-PADDING = 0.02  # s; consonants at the edges are softer than what the detector hears first
 
 
 class SpeechDetector(Protocol):
@@ -48,14 +47,15 @@ def regions(
     offset: float = 0.4,
     longest_pause: float = LONGEST_PAUSE,
     shortest: float = SHORTEST_SPEECH,
-    padding: float = PADDING,
+    padding: float = 0.0,
 ) -> list[tuple[float, float]]:
     """Return stretches of speech in seconds, in order and apart by more than a pause.
 
     probabilities : (num_frames,) array, one for every 20 ms
     onset, offset : hysteresis; speech begins above ``onset`` and lasts while it stays above ``offset``
+    padding : seconds that are speech on either side of a stretch, for a detector that hears edges late
 
-    >>> regions(np.float32([0] * 50 + [1] * 100 + [0] * 50), padding=0.0)
+    >>> regions(np.float32([0] * 50 + [1] * 100 + [0] * 50))
     [(1.0, 3.0)]
     """
     active = hysteresis(probabilities, onset, offset)
