@@ -249,7 +249,7 @@ def simulated(ears: Ears, work: Path, folder: Path, num_shows: int, half: int) -
 
     @functools.lru_cache(maxsize=1)
     def rendered(number: int) -> Any:
-        return shows.show_of(people(), np.random.default_rng([half, number]))
+        return shows.show_of(people(), np.random.default_rng([half, number]), shows.Kind())
 
     judged = []
     for file in judge_shows.shows_of(folder, 0, num_shows):
