@@ -80,13 +80,7 @@ def simulate(pool: Pool, rng: Generator, seconds: float = 30.0, on_table: float 
         return _on_table(pool, rng, seconds)
     total = int(seconds * SAMPLE_RATE) // LABEL_STEP * LABEL_STEP
     studio = rng.random() < 0.35  # one level, one channel: nothing but the voice tells speakers apart
-    voices = _cast(pool, rng, studio)
-    tracks = np.zeros((len(voices), total), np.float32)
-    spoken = np.zeros((len(voices), total // STEP), bool)
-    if len(voices) > 1 and rng.random() < 0.3:
-        meeting(pool, rng, voices, tracks, spoken)
-    elif voices:
-        _interview(pool, rng, voices, tracks, spoken)
+    tracks, spoken = _talk(pool, rng, _cast(pool, rng, studio), total, meetings=0.3)
     levels = [float(np.sqrt(np.mean(np.square(track[track != 0])))) for track in tracks if np.any(track)]
     mixed = tracks.sum(axis=0) if studio else _mix(pool, rng, tracks)
     for start, end in runs(np.sum(spoken, axis=0) == 0):
@@ -97,16 +91,23 @@ def simulate(pool: Pool, rng: Generator, seconds: float = 30.0, on_table: float 
     return Scene(mixed, _labels(spoken))
 
 
-def _on_table(pool: Pool, rng: Generator, seconds: float) -> Scene:
-    """A meeting as a microphone on the table hears it: voices from afar, hands near by, and at times nobody at all."""
-    total = int(seconds * SAMPLE_RATE) // LABEL_STEP * LABEL_STEP
-    voices = _cast(pool, rng, studio=False)
+def _talk(
+    pool: Pool, rng: Generator, voices: Sequence[Voice], total: int, meetings: float
+) -> tuple[Samples, NDArray[np.bool_]]:
+    """(voices, total) what each says, and when; meetings : share of talks in which nobody waits for the others."""
     tracks = np.zeros((len(voices), total), np.float32)
     spoken = np.zeros((len(voices), total // STEP), bool)
-    if len(voices) > 1 and rng.random() < 0.6:
+    if len(voices) > 1 and rng.random() < meetings:
         meeting(pool, rng, voices, tracks, spoken)
     elif voices:
         _interview(pool, rng, voices, tracks, spoken)
+    return tracks, spoken
+
+
+def _on_table(pool: Pool, rng: Generator, seconds: float) -> Scene:
+    """A meeting as a microphone on the table hears it: voices from afar, hands near by, and at times nobody at all."""
+    total = int(seconds * SAMPLE_RATE) // LABEL_STEP * LABEL_STEP
+    tracks, spoken = _talk(pool, rng, _cast(pool, rng, studio=False), total, meetings=0.6)
     if rng.random() < 0.4:
         length = int(rng.uniform(0.15, 0.9) * spoken.shape[1])
         start = int(rng.integers(spoken.shape[1] - length + 1))
@@ -262,7 +263,7 @@ def say(
     return position
 
 
-def _interview(pool: Pool, rng: Generator, voices: list[Voice], tracks: Samples, spoken: NDArray[np.bool_]) -> None:
+def _interview(pool: Pool, rng: Generator, voices: Sequence[Voice], tracks: Samples, spoken: NDArray[np.bool_]) -> None:
     """Turns that alternate between the first voice and the others, with backchannels and interruptions."""
     end = spoken.shape[1]
     lively = rng.random() < 0.35  # short turns, quick changes
