@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -359,3 +361,20 @@ def test_list_verify_path_and_remove_of_a_pulled_model(
     assert "damaged" in capsys.readouterr().out
     assert cli.run(["models", "remove", "ecapa1024"]) == 0
     assert not here()["ecapa1024"]
+
+
+def test_what_cannot_be_removed_stays_whole(
+    kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    keep_calibration(kept)
+    (tmp_path / LARGE_FILE).write_bytes(WEIGHTS)
+    assert cli.run(["models", "pull", "ecapa1024", "--from", str(tmp_path)]) == 0
+    capsys.readouterr()
+    monkeypatch.setattr(os, "replace", refuse)
+    assert cli.run(["models", "remove", "ecapa1024"]) == cli.EXIT_ERROR
+    assert capsys.readouterr().err == f"error: {kept / 'ecapa1024'}: cannot be removed: Permission denied\n"
+    assert (kept / "ecapa1024" / LARGE_FILE).read_bytes() == WEIGHTS
+    assert not list(kept.glob(".ecapa1024*"))

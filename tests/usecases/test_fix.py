@@ -14,6 +14,8 @@ from tests.support.fakes import FakeDiarizer, FakeEmbedder
 from tests.usecases.test_identify import CALIBRATION, noise
 from voicematch import errors, identify, name, open_library, outputs, relabel
 from voicematch.library import Library
+from voicematch.library.database import now
+from voicematch.library.schema import voiceprints
 from voicematch.types import Embedding, LabelledEpisode, Line, Turn, Verdict, Word
 from voicematch.usecases import fix as fixing
 from voicematch.usecases.chosen import Engines
@@ -158,6 +160,19 @@ def test_a_merge_holds_in_a_new_run_and_whom_a_person_named_are_never_merged(lib
     name("episode", "SPEAKER_00", "Ada", library=library, consent="public")
     with pytest.raises(errors.LibraryError, match="a person said that SPEAKER_00 is Ada and SPEAKER_01 is Grace"):
         fixing.merge("episode", "SPEAKER_00", "SPEAKER_01", library=library)
+
+
+@pytest.mark.parametrize(("basis", "day"), [("public", "2020-02-20"), (None, "2020-02-20"), ("self", now()[:10])])
+def test_the_day_of_a_consent_goes_with_its_basis(
+    library: Library, tmp_path: Path, basis: str | None, day: str
+) -> None:
+    turns = (TURNS[0], Turn(20.0, 30.0, "SPEAKER_01"), Turn(30.0, 40.0, "SPEAKER_00"), TURNS[2])
+    heard(library, tmp_path, turns)
+    name("episode", "SPEAKER_01", "Grace", library=library, consent="public")
+    with library._database.write() as connection:
+        connection.execute(voiceprints.update().values(consent_date="2020-02-20"))
+    fixing.give("episode", [(30.0, 40.0)], "Grace", library=library, consent=basis)
+    assert [(one.basis, one.date) for one in library.profiles.get("Grace").consents] == [(basis or "public", day)]
 
 
 def test_a_person_learns_from_what_was_given_to_them_once_and_loses_what_was_taken(

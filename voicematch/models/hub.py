@@ -133,9 +133,11 @@ def remove(name: str) -> int:
     if not folder.is_dir():
         raise ModelError(f"model {name!r} is not on this machine; there is nothing to remove")
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    gone = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=PARTIAL, dir=folder.parent))
-    os.replace(folder, gone / name)  # in one step: half a model is not to be found
-    shutil.rmtree(gone)
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{name}.", suffix=PARTIAL, dir=folder.parent) as gone:
+            os.replace(folder, Path(gone) / name)  # in one step: half a model is not to be found
+    except OSError as error:
+        raise ModelError(f"{folder}: cannot be removed: {error.strerror}") from error
     return size
 
 

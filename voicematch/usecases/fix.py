@@ -297,12 +297,13 @@ def _teach(
                 warnings.append(f"{' and '.join(labels)} says too little to learn from")
             continue
         kept = max(own, key=lambda row: CONSENT.index(row.consent), default=None)
+        given = consent if name == person else None
         added, _ = learn(
             library,
             name,
             [voice for voice in voices if voice.embeddings],
-            (consent if name == person else None) or (kept.consent if kept else None),
-            consent_date=kept.consent_date if kept else TODAY,
+            given or (kept.consent if kept else None),
+            consent_date=kept.consent_date if kept and given in (None, kept.consent) else TODAY,
             consent_note=(consent_note if name == person else "") or (kept.consent_note if kept else None),
         )
         warnings += added.warnings
