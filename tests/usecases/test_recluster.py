@@ -121,7 +121,7 @@ def test_people_whom_a_person_named_are_never_one(library: Library) -> None:
     assert {match.profile for match in after.matches.values()} == {"Ada", "Basil", "Conrad"}
     talk = {after.name(label): seconds for label, seconds in after.talk_seconds().items()}
     for label, seconds in before.talk_seconds().items():
-        assert talk[before.name(label)] == pytest.approx(seconds, abs=1.0)
+        assert talk[before.name(label)] == pytest.approx(seconds, abs=2.0)  # short pauses go to who keeps a label
 
 
 def test_a_fix_outlives_another_number_of_speakers(library: Library) -> None:

@@ -60,7 +60,7 @@ def recluster(
         lines = attribute(heard, found.turns, exclusive=found.exclusive)
         diarizer = episode.diarizer.removesuffix(OF_TRANSCRIPT)
         answer = replace(episode, turns=found.turns, lines=lines, diarizer=diarizer)
-        answer = recognise.store(library, answer, found.embeddings)
+        answer = recognise.store(library, answer, found.embeddings, windows)
         library.outputs.mark([episode.audio_sha256])
         number = library.earlier.keep(episode.audio_sha256, before)
     num_found = len(answer.talk_seconds())
