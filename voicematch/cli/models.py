@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -150,12 +151,18 @@ def export(name: str, file: Path | None) -> None:
     """Copy the ONNX file of the model NAME to FILE, by default NAME.onnx; one to pull has to be pulled first."""
     from ..models.files import path as path_of
     from ..models.table import card
-    from ..outputs import write_atomically
 
     if card(name).engine != "onnx":
         raise ModelError(f"model {name!r} cannot be exported; it does not run in ONNX Runtime")
     target = file or Path(f"{name}.onnx")
-    write_atomically(target, path_of(name).read_bytes())
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        shutil.copyfile(path_of(name), partial)
+        partial.replace(target)
+    except OSError as error:
+        raise ModelError(f"{target}: {error.strerror or error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
     click.echo(f"wrote {target}", err=True)
 
 
