@@ -17,8 +17,8 @@ def told_apart(turns: Sequence[Turn], said: Mapping[str, Sequence[Span]]) -> tup
     said : by person, where a person said that they talk
 
     Of several people under one label, who talks most there keeps it, and all that nobody was said to say, but for the
-    pauses that joined their turns. The others get what they were said to say. Who has a label for the most part is left alone: another answer may know better
-    where the one ends and the other begins.
+    pauses that joined their turns. The others get what they were said to say. Who has a label for the most part is
+    left alone: another answer may know better where the one ends and the other begins.
     """
     spans_by_label: dict[str, list[Span]] = {}
     for turn in turns:
