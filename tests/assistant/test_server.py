@@ -110,6 +110,7 @@ def test_changing_where_it_is_allowed(web_library_file: Path) -> None:
         await answer(client, "undo_fix", episode=KEY, number=reworded["fix"])
         assert (await answer(client, "transcript", episode=KEY))["lines"] == before
         assert "nothing was fixed" in await refusal(client, "undo_fix", episode=KEY)
+        assert "load it again" in await refusal(client, "fix_text", episode=KEY, line=1, text="Stale.", seen="0" * 16)
         merged = await answer(client, "fix_merge", episode=KEY, source="SPEAKER_02", into="SPEAKER_01")
         assert merged["label"] == "SPEAKER_01"
 

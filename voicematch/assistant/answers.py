@@ -21,6 +21,7 @@ from ..library.reading.people import Profile, co_speakers
 from ..transcript.figures import TalkFigures
 from ..types import Verdict
 from ..usecases.describe import describe
+from ..usecases.fix import as_shown
 
 Answer = dict[str, Any]
 
@@ -133,7 +134,10 @@ def episode(library: Library, episode: str) -> Answer:
 
 
 def transcript(library: Library, episode: str, *, page: int = 1) -> Answer:
-    """Return what is said in an episode, a page at a time, each line with who says it, and when."""
+    """Return what is said in an episode, a page at a time, each line with who says it, and when.
+
+    ``seen`` stands for all its lines, for who fixes one by its number.
+    """
     content = library.listings.episode(key(library, episode))
     called = {one.label: _called(one) for one in content.speakers}
     first = _offset(page, LINES_PER_PAGE)
@@ -151,6 +155,7 @@ def transcript(library: Library, episode: str, *, page: int = 1) -> Answer:
         "episode": key_of(content.summary.audio_sha256),
         "title": content.summary.shown_as,
         "date": content.summary.date,
+        "seen": as_shown(content.lines),
         "lines": lines,
         **_paging(page, LINES_PER_PAGE, len(content.lines)),
     }

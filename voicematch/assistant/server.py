@@ -155,9 +155,12 @@ def _add_fixing(server: MCPServer[Any], library: Library) -> None:
         episode: Episode,
         line: Annotated[int, Field(description="its number in the transcript", ge=0)],
         text: Annotated[str, Field(description="what is really said")],
+        seen: Annotated[
+            str, Field(description="as the transcript or the last fix_text gave it: refuses if lines changed since")
+        ] = "",
     ) -> Answer:
-        """Change the words of one line of an episode."""
-        return changes.fix_text(library, episode, line, text)
+        """Change the words of one line of an episode. The answer has what to pass as `seen` with the next one."""
+        return changes.fix_text(library, episode, line, text, seen=seen)
 
     @tool
     def fix_merge(episode: Episode, source: Label, into: Label) -> Answer:

@@ -6,10 +6,11 @@ in any order, and not by a library's ``recording``, which knows nothing of turns
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..errors import LibraryError
+from ..errors import ChangedSince, LibraryError
 from ..formats.clock import clock
 from ..library import AsHeard, FixRow, Library
 from ..library.keys import RESERVED, key
@@ -129,13 +130,31 @@ def merge(episode_key: str, source: str, into: str, *, library: Library, dry_run
     return Fixed(episode.audio_sha256, number, into, text, tuple(changes), learned, warnings)
 
 
-def reword(episode_key: str, line: int, text: str, *, library: Library, dry_run: bool = False) -> Fixed:
+def as_shown(lines: Sequence[Line]) -> str:
+    """Return what stands for the lines of an episode, so that places counted among them mean the same lines later."""
+    told = "\n".join(f"{line.start} {line.text}" for line in lines)
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def check_seen(episode: LabelledEpisode, seen: str) -> None:
+    """Raise ChangedSince when the episode has other lines than those that somebody saw.
+
+    seen : what `as_shown` gave of these; "" does not ask
+    """
+    if seen and seen != as_shown(episode.lines):
+        raise ChangedSince("the lines of this episode were changed since they were shown; load it again")
+
+
+def reword(episode_key: str, line: int, text: str, *, library: Library, seen: str = "", dry_run: bool = False) -> Fixed:
     """Change the words of a line, which is given by its place among the episode's lines, from 0.
 
-    Raises LibraryError when there is no such line, or no words are given.
+    seen : among which lines that is, as for `check_seen`
+
+    Raises LibraryError when there is no such line, or no words are given; ChangedSince.
     """
     with changing(library, dry_run=dry_run) as changes:
         episode = _heard_by_this(library, episode_key)
+        check_seen(episode, seen)
         before = _line(episode, line)
         text = " ".join(text.split())
         if not text or text == before.text:

@@ -12,9 +12,10 @@ from ..library.reading.search import terms
 from ..library.reading.voices import Stretch
 from ..types import Verdict
 from ..usecases.describe import Suggestion, likely
+from ..usecases.fix import as_shown
 from . import views
 from .judging import REASONS, excerpt
-from .reading import Reading, as_shown, cut, share
+from .reading import Reading, cut, share
 from .telling import plain
 
 IGNORED = {"ad": "Advertisement", "jingle": "Jingle"}

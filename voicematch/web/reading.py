@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,6 @@ from ..errors import shown
 from ..library import Library
 from ..library.reading.episodes import key_of
 from ..net.addresses import is_address
-from ..types import Line
 from . import views
 from .addresses import Url
 from .working import QueueRun
@@ -69,12 +67,6 @@ class Reading:
         per_page = self.per_page or max(total, 1)
         num_pages = max(-(-total // per_page), 1)
         return views.Paging(number=max(page, 1), num_pages=num_pages, total=total, per_page=per_page)
-
-
-def as_shown(lines: Sequence[Line]) -> str:
-    """Return what stands for the lines of an episode, so that places counted on a page mean the same lines later."""
-    told = "\n".join(f"{line.start} {line.text}" for line in lines)
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def share(part: float, whole: float) -> float:

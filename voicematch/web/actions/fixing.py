@@ -14,7 +14,6 @@ from ...usecases.fix import Fixed, Span
 from ...usecases.name import Change
 from ..drawing import voice
 from ..journal import TakeBack
-from ..reading import as_shown
 from ..telling import plain
 from .action import CONSENT, EPISODE, SPEAKER, Action, ActionOutcome, Field, Fields, WrongFields
 
@@ -37,8 +36,7 @@ def numbers(text: str, name: str = "lines") -> list[int]:
 def episode_seen(library: Library, fields: Fields) -> LabelledEpisode:
     """Return the episode whose lines are meant. Raises ChangedSince when its lines are not those of the page."""
     episode = library.episodes.get(fields["episode"])
-    if fields["seen"] and fields["seen"] != as_shown(episode.lines):
-        raise ChangedSince("the lines of this episode were changed since this page was shown; load it again")
+    fix.check_seen(episode, fields["seen"])
     return episode
 
 
@@ -91,11 +89,9 @@ def _merge_voices(library: Library, fields: Fields) -> ActionOutcome:
 
 
 def _reword(library: Library, fields: Fields) -> ActionOutcome:
-    episode_seen(library, fields)
     line = numbers(fields["lines"])[0]
-    return _outcome(
-        library, fix.reword(fields["episode"], line, fields["text"], library=library), "the words of a line changed"
-    )
+    done = fix.reword(fields["episode"], line, fields["text"], library=library, seen=fields["seen"])
+    return _outcome(library, done, "the words of a line changed")
 
 
 def _outcome(library: Library, done: Fixed, text: str) -> ActionOutcome:
