@@ -25,6 +25,7 @@ from voicematch.types import Embedding, Verdict
 from voicematch.voices.match import match
 from voicematch.voices.score import Voiceprints
 
+PARTS: tuple[sessions.Part, ...] = ("whole", "front", "head")
 BUILT_IN = [name for name, card in MODELS.items() if card.source is None]
 
 
@@ -122,6 +123,37 @@ def test_a_model_that_answers_otherwise_than_its_card_says_is_refused(
         sessions.session(own(tmp_path, speech))
     assert capfd.readouterr().err == ""
     assert sessions.session(own(tmp_path, voices)) is sessions.session(str(tmp_path / "own.onnx"))
+
+
+def test_a_model_that_was_replaced_is_opened_anew(tmp_path: Path) -> None:
+    small, other = (files.path(name).read_bytes() for name in ("ecapa-small-4", "campplus"))
+    name = own(tmp_path, small)
+    before = {part: sessions.session(name, part=part) for part in PARTS}
+    own(tmp_path, other)
+    after = {part: sessions.session(name, part=part) for part in PARTS}
+    rows = np.zeros((2, 150, 80), np.float32)
+    expected, found = (
+        session.run(None, {session.get_inputs()[0].name: rows})[0]
+        for session in (sessions.session("campplus"), after["whole"])
+    )
+    assert np.array_equal(found, expected)
+    for part in PARTS:
+        assert after[part] is not before[part]
+        assert after[part] is sessions.session(name, part=part)
+
+
+def test_an_embedder_never_mixes_vectors_of_two_models(tmp_path: Path) -> None:
+    small, other = (files.path(name).read_bytes() for name in ("ecapa-small-4", "campplus"))
+    name = own(tmp_path, small)
+    rows = np.random.default_rng(5).normal(size=(400, 80)).astype(np.float32)
+    embedder = OnnxEmbedder(name)
+    vectors = embedder.pool(rows, 0, 400, [(0, 20), (20, 40)])
+    own(tmp_path, other)
+    assert np.array_equal(embedder.pool(rows, 0, 400, [(0, 20), (20, 40)]), vectors)
+    replaced = OnnxEmbedder(name).pool(rows, 0, 400, [(0, 20), (20, 40)])
+    assert np.array_equal(replaced, OnnxEmbedder("campplus").pool(rows, 0, 400, [(0, 20), (20, 40)]))
+    with pytest.raises(ModelError, match=r"own\.onnx: was replaced while it was in use; begin again"):
+        embedder.pool(rows, 0, 400, [(0, 20), (20, 40)])
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"{", b"[]"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ from ..models.table import DEFAULT_EMBEDDER
 from ..types import Array
 from ..voices.score import unit
 from .features import HOP, NUM_BINS, log_mel, log_mel_snipped, num_frames, num_frames_snipped
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 CELL = 10  # rows whose frames are summed, 100 ms: spans that are pooled begin and end between two cells
 MOST_CELLS = 160  # heard at once, 16 s; a part that ends in a pause may be longer by twice REACH
@@ -147,7 +150,8 @@ class OnnxEmbedder:
 
     device : one of ``table.DEVICES``; looked for when it is first used
 
-    Raises ModelError when the model is not on this machine, or damaged; nothing is loaded yet.
+    Its vectors are of the weights that the file holds when it is first used; where that is replaced, one that is made
+    then has the new ones. Raises ModelError when the model is not on this machine, or damaged; nothing is loaded yet.
     """
 
     def __init__(self, name: str = DEFAULT_EMBEDDER, device: str = "cpu") -> None:
@@ -158,6 +162,10 @@ class OnnxEmbedder:
         self.min_speech = card.min_speech
         self.device = device
         self._is_snipped = card.front_end == "kaldi-snipped"
+        self._weights: str | None = None  # their fingerprint, from the first use on
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_weights": None}
 
     def embed(self, samples: Array, windows: npt.NDArray[np.int64], features: Array | None = None) -> Array:
         if self._is_snipped:
@@ -182,7 +190,7 @@ class OnnxEmbedder:
     @property
     def can_pool(self) -> bool:
         """Whether ``pool`` serves: the network can be cut, and hears rows that are cut out of a recording."""
-        return not self._is_snipped and sessions.can_be_cut(self.name)
+        return not self._is_snipped and sessions.can_be_cut(self.name, self._meant())
 
     def pool(self, rows: Array, first: int, end: int, spans: npt.ArrayLike) -> Array:
         """Return the unit vectors of spans of a stretch, (num_spans, dimension); the network hears each row once.
@@ -210,7 +218,7 @@ class OnnxEmbedder:
 
     def _cells(self, rows: Array, first: int, end: int) -> Iterator[Array]:
         """(num_cells, 3, channels) sums of what the network makes of a stretch, a part of it at a time."""
-        session = sessions.session(self.name, self.device, "front")
+        session = self._session("front")
         (source,) = (one.name for one in session.get_inputs())
         total = max(1, (end - first) // CELL)
         for start, stop in parts_of(rows, first, total):
@@ -228,20 +236,28 @@ class OnnxEmbedder:
 
     def _pooled(self, statistics: Array) -> Array:
         """The unit vectors of spans, (num_spans, dimension) float32, from their ``Sums.statistics``."""
-        session = sessions.session(self.name, self.device, "head")
+        session = self._session("head")
         (vectors,) = session.run(None, {session.get_inputs()[0].name: statistics.T[None]})
         return unit(np.asarray(vectors[0], np.float32).T)
 
     def rest(self) -> None:
         """Give back the memory that the network took for the longest stretch; the next one takes it anew."""
-        session = sessions.session(self.name, self.device, "front" if self.can_pool else "whole")
+        session = self._session("front" if self.can_pool else "whole")
         if session.get_providers()[0] == "CPUExecutionProvider":
             shrinking = sessions.runtime().RunOptions()
             shrinking.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
             session.run(None, {session.get_inputs()[0].name: np.zeros((1, CONTEXT, NUM_BINS), np.float32)}, shrinking)
 
+    def _session(self, part: sessions.Part) -> onnxruntime.InferenceSession:
+        return sessions.session(self.name, self.device, part, self._meant())
+
+    def _meant(self) -> str:
+        if self._weights is None:
+            self._weights = files.fingerprint(self.name)
+        return self._weights
+
     def _vectors(self, batch: Array) -> Array:
         batch = batch - batch.mean(axis=1, keepdims=True)
-        session = sessions.session(self.name, self.device)
+        session = self._session("whole")
         (vectors,) = session.run(None, {session.get_inputs()[0].name: batch})
         return unit(np.asarray(vectors, np.float32))

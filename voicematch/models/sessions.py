@@ -1,16 +1,17 @@
-"""One ONNX Runtime session for each model and device, opened on first use."""
+"""One ONNX Runtime session for each model and device, opened on first use, and anew when its file was replaced."""
 
 from __future__ import annotations
 
 import functools
 import os
 import threading
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import ModelError
 from .cut import Halves, halves
-from .files import path
+from .files import fingerprint, path
 from .table import DEVICES, ModelCard, card, is_built_in
 
 if TYPE_CHECKING:
@@ -23,22 +24,30 @@ NUM_BINS = 80  # of the features, whatever the front end
 TRIED = (100, 150)  # rows of 10 ms: windows of two lengths
 
 _lock = threading.RLock()
+_opened: dict[tuple[str, str, Part], tuple[str, onnxruntime.InferenceSession]] = {}  # each with its fingerprint
 
 
-def session(name: str, device: str = "cpu", part: Part = "whole") -> onnxruntime.InferenceSession:
-    """Return the model's inference session: opened on first use, then the same one; several threads may run it.
+def session(
+    name: str, device: str = "cpu", part: Part = "whole", weights: str | None = None
+) -> onnxruntime.InferenceSession:
+    """Return the model's inference session: the same one while its file is the same; several threads may run it.
 
     device : one of ``DEVICES``; "auto" is a CUDA GPU where ONNX Runtime can use one, else the CPU
     part : of a model that has ``halves_of``, what comes before its pooling, or after
+    weights : the fingerprint that the model had, for who must not go on with other weights; None takes today's
 
-    Raises ModelError when the model is not there, cannot be run, or answers otherwise than its card says; or when the
-    device asked for is not there.
+    Raises ModelError when the model is not there, cannot be run, answers otherwise than its card says, or has other
+    weights than are meant; or when the device asked for is not there.
     """
     if card(name).engine != "onnx":
         raise ModelError(f"model {name!r} does not run in ONNX Runtime; it needs: pip install 'voicematch[torch]'")
     wanted = provider(device, runtime().get_available_providers())
+    meant = fingerprint(name) if weights is None else weights
     with _lock:  # two threads that ask at once share one session
-        opened = _session(name, wanted, part)
+        made_of, opened = _opened.get((name, wanted, part), ("", None))
+        if opened is None or made_of != meant:
+            opened = _open(name, wanted, part, meant)
+            _opened[name, wanted, part] = meant, opened
     if device != "auto" and wanted not in opened.get_providers():  # it falls back without an error
         raise ModelError(f"--device {device}: ONNX Runtime could not start {wanted}; is its driver installed? {REMEDY}")
     return opened
@@ -53,23 +62,30 @@ def runtime() -> ModuleType:
     return module
 
 
-def halves_of(name: str) -> Halves | None:
+def halves_of(name: str, weights: str) -> Halves | None:
     """The model cut where its pooling begins; None for one that pools in no such way."""
     of_model = card(name)
-    return halves(path(name).read_bytes()) if of_model.engine == "onnx" and of_model.dimension else None
+    return halves(_file(name, weights).read_bytes()) if of_model.engine == "onnx" and of_model.dimension else None
 
 
 @functools.cache
-def can_be_cut(name: str) -> bool:
+def can_be_cut(name: str, weights: str) -> bool:
     """Whether a model has ``halves_of``, which are as large as itself and not kept."""
-    return halves_of(name) is not None
+    return halves_of(name, weights) is not None
 
 
-@functools.cache
-def _session(name: str, wanted: str, part: Part) -> onnxruntime.InferenceSession:
+def _file(name: str, weights: str) -> Path:
+    """The model's file. Raises ModelError when it holds other weights than are meant."""
+    file = path(name)
+    if fingerprint(name) != weights:
+        raise ModelError(f"{file}: was replaced while it was in use; begin again with the new one")
+    return file
+
+
+def _open(name: str, wanted: str, part: Part, weights: str) -> onnxruntime.InferenceSession:
     onnxruntime = runtime()
-    cut = None if part == "whole" else halves_of(name)
-    model: str | bytes = str(path(name)) if cut is None else cut.front if part == "front" else cut.head
+    cut = None if part == "whole" else halves_of(name, weights)
+    model: str | bytes = str(_file(name, weights)) if cut is None else cut.front if part == "front" else cut.head
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = max(1, num_cores() // 2)  # two networks run at a time
     options.inter_op_num_threads = 1
