@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,18 @@ def test_a_model_of_ones_own_needs_a_card_and_is_calibrated_beside_its_file(
     model.unlink()
     with pytest.raises(ModelError, match=r"mine\.onnx is missing"):
         open_embedder(str(model), device="cpu")
+
+
+def test_a_model_that_cannot_be_run_is_refused_before_the_kit_is_decoded(
+    kept: Path, tmp_path: Path, few: kit.Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kit.ogg").write_bytes(b"not to be decoded")
+    monkeypatch.setattr(kit, "open_kit", lambda: replace(few, sound=tmp_path / "kit.ogg"))
+    model = tmp_path / "mine.onnx"
+    model.write_bytes(files.path(DEFAULT_EMBEDDER).read_bytes()[:100_000])
+    model.with_suffix(".json").write_text('{"dimension": 192, "front_end": "kaldi", "min_speech": 0.5}', "utf-8")
+    with pytest.raises(ModelError, match=r"mine\.onnx: cannot be run, is it a whole model of voices"):
+        calibrate.calibrate(open_embedder(str(model), device="cpu"))
 
 
 def test_options_that_do_not_go_together(capsys: pytest.CaptureFixture[str]) -> None:

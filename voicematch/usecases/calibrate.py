@@ -40,6 +40,7 @@ from .learn import calibration_of
 SETTING = "calibration"
 LEAST_RIGHT, LEAST_WRONG = 20, 100  # pairs of a speaker and a profile that a person's word says something of
 NUM_BINS = 10
+SILENCE = np.zeros(2 * SAMPLE_RATE, np.float32)
 WORTHLESS = 0.95  # Cllr from which on a calibration says no more than that it does not know
 
 
@@ -83,9 +84,10 @@ def calibrate(
 
     wrong_names : share of strangers who may get a name, in a library of five people like them
 
-    Raises ModelError when the kit or the model is missing, or the embedder tells nobody apart.
+    Raises ModelError when the kit or the model is missing, the model cannot be run, or it tells nobody apart.
     """
     open_kit, began = kit.open_kit(), time.monotonic()
+    _vectors(embedder, SILENCE)  # a model that cannot be run is found out before the kit is decoded
     heard = list(_heard(open_kit, embedder, progress))
     people = _people(heard)
     try:
@@ -111,12 +113,16 @@ def _heard(of: kit.Kit, embedder: Embedder, progress: Progress | None) -> Iterat
     for done, one in enumerate(recordings):
         if progress is not None:
             progress("calibrate", done, len(recordings))
-        seconds = len(one.samples) / SAMPLE_RATE
-        windows = np.array(place((0.0, seconds), seconds))
-        if guide_of(embedder) is None:
-            yield one, vectors_of(embedder, one.samples, windows)
-        else:  # one that hears chosen windows alone, each by itself
-            yield one, embedder.embed(one.samples, np.rint(windows * SAMPLE_RATE).astype(np.int64))
+        yield one, _vectors(embedder, one.samples)
+
+
+def _vectors(embedder: Embedder, samples: Array) -> Array:
+    seconds = len(samples) / SAMPLE_RATE
+    windows = np.array(place((0.0, seconds), seconds))
+    if guide_of(embedder) is None:
+        return vectors_of(embedder, samples, windows)
+    # one that hears chosen windows alone, each by itself
+    return embedder.embed(samples, np.rint(windows * SAMPLE_RATE).astype(np.int64))
 
 
 def _people(heard: Sequence[tuple[kit.KitRecording, Array]]) -> list[KitPerson]:
