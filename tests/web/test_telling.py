@@ -6,6 +6,7 @@ import ast
 import itertools
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,24 @@ def test_forgetting_is_final(library: Library, writing: TestClient) -> None:
     assert "Ada Aspen" not in done["text"]
     assert library.profiles.find("Ada Aspen") is None
     assert writing.post("/actions/undo", data={"action": "1"}, headers=JSON).status_code == 404
+
+
+def test_a_former_name_is_forgotten_where_it_is_given(library: Library, writing: TestClient) -> None:
+    episode = library.episodes.get(KEY)
+    lines = tuple(
+        replace(line, speaker=name) for line, name in zip(episode.lines, ("Ada Elm", "Ada Fir"), strict=False)
+    )
+    library.episodes.store(replace(episode, lines=lines), library.speakers.embeddings(episode.audio_sha256))
+    assert 'name="also"' in writing.get("/speakers/1").text
+    fields = {"name": "Ada Ash", "also": "ada elm\r\n\r\n Ada Fir"}
+    asked = writing.post("/actions/forget", data=fields | {"sure": "ask"}, headers={"referer": f"{HERE}/speakers/1"})
+    assert "the names Ada Ash, ada elm, Ada Fir wherever" in asked.text
+    assert 'name="also" value="ada elm' in asked.text  # sent again with the answer
+    wrong = writing.post("/actions/forget", data={"name": "Ada Ash", "also": "Basil Birch"}, headers=JSON)
+    assert "'Basil Birch' is somebody of their own here" in wrong.json()["error"]
+    assert library.profiles.find("Ada Ash") is not None
+    assert writing.post("/actions/forget", data=fields, headers=JSON).is_success
+    assert [line.speaker for line in library.episodes.get(KEY).lines] == [None, None]
 
 
 def test_an_episode_is_removed(writing: TestClient) -> None:

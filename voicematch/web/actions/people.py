@@ -47,7 +47,7 @@ def _delete(library: Library, fields: Fields) -> ActionOutcome:
 
 
 def _forget(library: Library, fields: Fields) -> ActionOutcome:
-    reached = forget(fields["name"], library=library)
+    reached = forget(fields["name"], library=library, former=_former(fields))
     gone = reached.forgotten
     warnings = [f"{place.name} may hold the name still: {plain(remedy)}" for place, remedy in reached.out_of_reach]
     if gone.num_mentions:
@@ -58,6 +58,10 @@ def _forget(library: Library, fields: Fields) -> ActionOutcome:
     episodes = plural(gone.num_speaker_embeddings, "episode")
     text = f"Forgotten: {voices}, and the voice in {episodes}"
     return ActionOutcome(text, (), tuple(warnings), go=path("speakers"))
+
+
+def _former(fields: Fields) -> list[str]:
+    return [line.strip() for line in fields["also"].splitlines() if line.strip()]
 
 
 def _tell(library: Library, fields: Fields) -> ActionOutcome:
@@ -91,9 +95,10 @@ def _ask_of_deleting(library: Library, fields: Fields) -> tuple[str, str] | None
 
 
 def _ask_of_forgetting(library: Library, fields: Fields) -> tuple[str, str]:
-    name = library.profiles.get(fields["name"]).name
+    name, former = library.profiles.get(fields["name"]).name, _former(fields)
+    names = f"the names {', '.join([name, *former])}" if former else "the name"
     return (
-        f"The voice of {name} is erased: voiceprints, clips, the stored voice in every episode, and the name wherever "
+        f"The voice of {name} is erased: voiceprints, clips, the stored voice in every episode, and {names} wherever "
         "voicematch wrote it. What was said stays. This cannot be undone, and nothing done before it can be either.",
         f"Forget {name} for good",
     )
@@ -116,7 +121,10 @@ PEOPLE = {
     ),
     "forget": Action(
         "Erase a person, down to the bytes of the file. It cannot be undone.",
-        (NAME_ALONE,),
+        (
+            NAME_ALONE,
+            Field("also", "names they had before, a line each; they go too, and are not looked for else", True),
+        ),
         _forget,
         question=_ask_of_forgetting,
         is_final=True,
