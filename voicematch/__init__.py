@@ -30,7 +30,7 @@ The rooms, from the top; each imports only from rooms below it, and a test check
     voices       from vectors to names: score, match, the rules above likeness. Pure
     transcript   words to speakers, a transcript of another cut, Whisper
     audio        any file or address to mono blocks of 16 kHz
-    formats      text to and from every format
+    formats      text to and from every format; pictures written anew
     net          what may be reached and how it is fetched
     types, errors    the values that flow, and every error raised on purpose
     given            a file that somebody named, opened only if it is one

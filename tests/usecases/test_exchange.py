@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
@@ -7,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image as image  # noqa: N813
 
 from tests.support.library_example import DIMENSION, EMBEDDER, embedding
 from voicematch.audio import decode_clip, encode_clip
 from voicematch.cli.terminal import print_table
 from voicematch.errors import EmbedderMismatch, FormatError, LibraryError, ProfileNotFound
 from voicematch.library import Library, open_library
+from voicematch.library.portrayals import Portrayal
 from voicematch.usecases.exchange import (
     Imported,
     checksum,
@@ -49,6 +52,69 @@ def test_profiles_come_back_as_they_went_out(filled: Library, tmp_path: Path) ->
         assert other.profiles.get("Ann Lee").consent == ("permission",)
         assert import_profiles(text, "voices.json", library=other)[0] == Imported("Ann Lee", False, 0)
         assert other.profiles.get("Ann Lee").num_voiceprints == 2
+
+
+def picture(color: str, *, secret: bytes = b"") -> bytes:
+    held = io.BytesIO()
+    image.new("RGB", (480, 480), color).save(held, "JPEG", comment=secret)
+    return held.getvalue()
+
+
+@pytest.mark.parametrize("voices", [True, False])
+def test_what_a_person_entered_of_somebody_comes_along(filled: Library, tmp_path: Path, voices: bool) -> None:
+    filled.portrayals.tell("Ann Lee", "Keeps hens.", ["https://ann.example.org", "https://hens.example"])
+    filled.portrayals.show("Ann Lee", picture("teal", secret=b"a place"))
+    text = write_profiles(filled, ["Ann Lee", "Bob"], with_clips=False, voices=voices)
+    with open_library(tmp_path / "other.db", embedder=EMBEDDER, dimension=DIMENSION) as other:
+        import_profiles(text, "voices.json", library=other)
+        ann, bob = (other.people.id(name) for name in ("Ann Lee", "Bob"))
+        told = other.portrayals.of(ann)
+        assert (told.about, told.links) == ("Keeps hens.", ("https://ann.example.org", "https://hens.example"))
+        kept = other.portrayals.picture(ann)
+        assert kept is not None
+        assert b"a place" not in kept
+        shown = image.open(io.BytesIO(kept))
+        assert (shown.format, shown.size) == ("JPEG", (480, 480))
+        assert np.abs(np.asarray(shown, np.int64) - (0, 128, 128)).max() < 4
+        assert other.portrayals.of(bob) == Portrayal()
+        import_profiles(text, "voices.json", library=other)  # once more changes nothing
+        assert other.portrayals.of(ann) == told
+
+
+def test_what_a_library_tells_of_somebody_stays(filled: Library, tmp_path: Path) -> None:
+    filled.portrayals.tell("Ann Lee", "Keeps hens.", ["https://ann.example.org"])
+    filled.portrayals.show("Ann Lee", picture("teal"))
+    text = write_profiles(filled, ["Ann Lee"], with_clips=False)
+    with open_library(tmp_path / "other.db", embedder=EMBEDDER, dimension=DIMENSION) as other:
+        other.profiles.create("ann lee", role="guest")
+        other.portrayals.tell("Ann Lee", "Keeps bees.", [])
+        other.portrayals.show("Ann Lee", b"a picture of ours")
+        import_profiles(text, "voices.json", library=other)
+        known, told = other.profiles.get("Ann Lee"), other.portrayals.of(other.people.id("Ann Lee"))
+        assert (known.role, known.note) == ("guest", "met in 2024")
+        assert (told.about, told.links) == ("Keeps bees.", ("https://ann.example.org",))
+        assert other.portrayals.picture(other.people.id("Ann Lee")) == b"a picture of ours"
+
+
+def test_a_file_of_an_earlier_version_tells_less(filled: Library, tmp_path: Path) -> None:
+    document = json.loads(write_profiles(filled, ["Bob"], with_clips=False))
+    for name in ("about", "links", "picture"):
+        del document["profiles"][0][name]
+    text = json.dumps(document | {"sha256": checksum(document)})
+    with open_library(tmp_path / "other.db", embedder=EMBEDDER, dimension=DIMENSION) as other:
+        assert import_profiles(text, "voices.json", library=other) == (Imported("Bob", True, 1),)
+
+
+def test_a_picture_that_nothing_here_can_read_is_left_out(
+    filled: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    filled.portrayals.show("Bob", picture("teal"))
+    text = write_profiles(filled, ["Bob"], with_clips=False)
+    monkeypatch.setattr("voicematch.usecases.exchange.find_spec", lambda name: None)
+    with open_library(tmp_path / "other.db", embedder=EMBEDDER, dimension=DIMENSION) as other:
+        import_profiles(text, "voices.json", library=other)
+        assert other.portrayals.picture(other.people.id("Bob")) is None
+    assert "the picture of Bob is left out" in caplog.text
 
 
 def test_a_consent_of_an_unknown_day_stays_one(filled: Library, tmp_path: Path) -> None:
@@ -102,6 +168,13 @@ FIRST = "profiles.0.voiceprints.0"
         (f"{FIRST}.audio_sha256", "../../etc", "expected 64 hexadecimal digits"),
         ("profiles.0.clips.0", "ZkxhQw==", "expected sound"),
         ("profiles.0.clips", None, 'no "clips" here'),
+        ("profiles.0.picture", "../../etc/passwd", "expected base64"),
+        ("profiles.0.picture", "PHN2Zy8+", "expected a picture"),
+        pytest.param("profiles.0.picture", "A" * (28 << 20), "a picture of more than 20 MiB", id="a large picture"),
+        ("profiles.0.links", ["javascript:alert(1)"], "is no address"),
+        ("profiles.0.links", ["https://a.example b"], "is no address"),
+        ("profiles.0.links", "https://a.example", "expected a list"),
+        ("profiles.0.about", 7, "expected a text"),
     ],
 )
 def test_a_file_that_does_not_fit_changes_nothing(filled: Library, path: str, value: object, says: str) -> None:

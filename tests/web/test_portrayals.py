@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 from tests.support.loopback import Page, Site, serve
 from tests.web.test_app import JSON, KEY
 from voicematch.errors import VoicematchError
+from voicematch.formats.pictures import MOST_SENT, square
 from voicematch.library import FeedPicture, Library, NewJob
 from voicematch.types import Line
-from voicematch.web import pictures
 from voicematch.web.people import quotable
 
 image = pytest.importorskip("PIL.Image", reason="Pillow is not installed (pip install '.[web]')")
@@ -80,7 +80,7 @@ def test_a_picture_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None
     path = tmp_path / "large.png"
     image.new("1", (10_000, 8_000)).save(path, "PNG")  # a few kB on disk
     with pytest.raises(VoicematchError, match="a picture of 10000 × 8000 pixels"):
-        pictures.square(path)
+        square(path.read_bytes(), "the picture")
 
 
 def feed_names(library: Library, *persons: list[str], nearby: str = "") -> None:
@@ -141,7 +141,7 @@ def test_a_feed_from_the_web_asks_nothing_of_this_network(library: Library, writ
         (Page(b"<svg onload='x'/>", "image/jpeg"), "no picture that can be read"),
         (Page(status=404), "the server answers 404"),
         (Page(location="/ada.jpg", status=302), "cannot be fetched|the server answers"),
-        (Page(bytes(pictures.MOST_SENT + 1)), "larger than 20 MiB"),
+        (Page(bytes(MOST_SENT + 1)), "larger than 20 MiB"),
     ],
 )
 def test_what_the_feed_has_is_refused_as_what_is_sent(

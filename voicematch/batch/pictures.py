@@ -4,28 +4,20 @@ is kept. Needs Pillow, which comes with the pages; without it shows have none.
 
 from __future__ import annotations
 
-import io
 import logging
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
-from ..errors import FormatError, shown
+from ..errors import FormatError
+from ..formats.pictures import decoded, written
 from ..library import Library
 from ..net.download import fetch
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 16 << 20  # Apple allows 3000 × 3000 pixels, which are at most about 10 MB
-MOST_PIXELS = 64_000_000
 SIDE = 600  # pixels of what is kept
-QUALITY = 85
-KINDS = ("PNG", "JPEG", "WEBP", "GIF")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,33 +49,3 @@ def encoded(raw: bytes, source: str) -> bytes:
     made = decoded(raw, source, draft=SIDE)
     made.thumbnail((SIDE, SIDE))
     return written(made)
-
-
-def decoded(raw: bytes, source: str, *, draft: int | None = None) -> Image:
-    """Return the pixels of a picture, the right way up, on white. Raises FormatError.
-
-    draft : a side in pixels that is enough, for those that can be read smaller
-    """
-    from PIL import Image, ImageOps
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow about sizes and odd files: what is too large is refused here
-            with Image.open(io.BytesIO(raw), formats=KINDS) as opened:
-                if opened.width * opened.height > MOST_PIXELS:
-                    raise FormatError(shown(source), f"a picture of {opened.width} × {opened.height} pixels; not kept")
-                if draft is not None:
-                    opened.draft("RGB", (draft, draft))
-                turned = ImageOps.exif_transpose(opened).convert("RGBA")
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise FormatError(shown(source), "is no picture that can be read") from error
-    ground = Image.new("RGB", turned.size, "#ffffff")
-    ground.paste(turned, mask=turned.getchannel("A"))
-    return ground
-
-
-def written(picture: Image) -> bytes:
-    """Return pixels as a JPEG."""
-    held = io.BytesIO()
-    picture.save(held, "JPEG", quality=QUALITY, optimize=True)
-    return held.getvalue()

@@ -301,7 +301,7 @@ def export(
     force: bool,
     location: str | None,
 ) -> None:
-    """Write people to FILE: names, roles, notes, consents; with --voices also what their voices are known by.
+    """Write people to FILE: names, roles, notes, pictures, lines, links, consents; --voices adds the voices.
 
     Whoever has a file with voices can recognise them, as with a fingerprint.
 
@@ -339,7 +339,10 @@ def export(
 @json_option
 @library_option
 def import_(path: Path, as_json: bool, location: str | None) -> None:
-    """Take the voices of a file that `profiles export` wrote; the consent they were kept under comes along."""
+    """Take the people and voices of a file that `profiles export` wrote; the consent they were kept under comes along.
+
+    What your library tells of somebody already, as a role or a picture, stays.
+    """
     from ..library import open_library
     from ..usecases import exchange
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ..errors import LibraryError
+from ..net.addresses import is_address
 from .database import Database
-from .keys import profile_id
+from .keys import plain, profile_id
 from .schema import portrayals
 
 MOST_LINKS = 8
@@ -54,8 +56,11 @@ class Portrayals:
             return connection.scalar(sa.select(portrayals.c.picture).where(portrayals.c.profile_id == profile))
 
     def tell(self, name: str, about: str, links: Sequence[str]) -> None:
-        """Set the line and the links of a person. Raises ProfileNotFound."""
-        self._set(name, about=about[:LONGEST_ABOUT], links=json.dumps(list(links[:MOST_LINKS])))
+        """Set the line and the links of a person. Raises ProfileNotFound, LibraryError for a link that is none."""
+        wrong = [link for link in links if not is_address(link) or "".join(plain(link).split()) != link]
+        if wrong:
+            raise LibraryError(f"{plain(wrong[0])[:80]} is no address; write https://…")
+        self._set(name, about=plain(about)[:LONGEST_ABOUT], links=json.dumps(list(links[:MOST_LINKS])))
 
     def show(self, name: str, picture: bytes | None) -> None:
         """Set the picture of a person, or take it away. Raises ProfileNotFound."""

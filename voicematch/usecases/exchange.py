@@ -8,6 +8,8 @@
      "embedder": "campplus-ecapa", "dimension": 192,  # vectors of two models cannot be compared
      "profiles": [
       {"name": "Maya Lindqvist", "role": "host", "note": null,
+       "about": "Asks about rain.", "links": ["https://…"],  # what their page shows
+       "picture": "…",                                # base64 of JPEG, or null
        "voiceprints": [{"vector": "…",              # base64 of little-endian float32; only where voices were asked for
                         "seconds": 30.0, "start": 0.0, "end": 41.5,
                         "source": "talk.mp3", "audio_sha256": "…",
@@ -30,6 +32,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -38,9 +41,10 @@ import numpy as np
 
 from .. import given
 from ..audio import SAMPLE_RATE, decode_clip, encode_clip
-from ..errors import AudioError, EmbedderMismatch, FormatError
+from ..errors import AudioError, EmbedderMismatch, FormatError, LibraryError
 from ..formats import days, json_node
 from ..formats.json_node import Misfit, Node
+from ..formats.pictures import MOST_SENT, square
 from ..library import Library, StoredVoiceprint
 from ..library.keys import harmless
 from ..library.traces import Mark
@@ -125,7 +129,8 @@ def _marks(profile: Node) -> frozenset[Mark]:
 
 
 def _profile(library: Library, name: str, *, with_clips: bool, voices: bool) -> dict[str, Any]:
-    profile = library.profiles.get(name)
+    profile, number = library.profiles.get(name), library.people.id(name)
+    shown, picture = library.portrayals.of(number), library.portrayals.picture(number)
     voiceprints = library.voiceprints.of(name)
     clip_by_voiceprint = {row.id: row.clip for row in voiceprints}
     clips = {}
@@ -140,6 +145,9 @@ def _profile(library: Library, name: str, *, with_clips: bool, voices: bool) -> 
         "name": profile.name,
         "role": profile.role,
         "note": profile.note,
+        "about": shown.about,
+        "links": list(shown.links),
+        "picture": None if picture is None else _text(picture),
         "voiceprints": [
             ({"vector": _text(row.embedding.vector.astype("<f4").tobytes())} if voices else {})
             | {
@@ -174,6 +182,8 @@ def read_file(path: Path) -> str:
 
 def import_profiles(text: str, source: object, *, library: Library) -> tuple[Imported, ...]:
     """Add the profiles in the text of a file to a library. A profile of the same name gets the voiceprints added.
+
+    What is told of somebody (role, note, line, links, picture) is taken where the library tells nothing of that kind.
 
     Raises FormatError where the text does not fit, EmbedderMismatch when the voices come from another model; then the
     library is as it was.
@@ -222,8 +232,8 @@ def _take_profile(node: Node, library: Library, embedder: str) -> Imported:
     name = node["name"].text()
     created = library.profiles.find(name) is None
     if created:
-        role, note = node.get("role"), node.get("note")
-        library.profiles.create(name, role=role.text() if role else None, note=note.text() if note else None)
+        library.profiles.create(name)
+    _tell(node, library, name)
     voiceprints = list(node["voiceprints"].each())
     if not any(one.get("vector") is not None for one in voiceprints):  # a list of people and consents
         return Imported(library.profiles.get(name).name, created, 0)
@@ -243,6 +253,38 @@ def _take_profile(node: Node, library: Library, embedder: str) -> Imported:
             clip=None if clip is None else clips[clip],
         )
     return Imported(library.profiles.get(name).name, created, num_new)
+
+
+def _tell(node: Node, library: Library, name: str) -> None:
+    """Take what is said and shown of a person, each thing where the library has nothing of its own."""
+    profile, number = library.profiles.get(name), library.people.id(name)
+    role, note = (None if found is None else found.text() for found in (node.get("role"), node.get("note")))
+    library.profiles.describe(name, role=None if profile.role else role, note=None if profile.note else note)
+    shown, about, links = library.portrayals.of(number), node.get("about"), node.get("links")
+    told = shown.about or (about.text() if about else "")
+    linked = shown.links or (tuple(link.text() for link in links.each()) if links else ())
+    if (told, linked) != (shown.about, shown.links):
+        try:
+            library.portrayals.tell(name, told, linked)
+        except LibraryError as error:
+            raise Misfit(node.path, str(error)) from error
+    picture = node.get("picture")
+    if picture is not None and not shown.picture:
+        library.portrayals.show(name, _picture(picture, name))
+
+
+def _picture(node: Node, name: str) -> bytes | None:
+    """The picture written anew, as one that is handed in on the pages; None where Pillow is missing."""
+    raw = _bytes(node)
+    if find_spec("PIL") is None:
+        log.warning("the picture of %s is left out: reading it takes pip install 'voicematch[web]'", name)
+        return None
+    if len(raw) > MOST_SENT:
+        raise Misfit(node.path, f"a picture of more than {MOST_SENT >> 20} MiB")
+    try:
+        return square(raw, "the picture")
+    except FormatError as error:
+        raise Misfit(node.path, "expected a picture") from error
 
 
 def _origin(row: StoredVoiceprint) -> tuple[str, str, str, str | None, str | None, int | None]:

@@ -23,6 +23,7 @@ from starlette.staticfiles import StaticFiles
 from .. import outputs
 from ..errors import AudioError, ChangedSince, LibraryError, NothingThere, ProfileNotFound, VoicematchError
 from ..formats.amounts import plural
+from ..formats.pictures import MOST_SENT, square
 from ..library import Library
 from ..library.job import file_job
 from ..library.reading.episodes import key_of
@@ -234,7 +235,7 @@ class App:
 
     async def portray(self, request: Request) -> Response:
         """Take the picture of a person in: a file, or with ``from=feed`` the feed's; else the one there is goes."""
-        async with received(request, most=pictures.MOST_SENT, most_files=1) as form:
+        async with received(request, most=MOST_SENT, most_files=1) as form:
             done = await anyio.to_thread.run_sync(self._portray, Asked(request.path_params).number("id", 0), form)
         if _wants_json(request):
             return Response(rendering.to_json(done), media_type=JSON)
@@ -249,7 +250,8 @@ class App:
                 raise NothingThere(f"no feed has a picture of {name}")
             made: bytes | None = pictures.of_feed(found)
         elif form.files:
-            made = pictures.square(form.files[0][1], **{key: at for key, at in place.items() if at})
+            sent = form.files[0][1].read_bytes()
+            made = square(sent, "the picture", **{key: at for key, at in place.items() if at})
         else:
             made = None
         with self._one_at_a_time:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ...formats.amounts import plural
 from ...library import Library
-from ...net.addresses import is_address
 from ...usecases import name as naming
 from ...usecases.forget import forget
 from ..addresses import path
@@ -65,11 +64,7 @@ def _former(fields: Fields) -> list[str]:
 
 
 def _tell(library: Library, fields: Fields) -> ActionOutcome:
-    links = [line.strip() for line in fields["links"].split() if line.strip()]
-    wrong = [link for link in links if not is_address(link)]
-    if wrong:
-        raise WrongFields(f"{wrong[0][:80]} is no address; write https://…")
-    name, about = library.profiles.get(fields["name"]).name, " ".join(fields["about"].split())
+    name, about, links = library.profiles.get(fields["name"]).name, fields["about"], fields["links"].split()
     library.portrayals.tell(name, about, links)
     return ActionOutcome(f"The page of {name} tells {'of them' if about or links else 'nothing of them'}")
 
