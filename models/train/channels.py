@@ -5,7 +5,8 @@
 Every person of a prepared folder (shows.py) is heard in up to four clips, each as it is, in a room, by telephone and
 through a codec at a low rate, with some noise. Of these vectors fit_engine.py makes the axes on which a calibration
 compares voices: the cosine of two vectors falls as much for another telephone as for another person, and on these axes
-it does not. Writes ``WORK/channels-FINGERPRINT.npz``; about ten minutes on two cores.
+it does not. ``--held-out`` hears those alone whom campplus_train.py did not train on. Writes
+``WORK/channels-FINGERPRINT.npz``; of all, about ten minutes on two cores.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 from segmentation_pool import SAMPLE_RATE, Clip, Samples
-from segmentation_scenes import open_pool
+from segmentation_scenes import held_out, open_pool
 from simulate import LEVEL, Pool, coloured, in_room, levelled, room, telephone, tilt, transcoded
 
 from voicematch.engines import open_embedder
@@ -46,10 +47,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
     parser.add_argument("--embedder", action="append", default=[])
+    parser.add_argument("--held-out", action="store_true", help="people whom campplus_train.py leaves out, alone")
     chosen = parser.parse_args()
+    pool = open_pool(chosen.work)
+    people_of = held_out(pool) if chosen.held_out else pool.speakers
     for name in chosen.embedder or [DEFAULT_EMBEDDER]:
-        number = len(open_pool(chosen.work).speakers)
-        blocks = [range(first, min(first + AT_ONCE, number)) for first in range(0, number, AT_ONCE)]
+        blocks = [people_of[first : first + AT_ONCE] for first in range(0, len(people_of), AT_ONCE)]
         people: list[str] = []
         vectors: list[Array] = []
         with ProcessPoolExecutor() as processes:
@@ -64,19 +67,19 @@ def kept_in(work: Path, name: str) -> Path:
     return work / f"channels-{files.fingerprint(name)[:12]}.npz"
 
 
-def heard(work: Path, name: str, numbers: Sequence[int]) -> tuple[list[str], list[Array]]:
+def heard(work: Path, name: str, persons: Sequence[str]) -> tuple[list[str], list[Array]]:
     """The vectors of some people, and whose each is."""
     pool, embedder = _open(work, name)
     people: list[str] = []
     vectors: list[Array] = []
-    for number in numbers:
-        rng = np.random.default_rng([SEED, number])
-        for clips in _clips(pool, rng, pool.speakers[number]):
+    for person in persons:
+        rng = np.random.default_rng([SEED, pool.speakers.index(person)])
+        for clips in _clips(pool, rng, person):
             sound = levelled(pool, clips)[: int(LONGEST * SAMPLE_RATE)]
             if len(sound) < SHORTEST * SAMPLE_RATE:
                 continue
             for channel in CHANNELS:
-                people.append(pool.speakers[number])
+                people.append(person)
                 vectors.append(_vector(embedder, _through(pool, rng, sound, channel)))
     return people, vectors
 

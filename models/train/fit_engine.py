@@ -27,7 +27,7 @@ from calibrate import COHORT, COHORT_PEOPLE, Voice
 from judge_shows import Figures, Truth, figures, heard_of, judge, profile_of, shows_of, table, truth_of
 from segmentation_pool import STEP as CLIP_STEP
 from segmentation_pool import Clip
-from segmentation_scenes import open_pool
+from segmentation_scenes import held_out, open_pool
 from simulate import Pool
 
 from voicematch.engines import diarize, open_embedder
@@ -49,7 +49,7 @@ PURE = 0.9  # of a window that is one person's
 ALIKE = (0.65, 0.7, 0.75, 0.8)  # cosines to choose from
 UNLIKE = (-1.0, 0.5, 0.54, 0.57, 0.6)
 COUNT_WEIGHT = 0.1  # shows whose number of speakers is wrong, against the share of all talk that is confused
-WRONG_NAMES = 0.001  # of strangers who may get a name; half of what the kit allows, for the axes leave room for it
+WRONG_NAMES = 0.001  # of strangers who may get a name; half of what the kit allows
 LEVEL = 0.003  # of that cost; what differs by less is level on a hundred shows
 
 
@@ -60,7 +60,9 @@ def main() -> None:
     parser.add_argument("--embedder", default=DEFAULT_EMBEDDER)
     parser.add_argument("--choose", type=Path, action="append", default=[], help="more shows for the two cosines")
     parser.add_argument("--judge", type=Path, action="append", default=[])
+    parser.add_argument("--wrong-names", type=float, default=WRONG_NAMES, help="of strangers who may get a name")
     parser.add_argument("--keep-backend", action="store_true")
+    parser.add_argument("--held-out", action="store_true", help="the backend of whom campplus_train.py leaves out")
     parser.add_argument("--dry-run", action="store_true", help="print the figures, write nothing")
     chosen = parser.parse_args()
     embedder = open_embedder(chosen.embedder, device="cpu")
@@ -72,14 +74,15 @@ def main() -> None:
     if chosen.keep_backend:
         backend = diarize.kept_backend(embedder) or parser.error(f"{embedder.name} has no backend to keep")
     else:
-        backend = estimated(chosen.train, embedder, people, vectors)
+        own = np.isin(people, held_out(open_pool(chosen.train))) if chosen.held_out else np.ones(len(people), bool)
+        backend = estimated(chosen.train, embedder, [people[idx] for idx in np.flatnonzero(own)], vectors[own])
         backend = with_cosines(backend, [*chosen.fit, *chosen.choose], embedder)
     cohort = cohort_of(open_pool(chosen.train), people, vectors)
     cohort = replace(cohort, axes=channels.axes_of(chosen.train, embedder.name))
     profiles, voices = read(chosen.fit, embedder)
     # Profiles of shows have one voiceprint: what several tell is measured with the kit.
     several = calibrated(embedder, keep=False).calibration.voiceprints
-    calibration = calibrate.fit_all(voices, profiles, embedder.name, cohort, WRONG_NAMES)
+    calibration = calibrate.fit_all(voices, profiles, embedder.name, cohort, chosen.wrong_names)
     calibration = replace(calibration, voiceprints=several)
     print(replace(calibration, cohort=None))
     if not chosen.dry_run:

@@ -29,6 +29,7 @@ SCENE_SECONDS = 30.0
 SCENES_PER_FILE = 20
 MOST_IN_MEMORY = 40_000  # windows; one in 16 bits is 170 kB
 CLASSES = (0b000, 0b001, 0b010, 0b100, 0b011, 0b101, 0b110)  # bit k: local speaker k, as in the network
+HELD_OUT = 10  # every so many-th person of a prepared folder, where some are not trained on
 MOST_ALIKE = 0.75  # cosine of two people from which a corpus may well count one person twice
 NUM_NEAR = 12  # voices that may be put beside one that they resemble
 CLEAN = 7.0  # nats, 30 dB, between the loud and the soft rows of a window whose speaker may be added to another
@@ -48,6 +49,11 @@ def open_pool(work: Path) -> Pool:
     for clip in noise:
         by_kind[clip.kind].append(clip)
     return Pool(samples, np.load(work / "active.npy"), dict(by_speaker), noise_samples, dict(by_kind))
+
+
+def held_out(pool: Pool) -> list[str]:
+    """The people whom campplus_train.py does not learn from, so that what is fitted to its vectors may."""
+    return pool.speakers[::HELD_OUT]
 
 
 def cosines_of(pool: Pool, file: Path) -> dict[str, dict[str, float]]:

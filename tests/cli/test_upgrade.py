@@ -45,15 +45,15 @@ def test_profiles_episodes_and_unknowns_go_over_to_the_new_embedder(
 ) -> None:
     before = named(old)
     assert sorted(filter(None, before.values())) == ["Ada", "U-0001", "U-0002"]
-    assert cli.run(["library", "upgrade", "--embedder", "campplus-ecapa", "--library", str(old), "-q"]) == 0
+    assert cli.run(["library", "upgrade", "--embedder", "campplus-2", "--library", str(old), "-q"]) == 0
     said = capsys.readouterr()
-    assert "ecapa-small-4 → campplus-ecapa: 1 voiceprint(s) made anew as 1, from 1 kept clip(s)" in said.out
+    assert "ecapa-small-4 → campplus-2: 1 voiceprint(s) made anew as 1, from 1 kept clip(s)" in said.out
     assert "1 episode(s) queued: voicematch batch run" in said.out
     assert named(old) == before
     assert cli.run(["batch", "run", "--jobs", "1", "--library", str(old), "-q"]) == 0
     assert sorted(filter(None, named(old).values())) == ["Ada", "U-0001", "U-0002"]
     with open_library(old) as library:
-        assert (library.embedder, library.episodes.get("episode.mp3").embedder) == ("campplus-ecapa", "campplus-ecapa")
+        assert (library.embedder, library.episodes.get("episode.mp3").embedder) == ("campplus-2", "campplus-2")
         assert library.upkeep.check() == ()
     with open_library(old.with_name("library.db.ecapa-small-4.backup")) as library:
         assert library.embedder == "ecapa-small-4"
@@ -66,7 +66,7 @@ def test_a_library_of_a_former_default_serves_on_and_is_told_of_the_newer(
     assert cli.run(command) == 0
     said = capsys.readouterr()
     assert "Ada" in said.out
-    assert f"{old} keeps to the voices of 'ecapa-small-4'; 'campplus-ecapa' tells people apart better" in said.err
+    assert f"{old} keeps to the voices of 'ecapa-small-4'; 'campplus-2' tells people apart better" in said.err
     assert cli.run(["batch", "run", "--library", str(old)]) == 0
     assert "voicematch library upgrade moves it" in capsys.readouterr().err
     for quietly in (["-q"], ["--embedder", "ecapa-small-4"]):

@@ -84,7 +84,7 @@ def test_what_is_installed_includes_what_comes_with_the_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VOICEMATCH_MODELS", str(tmp_path))
-    assert compare.installed() == (("built-in",), ("ecapa-small-4", "campplus", "campplus-ecapa"))
+    assert compare.installed() == (("built-in",), ("ecapa-small-4", "campplus", "campplus-ecapa", "campplus-2"))
 
 
 def test_the_command_shows_pairs_side_by_side_and_goes_on_after_a_failure(

@@ -61,7 +61,7 @@ def test_the_licence_of_a_model_made_by_others_comes_with_the_package() -> None:
     top = Path(__file__).parents[2]
     notice, project = (top / "NOTICE").read_text(), tomllib.loads((top / "pyproject.toml").read_text())
     assert {"LICENSE", "NOTICE"} <= set(project["project"]["license-files"])
-    for name in ("campplus", "campplus-ecapa"):
+    for name in ("campplus", "campplus-ecapa", "campplus-2"):
         assert table.card(name).file in notice
         assert table.card(name).licence == project["project"]["license"] == "Apache-2.0"
 

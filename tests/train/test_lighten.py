@@ -40,7 +40,7 @@ def test_every_second_frame_is_heard_and_no_number_is_rounded_twice() -> None:
     assert one @ other > 0.98 * np.linalg.norm(one) * np.linalg.norm(other)
 
 
-@pytest.mark.parametrize("name", ["campplus", "campplus-ecapa"])
+@pytest.mark.parametrize("name", ["campplus", "campplus-ecapa", "campplus-2"])
 def test_what_is_light_stays_as_it_is(name: str) -> None:
     """So the files that ship have been through it."""
     model = files.path(name).read_bytes()

@@ -2,7 +2,7 @@
 
     built-in                diarize.BuiltinDiarizer, on ONNX Runtime
     pyannote[:NAME|FOLDER]  pyannote.PyannoteDiarizer
-    campplus-ecapa, …       embed.OnnxEmbedder: every such row of models.MODELS
+    campplus-2, …           embed.OnnxEmbedder: every such row of models.MODELS
     speechbrain             speechbrain.SpeechBrainEmbedder
 
 Opening checks that everything is there and loads nothing; the weights are read when an engine is first used, and stay

@@ -10,7 +10,7 @@
      "show": "",
      "audio_sha256": "…",             # the exact audio that the labels belong to
      "duration": 3600.5, "lost_seconds": 0.0,
-     "embedder": "campplus-ecapa", "diarizer": "built-in",
+     "embedder": "campplus-2", "diarizer": "built-in",
      "speakers": [                    # in order of first appearance
       {"speaker": "SPEAKER_00",       # local label
        "name": "Maya Lindqvist",      # what is printed: the profile when accepted, else the label

@@ -102,6 +102,17 @@ MODELS: dict[str, ModelCard] = {
             description="campplus and ecapa-small-4 side by side on the same sound, as one vector of 192 dimensions",
         ),
         ModelCard(
+            name="campplus-2",
+            file="campplus-2.onnx",
+            sha256="e42628800a824c49d81ac19a1968178ae744fd47d6ecbb7e82d730e8cf08f075",
+            kind="embedder",
+            dimension=192,
+            min_speech=0.5,
+            licence="Apache-2.0",
+            num_parameters=6_848_544,
+            description="campplus, taught that rooms, telephones and noise are not part of a voice; 192 dimensions",
+        ),
+        ModelCard(
             name="segmentation-small",
             file="segmentation-small.onnx",
             sha256="4850f71a99855e7e3f8c7d0b73a5ba4d68e5d8a2ab7fd0470e6ab6f292a4cae8",
@@ -206,8 +217,8 @@ MODELS: dict[str, ModelCard] = {
         ),
     )
 }
-DEFAULT_EMBEDDER = "campplus-ecapa"
-FORMER_DEFAULTS: tuple[str, ...] = ("ecapa-small-4", "campplus")  # their libraries are told of the newer
+DEFAULT_EMBEDDER = "campplus-2"
+FORMER_DEFAULTS = ("ecapa-small-4", "campplus", "campplus-ecapa")  # their libraries are told of the newer
 
 
 LOCAL = ".onnx"  # a name that ends so is the path of a user's own embedder

@@ -5,7 +5,7 @@
     {
      "format": "voicematch profiles", "version": 1,
      "sha256": "…",                                   # over all the rest, so that damage is found out
-     "embedder": "campplus-ecapa", "dimension": 192,  # vectors of two models cannot be compared
+     "embedder": "campplus-2", "dimension": 192,  # vectors of two models cannot be compared
      "profiles": [
       {"name": "Maya Lindqvist", "role": "host", "note": null,
        "about": "Asks about rain.", "links": ["https://…"],  # what their page shows
