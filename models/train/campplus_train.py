@@ -186,7 +186,7 @@ def _heard(net: Campplus, batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 class Talks(IterableDataset[Batch]):
-    """Endless batches of talks, all of one length, so that they are heard together."""
+    """Endless batches of talks, those of a batch of one length, so that they are heard together."""
 
     def __init__(self, work: Path, people: list[str], held: NDArray[np.bool_], seed: int) -> None:
         self.work, self.people, self.held, self.seed = work, people, held, seed
@@ -261,7 +261,7 @@ def _turns(pool: Pool, rng: Generator, voices: list[Voice], tracks: Samples, spo
 
 
 def _mixed(pool: Pool, rng: Generator, tracks: Samples, studio: bool) -> Samples:
-    """Everybody through a room and a channel of their own, or through one for all; with noise or babble."""
+    """Everybody through a room and a channel of their own, or through one for all; at times with noise."""
     total = tracks.shape[1]
     mixed = np.zeros(total, np.float32)
     shared = room(pool, rng) if rng.random() < 0.3 else None
