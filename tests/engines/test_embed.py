@@ -38,12 +38,12 @@ def test_a_window_of_a_recording_is_nearly_the_window_cut_out() -> None:
 
 
 def test_level_does_not_matter() -> None:
-    """The rows less their mean are the same; what is left of a difference is what int8 rounds."""
+    """The rows less their mean are the same; what is left is what int8 rounds, 0.003 of a cosine in this noise."""
     loud, soft = (log_mel(NOISE * np.float32(level)) for level in (1, 0.1))
     np.testing.assert_allclose(loud - loud.mean(axis=0), soft - soft.mean(axis=0), atol=1e-3)
     embedder = OnnxEmbedder()
     window = np.array([[0, 24_000]])
-    assert float(embedder.embed(NOISE, window)[0] @ embedder.embed(NOISE * 0.1, window)[0]) > 0.996
+    assert float(embedder.embed(NOISE, window)[0] @ embedder.embed(NOISE * 0.1, window)[0]) > 0.99
 
 
 def test_windows_of_unequal_length_keep_their_order() -> None:
