@@ -27,7 +27,7 @@ from calibrate import COHORT, COHORT_PEOPLE, Voice
 from judge_shows import Figures, Truth, figures, heard_of, judge, profile_of, shows_of, table, truth_of
 from segmentation_pool import STEP as CLIP_STEP
 from segmentation_pool import Clip
-from segmentation_scenes import held_out, open_pool
+from segmentation_scenes import open_pool
 from simulate import Pool
 
 from voicematch.engines import diarize, open_embedder
@@ -46,7 +46,7 @@ MOST_WINDOWS = 60  # of one person in one show
 NUM_AXES = 58  # of the backend; with more, what tells the training people apart is learnt by heart
 NUM_FOLDS = 5  # of the shows, of which each is left out once to choose the form of the calibration
 PURE = 0.9  # of a window that is one person's
-ALIKE = (0.65, 0.7, 0.75, 0.8)  # cosines to choose from
+ALIKE = (0.65, 0.7, 0.75, 0.8, 0.85)  # cosines to choose from
 UNLIKE = (-1.0, 0.5, 0.54, 0.57, 0.6)
 COUNT_WEIGHT = 0.1  # shows whose number of speakers is wrong, against the share of all talk that is confused
 WRONG_NAMES = 0.001  # of strangers who may get a name; half of what the kit allows
@@ -62,7 +62,6 @@ def main() -> None:
     parser.add_argument("--judge", type=Path, action="append", default=[])
     parser.add_argument("--wrong-names", type=float, default=WRONG_NAMES, help="of strangers who may get a name")
     parser.add_argument("--keep-backend", action="store_true")
-    parser.add_argument("--held-out", action="store_true", help="the backend of whom campplus_train.py leaves out")
     parser.add_argument("--dry-run", action="store_true", help="print the figures, write nothing")
     chosen = parser.parse_args()
     embedder = open_embedder(chosen.embedder, device="cpu")
@@ -74,8 +73,7 @@ def main() -> None:
     if chosen.keep_backend:
         backend = diarize.kept_backend(embedder) or parser.error(f"{embedder.name} has no backend to keep")
     else:
-        own = np.isin(people, held_out(open_pool(chosen.train))) if chosen.held_out else np.ones(len(people), bool)
-        backend = estimated(chosen.train, embedder, [people[idx] for idx in np.flatnonzero(own)], vectors[own])
+        backend = estimated(chosen.train, embedder, people, vectors)
         backend = with_cosines(backend, [*chosen.fit, *chosen.choose], embedder)
     cohort = cohort_of(open_pool(chosen.train), people, vectors)
     cohort = replace(cohort, axes=channels.axes_of(chosen.train, embedder.name))

@@ -12,6 +12,7 @@ sys.path.insert(0, str(RECIPE))  # its files import each other by their own name
 
 import channels  # noqa: E402
 from segmentation_pool import Clip  # noqa: E402
+from segmentation_scenes import held_out  # noqa: E402
 from simulate import Pool  # noqa: E402
 
 from voicematch.voices.score import unit  # noqa: E402
@@ -48,3 +49,9 @@ def test_a_clip_goes_through_every_channel() -> None:
     likeness = {channel: float(np.corrcoef(through, sound)[0, 1]) for channel, through in heard.items()}
     assert likeness["as it is"] > 0.99
     assert all(likeness[channel] < 0.98 for channel in channels.CHANNELS[1:])
+
+
+def test_every_tenth_person_is_left_out_of_training() -> None:
+    clips = {f"p{idx:02}": [Clip(f"p{idx:02}", "corpus", idx * 16_000, (idx + 1) * 16_000)] for idx in range(25)}
+    pool = Pool(np.zeros(25 * 16_000, np.int16), np.ones(2_500, bool), clips, np.zeros(0, np.int16), {})
+    assert held_out(pool) == ["p00", "p10", "p20"]
