@@ -306,6 +306,12 @@ def test_backups_are_erased_too_where_asked(library: Library, folder: Path) -> N
     assert b"Ann" not in (folder / "backup.db").read_bytes()
 
 
+def test_a_backup_that_became_the_library_is_no_copy_of_it(library: Library, folder: Path) -> None:
+    library.upkeep.backup(folder / "backup.db")
+    with open_library(folder / "backup.db") as restored:
+        assert forget("Bob", library=restored).out_of_reach == ()
+
+
 def test_backups_of_before_a_merge_hold_nothing_of_a_person(library: Library, folder: Path) -> None:
     """Both of whom they were made, and their voice where nobody had named it yet."""
     library.episodes.store(episode(2, matches={}), voices(second=2))

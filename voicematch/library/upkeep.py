@@ -107,11 +107,15 @@ class Upkeep:
             copy_sqlite(self._database, Path(target))
 
     def backups(self) -> tuple[Path, ...]:
-        """Return the copies of the library that are known and still there: as recorded, and those beside it."""
+        """Return the copies of the library that are known and still there: as recorded, and those beside it.
+
+        A backup knows of itself; it is none where it has become the library.
+        """
         found = {copy.path for copy in Copies(self._database).all() if copy.kind == BACKUP and copy.path.exists()}
         if self._database.path is not None:
             location = self._database.path.absolute()
             found |= set(location.parent.glob(f"{location.name}.*.backup"))
+            found.discard(location)
         return tuple(sorted(found))
 
     def tidy(self) -> None:
