@@ -26,10 +26,16 @@ WITHOUT_JINJA = "import sys; sys.modules['jinja2'] = None; from voicematch.cli i
 
 
 @contextmanager
-def serving(library: Path, *arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(
+    library: Path, *arguments: str, stdin: int | None = None, **environment: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The process and the address it prints."""
     command = [*VOICEMATCH, "serve", "--port", "0", "--library", str(library), *arguments]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | environment) as process:
+    whole = os.environ | environment
+    own = stdin is not None  # a terminal is nobody else's
+    with subprocess.Popen(
+        command, stdin=stdin, stderr=subprocess.PIPE, text=True, env=whole, start_new_session=own
+    ) as process:
         try:
             assert process.stderr is not None
             said = process.stderr.readline()
@@ -77,6 +83,19 @@ def test_the_password_may_come_as_a_secret(web_library_file: Path, tmp_path: Pat
         request = urllib.request.Request(address.replace("0.0.0.0", "127.0.0.1"), headers=headers)
         with urllib.request.urlopen(request) as answer:
             assert answer.status == 200
+
+
+def test_nobody_at_the_terminal_is_asked_for_what_a_page_needs(web_library_file: Path, tmp_path: Path) -> None:
+    """A backup may be under another passphrase; who forgets somebody on the pages is told so, and does not wait."""
+    backup = web_library_file.with_name(f"{web_library_file.name}.1.backup")
+    backup.write_bytes(bytes(range(256)) * 32)  # as random as what is under one
+    beyond, terminal = os.openpty()
+    with serving(web_library_file, stdin=terminal) as (_, address):
+        body = b"name=Ada+Ash&backups=yes"
+        with urllib.request.urlopen(f"{address}actions/forget", body, timeout=60) as answer:
+            assert f"{backup.name} may hold the name still: a backup that cannot be changed" in answer.read().decode()
+    os.close(terminal)
+    os.close(beyond)
 
 
 def test_a_secret_that_is_not_there(web_library_file: Path, tmp_path: Path) -> None:

@@ -298,6 +298,30 @@ def test_a_speaker_is_renamed_and_merged_on_their_page(changing: Visit) -> None:
     changing.faults[:] = [fault for fault in changing.faults if "404" not in fault]
 
 
+def test_a_voice_is_forgotten_by_keyboard_with_its_name_in_words_and_backups(changing: Visit, tmp_path: Path) -> None:
+    with open_library(tmp_path / "library.db") as library:
+        for copy in library.copies.all():  # of other tests
+            library.copies.remove(copy.path)
+        library.upkeep.backup(tmp_path / "backup.db")
+    page = changing.open("/speakers/4")
+    page.get_by_text("Change or delete this speaker").click()
+    page.get_by_label("Names they had before").focus()
+    for box in ("Redact the name where it is said", "Erase it also in backups"):
+        page.keyboard.press("Tab")
+        page.keyboard.press("Space")
+        assert page.get_by_label(box).is_checked()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog", name="Is that meant?").wait_for()
+    assert "Backups of the library and exported voices are changed too." in changing.text("#sure")
+    page.get_by_role("button", name="Forget Dora Dill for good").click()
+    page.wait_for_url("**/speakers?*")
+    page.locator(".notice", has_text="erased too in backup.db").wait_for()
+    with open_library(tmp_path / "backup.db") as backup:
+        assert backup.profiles.find("Dora Dill") is None
+    changing.faults[:] = [fault for fault in changing.faults if "40" not in fault]  # it asks, and the page is no more
+
+
 def test_an_action_that_is_refused_says_why(changing: Visit) -> None:
     page = changing.open("/unknowns")
     page.keyboard.press("n")

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import click
 import pytest
 from starlette.testclient import TestClient
 
 import voicematch
 from tests.support.web_library import HERE, SHOWS
 from tests.web.test_app import ADDRESSES, JSON, KEY
+from voicematch.cli.profiles import forget as command
 from voicematch.library import Library, open_library
 from voicematch.usecases import name as naming
 from voicematch.web.app import create_app
@@ -188,6 +190,79 @@ def test_a_former_name_is_forgotten_where_it_is_given(library: Library, writing:
     assert library.profiles.find("Ada Ash") is not None
     assert writing.post("/actions/forget", data=fields, headers=JSON).is_success
     assert [line.speaker for line in library.episodes.get(KEY).lines] == [None, None]
+
+
+def say_the_name(library: Library, name: str) -> None:
+    """Has a line and a title say a name; and has the library know of no copies, such as those of other tests."""
+    for copy in library.copies.all():
+        library.copies.remove(copy.path)
+    episode = library.episodes.get(KEY)
+    lines = (replace(episode.lines[0], text=f"Welcome, {name}!"), *episode.lines[1:])
+    said = replace(episode, lines=lines, title=f"A talk with {name}")
+    library.episodes.store(said, library.speakers.embeddings(episode.audio_sha256))
+
+
+def test_forgetting_offers_what_the_command_does(writing: TestClient) -> None:
+    """In the same words, and not ticked."""
+    form = writing.get("/speakers/1").text.partition('action="/actions/forget"')[2].partition("</form>")[0]
+    boxes = {name: re.sub(r"<[^>]*>", "", said).strip() for name, said in re.findall(r'for="(\w+)">(.*)</label>', form)}
+    flags = {one.name: one.help for one in command.params if isinstance(one, click.Option)}
+    assert {name: f"{boxes[name]}." for name in ("words", "backups")} == {
+        name: flags[name] for name in ("words", "backups")
+    }
+    assert "checked" not in form
+
+
+def test_words_and_backups_are_reached_where_their_boxes_are_ticked(
+    library: Library, writing: TestClient, tmp_path: Path
+) -> None:
+    say_the_name(library, "Ada Ash")
+    library.upkeep.backup(tmp_path / "backup.db")
+    fields = {"name": "Ada Ash", "words": "yes", "backups": "yes"}
+    asked = writing.post("/actions/forget", data=fields | {"sure": "ask"}, headers={"referer": f"{HERE}/speakers/1"})
+    assert "In what was said, and in titles, it is redacted." in asked.text
+    assert "Backups of the library and exported voices are changed too." in asked.text
+    for name in ("words", "backups"):  # sent again with the answer
+        assert f'name="{name}" value="yes"' in asked.text
+    done = writing.post("/actions/forget", data=fields, headers=JSON).json()
+    assert done["text"].endswith("; the name redacted in 2 lines and titles; erased too in backup.db")
+    assert done["warnings"] == []
+    with open_library(tmp_path / "backup.db") as backup:
+        for erased in (library, backup):
+            assert erased.episodes.get(KEY).title == "A talk with […]"
+            assert erased.episodes.get(KEY).lines[0].text == "Welcome, […]!"
+            assert erased.profiles.find("Ada Ash") is None
+    for file in (tmp_path / "backup.db", Path(library.location)):
+        assert b"Ada Ash" not in file.read_bytes()
+
+
+def test_without_the_boxes_what_stays_is_told(library: Library, writing: TestClient, tmp_path: Path) -> None:
+    say_the_name(library, "Ada Ash")
+    for number in (1, 2):
+        library.upkeep.backup(tmp_path / f"backup-{number}.db")
+    fields = {"name": "Ada Ash"}
+    asked = writing.post("/actions/forget", data=fields | {"sure": "ask"}, headers=JSON).json()["question"]
+    assert "What was said stays. Backups of the library and exported voices stay as they are." in asked
+    done = writing.post("/actions/forget", data=fields, headers={"referer": f"{HERE}/speakers/1"})
+    told = notice(writing.get(done.headers["location"]).text)
+    for number in (1, 2):
+        assert (
+            f"backup-{number}.db may hold the name still: a backup: delete it; "
+            "the box for backups would have erased there too"
+        ) in told
+    assert "2 lines and titles still say the name; the box for it would have redacted them" in told  # behind the others
+    assert library.episodes.get(KEY).title == "A talk with Ada Ash"
+
+
+@pytest.mark.parametrize("name", ["words", "backups"])
+@pytest.mark.parametrize("sure", ["ask", "yes"])
+def test_a_box_sends_one_thing_alone(library: Library, writing: TestClient, name: str, sure: str) -> None:
+    """What cannot be undone is not guessed at."""
+    for wrong in ("true", "no", "yes,yes"):
+        fields = {"name": "Ada Ash", name: wrong, "sure": sure}
+        refused = writing.post("/actions/forget", data=fields, headers=JSON)
+        assert (refused.status_code, refused.json()["error"]) == (400, f'{name}: "yes", or nothing')
+    assert library.profiles.find("Ada Ash") is not None
 
 
 def test_an_episode_is_removed(writing: TestClient) -> None:

@@ -35,12 +35,13 @@ def serve(port: int, host: str, names: tuple[str, ...], open_browser: bool, loca
     not encrypted: put it behind a proxy that does.
     """
     _check_extra(*NEEDED)
-    from ..library import open_library
+    from ..library import open_library, passphrase
     from ..web import server
 
     is_private = host in LOOPBACK
     password = None if is_private else _password()
     with open_library(location, create=location is None) as library, server.listen(host, port) as listening:
+        passphrase.ask_with(None)  # a page tells of a backup under another one; whoever started this is not asked
         address = server.address_of(*listening.getsockname()[:2])
 
         def ready() -> None:

@@ -160,7 +160,7 @@ def _erase_in_backup(path: Path, trace: Trace, *, words: bool) -> str:
         with open_library(path, create=False, keep_old=False) as backup:
             forgotten, strangers = backup.traces.forget(trace, words=words)
     except LibraryError as error:
-        return f"a backup that cannot be changed ({error}); delete it"
+        return f"a backup that cannot be changed: {error}; delete it"
     return forgotten.obstacle or _told_of("a backup", strangers)
 
 
@@ -182,7 +182,7 @@ def _in_export(path: Path, trace: Trace, *, erase: bool) -> str | None:
             else:
                 outputs.write_atomically(path, rest, private=True)
     except (OSError, ValueError, VoicematchError) as error:
-        return f"exported voices that cannot be changed ({error}); delete it"
+        return f"exported voices that cannot be changed: {error}; delete it"
     mixed = [name for name, who in kin.items() if who is Kin.MIXED]
     if mixed:
         return f"exported voices: part of what {' and '.join(mixed)} learned is of their voice; delete it"

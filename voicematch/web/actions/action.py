@@ -16,6 +16,7 @@ from ..working import QueueRun
 
 Fields = Mapping[str, str]
 ASK, SURE = "ask", "yes"  # values of the field "sure": ask where it may be a mistake; do it
+TICKED = "yes"  # what a box sends; one that is not ticked sends nothing
 
 
 class WrongFields(VoicematchError):
@@ -81,6 +82,13 @@ def check(wanted: Sequence[Field], given: Fields) -> dict[str, str]:
         if not field.may_be_empty and not given.get(field.name, "").strip():
             raise WrongFields(f"{field.name} is missing: {field.about}")
     return {field.name: given.get(field.name, "").strip() for field in wanted}
+
+
+def ticked(fields: Fields, name: str) -> bool:
+    """Return whether the box of that name was ticked. Raises WrongFields."""
+    if fields[name] not in ("", TICKED):
+        raise WrongFields(f'{name}: "{TICKED}", or nothing')
+    return fields[name] == TICKED
 
 
 def learned(text: str, added: Enrollment, changes: Sequence[Change], go: str = "") -> ActionOutcome:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ...formats.amounts import plural
 from ...library import Library
 from ...usecases import name as naming
-from ...usecases.forget import forget
+from ...usecases.forget import TOO_LATE, Reached, forget
 from ..addresses import path
 from ..telling import plain
 from .action import (
     NAME_ALONE,
+    TICKED,
     Action,
     ActionOutcome,
     Field,
     Fields,
     WrongFields,
+    ticked,
 )
 
 
@@ -46,17 +50,33 @@ def _delete(library: Library, fields: Fields) -> ActionOutcome:
 
 
 def _forget(library: Library, fields: Fields) -> ActionOutcome:
-    reached = forget(fields["name"], library=library, former=_former(fields))
+    words, backups = ticked(fields, "words"), ticked(fields, "backups")
+    reached = forget(fields["name"], library=library, words=words, backups=backups, former=_former(fields))
     gone = reached.forgotten
-    warnings = [f"{place.name} may hold the name still: {plain(remedy)}" for place, remedy in reached.out_of_reach]
-    if gone.num_mentions:
-        warnings.append(f"{plural(gone.num_mentions, 'line or title', 'lines and titles')} still say the name")
+    text = (
+        f"Forgotten: {plural(gone.num_voiceprints, 'voiceprint')}, "
+        f"and the voice in {plural(gone.num_speaker_embeddings, 'episode')}"
+    )
+    if words and gone.num_mentions:
+        text += f"; the name redacted in {_mentions(gone.num_mentions)}"
+    if reached.erased:
+        text += f"; erased too in {', '.join(place.name for place in reached.erased)}"
+    return ActionOutcome(text, (), tuple(_left_by_forgetting(reached, words=words)), go=path("speakers"))
+
+
+def _left_by_forgetting(reached: Reached, *, words: bool) -> Iterator[str]:
+    gone = reached.forgotten
+    for place, remedy in reached.out_of_reach:
+        late = "; the box for backups would have erased there too" if remedy.endswith(TOO_LATE) else ""
+        yield f"{place.name} may hold the name still: {plain(remedy)}{late}"
+    if gone.num_mentions and not words:
+        yield f"{_mentions(gone.num_mentions)} still say the name; the box for it would have redacted them"
     if not gone.compacted:
-        warnings.append(f"{plain(gone.obstacle)}; the bytes go with the next change")
-    voices = plural(gone.num_voiceprints, "voiceprint")
-    episodes = plural(gone.num_speaker_embeddings, "episode")
-    text = f"Forgotten: {voices}, and the voice in {episodes}"
-    return ActionOutcome(text, (), tuple(warnings), go=path("speakers"))
+        yield f"{plain(gone.obstacle)}; the bytes go with the next change"
+
+
+def _mentions(number: int) -> str:
+    return plural(number, "line or title", "lines and titles")
 
 
 def _former(fields: Fields) -> list[str]:
@@ -92,9 +112,12 @@ def _ask_of_deleting(library: Library, fields: Fields) -> tuple[str, str] | None
 def _ask_of_forgetting(library: Library, fields: Fields) -> tuple[str, str]:
     name, former = library.profiles.get(fields["name"]).name, _former(fields)
     names = f"the names {', '.join([name, *former])}" if former else "the name"
+    said = "In what was said, and in titles, it is redacted." if ticked(fields, "words") else "What was said stays."
+    copies = "are changed too" if ticked(fields, "backups") else "stay as they are"
     return (
         f"The voice of {name} is erased: voiceprints, clips, the stored voice in every episode, and {names} wherever "
-        "voicematch wrote it. What was said stays. This cannot be undone, and nothing done before it can be either.",
+        f"voicematch wrote it. {said} Backups of the library and exported voices {copies}. "
+        "This cannot be undone, and nothing done before it can be either.",
         f"Forget {name} for good",
     )
 
@@ -119,6 +142,8 @@ PEOPLE = {
         (
             NAME_ALONE,
             Field("also", "names they had before, a line each; they go too, and are not looked for else", True),
+            Field("words", f'"{TICKED}" redacts the name where it is said in transcripts, and in titles', True),
+            Field("backups", f'"{TICKED}" erases it also in backups of the library, and in exported voices', True),
         ),
         _forget,
         question=_ask_of_forgetting,

@@ -92,7 +92,7 @@
     document.dispatchEvent(new Event("renewed"));
     const notice = document.getElementById("notice");
     notice?.scrollIntoView({ block: "nearest" });
-    say([...(notice?.querySelectorAll("p, li") ?? [])].map((line) => line.textContent).join(". ") || done.text);
+    say([...(notice?.querySelectorAll("p, summary, li:not(li li, :has(summary))") ?? [])].map((line) => line.textContent).join(". ") || done.text);
   };
 
   const complain = (form, text) => {
