@@ -6,7 +6,7 @@ layer joins the two. The classes are those of Plaquet and Bredin 2023 (arXiv 231
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import permutations
 from pathlib import Path
 
@@ -85,33 +85,52 @@ class Posteriors(nn.Module):
 
 
 def begin(network: Segmentation, file: Path) -> None:
-    """Take over the weights of an exported network; of one with two LSTM layers, the other two begin small.
+    """Take over the weights of an exported network, in float32 or int8.
 
     The export has folded each normalisation into the convolution before it, so these begin as doing nothing.
     """
     graph = onnx.load(str(file)).graph
-    weights = {one.name: torch.from_numpy(numpy_helper.to_array(one).copy()) for one in graph.initializer}
+    weights = _weights(graph)
     convolutions = [node.input for node in graph.node if node.op_type == "Conv"]
     folded = [(network.first, network.first_norm), *((block.conv, block.norm) for block in network.blocks)]
     folded += [(network.down, network.down_norm)]
     for (_, kernel, bias), (conv, norm) in zip(convolutions, folded, strict=False):
         conv.load_state_dict({"weight": weights[kernel], "bias": weights[bias]})
         norm.running_var.fill_(1 - norm.eps)
-    layers = [_layer(weights, node.input) for node in graph.node if node.op_type == "LSTM"]
+    layers = [_layer(weights, node) for node in graph.node if node.op_type.endswith("LSTM")]
     network.lstm.load_state_dict(
         {name.format(at): rows for at, layer in enumerate(layers) for name, rows in layer.items()}
     )
-    network.join.load_state_dict({"weight": weights["network.join.weight"], "bias": weights["network.join.bias"]})
+    _, kernel, bias = convolutions[-1]
+    network.join.load_state_dict({"weight": weights[kernel], "bias": weights[bias]})
     last = next(node.input[1] for node in graph.node if node.op_type == "MatMul")
     network.classes.load_state_dict({"weight": weights[last].T, "bias": weights["network.classes.bias"]})
 
 
-def _layer(weights: Mapping[str, Tensor], inputs: Sequence[str]) -> dict[str, Tensor]:
+def _weights(graph: onnx.GraphProto) -> dict[str, Tensor]:
+    """All constants of a graph by name; of a convolution in int8 also what they stand for."""
+    found = {one.name: torch.from_numpy(numpy_helper.to_array(one).copy()) for one in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "DequantizeLinear" and node.input[0] in found:
+            rows, scale, zero = (found[name].float() for name in node.input)
+            by_channel = (-1, *[1] * (rows.ndim - 1))
+            found[node.output[0]] = (rows - zero.view(by_channel)) * scale.view(by_channel)
+    return found
+
+
+def _layer(weights: Mapping[str, Tensor], node: onnx.NodeProto) -> dict[str, Tensor]:
     """The parameters of one bidirectional layer by torch's names, with a place for the layer's number."""
+    into, itself, biases = (weights[name] for name in node.input[1:4])
+    if node.op_type == "DynamicQuantizeLSTM":  # rows and columns are the other way round
+        scales = [weights[name].float()[:, None, None] for name in node.input[8:12]]
+        into, itself = (
+            ((rows.float() - zero) * scale).transpose(1, 2)
+            for rows, scale, zero in ((into, *scales[:2]), (itself, *scales[2:]))
+        )
     found: dict[str, Tensor] = {}
     for way, suffix in enumerate(("", "_reverse")):
-        into, itself, biases = (weights[name][way] for name in inputs[1:4])
-        rows = {"weight_ih": into, "weight_hh": itself, "bias_ih": biases.chunk(2)[0], "bias_hh": biases.chunk(2)[1]}
+        before, after = biases[way].chunk(2)
+        rows = {"weight_ih": into[way], "weight_hh": itself[way], "bias_ih": before, "bias_hh": after}
         found |= {f"{name}_l{{}}{suffix}": _gates(part) for name, part in rows.items()}
     return found
 
