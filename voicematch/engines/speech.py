@@ -94,13 +94,14 @@ class SegmentationDetector:
     """The project's segmentation model: who of up to three local speakers is active, in windows of 17.6 s.
 
     Its classes are sets of speakers (Plaquet and Bredin, "Powerset multi-class cross entropy loss for neural speaker
-    diarization", 2023): nobody, A, B, C, A+B, A+C, B+C. Every moment is heard in two windows, of which the one counts
-    more that hears farther on either side. Who A is changes from window to window, so windows are averaged only over
-    what does not depend on it. The level of a window does not matter to it: quiet voices are heard.
+    diarization", 2023): nobody, A, B, C, A+B, A+C, B+C. Every moment is heard in two windows; who A is changes from
+    window to window, so they are averaged only over what does not depend on it. The level of a window does not matter
+    to it: quiet voices are heard.
     """
 
     onset, offset = 0.5, 0.4
     WINDOW, HOP = 1760, 880  # rows of 10 ms, multiples of 4; trained on 10 s, it hears as well in more
+    FADE = 62  # frames over which a window's edges count little: there it has heard only one side
     SPAN = 25  # frames on either side that a change of voice is judged from
     SILENCE = float(np.log(2.0**-23))  # rows of digital silence
     MEMBERS = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1]], np.float32)
@@ -111,7 +112,7 @@ class SegmentationDetector:
         self._sums = np.zeros((self.WINDOW // 2, 3), np.float32)
         self._weights = np.zeros((self.WINDOW // 2, 1), np.float32)
         ramp = np.arange(1, self.WINDOW // 2 + 1)
-        self._fade = np.minimum(ramp, ramp[::-1]).astype(np.float32)[:, None]
+        self._fade = np.minimum(ramp, ramp[::-1]).clip(max=self.FADE).astype(np.float32)[:, None]
 
     def process(self, samples: Array, features: Array) -> Array:
         self._rows = np.concatenate([self._rows, features])
