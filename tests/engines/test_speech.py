@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from hypothesis.extra import numpy as hnp
 
 from voicematch.audio import Audio
 from voicematch.engines.features import log_mel
-from voicematch.engines.speech import FRAME, SPEECH, default_detector, regions, runs
+from voicematch.engines.speech import FRAME, SPEECH, SegmentationDetector, default_detector, regions, runs
+from voicematch.models import sessions
+from voicematch.types import Array
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "episode.mp3"
 
@@ -56,7 +59,7 @@ def test_runs_cover_exactly_the_true_values(flags: np.ndarray) -> None:
 
 
 def test_a_quiet_voice_is_heard_like_a_loud_one() -> None:
-    """40 dB make no difference to the model; each window of 10 s has its own level."""
+    """40 dB make no difference to the model; each window has its own level."""
     loud = Audio(EXAMPLE).read(0.0, 10.0)
     found = []
     for samples in (loud, loud * 0.01):
@@ -75,3 +78,37 @@ def test_blocks_do_not_matter() -> None:
         pieces = [detector.process(samples[:0], part) for part in np.split(rows, cuts)]
         found.append(np.concatenate([*pieces, detector.finish()]))
     np.testing.assert_allclose(found[0], found[1], atol=1e-5)
+
+
+@pytest.mark.parametrize("seconds", [5.0, 17.6, 31.4, 60.02])
+def test_a_moment_is_heard_in_two_windows_but_near_the_ends(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first window says that all is speech, each after it that nothing is; rows are as loud as they are late."""
+    rows = np.repeat(np.arange(round(seconds * 100), dtype=np.float32)[:, None], 80, axis=1)
+    heard = np.zeros(len(rows), np.int64)
+    starts: list[int] = []
+
+    class Session:
+        def get_inputs(self) -> list[SimpleNamespace]:
+            return [SimpleNamespace(name="features")]
+
+        def run(self, _: None, given: dict[str, Array]) -> list[Array]:
+            classes = np.zeros((len(given["features"]), SegmentationDetector.WINDOW // 2, 7), np.float32)
+            for told, window in zip(classes, given["features"], strict=True):
+                start = int(window[0, 0])
+                told[:, 0 if starts else 1] = 1
+                starts.append(start)
+                heard[start : start + len(window)] += 1
+            return [classes]
+
+    monkeypatch.setattr(sessions, "session", lambda _: Session())
+    detector = SegmentationDetector("any")
+    found = np.concatenate([detector.process(rows[:0], rows), detector.finish()])
+    assert len(found) == len(rows) // 2
+    assert (heard[880:-880] == 2).all()
+    assert heard.min() == 1
+    assert starts == list(range(0, starts[-1] + 1, 880))
+    assert (found[:440, SPEECH] == 1).all()  # the first window alone
+    assert (found[880:, SPEECH] == 0).all()
+    between = found[440:880, SPEECH]
+    assert (np.diff(between) <= 0).all()  # it counts less towards its end
+    assert not len(between) or between.max() < 1

@@ -94,9 +94,9 @@ class SegmentationDetector:
     """The project's segmentation model: who of up to three local speakers is active, in windows of 17.6 s.
 
     Its classes are sets of speakers (Plaquet and Bredin, "Powerset multi-class cross entropy loss for neural speaker
-    diarization", 2023): nobody, A, B, C, A+B, A+C, B+C. Every moment is heard in two windows; who A is changes from
-    window to window, so they are averaged only over what does not depend on it. The level of a window does not matter
-    to it: quiet voices are heard.
+    diarization", 2023): nobody, A, B, C, A+B, A+C, B+C. All but the first and last seconds are heard in two
+    windows; who A is changes from window to window, so they are averaged only over what does not depend on it. The
+    level of a window does not matter to it: quiet voices are heard.
     """
 
     onset, offset = 0.5, 0.4
