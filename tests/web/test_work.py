@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import sys
 import time
@@ -63,6 +65,25 @@ def test_a_file_is_taken_in_and_queued(library: Library, queue: QueueRun, writin
     other = writing.post("/uploads", files={"file": ("Night hens.mp3", b"other sound")}, headers=JSON)
     assert other.json()["text"] == "1 episode queued"
     assert len(list(folder_of(library).iterdir())) == 2
+
+
+def test_a_file_is_taken_in_from_another_disk(
+    library: Library, writing: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/tmp is often in memory, and a file cannot be renamed from there to where the library lies."""
+    folder = folder_of(library)
+    rename = os.rename
+
+    def of_one_disk(source: str | Path, target: str | Path) -> None:
+        if Path(source).parent != Path(target).parent:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", of_one_disk)
+    monkeypatch.setattr(os, "replace", of_one_disk)
+    done = writing.post("/uploads", files={"file": ("hens.mp3", b"sound")}, headers=JSON).json()
+    assert done["text"] == "1 episode queued"
+    assert [(path.name, path.read_bytes()) for path in folder.iterdir()] == [("hens.mp3", b"sound")]
 
 
 @pytest.mark.parametrize(

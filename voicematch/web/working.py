@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from ..batch.feeds import SOUND
 from ..errors import VoicematchError
-from ..library import Library, default_location
+from ..library import Library, default_location, partial
 
 MOST_UPLOADED = 2 << 30  # bytes; ten hours of a good mp3 are 1 GiB
 SECONDS_TO_STOP = 30.0  # for the stage in hand, when the pages end
@@ -120,16 +121,20 @@ def sound_name(name: str) -> str:
 def keep(sound: Path, name: str, folder: Path) -> Path:
     """Move a file that was handed in to its place, whole; the same sound under the same name is one file.
 
+    It may come from another disk: folders for what is temporary often lie in memory.
+
     Raises VoicematchError when it cannot be kept.
     """
-    with sound.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     target = folder / name
-    if target.exists() and _digest(target) != digest:
-        target = target.with_stem(f"{target.stem} {digest[:6]}")
     try:
+        digest = _digest(sound)
+        if target.exists() and _digest(target) != digest:
+            target = target.with_stem(f"{target.stem} {digest[:6]}")
         folder.mkdir(parents=True, exist_ok=True)
-        os.replace(sound, target)
+        partial.sweep(folder)
+        if not target.exists():
+            with partial.writing(target, fresh=True) as made:
+                shutil.move(sound, made)
     except OSError as error:
         raise VoicematchError(f"the file cannot be kept: {error.strerror or error}") from error
     return target
