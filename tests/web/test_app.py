@@ -417,6 +417,7 @@ def test_what_is_no_form(writing: TestClient) -> None:
     assert answer(b"{", "application/json")[1].startswith("not JSON")
     assert answer(b"[" * 60_000, "application/json")[0] == 400
     assert answer(b"[1]", "application/json")[1] == "send one JSON object in which every value is a text"
+    assert answer(b'{"unknown": "\\ud800", "name": "Ada"}', "application/json")[1].startswith("not JSON")
     assert answer(b'{"unknown": 3}', "application/json")[1] == "send one JSON object in which every value is a text"
     assert answer(b"--x", "multipart/form-data; boundary=x")[1].startswith("multipart/form-data: send a form")
 

@@ -378,6 +378,7 @@ def _object(body: bytes) -> dict[str, str]:
 
     try:
         fields: Any = json.loads(body)
+        json.dumps(fields, ensure_ascii=False).encode()  # half of a surrogate pair is no text, and no page can say it
     except (ValueError, RecursionError) as error:
         raise VoicematchError(f"not JSON that can be read: {error}") from error
     if not isinstance(fields, dict) or not all(isinstance(value, str) for value in fields.values()):
