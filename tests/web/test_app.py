@@ -29,7 +29,7 @@ FROM_A_FEED = "000000015eed5eed"  # of the second
 
 EXAMPLES = {
     "speakers": ["", "?q=as", "?sort=talk", "?sort=recent&page=2", "?page=x", "?page=99999999999999999999"],
-    "speaker": ["?page=2", "?q=rain", "?q=%22the+rain%22&page=7", "?q=...x", "?show=Night+Garden+Radio"],
+    "speaker": ["?page=2", "?q=rain", "?q=%22the+rain%22&page=7", "?q=...x", "?q=***", "?show=Night+Garden+Radio"],
     "speaker_episode": [""],
     "quote": [""],
     "episodes": ["", "?q=moss", "?page=2", "?q=%25"],

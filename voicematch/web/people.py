@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from ..errors import NothingThere
+from ..errors import LibraryError, NothingThere
 from ..library.reading.episodes import key_of
 from ..library.reading.people import Appearance, Profile, VoiceprintOrigin, co_speakers
 from ..types import Line, Verdict
@@ -12,6 +12,7 @@ from ..voices.roles import role
 from . import views
 from .episodes import hits
 from .reading import PER_PAGE, Reading, initials, share
+from .telling import plain
 
 MOST_EMPTY = 50  # names without a voice, listed to be deleted
 MOST_COMPANY = 50  # people named with a person
@@ -84,7 +85,13 @@ def speaker(reading: Reading, profile: int, *, query: str = "", show: str = "", 
     per_page = len(heard) or 1 if reading.per_page is None else APPEARANCES_PER_PAGE
     at = 1 if query else page
     shown = () if query else heard[::-1][(at - 1) * per_page : at * per_page]
-    lines, num_lines, loosely = hits(reading, query, profile=profile, page=page) if query else (None, 0, False)
+    lines: tuple[views.FoundLine, ...] | None = () if query else None
+    num_lines, loosely, error = 0, False, ""
+    if query:
+        try:
+            lines, num_lines, loosely = hits(reading, query, profile=profile, page=page)
+        except LibraryError as refused:
+            error = plain(str(refused))
     shown_of = reading.library.portrayals.of(profile)
     in_feed = reading.library.jobs.picture_of(profile) if reading.live else None
     show = show if show in {one.show for one in heard} else ""
@@ -108,6 +115,7 @@ def speaker(reading: Reading, profile: int, *, query: str = "", show: str = "", 
         quotes=() if query or not reading.live else _quotes(reading, profile, heard),
         show=show,
         picture_in_feed=in_feed.url if in_feed is not None else "",
+        error=error,
     )
 
 

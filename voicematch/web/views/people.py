@@ -151,6 +151,7 @@ class SpeakerPage:
     note : private, and empty on a public page; names : all others, for the field of a name
     about, links : as somebody wrote them; quotes : a few lines worth quoting, of the latest episodes
     show : the one that the chart is about, or "" for all
+    error : what is wrong with the query
     picture_in_feed : where a feed says that a picture of them is; nothing asks there but whoever presses the button
     """
 
@@ -172,6 +173,7 @@ class SpeakerPage:
     quotes: tuple[Quote, ...] = ()
     show: str = ""
     picture_in_feed: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
