@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from starlette.testclient import TestClient
 
 from tests.support.library_example import EMBEDDER
+from tests.support.web_library import HERE
 from tests.usecases.test_name import ADA, CALIBRATION, LIAM, MAYA, ZOE, hear, like, sha
 from voicematch import outputs
 from voicematch.errors import ChangedSince, LibraryError, NothingThere
@@ -18,8 +20,10 @@ from voicematch.library import Library, NewJob, schema
 from voicematch.types import Embedding
 from voicematch.usecases import name as naming
 from voicematch.web.actions import ACTIONS, WrongFields, perform, undo
+from voicematch.web.app import create_app
 from voicematch.web.journal import MOST_KEPT, Journal
 
+JSON = {"accept": "application/json"}
 NAME_ZOE = ("name-unknown", {"unknown": "U-0001", "name": "Zoe", "consent": "public"})
 
 
@@ -233,3 +237,13 @@ def test_the_journal_is_bounded(library: Library) -> None:
         journal.add(str(number), lambda library: ())
     with pytest.raises(NothingThere):
         journal.get(first)
+
+
+def test_whom_a_command_forgets_does_not_come_back(library: Library) -> None:
+    pages = TestClient(create_app(library), base_url=HERE)
+    done = pages.post("/actions/delete", data={"name": "Maya"}, headers=JSON).json()
+    assert "Maya" in pages.get("/settings").text
+    library.profiles.forget("Ada", former=["Maya"])  # as another process does
+    assert "Maya" not in pages.get("/settings").text
+    assert pages.post("/actions/undo", data={"action": str(done["action"])}, headers=JSON).status_code == 404
+    assert library.people.names() == ()

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 FORGOTTEN = "a forgotten profile"
 """What stands where a forgotten name stood."""
 TO_COMPACT = (settings.c.embedder == "", settings.c.key == "to_compact")
+COUNT = (settings.c.embedder == "", settings.c.key == "num_erasures")
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +212,14 @@ def make_due(connection: sa.Connection) -> None:
     earlier.forget_all(connection)
     connection.execute(settings.delete().where(*TO_COMPACT))
     connection.execute(settings.insert().values(embedder="", key="to_compact", value=now()))
+    number = num_erasures(connection) + 1
+    connection.execute(settings.delete().where(*COUNT))
+    connection.execute(settings.insert().values(embedder="", key="num_erasures", value=str(number)))
+
+
+def num_erasures(connection: sa.Connection) -> int:
+    """Return how often something was erased: whoever keeps rows in memory lets go of them when it changes."""
+    return int(connection.scalar(sa.select(settings.c.value).where(*COUNT)) or 0)
 
 
 def is_due(database: Database) -> bool:

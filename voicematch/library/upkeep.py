@@ -106,6 +106,11 @@ class Upkeep:
         with recorded(Copies(self._database), Path(target), BACKUP):
             copy_sqlite(self._database, Path(target))
 
+    def num_erasures(self) -> int:
+        """Return how often something was erased for good, by whichever process."""
+        with self._database.read() as connection:
+            return erasure.num_erasures(connection)
+
     def backups(self) -> tuple[Path, ...]:
         """Return the copies of the library that are known and still there: as recorded, and those beside it.
 

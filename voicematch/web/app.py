@@ -81,7 +81,7 @@ class App:
     def __init__(self, library: Library, queue: QueueRun | None = None) -> None:
         self._library = library
         self._queue = queue
-        self._journal = Journal()
+        self._journal = Journal(lambda: library.upkeep.num_erasures())
         self._levels: dict[str, list[int]] = {}
         self._one_is_heard = threading.Lock()  # decoding takes a core for seconds
         self._one_at_a_time = threading.Lock()  # actions, so that the journal has them in the order they happened

@@ -23,9 +23,14 @@ MOST_KEPT = 50  # a morning's review; each holds the rows that it changed
 
 
 class Journal:
-    """Actions by number, latest last, and what each came to. Threads may share one."""
+    """Actions by number, latest last, and what each came to. Threads may share one.
 
-    def __init__(self) -> None:
+    num_erasures : of the library; all is let go of when it has changed, for commands forget people too
+    """
+
+    def __init__(self, num_erasures: Callable[[], int] = lambda: 0) -> None:
+        self._num_erasures = num_erasures
+        self._seen: int | None = None  # erasures, when something was kept
         self._lock = threading.Lock()
         self._kept: OrderedDict[int, tuple[Undoable, TakeBack]] = OrderedDict()
         self._told: OrderedDict[int, Done] = OrderedDict()
@@ -34,6 +39,7 @@ class Journal:
 
     def add(self, text: str, take_back: TakeBack) -> int:
         """Keep how to take back what was done, and return its number."""
+        self._heed_erasures()
         with self._lock:
             self._last += 1
             self._kept[self._last] = (Undoable(self._last, text, now()), take_back)
@@ -43,10 +49,11 @@ class Journal:
 
     def get(self, number: int) -> tuple[Undoable, TakeBack]:
         """Return what was done. Raises NothingThere when it was undone already, or is too long ago."""
+        self._heed_erasures()
         with self._lock:
             if number not in self._kept:
                 raise NothingThere(
-                    "there is nothing to undo: it was undone already, or the server has begun anew since"
+                    "there is nothing to undo: it was undone, something was erased, or the server began anew since"
                 )
             return self._kept[number]
 
@@ -56,16 +63,26 @@ class Journal:
 
     def clear(self) -> None:
         """Let go of everything: whoever was forgotten must not come back."""
+        seen = self._num_erasures()
         with self._lock:
+            self._seen = seen
             self._kept.clear()
             self._told.clear()
 
+    def _heed_erasures(self) -> None:
+        if self._seen is None:
+            self._seen = self._num_erasures()
+        elif self._num_erasures() != self._seen:
+            self.clear()
+
     def latest(self) -> Undoable | None:
+        self._heed_erasures()
         with self._lock:
             return next(reversed(self._kept.values()))[0] if self._kept else None
 
     def undoable(self) -> tuple[Undoable, ...]:
         """Return all that can be undone, latest first."""
+        self._heed_erasures()
         with self._lock:
             return tuple(undoable for undoable, _ in reversed(self._kept.values()))
 
@@ -80,6 +97,7 @@ class Journal:
 
     def told(self, number: int) -> Done | None:
         """Return what an action came to, as long as it is remembered."""
+        self._heed_erasures()
         with self._lock:
             return self._told.get(number)
 
