@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -270,6 +271,22 @@ def test_profiles_forget(shell: Shell) -> None:
     code, out, err = shell("profiles", "show", "Ada")
     assert (code, out) == (1, "")
     assert "no profile" in err
+
+
+def test_profiles_forget_tells_before_what_it_would_leave(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell.enroll("Ada")
+    captions = "1\n00:00:01,000 --> 00:00:02,000\nThis is Ada, once Augusta.\n"
+    (shell.folder / "episode.srt").write_text(captions, encoding="utf-8")
+    shell("identify", noise(shell.folder / "episode.wav", 50), "--transcript", shell.folder / "episode.srt")
+    shell("library", "backup", shell.folder / "copy.db")
+    told = ("say the name, and stay; --words redacts them", "--backups erases there too")
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n" * 3))
+    code, _, err = shell("profiles", "forget", "Ada")
+    assert code != 0
+    assert [err.index(line) < err.index("for good?") for line in told] == [True, True]
+    assert "2 line(s)" in shell("profiles", "forget", "Ada", "--also", "Augusta")[2]
+    assert not any(line in shell("profiles", "forget", "Ada", "--words", "--backups")[2] for line in told)
+    assert "--words would have redacted them" in shell("profiles", "forget", "Ada", "--yes")[1]
 
 
 def test_episodes(shell: Shell) -> None:

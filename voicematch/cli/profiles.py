@@ -236,6 +236,7 @@ def forget(
 
     The name goes from every file that follows the library. What is out of reach (copies, a site) is listed.
     A name from before a renaming or a merge is not kept, and not looked for: give it with --also.
+    What --words and --backups would reach besides is said before the question: afterwards it is too late for them.
     """
     from ..library import open_library
     from ..usecases import forget as forgetting
@@ -243,6 +244,14 @@ def forget(
     with open_library(location, create=location is None) as library:
         profile = library.profiles.get(name)
         if not yes:
+            num_mentions, num_copies = forgetting.ahead(profile.name, library=library, former=former)
+            if num_mentions and not words:
+                click.echo(
+                    f"{num_mentions} line(s) and title(s) say the name, and stay; --words redacts them", err=True
+                )
+            if num_copies and not backups:
+                told = f"{num_copies} backup(s) and exported voices hold it, and stay; --backups erases there too"
+                click.echo(told, err=True)
             click.confirm(
                 f"Erase {profile.name} and {profile.num_voiceprints} voiceprint(s) for good?", abort=True, err=True
             )
@@ -274,7 +283,7 @@ def _tell_of(name: str, reached: Reached, *, words: bool) -> None:
         f"the voice in {forgotten.num_speaker_embeddings} episode(s)"
     )
     if forgotten.num_mentions:
-        done = "redacted" if words else "kept as they are; --words redacts them"
+        done = "redacted" if words else "kept as they are; --words would have redacted them"
         click.echo(f"{forgotten.num_mentions} line(s) and title(s) say the name: {done}")
     for path in reached.erased:
         click.echo(f"erased there too: {path}")

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..voices.overlaps import Span, overlap
-from . import as_heard, erasure, keys
+from . import as_heard, erasure, keys, mentions
 from .database import Database
 from .erasure import Forgotten
 from .profiles import remove_unused_clips
@@ -106,6 +106,12 @@ class Traces:
             known = _known(own, marks)
             known = replace(known, names=known.names | set(map(keys.key, former)))
             return Trace(own[0].name, known, _known(others, marks), _heard(connection, profile), former)
+
+    def num_mentions(self, trace: Trace) -> int:
+        """Return how many lines and titles say one of the person's names."""
+        names = {keys.key(called): called for called in trace.called}.values()
+        with self._database.read() as connection:
+            return sum(mentions.find(connection, called, redact=False)[0] for called in names)
 
     def forget(self, trace: Trace, *, words: bool = False) -> tuple[Forgotten, tuple[str, ...]]:
         """Erase a person of whom this library is a copy, down to the bytes of the file.

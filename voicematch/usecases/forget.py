@@ -95,6 +95,17 @@ def forget(
     return Reached(forgotten, tuple(erased), tuple(beyond))
 
 
+def ahead(name: str, *, library: Library, former: Sequence[str] = ()) -> tuple[int, int]:
+    """Return how many lines and titles say a person's names, and in how many copies `forget` could erase them too.
+
+    It is asked before: afterwards nobody is left to be sought there. Raises ProfileNotFound.
+    """
+    person = sought(name, library=library, former=former)
+    within = (REMEDIES[BACKUP], REMEDIES[PROFILES])
+    num_copies = sum(remedy in within for _, remedy in _copies(person, library))
+    return library.traces.num_mentions(person.trace), num_copies
+
+
 def out_of_reach(people: Sequence[ToForget], *, library: Library) -> tuple[Behind, ...]:
     """Return the copies that may hold people who were forgotten, each with what to do about it."""
     return tuple(dict(place for person in people for place in _copies(person, library)).items())
