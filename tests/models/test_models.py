@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from voicematch.engines.diarize import guide_of, kept_backend
+from voicematch.engines.cluster import Backend
+from voicematch.engines.diarize import BACKEND, guide_of, kept_backend
 from voicematch.engines.embed import OnnxEmbedder
 from voicematch.errors import ModelError
 from voicematch.models import files, sessions, table
@@ -227,6 +229,36 @@ def test_what_was_measured_of_a_pulled_model_lies_with_the_pulled_ones(
     assert files.calibration("ecapa512").accept == 0.77
     built_in = files.place_beside("ecapa-small-4", CALIBRATION)
     assert built_in == files.beside("ecapa-small-4", CALIBRATION)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no archive",
+        (files.folders()[1] / f"{DEFAULT_EMBEDDER}{BACKEND}").read_bytes()[:3000],
+        Backend(np.zeros(3), np.zeros((3, 2)), np.ones(2)).to_bytes(),
+    ],
+    ids=["empty", "no archive", "cut short", "of other vectors"],
+)
+def test_a_damaged_backend_is_said_in_one_line(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICEMATCH_MODELS", str(tmp_path))
+    (tmp_path / f"{DEFAULT_EMBEDDER}{BACKEND}").write_bytes(content)
+    with pytest.raises(ModelError, match=r"backend\.npz: .*; voicematch calibrate --embedder .* makes it anew"):
+        kept_backend(OnnxEmbedder())
+
+
+def test_a_backend_of_other_weights_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after the file of a model was replaced: what is kept beside a calibration was measured with it."""
+    monkeypatch.setenv("VOICEMATCH_MODELS", str(tmp_path))
+    shipped = files.beside(DEFAULT_EMBEDDER, BACKEND)
+    assert shipped is not None
+    own = tmp_path / shipped.name
+    own.write_bytes(shipped.read_bytes())
+    assert files.beside(DEFAULT_EMBEDDER, BACKEND) == own
+    for weights, expected in ((files.fingerprint(DEFAULT_EMBEDDER), own), ("0" * 64, shipped)):
+        (tmp_path / f"{DEFAULT_EMBEDDER}{CALIBRATION}").write_text(json.dumps({"model": weights}), encoding="utf-8")
+        assert files.beside(DEFAULT_EMBEDDER, BACKEND) == expected
 
 
 CPU, CUDA, CORE_ML = "CPUExecutionProvider", "CUDAExecutionProvider", "CoreMLExecutionProvider"

@@ -127,7 +127,7 @@ class Backend:
 
     @classmethod
     def load(cls, file: Path) -> Backend:
-        with np.load(file) as kept:
+        with np.load(io.BytesIO(file.read_bytes())) as kept:  # which would leave a damaged file open
             mean, projection, between = (kept[name].astype(np.float64) for name in _ARRAYS)
             numbers = {name: round(float(kept[name]), 3) for name in _NUMBERS if name in kept}
             return cls(mean, projection, between, **numbers)

@@ -8,12 +8,15 @@ Only vectors and probabilities outlive their block, so memory hardly grows with 
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 
+from ..errors import ModelError
 from ..models import files
 from ..models.table import is_built_in, is_known
 from ..types import Diarization, Progress, Sound
@@ -129,9 +132,23 @@ def conclude(
 
 
 def kept_backend(embedder: Embedder) -> Backend | None:
-    """Return what is known of the embedder's vectors from the file beside its model; None when there is none."""
+    """Return what is known of the embedder's vectors from the file beside its model; None when there is none.
+
+    Raises ModelError when the file is damaged, or of other vectors.
+    """
     file = files.beside(embedder.name, BACKEND)
-    return None if file is None else Backend.load(file)
+    if file is None:
+        return None
+    again = f"voicematch calibrate --embedder {embedder.name} makes it anew"
+    try:
+        backend = Backend.load(file)
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile, zlib.error) as error:
+        raise ModelError(f"{file}: cannot be read ({error}); {again}") from error
+    if backend.projection.shape != (embedder.dimension, len(backend.between)) or len(backend.mean) != len(
+        backend.projection
+    ):
+        raise ModelError(f"{file}: is not of vectors of dimension {embedder.dimension}; {again}")
+    return backend
 
 
 def backend_of(embedder: Embedder, heard: Heard) -> Backend:

@@ -100,9 +100,19 @@ def fingerprint(name: str) -> str:
 def beside(name: str, suffix: str) -> Path | None:
     """Return the file of what was measured of a model, called ``NAME`` with this ending; None when there is none.
 
-    What was measured on this machine goes before what came with voicematch.
+    What was measured on this machine goes before what came with voicematch. What lies beside a calibration of other
+    weights was measured with it, and is passed over.
     """
-    return next((file for file in _places_beside(name, suffix) if file.is_file()), None)
+    return next((file for file in _places_beside(name, suffix) if file.is_file() and _is_fitting(name, file)), None)
+
+
+def _is_fitting(name: str, file: Path) -> bool:
+    """Whether the calibration in the same folder, if there is one that says, is of the model's weights."""
+    calibrations = {one.parent: one for one in _places_beside(name, CALIBRATION)}
+    try:
+        return _is_of(name, json.loads(given.text(calibrations[file.parent])).get("model"))
+    except (OSError, ValueError, AttributeError):
+        return True
 
 
 def place_beside(name: str, suffix: str) -> Path:
