@@ -20,6 +20,7 @@ from voicematch.evaluate.open_set import read_people
 from voicematch.models import table
 from voicematch.usecases import exchange
 from voicematch.usecases.chosen import Engines
+from voicematch.voices.score import Calibration
 
 READERS: dict[str, Callable[[Path], object]] = {
     "a transcript": formats.read_file,
@@ -90,3 +91,14 @@ def test_content_is_read_as_far_as_is_wanted(tmp_path: Path) -> None:
     assert given.text(tmp_path / "file") == "Zoë"
     with pytest.raises(OSError, match="no name of a file"):
         given.opened("a\0b")
+
+
+def test_json_of_a_stranger_is_read_or_refused(tmp_path: Path) -> None:
+    assert given.parsed(b'{"a": [1]}') == {"a": [1]}
+    with pytest.raises(ValueError, match="nested too deep"):
+        given.parsed("[" * 100_000)
+    with pytest.raises(VoicematchError, match="not a calibration"):
+        Calibration.from_json("[" * 100_000)
+    (tmp_path / "mine.json").write_text('{"dimension": 192, "front_end": "kaldi", "min_speech": 1e999}', "utf-8")
+    with pytest.raises(VoicematchError, match="no card of an embedder"):
+        table.card(str(tmp_path / "mine.onnx"))

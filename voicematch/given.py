@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 _KINDS = (
     (stat.S_ISDIR, "a directory; name a file in it"),
@@ -53,6 +55,14 @@ def content(path: str | Path, most_bytes: int | None = None) -> bytes:
 def text(path: str | Path, *, errors: str = "strict") -> str:
     """Return the text of an ordinary file in UTF-8. Raises OSError, and UnicodeDecodeError if ``errors`` are strict."""
     return content(path).decode("utf-8", errors)
+
+
+def parsed(text: str | bytes) -> Any:
+    """Return what a stranger's JSON says. Raises ValueError when it is none, or is nested too deep to be read."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
 
 
 def _check(mode: int, path: str | Path) -> None:

@@ -8,7 +8,6 @@ not the text of a person, so those are read in a second pass.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import re
 from collections import Counter
@@ -270,9 +269,9 @@ def fetch_chapters(url: str, *, nearby: str | None = None) -> tuple[Chapter, ...
 def parse_chapters(raw: bytes, source: object) -> tuple[Chapter, ...]:
     """Return the chapters in Podcasting 2.0's JSON, in order of time. Raises FormatError."""
     try:
-        listed = json.loads(raw)["chapters"]
+        listed = given.parsed(raw)["chapters"]
         chapters = [Chapter(float(chapter["startTime"]), title_of(chapter.get("title"))) for chapter in listed]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FormatError(source, "not chapters as Podcasting 2.0 writes them") from error
     return tuple(sorted(chapters, key=lambda chapter: chapter.start))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 import logging
 import os
 from pathlib import Path
@@ -80,7 +79,7 @@ def recorded(name: str) -> dict[str, tuple[str, int]]:
     """Return by file the (sha256, bytes) a model had when it was pulled. ModelError when it never was."""
     file = pulled_folder(name) / RECORD
     try:
-        record = json.loads(given.text(file))
+        record = given.parsed(given.text(file))
         return {str(file): (str(sums["sha256"]), int(sums["size"])) for file, sums in record["files"].items()}
     except FileNotFoundError:
         what = f"{card(name).size / 1e6:.0f} MB, {card(name).licence}"
@@ -110,7 +109,7 @@ def _is_fitting(name: str, file: Path) -> bool:
     """Whether the calibration in the same folder, if there is one that says, is of the model's weights."""
     calibrations = {one.parent: one for one in _places_beside(name, CALIBRATION)}
     try:
-        return _is_of(name, json.loads(given.text(calibrations[file.parent])).get("model"))
+        return _is_of(name, given.parsed(given.text(calibrations[file.parent])).get("model"))
     except (OSError, ValueError, AttributeError):
         return True
 
@@ -150,7 +149,7 @@ def calibration_file(name: str, kit: str | None = None) -> Path | None:
     """
     for file in _places_beside(name, CALIBRATION):
         try:
-            values = json.loads(given.text(file))
+            values = given.parsed(given.text(file))
             made_with, of = values.get("kit"), values.get("model")
         except FileNotFoundError:
             continue

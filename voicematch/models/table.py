@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -265,9 +265,9 @@ def _local_card(model: Path) -> ModelCard:
     file = model.with_suffix(".json")
     needed = f'{{"dimension": 192, "front_end": one of {", ".join(FRONT_ENDS)}, "min_speech": 0.5}}'
     try:
-        values = json.loads(given.text(file))
+        values = given.parsed(given.text(file))
         front_end, dimension, min_speech = values["front_end"], values["dimension"], float(values["min_speech"])
-        if front_end not in FRONT_ENDS or type(dimension) is not int or dimension < 1 or not min_speech >= 0:
+        if front_end not in FRONT_ENDS or type(dimension) is not int or dimension < 1 or not 0 <= min_speech < math.inf:
             raise ValueError(f"{front_end!r}, {dimension!r} and {min_speech!r} do not describe an embedder")
     except FileNotFoundError:
         raise ModelError(f"{model}: needs a card beside it, {file.name}: {needed}") from None

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from .. import given
 from ..errors import AudioError, FormatError, shown
 from ..types import Progress
 from .addresses import is_address, without_login
@@ -314,7 +315,7 @@ def _note(part: Path) -> Path:
 
 def _read_note(part: Path) -> _Version | None:
     try:
-        kept = json.loads(_note(part).read_text(encoding="utf-8"))
+        kept = given.parsed(_note(part).read_text(encoding="utf-8"))
         return _Version(str(kept["url"]), str(kept["validator"]), int(kept["total"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.special
 
+from .. import given
 from ..errors import ModelError
 from ..types import Array, Embedding
 
@@ -447,7 +448,7 @@ class Calibration:
     def from_json(cls, text: str) -> Calibration:
         """Return the calibration written by `to_json`. Raises ModelError when it is not one."""
         try:
-            values = json.loads(text)
+            values = given.parsed(text)
             cohort = Cohort.from_texts(values) if values.get("cohort") else None
             numbers = {name: float(values[name]) for name in _NUMBERS if name in values or name not in _OPTIONAL}
             return cls(embedder=str(values["embedder"]), cohort=cohort, **numbers)

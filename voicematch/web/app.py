@@ -20,7 +20,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route, compile_path
 from starlette.staticfiles import StaticFiles
 
-from .. import outputs
+from .. import given, outputs
 from ..errors import AudioError, ChangedSince, LibraryError, NothingThere, ProfileNotFound, VoicematchError
 from ..formats.amounts import plural
 from ..formats.pictures import MOST_SENT, square
@@ -377,9 +377,9 @@ def _object(body: bytes) -> dict[str, str]:
     import json
 
     try:
-        fields: Any = json.loads(body)
+        fields: Any = given.parsed(body)
         json.dumps(fields, ensure_ascii=False).encode()  # half of a surrogate pair is no text, and no page can say it
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise VoicematchError(f"not JSON that can be read: {error}") from error
     if not isinstance(fields, dict) or not all(isinstance(value, str) for value in fields.values()):
         raise VoicematchError("send one JSON object in which every value is a text")

@@ -84,8 +84,8 @@ def _listed(path: Path) -> tuple[dict[str, str] | None, dict[str, Any]]:
     if not path.is_file():
         return None, {}
     try:
-        listed = json.loads(given.text(path))
-    except (ValueError, RecursionError):
+        listed = given.parsed(given.text(path))
+    except ValueError:
         return {}, {}
     if not isinstance(listed, dict):
         return {}, {}
