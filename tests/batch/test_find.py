@@ -79,6 +79,38 @@ def test_a_line_with_the_home_of_nobody_leaves_the_others(tmp_path: Path) -> Non
     assert "~nobody-here/b.mp3: no such file" in found.left_out[0]
 
 
+def test_what_a_folder_has_that_cannot_be_queued_leaves_the_others(tmp_path: Path, library: Library) -> None:
+    (tmp_path / "a.mp3").write_bytes(b"sound")
+    (tmp_path / "gone.mp3").symlink_to(tmp_path / "nowhere.mp3")
+    latin = tmp_path / os.fsdecode(b"caf\xe9.mp3")
+    latin.write_bytes(b"sound")
+    found = find([tmp_path])
+    assert library.jobs.add(found.jobs) == Added(num_new=1)
+    assert sorted(found.left_out) == [
+        f"{latin}: its name, or a folder's, is not text in UTF-8; rename it",
+        f"{tmp_path / 'gone.mp3'}: cannot be opened: No such file or directory",
+    ]
+
+
+def test_a_line_that_can_be_no_name_leaves_the_others(tmp_path: Path) -> None:
+    (tmp_path / "a.mp3").write_bytes(b"sound")
+    (tmp_path / "list.txt").write_text("words " * 99 + "\na.mp3\n")
+    found = find([tmp_path / "list.txt"])
+    assert [job.source for job in found.jobs] == [str(tmp_path / "a.mp3")]
+    assert found.left_out[0].endswith("cannot be opened: File name too long")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_a_folder_that_is_closed_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.mp3").write_bytes(b"sound")
+    (tmp_path / "closed").mkdir(mode=0)
+    found = find([tmp_path])
+    assert [job.title for job in found.jobs] == ["a"]
+    assert found.left_out == (f"{tmp_path / 'closed'}: cannot be opened: Permission denied",)
+    with pytest.raises(AudioError, match="Permission denied"):
+        find([tmp_path / "closed"])
+
+
 def test_lists_from_the_web_that_name_ever_more_lists_come_to_an_end(site: Site) -> None:
     site.pages["/o"] = Page(f"<opml><body><outline xmlUrl='{site.url}/o'/></body></opml>".encode())
     (reason,) = find([f"{site.url}/o"]).left_out

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,7 +31,7 @@ LISTS = (".txt", ".lst", ".list", ".m3u", ".m3u8")
 class Found:
     """What a search came to.
 
-    left_out : why entries of feeds and lists cannot be had, a sentence each
+    left_out : why entries of folders, feeds and lists cannot be had, a sentence each
     pictures : of the shows whose feeds were read
     """
 
@@ -126,11 +127,15 @@ def _look(search: _Search, source: str | Path, nearby: str | None = None) -> Non
         _look_at_address(search, str(source), nearby)
         return
     path = Path(source)
-    if path.is_dir():
+    try:
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a zero byte
+        raise AudioError(source, "no such file, folder or http(s) address") from error
+    except OSError as error:
+        raise AudioError(source, f"cannot be opened: {error.strerror}") from error
+    if is_folder:
         show = path.resolve().name  # "." and links have no name of their own
-        search.keep(file_job(file, show) for file in _sound_files(path))
-    elif not path.exists():
-        raise AudioError(source, "no such file, folder or http(s) address")
+        search.keep(_file_jobs(search, path, show))
     elif feeds.SOUND.search(path.name):
         search.keep([file_job(path, path.resolve().parent.name)])
     elif path.suffix.lower() in LISTS:
@@ -190,7 +195,7 @@ def _look_at_each(search: _Search, sources: Iterable[str | Path], where: str | P
     single: list[tuple[str, NewJob]] = []
     for source in sources:
         try:
-            if not is_address(source) and Path(source).is_file() and feeds.SOUND.search(str(source)):
+            if not is_address(source) and os.path.isfile(source) and feeds.SOUND.search(str(source)):
                 single.append(file_job(Path(source), Path(source).resolve().parent.name))
             elif is_address(source) and feeds.SOUND.search(urlsplit(str(source)).path):
                 single.append(_url_job(str(source), nearby))
@@ -209,9 +214,25 @@ def _listed(path: Path) -> Iterator[str | Path]:
             yield entry if is_address(entry) else path.parent / os.path.expanduser(entry)
 
 
-def _sound_files(folder: Path) -> Iterator[Path]:
+def _file_jobs(search: _Search, folder: Path, show: str) -> Iterator[tuple[str, NewJob]]:
+    """A job a sound file in a folder and below it. What cannot be had is left out, but for the folder itself."""
+
+    def leave_out(error: OSError) -> None:
+        reason = AudioError(error.filename, f"cannot be opened: {error.strerror}")
+        if Path(error.filename) == folder:
+            raise reason from error
+        search.left_out.append(str(reason))
+
+    for file in _sound_files(folder, leave_out):
+        try:
+            yield file_job(file, show)
+        except AudioError as error:
+            search.left_out.append(str(error))
+
+
+def _sound_files(folder: Path, onerror: Callable[[OSError], None]) -> Iterator[Path]:
     """The sound files in a folder and those below it, in order of their names; hidden ones and links to folders not."""
-    for parent, folders, files in os.walk(folder):
+    for parent, folders, files in os.walk(folder, onerror=onerror):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if feeds.SOUND.search(name) and not name.startswith("."):

@@ -121,12 +121,23 @@ def file_job(path: Path, show: str) -> tuple[str, NewJob]:
         raise AudioError(path, f"cannot be opened: {error.strerror}") from error
     named_day, title = day_in_name(path.stem)
     day = named_day or datetime.fromtimestamp(stat.st_mtime, UTC).date().isoformat()
-    source = str(path.absolute())
+    source, key = str(path.absolute()), str(path.resolve())
+    if not _is_text(source + key):
+        raise AudioError(path, "its name, or a folder's, is not text in UTF-8; rename it")
     return day, NewJob(
-        key=str(path.resolve()),
+        key=key,
         source=source,
         title=title,
         show=show,
         date=named_day,
         fingerprint=f"{stat.st_size}:{stat.st_mtime_ns}",
     )
+
+
+def _is_text(name: str) -> bool:
+    """Whether the name of a file is spelled in UTF-8, so that it can be stored and found again."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
