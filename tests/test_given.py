@@ -102,3 +102,12 @@ def test_json_of_a_stranger_is_read_or_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.json").write_text('{"dimension": 192, "front_end": "kaldi", "min_speech": 1e999}', "utf-8")
     with pytest.raises(VoicematchError, match="no card of an embedder"):
         table.card(str(tmp_path / "mine.onnx"))
+
+
+def test_what_cannot_be_looked_at_may_be_there(tmp_path: Path) -> None:
+    assert given.may_be_there(tmp_path)
+    for absent in ("no", "no/no", "x" * 300, "a\0b"):
+        assert not given.may_be_there(tmp_path / absent)
+    if hasattr(os, "geteuid") and os.geteuid() != 0:
+        (tmp_path / "closed").mkdir(mode=0)
+        assert given.may_be_there(tmp_path / "closed" / "no")

@@ -17,6 +17,7 @@ _KINDS = (
     (stat.S_ISCHR, "a device, not a file"),
     (stat.S_ISBLK, "a device, not a file"),
 )
+_NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)  # what says that nothing can be there
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -44,6 +45,17 @@ def expanded(path: str | Path) -> Path:
         return Path(path).expanduser()
     except RuntimeError as error:
         raise OSError(errno.ENOENT, "~ stands for the home of nobody here; write the path out", str(path)) from error
+
+
+def may_be_there(path: str | Path) -> bool:
+    """Whether something is at a path, or may be: where nobody lets us look, or the disk does not answer."""
+    try:
+        os.stat(path)
+    except ValueError:  # a zero byte
+        return False
+    except OSError as error:
+        return error.errno not in _NOWHERE
+    return True
 
 
 def content(path: str | Path, most_bytes: int | None = None) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from voicematch import cli
+from voicematch import cli, open_library
 from voicematch.cli import options
 
 RUNTIMES = ("av", "numpy", "onnxruntime", "rich", "scipy", "sqlalchemy")
@@ -134,6 +134,28 @@ def test_a_full_disk_is_one_line(
     monkeypatch.setattr(sys, "stdout", Full())
     assert cli.run(arguments) == cli.EXIT_ERROR
     assert capsys.readouterr().err == "error: cannot write: No space left on device\n"
+
+
+LONG = "x" * 300  # which no system takes for the name of a file
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["batch", "add", LONG], ["batch", "watch", LONG], ["library", "backup", LONG], ["site", LONG], ["notes", LONG]],
+    ids=lambda arguments: " ".join(arguments)[:20],
+)
+def test_a_place_that_cannot_be_looked_at_is_one_line(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with open_library(tmp_path / "l.db"):
+        pass
+    assert cli.run([*arguments, "--library", "l.db"]) == cli.EXIT_ERROR
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith("error: ")
+    with open_library(tmp_path / "l.db") as library:
+        assert library.copies.all() == ()
 
 
 def test_days() -> None:

@@ -404,6 +404,24 @@ def test_what_is_in_a_folder_that_is_not_there_is_told(
     }
 
 
+def test_copies_where_nobody_may_look_stop_no_command(library: Library, folder: Path) -> None:
+    nowhere = folder / ("x" * 300)  # asked for, it is an error, as what lies in a closed folder
+    library.copies.begin(nowhere, "site")
+    assert cli.run(["profiles", "list", "--library", str(folder / "library.db")]) == 0
+    assert library.copies.all() == ()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_copies_in_a_closed_folder_are_told(library: Library, folder: Path) -> None:
+    (folder / "closed").mkdir(mode=0)
+    copies = [folder / "closed" / "site", folder / "closed" / "voices.json"]
+    library.copies.begin(copies[0], "site")
+    library.copies.begin(copies[1], "profiles")
+    assert cli.run(["profiles", "list", "--library", str(folder / "library.db")]) == 0
+    forgotten = forget("Ann Lee", library=library)
+    assert set(copies) <= {path for path, _ in forgotten.out_of_reach}
+
+
 def test_a_file_that_somebody_changed_is_told_when_its_name_is_forgotten(library: Library, folder: Path) -> None:
     (folder / "out" / "1.md").write_text("Ann Lee, by hand")
     reached = forget("Ann Lee", library=library)

@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from .. import given
 from ..errors import LibraryError, VoicematchError
 from ..library import Added, Job, Library, NewJob, State
 from ..net.addresses import is_address
@@ -69,7 +70,7 @@ def watch(
     library is at work, VoicematchError when a path is not there at the beginning.
     """
     for source in sources:
-        if not is_address(source) and not Path(source).exists():
+        if not is_address(source) and not given.may_be_there(source):
             raise VoicematchError(f"{source}: no such file, folder or http(s) address")
     watched = [_Source(source) for source in sources]
     with _alone(library, now) as lost:

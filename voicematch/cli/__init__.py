@@ -116,7 +116,10 @@ def run(arguments: list[str], *, engines: Engines | None = None) -> int:
         click.echo(f"error: {redacted(str(error))}", err=True)
         return EXIT_ERROR
     except OSError as error:
-        if error.filename is not None or error.errno not in UNPRINTED:
+        if error.filename is not None:
+            click.echo(f"error: {redacted(f'{error.filename}: {error.strerror}')}", err=True)
+            return EXIT_ERROR
+        if error.errno not in UNPRINTED:
             raise
         _let_go_of_stdout()
         click.echo(f"error: cannot write: {error.strerror}", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,7 +70,7 @@ def named(sources: Sequence[str], apart: HowApart) -> tuple[tuple[str, ...], tup
     found: list[tuple[str, str | None]] = []
     for source in sources:
         name, equals, rest = source.partition("=")
-        is_named = apart.how == "tracks" and equals and not is_address(source) and not Path(source).exists()
+        is_named = apart.how == "tracks" and equals and not is_address(source) and not os.path.exists(source)
         found.append((rest, name.strip()) if is_named and name.strip() and rest else (source, None))
     return tuple(source for source, _ in found), tuple(name for _, name in found)
 

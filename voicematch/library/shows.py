@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 from collections.abc import Collection
 from datetime import date
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 import sqlalchemy as sa
 
@@ -69,7 +70,7 @@ def home_of(connection: sa.Connection, audio_sha256: str, source: str) -> str:
     """
     known = connection.scalar(sa.select(episodes.c.source).where(episodes.c.audio_sha256 == audio_sha256))
     is_file = known is not None and not is_address(known) and not is_address(source)
-    return known if known is not None and is_file and known != source and Path(known).is_file() else source
+    return known if known is not None and is_file and known != source and os.path.isfile(known) else source
 
 
 def of_audio(connection: sa.Connection, audio_sha256: str, show: str, source: str) -> str:

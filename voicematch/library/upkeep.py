@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import sqlalchemy as sa
 
+from .. import given
 from ..errors import LibraryError, OutputExists
 from . import domains, earlier, erasure, folding, partial, schema, windows
 from .copies import BACKUP, Copies
@@ -116,7 +118,9 @@ class Upkeep:
 
         A backup knows of itself; it is none where it has become the library.
         """
-        found = {copy.path for copy in Copies(self._database).all() if copy.kind == BACKUP and copy.path.exists()}
+        found = {
+            copy.path for copy in Copies(self._database).all() if copy.kind == BACKUP and os.path.exists(copy.path)
+        }
         if self._database.path is not None:
             location = self._database.path.absolute()
             found |= set(location.parent.glob(f"{location.name}.*.backup"))
@@ -135,7 +139,7 @@ class Upkeep:
         for copy in copies.all():
             if not copy.is_whole:
                 partial.sweep(copy.path.parent)
-                if not copy.path.exists():
+                if not given.may_be_there(copy.path):
                     copies.remove(copy.path)
         if erasure.is_due(self._database):
             erasure.compact(self._database, erasure.NOBODY)
@@ -232,6 +236,10 @@ def recorded(copies: Copies, path: Path, kind: str) -> Iterator[None]:
     A library that can only be read cannot note it; the log says so.
     """
     try:
+        path.exists()
+    except OSError as error:
+        raise LibraryError(f"{path}: {error.strerror}") from error
+    try:
         copies.begin(path, kind)
     except LibraryError as error:
         log.warning("%s; it does not remember that %s was written", error, path)
@@ -240,7 +248,7 @@ def recorded(copies: Copies, path: Path, kind: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if not path.exists():
+        if not given.may_be_there(path):
             copies.remove(path)
         raise
     copies.finish(path)

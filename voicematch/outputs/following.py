@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -151,7 +152,9 @@ def finish(library: Library) -> tuple[Behind, ...]:
                     behind.append((output.path, str(error)))
     notes = [output for output in waiting if output.format == vault.FORMAT]
     written = vault.follow(library, notes)
-    behind += [(output.path, AWAY) for output in notes if output.path not in written and not output.path.exists()]
+    behind += [
+        (output.path, AWAY) for output in notes if output.path not in written and not os.path.exists(output.path)
+    ]
     return tuple(behind)
 
 
@@ -172,9 +175,9 @@ def _is_to_be_written(library: Library, output: Output, behind: list[Behind]) ->
             return known is not None and known.stale is not None
         stays("was changed since it was written")
         library.outputs.left_alone(output)
-    elif output.path.exists():
+    elif given.may_be_there(output.path):
         stays("cannot be read")
-        if output.path.is_dir():
+        if os.path.isdir(output.path):
             library.outputs.left_alone(output)
     elif output.is_new:
         return True

@@ -95,7 +95,7 @@ def follow(library: Library, waiting: Sequence[Output]) -> list[Path]:
         home = next((folder for folder in folders if output.path.is_relative_to(folder)), None)
         if home is None:
             library.outputs.left_alone(output)
-        elif home.is_dir():
+        elif os.path.isdir(home):
             by_folder.setdefault(home, []).append(output)
     done: list[Path] = []
     for folder, outputs in by_folder.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .. import outputs
+from .. import given, outputs
 from ..audio import Audio
 from ..library import Library, Output
 from ..outputs.following import Behind
@@ -85,5 +85,5 @@ def remove_episode(key: str, *, library: Library) -> tuple[tuple[Output, ...], t
     files = library.outputs.of(episode.audio_sha256)
     library.episodes.remove(episode.audio_sha256)
     library.upkeep.tidy()
-    left = tuple(output for output in files if output.path.exists())
+    left = tuple(output for output in files if given.may_be_there(output.path))
     return left, unnamed_out_of_reach(library=library, stems={Audio(episode.source).name})

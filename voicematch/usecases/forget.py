@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,11 +133,11 @@ def _places(library: Library) -> Iterator[tuple[Path, str, bool]]:
     for path in library.upkeep.backups():
         yield path, BACKUP, False
     for copy in library.copies.all():
-        if not copy.path.exists():
-            if not copy.path.parent.is_dir():
-                yield copy.path, copy.kind, True
-        elif copy.kind != BACKUP:
-            yield copy.path, copy.kind, False
+        if os.path.exists(copy.path):
+            if copy.kind != BACKUP:
+                yield copy.path, copy.kind, False
+        elif given.may_be_there(copy.path) or not os.path.isdir(copy.path.parent):
+            yield copy.path, copy.kind, True
 
 
 def _remedy(remedy: str, *, is_away: bool) -> str:

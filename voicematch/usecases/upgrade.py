@@ -12,6 +12,7 @@ was taken for, goes over to whoever holds those turns when the episode is heard 
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -203,7 +204,7 @@ def _voices(library: Library, names: Sequence[str], heard: _Moved) -> Iterator[_
             turns, parts = _turns_of(library, sha256, name)
             if not turns:
                 heard.lose(name, own, f"{NO_CLIP}, and it is not named in a stored episode of that recording")
-            elif not Path(own[0].source).is_file():
+            elif not os.path.isfile(own[0].source):
                 heard.lose(name, own, f"{NO_CLIP}, and the recording is not there any more")
             else:
                 yield _Voice(name, own, None, turns, parts)
@@ -268,7 +269,7 @@ def _stale(library: Library, embedder: str) -> tuple[Episodes, Episodes]:
     there: Episodes = []
     gone: Episodes = []
     for episode in library.upgrade.stale_episodes(embedder):
-        is_there = is_address(episode.source) or Path(episode.source).is_file()
+        is_there = is_address(episode.source) or os.path.isfile(episode.source)
         (there if is_there else gone).append(episode)
     return there, gone
 

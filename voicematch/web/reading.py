@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..errors import shown
@@ -40,7 +40,7 @@ class Reading:
         """Return where an episode's sound is: its own address if it has one, else the app's while the file is there."""
         if is_address(source):
             return self._feed_address(source)
-        if self.live and Path(source).is_file():
+        if self.live and os.path.isfile(source):
             return self.url("audio", key=key_of(sha256))
         return None
 

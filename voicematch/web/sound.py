@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import mimetypes
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def original(source: str) -> Response:
     source : as the library has it; never what a request says
     """
     path = Path(source)
-    if is_address(source) or not path.is_file():
+    if is_address(source) or not os.path.isfile(path):
         raise AudioError("its sound", "is not on this machine any more; the words are")
     return FileResponse(path, media_type=media_type(path), content_disposition_type="inline")
 
@@ -52,7 +53,7 @@ def loudness(source: str) -> list[int]:
     source : as the library has it, a file of this machine
     """
     path = Path(source)
-    if is_address(source) or not path.is_file():
+    if is_address(source) or not os.path.isfile(path):
         raise AudioError("its sound", "is not on this machine any more")
     squares = [block.astype(np.float64) ** 2 for block in _means(Audio(path).blocks())]
     if not squares:
