@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -156,6 +157,24 @@ def test_a_place_that_cannot_be_looked_at_is_one_line(
     assert err.startswith("error: ")
     with open_library(tmp_path / "l.db") as library:
         assert library.copies.all() == ()
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+def test_every_name_can_be_printed(encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To a file in Windows, or where the language is none of UTF-8."""
+    location = str(tmp_path / "l.db")
+    with open_library(location) as library:
+        library.profiles.create("\u0141ukasz \U0001f600")
+
+    def printed(*arguments: str) -> bytes:
+        raw = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
+        assert cli.run([*arguments, "--library", location]) == 0
+        sys.stdout.flush()
+        return raw.getvalue()
+
+    assert json.loads(printed("profiles", "list", "--json").decode())[0]["name"] == "\u0141ukasz \U0001f600"
+    assert "ukasz" in printed("profiles", "list").decode(encoding)
 
 
 def test_days() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,18 @@ def test_identify_prints_a_table(shell: Shell) -> None:
         ["Ada", "100%", "0:30", "60%", "2"],
         ["SPEAKER_01", "(unknown,", "U-0001)", "0:20", "40%", "1"],
     ]
+
+
+def test_a_name_that_is_no_text_is_written_with_escapes(shell: Shell) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    episode = noise(shell.folder / f"{name}.wav", 50)
+    code, out, err = shell("identify", episode, "--no-store", "-f", "json", "-o", shell.folder / "out")
+    assert (code, "caf" in err) == (0, True)
+    written = json.loads((shell.folder / "out" / f"{name}.json").read_text())
+    code, out, _ = shell("identify", episode, "--json")
+    assert code == 0
+    assert json.loads(out)["source"] == written["source"]
+    assert written["source"].endswith("caf\\udce9.wav")
 
 
 def test_identify_explains(shell: Shell) -> None:

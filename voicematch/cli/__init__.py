@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import logging
 import os
 import sys
@@ -99,6 +100,7 @@ def run(arguments: list[str], *, engines: Engines | None = None) -> int:
 
     engines : what identify and enroll use instead of the built-in ones
     """
+    _let_print_anything()
     talk = _OnStderr(logging.WARNING)
     logging.getLogger("voicematch").addHandler(talk)
     try:
@@ -126,6 +128,13 @@ def run(arguments: list[str], *, engines: Engines | None = None) -> int:
         return EXIT_ERROR
     finally:
         logging.getLogger("voicematch").removeHandler(talk)
+
+
+def _let_print_anything() -> None:
+    """Have what a stream's encoding lacks spelled with escapes: most names in Latin-1, a file whose name is no text."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _let_go_of_stdout() -> None:

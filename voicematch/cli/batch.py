@@ -31,7 +31,7 @@ from .options import (
     tell_of_newer,
 )
 from .showing import FormatName
-from .terminal import print_json, print_table
+from .terminal import print_json, print_table, print_text
 
 if TYPE_CHECKING:
     from ..batch import Event, Outcome, Tally
@@ -373,7 +373,7 @@ def report(as_json: bool, location: str | None) -> None:
         if as_json:
             print_json(backlog.as_json(library))
         else:
-            click.echo(backlog.as_markdown(library), nl=False)
+            print_text(backlog.as_markdown(library))
 
 
 @contextmanager

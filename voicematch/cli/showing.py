@@ -13,7 +13,7 @@ import click
 
 from ..errors import OutputExists
 from .options import clock
-from .terminal import print_json, print_table
+from .terminal import print_json, print_table, print_text
 
 if TYPE_CHECKING:
     from ..library import Library
@@ -86,7 +86,7 @@ class OutputFiles:
         from .. import outputs
 
         if self.folder == "-":
-            click.echo(outputs.text_of(episode, self.formats[0], library=library), nl=False)
+            print_text(outputs.text_of(episode, self.formats[0], library=library))
             return
         for name, path in zip(self.formats, self.paths(source), strict=True):
             if follow:

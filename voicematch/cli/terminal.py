@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
 import unicodedata
@@ -18,7 +19,12 @@ from ..types import Progress
 
 def print_json(value: object) -> None:
     """Print one JSON value on one line of stdout; addresses without their passwords and keys."""
-    click.echo(json.dumps(_shown(value), ensure_ascii=False))
+    print_text(json.dumps(_shown(value), ensure_ascii=False) + "\n")
+
+
+def print_text(text: str) -> None:
+    """Print what other programs read: in UTF-8 as in files, whatever stdout is in, where it is no terminal."""
+    click.echo(text if sys.stdout.isatty() else text.encode("utf-8", "backslashreplace"), nl=False)
 
 
 def _shown(value: Any) -> Any:
@@ -31,12 +37,13 @@ def _shown(value: Any) -> Any:
 
 def print_csv(rows: Sequence[Mapping[str, object]]) -> None:
     """Print rows of the same fields as CSV on stdout, safe for spreadsheets; what is not known is an empty cell."""
-    table = csv.writer(sys.stdout, lineterminator="\n")
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
     if rows:
         table.writerow(rows[0])
     for row in rows:
         table.writerow([_cell(cell) for cell in row.values()])
-    sys.stdout.flush()  # so that a full disk is told of here
+    print_text(text.getvalue())
 
 
 def _cell(value: object) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from .. import formats, given
 from ..errors import LibraryError, OutputExists, VoicematchError, shown
 from ..library import Library, Output
+from ..library.keys import storable
 from ..library.outputs import changed
 from ..types import LabelledEpisode
 from . import vault
@@ -85,7 +86,7 @@ def text_of(episode: LabelledEpisode, form: str, *, library: Library | None = No
 
     library : knows the roles of people, which the tags of a feed tell
     """
-    told = replace(episode, source=shown(episode.source))
+    told = replace(episode, source=storable(shown(episode.source)))
     if form == "tags" and library is not None:
         return formats.write_tags(told, roles=_roles(library, told))
     return formats.FORMATS[form](told)
