@@ -248,3 +248,11 @@ def test_an_episode_needs_its_own_format() -> None:
 def test_mutated_transcripts() -> None:
     """A slice of ``python -m tests.measure.fuzz_readers 100000``."""
     assert fuzz(range(100)) > 0
+
+
+@pytest.mark.parametrize(
+    "shape", ["**{}** (0:0{}): so\n", "**{}** [0:0{}]\nso\n", "**{}** 0:0{}\nso\n", "***{}*** (0:0{})\nso\n"]
+)
+def test_a_bold_name_beside_a_time_is_the_name(shape: str) -> None:
+    text = "\n".join(shape.format(name, time) for time, name in enumerate(("Ada Byron", "Basil", "Ada Byron"), start=1))
+    assert [line.speaker for line in read(text, "x.md")] == ["Ada Byron", "Basil", "Ada Byron"]

@@ -103,7 +103,7 @@ def _entries(rows: Sequence[tuple[int, str]], shape: re.Pattern[str]) -> list[_E
             since, until = match["since"], found["until"]
             start, end = _time(since), None if until is None else _time(until)
             is_malformed = clock.seconds(since) is None or (until is not None and clock.seconds(until) is None)
-            name = clean(found.get("name") or "").rstrip(",|–—- ") or None
+            name = clean(found.get("name") or "").rstrip(",|–—- *").lstrip("*") or None
             entry = _Entry(start, end, name, number, row, since.count(":"), above, is_malformed, [found["rest"]])
             entries.append(entry)
             above = before = ""
