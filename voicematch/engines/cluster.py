@@ -28,7 +28,7 @@ MOST_AT_ONCE = 2000  # vectors in one linkage: their distances take 16 MB
 MOST_GROUPS = 80  # of one linkage that are kept; the smallest beyond are left to find their place
 
 # Chosen by hand on simulated shows, of people whom the embedder was trained on and of others (models/train/shows.py);
-# models/README.md says in which two the development episodes had a part.
+# models/HISTORY.md says in which two the development episodes had a part.
 EVENNESS = 0.1  # how far the spread within a voice is taken to be the same in all directions: few people tell it
 SHRINKAGE = 0.5  # how far the centre of all voices moves from the training set's to the episode's own
 THRESHOLD = 0.7  # cosine distance below which groups are joined at first; too low costs time, too high merges people
