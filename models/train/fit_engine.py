@@ -31,7 +31,7 @@ from segmentation_scenes import open_pool
 from simulate import Pool
 
 from voicematch.engines import diarize, open_embedder
-from voicematch.engines.cluster import Backend
+from voicematch.engines.backend import Backend
 from voicematch.engines.embed import CELL, Embedder, OnnxEmbedder, num_cells
 from voicematch.engines.features import log_mel
 from voicematch.engines.windows import WINDOW, Clock, Heard, embeddings_of

@@ -26,7 +26,7 @@ from shows import detected
 
 from voicematch.engines import diarize, open_embedder
 from voicematch.engines.anchors import Anchors
-from voicematch.engines.cluster import Backend
+from voicematch.engines.backend import Backend
 from voicematch.engines.embed import Embedder
 from voicematch.engines.listening import Pending, Queue, spoken_of
 from voicematch.engines.speech import DEFAULT_SPEECH

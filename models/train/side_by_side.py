@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, compose, helper, numpy_helper
 
 from voicematch.engines import diarize
-from voicematch.engines.cluster import Backend
+from voicematch.engines.backend import Backend
 from voicematch.engines.embed import LEAST_VARIANCE, OnnxEmbedder
 from voicematch.engines.features import NUM_BINS
 from voicematch.models import files, sessions

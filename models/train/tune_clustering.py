@@ -6,7 +6,7 @@
 ``backend`` embeds clips of the training speakers and writes what is usual within and between voices beside the
 model's file. ``dev`` listens to each episode once, keeps what it heard in a cache (remove it after a change of the
 speech detector or the windows) and then clusters: another try takes seconds. ``--set PARSIMONY=5`` tries another value
-of a constant of cluster.py or diarize.py.
+of a constant of cluster.py, parting.py, backend.py or diarize.py.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from pyannote.core import Annotation, Segment, Timeline
 from pyannote.metrics.diarization import DiarizationErrorRate
 
 from voicematch.audio import SAMPLE_RATE, Audio
-from voicematch.engines import cluster, diarize, open_embedder
-from voicematch.engines.cluster import Backend
+from voicematch.engines import backend, cluster, diarize, open_embedder, parting
+from voicematch.engines.backend import Backend
 from voicematch.engines.embed import Embedder
 from voicematch.engines.features import log_mel
 from voicematch.engines.listening import listen
@@ -57,7 +57,7 @@ def main() -> None:
     else:
         for setting in chosen.settings:
             name, value = setting.split("=")
-            for module in (cluster, diarize):
+            for module in (cluster, parting, backend, diarize):
                 if hasattr(module, name):
                     setattr(module, name, float(value))
         judge(chosen.folder, embedder, chosen.cache, chosen.only)

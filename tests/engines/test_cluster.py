@@ -12,16 +12,10 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
 
-from voicematch.engines.cluster import (
-    STAY,
-    Backend,
-    _forward_backward,
-    _found_again,
-    _halves_parted,
-    _unlike_parted,
-    cluster,
-    renumbered,
-)
+from voicematch.engines.backend import Backend
+from voicematch.engines.cluster import STAY, _forward_backward, cluster
+from voicematch.engines.grouping import renumbered
+from voicematch.engines.parting import found_again, halves_parted, unlike_parted
 
 DIMENSION = 32
 BETWEEN, WITHIN = 1.0, 0.3  # standard deviations along every axis; far apart, so that the answer is certain
@@ -126,26 +120,26 @@ ALL_JOINED = np.ones(len(GUEST) - 1, bool)
 def test_a_guest_of_four_windows_is_parted_from_the_host() -> None:
     alone = np.zeros(len(GUEST), np.int64)
     vectors = said(GUEST, voices(2))
-    assert _unlike_parted(vectors, alone, ALL_JOINED, 0.57).tolist() == GUEST
-    assert _unlike_parted(vectors, alone, ALL_JOINED, -1.0).tolist() == alone.tolist()
+    assert unlike_parted(vectors, alone, ALL_JOINED, 0.57).tolist() == GUEST
+    assert unlike_parted(vectors, alone, ALL_JOINED, -1.0).tolist() == alone.tolist()
 
 
 def test_windows_unlike_their_speaker_go_to_the_one_they_are_like() -> None:
     speakers = turns((0, 20), (1, 20), (0, 6))
     mistaken = np.array(turns((0, 20), (1, 26)))
-    found = _unlike_parted(said(speakers, voices(2)), mistaken, np.ones(len(speakers) - 1, bool), 0.57)
+    found = unlike_parted(said(speakers, voices(2)), mistaken, np.ones(len(speakers) - 1, bool), 0.57)
     assert found.tolist() == speakers
 
 
 def test_one_odd_window_makes_no_speaker() -> None:
     speakers = turns((0, 20), (1, 1), (0, 10))
-    found = _unlike_parted(said(speakers, voices(2)), np.zeros(31, np.int64), np.zeros(30, bool), 0.57)
+    found = unlike_parted(said(speakers, voices(2)), np.zeros(31, np.int64), np.zeros(30, bool), 0.57)
     assert set(found.tolist()) == {0}
 
 
 def test_more_windows_than_one_linkage_holds_are_still_one_speaker() -> None:
     speakers = turns((0, 2100), (1, 5), (0, 2000))
-    found = _unlike_parted(said(speakers, voices(2)), np.zeros(4105, np.int64), np.ones(4104, bool), 0.57)
+    found = unlike_parted(said(speakers, voices(2)), np.zeros(4105, np.int64), np.ones(4104, bool), 0.57)
     assert found.tolist() == speakers
 
 
@@ -153,30 +147,30 @@ SCATTERED = turns((0, 20), (2, 4), (1, 20), (2, 4), (0, 4))
 TAKEN = np.array(turns((0, 22), (1, 24), (0, 6)))  # half of the guest's windows went to either host
 
 
-def test_a_guest_whose_windows_were_scattered_is_found_again() -> None:
+def test_a_guest_whose_windows_were_scattered_isfound_again() -> None:
     vectors, joined = said(SCATTERED, voices(3)), np.ones(len(SCATTERED) - 1, bool)
-    found = _found_again(vectors, TAKEN, np.array(SCATTERED), joined, 0.5)
+    found = found_again(vectors, TAKEN, np.array(SCATTERED), joined, 0.5)
     assert renumbered(found).tolist() == renumbered(np.array(SCATTERED)).tolist()
-    assert _found_again(vectors, TAKEN, np.array(SCATTERED), joined, -1.0).tolist() == TAKEN.tolist()
+    assert found_again(vectors, TAKEN, np.array(SCATTERED), joined, -1.0).tolist() == TAKEN.tolist()
 
 
 def test_windows_that_lie_apart_are_no_voice() -> None:
     vectors, joined = said(SCATTERED, voices(3)), np.zeros(len(SCATTERED) - 1, bool)
-    assert _found_again(vectors, TAKEN, np.array(SCATTERED), joined, 0.5).tolist() == TAKEN.tolist()
+    assert found_again(vectors, TAKEN, np.array(SCATTERED), joined, 0.5).tolist() == TAKEN.tolist()
 
 
 def test_windows_that_are_not_alike_are_no_voice() -> None:
     speakers = turns((0, 20), (2, 1), (3, 1), (4, 1), (5, 1), (1, 20))
     first = np.array(turns((0, 20), (2, 4), (1, 20)))
     taken = np.array(turns((0, 22), (1, 22)))
-    found = _found_again(said(speakers, voices(6)), taken, first, np.ones(len(speakers) - 1, bool), 0.5)
+    found = found_again(said(speakers, voices(6)), taken, first, np.ones(len(speakers) - 1, bool), 0.5)
     assert found.tolist() == taken.tolist()
 
 
 def test_a_group_that_is_most_of_a_speaker_stays_that_speaker() -> None:
     speakers = turns((0, 20), (1, 20))
     labels = np.array(turns((0, 22), (1, 18)))
-    found = _found_again(said(speakers, voices(2)), labels, np.array(speakers), np.ones(39, bool), 0.5)
+    found = found_again(said(speakers, voices(2)), labels, np.array(speakers), np.ones(39, bool), 0.5)
     assert found.tolist() == labels.tolist()
 
 
@@ -203,9 +197,9 @@ def test_two_like_voices_that_take_turns_are_two(backend: Backend, cosine: float
     vectors, joined = said(speakers, like_voices(cosine)), with_pauses(speakers)
     known = replace(backend, alike=0.75, apart=0.62)
     alone = np.zeros(len(speakers), np.int64)
-    found = _halves_parted(vectors, alone, joined, known)
+    found = halves_parted(vectors, alone, joined, known)
     assert renumbered(found).tolist() == (speakers if parted else alone.tolist())
-    assert _halves_parted(vectors, alone, joined, replace(known, apart=-1.0)).tolist() == alone.tolist()
+    assert halves_parted(vectors, alone, joined, replace(known, apart=-1.0)).tolist() == alone.tolist()
 
 
 def test_one_voice_that_varies_within_a_stretch_is_one(backend: Backend) -> None:
@@ -213,8 +207,8 @@ def test_one_voice_that_varies_within_a_stretch_is_one(backend: Backend) -> None
     vectors = said(speakers, like_voices(0.5))
     known = replace(backend, alike=0.75, apart=0.62)
     joined = np.ones(39, bool)
-    assert set(_halves_parted(vectors, np.zeros(40, np.int64), joined, known)) == {0}
-    apart = _halves_parted(vectors, np.zeros(40, np.int64), with_pauses(speakers), known)
+    assert set(halves_parted(vectors, np.zeros(40, np.int64), joined, known)) == {0}
+    apart = halves_parted(vectors, np.zeros(40, np.int64), with_pauses(speakers), known)
     assert renumbered(apart).tolist() == speakers
 
 
@@ -222,7 +216,7 @@ def test_what_was_parted_is_looked_through_again(backend: Backend) -> None:
     speakers = turns((0, 12), (1, 12), (2, 12))
     vectors = said(speakers, voices(3))
     known = replace(backend, alike=0.75, apart=0.62)
-    found = _halves_parted(vectors, np.zeros(36, np.int64), with_pauses(speakers), known)
+    found = halves_parted(vectors, np.zeros(36, np.int64), with_pauses(speakers), known)
     assert renumbered(found).tolist() == speakers
 
 

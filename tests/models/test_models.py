@@ -16,7 +16,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from voicematch.engines.cluster import Backend
+from voicematch.engines.backend import Backend
 from voicematch.engines.diarize import BACKEND, guide_of, kept_backend
 from voicematch.engines.embed import OnnxEmbedder
 from voicematch.errors import ModelError

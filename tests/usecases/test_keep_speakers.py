@@ -14,7 +14,7 @@ from tests.support import samples
 from tests.support.fakes import FakeDiarizer, FakeEmbedder
 from tests.usecases.test_identify import CALIBRATION, TWO, enroll_first_axis, noise
 from voicematch import errors, identify, name, open_library, outputs
-from voicematch.engines.cluster import Backend
+from voicematch.engines.backend import Backend
 from voicematch.engines.drift import drift
 from voicematch.engines.windows import Heard
 from voicematch.formats import read_file

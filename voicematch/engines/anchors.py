@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ..types import Array
 from ..voices.match import normalised_scores
 from ..voices.score import Calibration, Numbers, Voiceprints, scores, unit
-from .cluster import Labels, renumbered
+from .grouping import Labels, renumbered
 from .turns import course
 
 REACH = 2  # windows on either side that are heard with one, where the sound goes on: 4.5 s are enough for a name

@@ -21,8 +21,9 @@ from ..models import files
 from ..models.table import is_built_in, is_known
 from ..types import Diarization, Progress, Sound
 from .anchors import Anchors
+from .backend import Backend
 from .best import heard_best
-from .cluster import Backend, cluster
+from .cluster import cluster
 from .embed import Embedder, OnnxEmbedder
 from .kept import kept
 from .listening import listen

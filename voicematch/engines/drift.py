@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..types import Line
-from .cluster import Backend, Labels, Numbers
+from .backend import Backend
+from .grouping import Labels, Numbers
 from .windows import FOREIGN, Heard
 
 EXPECTED = 0.03  # share of lines that are given to the wrong speaker, before anything is heard

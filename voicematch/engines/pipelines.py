@@ -21,7 +21,7 @@ from ..models.table import MODELS
 from ..types import Array
 from ..voices.score import unit
 from . import checkpoints
-from .cluster import Backend
+from .backend import Backend
 from .device import load
 from .diarize import guide_of, kept_backend
 from .embed import Embedder

@@ -8,7 +8,7 @@ from scipy.ndimage import uniform_filter1d
 
 from ..types import Array, Turn
 from ..voices.score import unit
-from .cluster import Labels
+from .grouping import Labels
 from .speech import CHANGE, FRAME, SPEECH
 from .windows import MOMENT, MOMENT_STEP, Heard
 

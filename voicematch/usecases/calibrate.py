@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from ..audio import SAMPLE_RATE
-from ..engines.cluster import Backend
+from ..engines.backend import Backend
 from ..engines.diarize import BACKEND, guide_of
 from ..engines.embed import Embedder
 from ..engines.listening import vectors_of
