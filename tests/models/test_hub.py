@@ -370,6 +370,13 @@ def test_a_model_is_exported_under_any_name_that_a_file_can_have(
     assert cli.run(["models", "export", "segmentation-small", str(target)]) == 0
     assert target.read_bytes() == files.path("segmentation-small").read_bytes()
     assert [path.name for path in tmp_path.iterdir()] == [target.name]
+    target.write_bytes(b"somebody's own")
+    capsys.readouterr()
+    assert cli.run(["models", "export", "segmentation-small", str(target)]) == cli.EXIT_ERROR
+    assert "exists; --force overwrites it" in capsys.readouterr().err
+    assert target.read_bytes() == b"somebody's own"
+    assert cli.run(["models", "export", "segmentation-small", str(target), "--force"]) == 0
+    assert target.read_bytes() == files.path("segmentation-small").read_bytes()
     assert cli.run(["models", "export", "segmentation-small", ""]) == cli.EXIT_USAGE
     assert "an empty name" in capsys.readouterr().err
 

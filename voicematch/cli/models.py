@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .. import given
-from ..errors import ModelError
+from ..errors import ModelError, OutputExists
 from . import EXIT_ERROR, EXIT_PARTIAL
 from .options import OutFile, collar_option, device_option, json_option, quiet_option
 from .terminal import print_json, print_table, progress_bar
@@ -147,7 +147,8 @@ def verify() -> int:
 @models.command()
 @click.argument("name")
 @click.argument("file", required=False, type=OutFile())
-def export(name: str, file: Path | None) -> None:
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+def export(name: str, file: Path | None, force: bool) -> None:
     """Copy the ONNX file of the model NAME to FILE, by default NAME.onnx; one to pull has to be pulled first."""
     from ..models.files import path as path_of
     from ..models.table import card
@@ -156,6 +157,8 @@ def export(name: str, file: Path | None) -> None:
     if card(name).engine != "onnx":
         raise ModelError(f"model {name!r} cannot be exported; it does not run in ONNX Runtime")
     target = file or Path(f"{name}.onnx")
+    if target.exists() and not force:
+        raise OutputExists(f"{target} exists; --force overwrites it")
     write_atomically(target, given.content(path_of(name)))
     click.echo(f"wrote {target}", err=True)
 
