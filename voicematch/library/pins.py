@@ -12,12 +12,12 @@ from ..types import Embedding
 from .database import Database
 from .schema import settings, speaker_embeddings, voiceprints
 
-OF_LIBRARY = settings.c.embedder == ""  # the rows of settings that belong to no embedder: the pins
+PINS = (settings.c.embedder == "") & settings.c.key.in_(("embedder", "dimension"))  # the rows of settings
 
 
 def read(connection: sa.Connection) -> tuple[str | None, int | None]:
     """Read the embedder and its dimension, as far as they are known. One that is no number is for `check` to find."""
-    rows = connection.execute(sa.select(settings.c.key, settings.c.value).where(OF_LIBRARY)).all()
+    rows = connection.execute(sa.select(settings.c.key, settings.c.value).where(PINS)).all()
     pinned = {row.key: row.value for row in rows}
     dimension = str(pinned.get("dimension", ""))
     return pinned.get("embedder"), int(dimension) if dimension.isascii() and dimension.isdigit() else None
@@ -73,8 +73,8 @@ class Pin:
 
 
 def move(connection: sa.Connection, embedder: str, dimension: int | None) -> None:
-    """Tie the library to another embedder, whatever it holds; what it held of the old one counts no more."""
-    connection.execute(settings.delete().where(OF_LIBRARY))
+    """Tie the library to another embedder, whatever it holds; what is set for the library stays set."""
+    connection.execute(settings.delete().where(PINS))
     _write(connection, embedder=embedder, dimension=dimension)
 
 
