@@ -12,7 +12,8 @@ from ..types import Embedding
 from .database import Database
 from .schema import settings, speaker_embeddings, voiceprints
 
-PINS = (settings.c.embedder == "") & settings.c.key.in_(("embedder", "dimension"))  # the rows of settings
+PINS = (settings.c.embedder == "") & settings.c.key.in_(("embedder", "dimension", "weights"))  # rows of settings
+WEIGHTS = (settings.c.embedder == "") & (settings.c.key == "weights")
 
 
 def read(connection: sa.Connection) -> tuple[str | None, int | None]:
@@ -40,6 +41,24 @@ class Pin:
         Raises EmbedderMismatch.
         """
         self.embedder, self._dimension = self._tied(embedder, dimension)
+
+    def tie_weights(self, weights: str) -> None:
+        """Tie the library to these weights of its embedder, while it holds no vectors, or where none are known.
+
+        Raises EmbedderMismatch.
+        """
+        of_library = sa.select(settings.c.value).where(WEIGHTS)
+        with self._database.read() as connection:
+            if connection.scalar(of_library) == weights:
+                return
+        with self._database.write() as connection:
+            if connection.scalar(of_library) not in (None, weights) and _holds_vectors(connection):
+                raise EmbedderMismatch(
+                    f"{self._database.location} holds voices that {self.embedder!r} made before its file was replaced: "
+                    "this is another model; put the file back, or give the new one a name of its own"
+                )
+            connection.execute(settings.delete().where(WEIGHTS))
+            _write(connection, weights=weights)
 
     def admit(self, connection: sa.Connection, embedder: str, embeddings: Sequence[Embedding]) -> int | None:
         """Check that these vectors of an embedder may be stored, and return the library's dimension.
