@@ -102,6 +102,18 @@ def test_an_entry_is_fetched_with_its_transcript(
     assert [(chapter.start, chapter.title) for chapter in episode.chapters] == [(0.0, "One"), (1.0, "Two")]
 
 
+def test_what_was_no_sound_is_fetched_again(settings: Settings, backlog: Library, site: Site, tmp_path: Path) -> None:
+    """A page to log in, as hotels have them, comes in place of everything, and with 200 OK."""
+    site.pages["/1.wav"] = Page(b"<!doctype html><title>Welcome</title>")
+    queue(backlog, f"{site.url}/1.wav")
+    worker = Worker(settings)
+    assert work(worker) == "failed"
+    site.pages["/1.wav"] = Page(write_episode(tmp_path / "1.wav", "AB"))
+    assert backlog.jobs.retry() == 1
+    assert work(worker) == "done"
+    worker.close()
+
+
 def test_the_same_sound_in_two_shows_is_listed_in_both_and_heard_once(
     settings: Settings, backlog: Library, site: Site, tmp_path: Path
 ) -> None:

@@ -206,6 +206,16 @@ def test_downloads_go_when_there_is_no_room(site: Site, tmp_path: Path) -> None:
     assert [path for path, _, _ in site.asked] == ["/a.mp3", "/b.mp3", "/c.mp3", "/d.mp3"]
 
 
+def test_a_file_of_someone_elses_stays_where_downloads_are_kept(site: Site, tmp_path: Path) -> None:
+    names = ["thesis.pdf", "one.mp3", "0123456789abcdef0123456789abcdef.mp3.txt"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"x" * 1000)
+    site.pages |= {f"/{name}.mp3": Page(b"x" * 100) for name in "ab"}
+    cache = AudioCache(tmp_path, most_bytes=150)
+    kept = [cache.get(f"{site.url}/{name}.mp3") for name in "ab"][1]
+    assert {path.name for path in tmp_path.iterdir()} == {*names, kept.name}
+
+
 def test_another_version_is_another_file(site: Site, tmp_path: Path) -> None:
     cache = AudioCache(tmp_path)
     site.pages["/a.mp3"] = Page(b"one")

@@ -29,6 +29,7 @@ from voicematch.evaluate import (
     total,
     trials,
 )
+from voicematch.evaluate.open_set import ListedPerson, gallery
 from voicematch.types import Array, Turn
 from voicematch.voices.score import Cohort
 
@@ -294,3 +295,17 @@ def test_trials_cut_the_test_clips_from_the_middle(tmp_path: Path) -> None:
     path.write_text("a.wav\ta.wav\t1\na.wav\tb.wav\t0\n")
     trials(path, embed, lengths=(1.5, None))
     assert sorted(heard) == [24_000, 24_000, 48_000, 48_000]  # a whole clip is embedded once, as either side
+
+
+def test_a_clip_too_short_to_be_heard_is_named(tmp_path: Path) -> None:
+    def embed(samples: Array, windows: npt.NDArray[np.int64]) -> Array:
+        raise ValueError("a window is shorter than one frame")
+
+    write_tone(tmp_path / "a.wav", 0.1, 0.1)
+    path = tmp_path / "list.tsv"
+    path.write_text("a.wav\ta.wav\t1\na.wav\ta.wav\t0\n")
+    with pytest.raises(EvaluationError, match=r"a\.wav: 0\.100 s of it cannot be heard: a window"):
+        trials(path, embed)
+    listed = ListedPerson("Ada", ((tmp_path / "a.wav", 0.1),), is_probed=True)
+    with pytest.raises(EvaluationError, match=r"a\.wav: 0\.100 s of it cannot be heard: a window"):
+        gallery([listed], embed)

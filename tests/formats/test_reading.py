@@ -251,8 +251,23 @@ def test_mutated_transcripts() -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", ["**{}** (0:0{}): so\n", "**{}** [0:0{}]\nso\n", "**{}** 0:0{}\nso\n", "***{}*** (0:0{})\nso\n"]
+    "shape",
+    [
+        "**{}** (0:0{}): so\n",
+        "**{}:** (0:0{}) so\n",
+        "**{}** [0:0{}]\nso\n",
+        "**{}** 0:0{}\nso\n",
+        "***{}*** (0:0{})\nso\n",
+    ],
 )
 def test_a_bold_name_beside_a_time_is_the_name(shape: str) -> None:
     text = "\n".join(shape.format(name, time) for time, name in enumerate(("Ada Byron", "Basil", "Ada Byron"), start=1))
     assert [line.speaker for line in read(text, "x.md")] == ["Ada Byron", "Basil", "Ada Byron"]
+
+
+def test_what_otter_puts_below_the_last_words_is_not_said() -> None:
+    text = "Ada Byron  0:03  \nSo.\n\nBasil  0:15  \nThank you.\n\n\nTranscribed by https://otter.ai\n"
+    assert [(line.speaker, line.text) for line in read(text, "x.txt")] == [
+        ("Ada Byron", "So."),
+        ("Basil", "Thank you."),
+    ]

@@ -185,6 +185,30 @@ def test_a_sound_that_has_changed_since_it_was_labelled(filled: Library) -> None
     )
 
 
+def test_a_sound_that_is_offered_again_as_it_was_labelled(filled: Library) -> None:
+    """Some servers tell another length each time."""
+    filled.jobs.add(new("a"))
+    filled.jobs.finish(claim(filled), "01" * 32)
+    assert filled.jobs.add(new("a", fingerprint="2")) == Added(num_changed=1)
+    assert filled.jobs.add(new("a")) == Added(num_known=1)
+    assert [job.changed for job in filled.jobs.find()] == [None]
+    assert filled.jobs.retry(changed=True) == 0
+
+
+def test_what_was_removed_is_tried_again_with_the_address_it_has_now(filled: Library) -> None:
+    """Some addresses are signed anew each time, and the last one has run out."""
+
+    def signed(signature: str) -> NewJob:
+        return NewJob("feed#1", f"https://e.org/1.mp3?{signature}", "One", fingerprint="1", about={"feed": "f"})
+
+    filled.jobs.add([signed("old")])
+    filled.jobs.finish(claim(filled), "01" * 32)
+    filled.episodes.remove("Episode 1")
+    assert filled.jobs.add([signed("new")], by_hand=True) == Added(num_known=1, num_removed=1)
+    assert filled.jobs.retry(["One"]) == 1
+    assert claim(filled).source == "https://e.org/1.mp3?new"
+
+
 def test_a_file_is_one_jobs_output(library: Library) -> None:
     library.jobs.add(new("a", "b"))
     first, second = claim(library), claim(library)

@@ -615,6 +615,14 @@ def test_settings_belong_to_the_embedder(library: Library) -> None:
     assert library.embedder == EMBEDDER
 
 
+def test_what_is_to_be_remembered_stays_set_with_another_embedder(library: Library) -> None:
+    library.settings.remember_unknowns(False)
+    library.settings.keep_windows(False)
+    library.keep_to("another", 4)
+    assert library.embedder == "another"
+    assert (library.settings.remembers_unknowns, library.settings.keeps_windows) == (False, False)
+
+
 def test_stats_count(filled: Library) -> None:
     stats = filled.upkeep.stats()
     assert (stats.num_profiles, stats.num_voiceprints, stats.num_clips, stats.num_episodes) == (2, 3, 1, 1)

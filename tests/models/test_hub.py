@@ -363,6 +363,24 @@ def test_list_verify_path_and_remove_of_a_pulled_model(
     assert not here()["ecapa1024"]
 
 
+def test_a_model_is_exported_under_any_name_that_a_file_can_have(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / ("a" * 250 + ".onnx")
+    assert cli.run(["models", "export", "segmentation-small", str(target)]) == 0
+    assert target.read_bytes() == files.path("segmentation-small").read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == [target.name]
+    target.write_bytes(b"somebody's own")
+    capsys.readouterr()
+    assert cli.run(["models", "export", "segmentation-small", str(target)]) == cli.EXIT_ERROR
+    assert "exists; --force overwrites it" in capsys.readouterr().err
+    assert target.read_bytes() == b"somebody's own"
+    assert cli.run(["models", "export", "segmentation-small", str(target), "--force"]) == 0
+    assert target.read_bytes() == files.path("segmentation-small").read_bytes()
+    assert cli.run(["models", "export", "segmentation-small", ""]) == cli.EXIT_USAGE
+    assert "an empty name" in capsys.readouterr().err
+
+
 def test_what_cannot_be_removed_stays_whole(
     kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

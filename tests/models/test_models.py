@@ -25,7 +25,7 @@ from voicematch.models.files import CALIBRATION
 from voicematch.models.table import DEFAULT_EMBEDDER, MODELS
 from voicematch.types import Embedding, Verdict
 from voicematch.voices.match import match
-from voicematch.voices.score import Voiceprints
+from voicematch.voices.score import Cohort, Voiceprints
 
 PARTS: tuple[sessions.Part, ...] = ("whole", "front", "head")
 BUILT_IN = [name for name, card in MODELS.items() if card.source is None]
@@ -238,14 +238,24 @@ def test_what_was_measured_of_a_pulled_model_lies_with_the_pulled_ones(
         b"no archive",
         (files.folders()[1] / f"{DEFAULT_EMBEDDER}{BACKEND}").read_bytes()[:3000],
         Backend(np.zeros(3), np.zeros((3, 2)), np.ones(2)).to_bytes(),
+        Backend(np.full(192, np.nan), np.zeros((192, 2)), np.ones(2)).to_bytes(),
+        Backend(np.zeros(192), np.zeros((192, 2)), np.ones(2), alike=np.nan).to_bytes(),
     ],
-    ids=["empty", "no archive", "cut short", "of other vectors"],
+    ids=["empty", "no archive", "cut short", "of other vectors", "no numbers", "no number"],
 )
 def test_a_damaged_backend_is_said_in_one_line(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOICEMATCH_MODELS", str(tmp_path))
     (tmp_path / f"{DEFAULT_EMBEDDER}{BACKEND}").write_bytes(content)
     with pytest.raises(ModelError, match=r"backend\.npz: .*; voicematch calibrate --embedder .* makes it anew"):
         kept_backend(OnnxEmbedder())
+
+
+def test_a_calibration_of_other_vectors_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICEMATCH_MODELS", str(tmp_path))
+    other = replace(files.calibration("ecapa-small-4"), cohort=Cohort(np.eye(3, dtype=np.float32)))
+    (tmp_path / f"{DEFAULT_EMBEDDER}{CALIBRATION}").write_text(other.to_json(), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"calibration\.json: .*dimension 192\); voicematch calibrate"):
+        files.calibration(DEFAULT_EMBEDDER)
 
 
 def test_a_backend_of_other_weights_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,11 +70,12 @@ def test_another_process_goes_on_where_the_last_was_killed(site: Site, tmp_path:
     assert site.asked == [("/a.mp3", "bytes=1000-", "")]
 
 
-def test_a_part_of_another_version_is_dropped(site: Site, tmp_path: Path) -> None:
+@pytest.mark.parametrize("heeds_version", [True, False])
+def test_a_part_of_another_version_is_dropped(site: Site, tmp_path: Path, heeds_version: bool) -> None:
     site.pages["/a.mp3"] = Page(b"an older advertisement" * 100, breaks=[700, 0, 0, 0])
     with pytest.raises(AudioError):
         get(site, tmp_path / "a.mp3")
-    site.pages["/a.mp3"] = Page(SOUND)
+    site.pages["/a.mp3"] = Page(SOUND, heeds_version=heeds_version)
     get(site, tmp_path / "a.mp3")
     assert (tmp_path / "a.mp3").read_bytes() == SOUND
 
@@ -112,7 +113,8 @@ def test_a_server_without_ranges(site: Site, tmp_path: Path) -> None:
         (Page(status=302, location="file:///etc/passwd"), "not allowed"),
         (Page(status=302, location="ftp://127.0.0.1/a.mp3"), "cannot be reached \\(unknown url type: ftp"),
         (Page(status=302, location="/a.mp3"), "would lead to an infinite loop"),
-        (Page(status=503), "the server answers 503 Service Unavailable"),
+        (Page(status=429), "the server answers 429 Too Many Requests; try again later"),
+        (Page(status=503), "the server answers 503 Service Unavailable; try again later"),
         (Page(SOUND, claimed=9 << 20), "9 MiB are more than the 1 MiB allowed"),
         (Page(SOUND * 15, claimed=0), "cannot be reached"),
     ],

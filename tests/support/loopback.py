@@ -21,6 +21,7 @@ class Page:
     claimed : the Content-Length to claim; None for the true one
     trickle : seconds to wait after every byte
     ranges : whether a part may be asked for
+    heeds_version : whether a part is only given of the version that is asked for
     most : bytes of such a part, however much was asked for; None for all
     """
 
@@ -32,6 +33,7 @@ class Page:
     claimed: int | None = None
     trickle: float = 0.0
     ranges: bool = True
+    heeds_version: bool = True
     most: int | None = None
 
     def read(self) -> bytes:
@@ -84,7 +86,7 @@ def answer(request: BaseHTTPRequestHandler, site: Site) -> None:
     content = page.read()
     tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
     start = 0
-    if page.ranges and wanted and request.headers.get("If-Range") == tag:
+    if page.ranges and wanted and (request.headers.get("If-Range") == tag or not page.heeds_version):
         start = int(wanted.removeprefix("bytes=").partition("-")[0])
         if start >= len(content):
             request.send_response(416)

@@ -19,12 +19,14 @@ from voicematch import cli
 from voicematch.engines import open_embedder
 from voicematch.engines.diarize import guide_of
 from voicematch.engines.windows import Heard
-from voicematch.errors import LibraryError, ModelError
+from voicematch.errors import EmbedderMismatch, LibraryError, ModelError
 from voicematch.library import Library, open_library
 from voicematch.models import files, kit
 from voicematch.models.table import DEFAULT_EMBEDDER
 from voicematch.types import Array, Diarization, Embedding, LabelledEpisode, Turn
 from voicematch.usecases import calibrate
+from voicematch.usecases.chosen import Engines
+from voicematch.usecases.enroll import enroll
 from voicematch.usecases.learn import calibration_of
 from voicematch.voices.score import Cohort, unit
 
@@ -118,6 +120,19 @@ def test_a_model_of_ones_own_needs_a_card_and_is_calibrated_beside_its_file(
     assert guide is not None
     assert guide.name == DEFAULT_EMBEDDER
     assert files.calibration(str(model)).embedder == str(model)
+    with open_library(tmp_path / "library.db") as library:
+        engines = Engines(embedder=embedder)
+        engines.resolve(library)
+        enroll(
+            "Ada",
+            Path(__file__).parents[2] / "examples" / "voices" / "Ada.mp3",
+            library=library,
+            consent="public",
+            engines=engines,
+        )
+        model.write_bytes(files.path("campplus").read_bytes())
+        with pytest.raises(EmbedderMismatch, match="before its file was replaced"):
+            Engines(embedder=open_embedder(str(model), device="cpu")).resolve(library)
     model.unlink()
     with pytest.raises(ModelError, match=r"mine\.onnx is missing"):
         open_embedder(str(model), device="cpu")

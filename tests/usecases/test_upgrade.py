@@ -157,6 +157,13 @@ def test_the_library_as_it_was_is_kept_beside_it(library: Library, tmp_path: Pat
         assert axes(old) == {"Ada": [1]}
 
 
+def test_the_copy_of_a_library_of_a_model_of_ones_own_is_called_after_its_file(tmp_path: Path) -> None:
+    with open_library(tmp_path / "library.db", embedder="/models/mine.onnx", dimension=8) as library:
+        done = moved(library)
+    assert done.backup == tmp_path / "library.db.mine.onnx.backup"
+    assert done.backup.is_file()
+
+
 def test_a_voice_without_a_clip_is_heard_again_in_its_episode(library: Library, tmp_path: Path) -> None:
     heard(library, tones(tmp_path / "episode.wav", CYD, BASIL))
     naming.name("episode", "SPEAKER_01", "Basil", library=library, consent="public")

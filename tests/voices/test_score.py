@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 
 import numpy as np
 import pytest
@@ -150,7 +151,10 @@ def test_calibration_survives_json() -> None:
     assert Calibration.from_json(CALIBRATION.to_json()) == CALIBRATION
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({**dataclasses.asdict(CALIBRATION), "bias": "much"})])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", *(json.dumps({**dataclasses.asdict(CALIBRATION), "bias": bias}) for bias in ("much", math.nan))],
+)
 def test_what_is_no_calibration_is_refused(text: str) -> None:
     with pytest.raises(ModelError, match="not a calibration"):
         Calibration.from_json(text)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
@@ -15,6 +17,7 @@ from ..types import Progress
 
 MOST_EPISODE_BYTES = 2 << 30  # five hours of CD sound; a feed cannot ask for more
 MOST_BYTES = 10 << 30  # of everything kept
+OWN = re.compile(r"[0-9a-f]{32}(\.[a-z0-9]{1,4})?(\.part(\.json)?)?")  # what `path` calls a download; see `download`
 
 
 def default_cache() -> Path:
@@ -23,7 +26,7 @@ def default_cache() -> Path:
 
 
 class AudioCache:
-    """A folder of downloads. Over ``most_bytes``, those that were not used for longest go."""
+    """A folder of downloads. Over ``most_bytes``, those that were not used for longest go; other files there stay."""
 
     def __init__(self, folder: Path, most_bytes: int = MOST_BYTES) -> None:
         self.folder = folder
@@ -57,21 +60,26 @@ class AudioCache:
         Raises AudioError.
         """
         path = self.path(url, version)
-        if path.exists():
+        try:
             os.utime(path)
-        else:
+        except FileNotFoundError:
             most_bytes = min(MOST_EPISODE_BYTES, self.most_bytes)
             download(url, path, most_bytes=most_bytes, progress=progress, nearby=nearby)
             self._shrink({path, *in_use()})
         return path
 
+    def drop(self, url: str, version: str = "") -> None:
+        """Do not keep what an address gave: it was no sound, and may be another time."""
+        self.path(url, version).unlink(missing_ok=True)
+
     def _shrink(self, keep: Collection[Path]) -> None:
         kept = {path.name for path in keep}
         files = []
         for entry in os.scandir(self.folder):
-            if entry.is_file(follow_symlinks=False):
-                stat = entry.stat()
-                files.append((stat.st_mtime, stat.st_size, entry.name))
+            with suppress(FileNotFoundError):  # another worker made room
+                if OWN.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                    stat = entry.stat()
+                    files.append((stat.st_mtime, stat.st_size, entry.name))
         total = sum(size for _, size, _ in files)
         for _, size, name in sorted(files):
             if total <= self.most_bytes:

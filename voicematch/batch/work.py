@@ -185,7 +185,12 @@ class Worker:
             outputs.refuse_changed(self._library, [Path(path) for path in paths.values()])
         for folder in {Path(path).parent for path in paths.values()}:
             outputs.try_place(folder)
-        episode = self._of_another_show(job) or self._heard(job, progress)
+        try:
+            episode = self._of_another_show(job) or self._heard(job, progress)
+        except AudioError:
+            if is_address(job.source):  # it may have been a page to log in, for once
+                self._cache.drop(job.source, job.fingerprint)
+            raise
         progress("write", 0, 0)
         if not self._jobs.beat(job):
             raise Stopped

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import ModelError
+from .. import given
+from ..errors import ModelError, OutputExists
 from . import EXIT_ERROR, EXIT_PARTIAL
-from .options import collar_option, device_option, json_option, quiet_option
+from .options import OutFile, collar_option, device_option, json_option, quiet_option
 from .terminal import print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -146,23 +146,20 @@ def verify() -> int:
 
 @models.command()
 @click.argument("name")
-@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
-def export(name: str, file: Path | None) -> None:
+@click.argument("file", required=False, type=OutFile())
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+def export(name: str, file: Path | None, force: bool) -> None:
     """Copy the ONNX file of the model NAME to FILE, by default NAME.onnx; one to pull has to be pulled first."""
     from ..models.files import path as path_of
     from ..models.table import card
+    from ..outputs import write_atomically
 
     if card(name).engine != "onnx":
         raise ModelError(f"model {name!r} cannot be exported; it does not run in ONNX Runtime")
     target = file or Path(f"{name}.onnx")
-    partial = target.with_name(f".{target.name}.partial")
-    try:
-        shutil.copyfile(path_of(name), partial)
-        partial.replace(target)
-    except OSError as error:
-        raise ModelError(f"{target}: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    if target.exists() and not force:
+        raise OutputExists(f"{target} exists; --force overwrites it")
+    write_atomically(target, given.content(path_of(name)))
     click.echo(f"wrote {target}", err=True)
 
 

@@ -215,6 +215,8 @@ class OutFile(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if not path.name:
+            self.fail("an empty name; give the file to write", param, ctx)
         _try_folder(path.parent, self, param, ctx)
         return path
 

@@ -105,6 +105,8 @@ class Backend:
         with np.load(io.BytesIO(file.read_bytes())) as kept:  # which would leave a damaged file open
             mean, projection, between = (kept[name].astype(np.float64) for name in _ARRAYS)
             numbers = {name: round(float(kept[name]), 3) for name in _NUMBERS if name in kept}
+            if not all(np.isfinite(kept[name]).all() for name in (*_ARRAYS, *numbers)) or (between < 0).any():
+                raise ValueError("a number out of range")
             return cls(mean, projection, between, **numbers)
 
     def project(self, vectors: Array) -> Numbers:

@@ -85,7 +85,8 @@ class Measured:
 def recording(source: str, reference: Path | None = None) -> Recording:
     """Return a recording and its truth: ``reference``, else STEM.rttm or ref.rttm beside it, and a UEM of that name."""
     if reference is None:
-        beside = (Path(source).with_suffix(".rttm"), Path(source).with_name("ref.rttm"))
+        path = Path(source)
+        beside = (path.parent / f"{path.stem}.rttm", path.parent / "ref.rttm")
         reference = next((path for path in beside if path.is_file()), None)
     if reference is None:
         return Recording(source)

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from .. import given
-from ..audio import SAMPLE_RATE, Audio
+from ..audio import Audio
 from ..errors import AudioError, EvaluationError
 from ..types import Array, Progress
 from ..voices.score import Calibration, Voiceprints, unit
-from .verification import WINDOW_SECONDS, Embed, detection_at
+from .verification import Embed, clip_vectors, detection_at
 
 SIZES = (5, 50, 500, 5_000)
 FALSE_ALARMS = (0.01, 0.001)
@@ -144,7 +144,7 @@ def _scores(probes: Array, profiles: Array, calibration: Calibration) -> Array:
 
 
 def _voice(clips: Sequence[tuple[Path, float]], embed: Embed) -> Array:
-    """One vector of up to 12 s of these clips, heard in even windows of about ten seconds or less."""
+    """One vector of up to 12 s of these clips."""
     vectors, seconds = [], 0.0
     for path, length in clips:
         if seconds >= ENROLLED_SECONDS:
@@ -153,8 +153,6 @@ def _voice(clips: Sequence[tuple[Path, float]], embed: Embed) -> Array:
             samples = np.concatenate(list(Audio(path).blocks()))
         except (AudioError, ValueError) as error:
             raise EvaluationError(f"{path}: cannot be heard: {error}") from error
-        count = max(1, round(len(samples) / (WINDOW_SECONDS * SAMPLE_RATE)))
-        bounds = np.linspace(0, len(samples), count + 1).astype(np.int64)
-        vectors.append(embed(samples, np.stack([bounds[:-1], bounds[1:]], axis=1)))
+        vectors.append(clip_vectors(samples, embed, path))
         seconds += length
     return unit(np.concatenate(vectors).mean(axis=0))

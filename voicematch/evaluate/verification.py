@@ -155,7 +155,7 @@ def trials(
             progress("trials", done, len(wanted))
         samples = np.concatenate(list(Audio(file).blocks()))
         for length in sorted(wanted[file], key=lambda length: length or np.inf):
-            vectors[file, length] = _clip_vector(_middle(samples, length), embed)
+            vectors[file, length] = unit(clip_vectors(_middle(samples, length), embed, file).mean(axis=0))
     is_target = np.array([trial.target for trial in listed])
     profiles = np.stack([unit(np.mean([vectors[file, None] for file in trial.enroll], axis=0)) for trial in listed])
     scores = []
@@ -195,10 +195,17 @@ def _middle(samples: Array, seconds: float | None) -> Array:
     return samples[first : first + cut]
 
 
-def _clip_vector(samples: Array, embed: Embed) -> Array:
+def clip_vectors(samples: Array, embed: Embed, path: Path) -> Array:
+    """Return the (num_windows, dimension) vectors of a clip, in even windows of about ten seconds or less.
+
+    Raises EvaluationError, about ``path``, when the clip is too short for one.
+    """
     num_windows = max(1, round(len(samples) / (WINDOW_SECONDS * SAMPLE_RATE)))
     bounds = np.linspace(0, len(samples), num_windows + 1).astype(np.int64)
-    return unit(embed(samples, np.stack([bounds[:-1], bounds[1:]], axis=1)).mean(axis=0))
+    try:
+        return embed(samples, np.stack([bounds[:-1], bounds[1:]], axis=1))
+    except ValueError as error:
+        raise EvaluationError(f"{path}: {len(samples) / SAMPLE_RATE:.3f} s of it cannot be heard: {error}") from error
 
 
 def _det(target: npt.ArrayLike, nontarget: npt.ArrayLike) -> tuple[Numbers, Numbers]:

@@ -12,8 +12,8 @@ Each of these begins an entry, whose text goes on to the next::
     Maya: [00:01:02] Welcome back.        [00:01:02] - Maya
                                           Welcome back.
 
-What stands before the first time (a title, a summary) is not part of the transcript. A time without an end lasts to
-the next one.
+What stands before the first time (a title, a summary) is not part of the transcript, nor is what Otter puts below the
+last. A time without an end lasts to the next one.
 """
 
 from __future__ import annotations
@@ -41,13 +41,16 @@ _RANGE = rf"(?P<since>{_TIME})(?:\s{{0,3}}(?:-->|-|–|—|to|→)\s{{0,3}}(?P<u
 _WORD = r"[^\s:\[\]()<>|\t]{1,40}"
 _NAME = rf"\*{{0,2}}(?P<name>(?![0-9]){_WORD}(?:[ ]{{1,4}}{_WORD}){{0,5}})\*{{0,2}}"
 _SHAPES = (
-    re.compile(rf"\s{{0,8}}(?:{_NAME}(?:\s{{1,4}}|:\s{{0,4}}))?[\[(]\s?{_RANGE}\s?[\])]\s{{0,3}}[:|]?\s*(?P<rest>.*)"),
+    re.compile(
+        rf"\s{{0,8}}(?:{_NAME}(?:\s{{1,4}}|:\*{{0,2}}\s{{0,4}}))?[\[(]\s?{_RANGE}\s?[\])]\s{{0,3}}[:|]?\s*(?P<rest>.*)"
+    ),
     re.compile(rf"\s{{0,8}}{_RANGE}(?:\s{{0,3}}[:|])?(?:\s+|$)(?P<rest>.*)"),
     re.compile(rf"\s{{0,8}}{_NAME}\s{{0,4}}[,|:–—-]?\s{{1,8}}{_RANGE}\s*(?P<rest>)"),
     re.compile(rf"\s{{0,8}}\[{_NAME}\]\s{{0,4}}{_RANGE}(?:\s+|$)(?P<rest>.*)"),
     re.compile(rf"\s{{0,8}}{_NAME}:?\t\s{{0,3}}{_RANGE}\s{{0,3}}(?:\t|$)(?P<rest>.*)"),
     re.compile(rf"\s{{0,8}}{_NAME}:\s{{1,4}}{_RANGE}\s+(?P<rest>.*)"),
 )
+_FOOTER = re.compile(r"\s{0,8}(?:Transcribed by https?://\S{1,100}\s*)?")
 _BRACKETED, _NAKED = _SHAPES[0], _SHAPES[1]
 
 
@@ -74,6 +77,8 @@ def read_text(text: str, source: object) -> tuple[Line, ...]:
 def read_rows(rows: Iterable[tuple[int, str]], source: object) -> tuple[Line, ...]:
     """Return the same from numbered lines. Most lines with a time decide where times stand in this file."""
     numbered = list(rows)
+    while numbered and _FOOTER.fullmatch(numbered[-1][1]):
+        numbered.pop()
     shape = _shape_of(numbered)
     if shape is None:
         raise FormatError(source, "no line begins with a time, as in [00:01:02] Name: text", 1)

@@ -178,12 +178,16 @@ class Library:
         with self._database.read() as connection:
             return self._pin.dimension(connection)
 
-    def keep_to(self, embedder: str, dimension: int | None) -> None:
+    def keep_to(self, embedder: str, dimension: int | None, weights: str | None = None) -> None:
         """Tie the library to an embedder, which may be another one while it holds no vectors yet.
+
+        weights : sha256 of its file, where another may take its place under the same name
 
         Raises EmbedderMismatch.
         """
         self._pin.tie(embedder, dimension)
+        if weights is not None:
+            self._pin.tie_weights(weights)
 
     # -- what people and machines said of voices
 

@@ -311,20 +311,22 @@ def _add(connection: sa.Connection, job: NewJob, *, by_hand: bool) -> str:
     if known is None:
         insert(connection, jobs, key=job.key, **values, state=State.QUEUED, added=now())
         return "new"
+    update = jobs.update().where(jobs.c.id == known.id)
+    as_offered = {"changed": None, "changed_to": None}
     if known.state == State.DONE and known.episode_id is None:
-        if by_hand:
-            anew = {**values, **ANEW, "changed": None, "changed_to": None}
-            connection.execute(jobs.update().where(jobs.c.id == known.id).values(anew))
+        if by_hand or own is not None:
+            connection.execute(update.values({**values, **as_offered, **(ANEW if by_hand else {})}))
         return "new" if by_hand else "removed"
     if own is None:
         return "known"
     if known.state in (State.QUEUED, State.FAILED):
-        connection.execute(jobs.update().where(jobs.c.id == known.id).values(values))
+        connection.execute(update.values({**values, **as_offered}))
         return "known"
     if known.fingerprint == job.fingerprint:
+        connection.execute(update.values(as_offered))
         return "known"
     changed = {"changed": known.changed or now(), "changed_to": json.dumps(values)}
-    connection.execute(jobs.update().where(jobs.c.id == known.id).values(changed))
+    connection.execute(update.values(changed))
     return "changed"
 
 

@@ -12,12 +12,13 @@ from ..types import Embedding
 from .database import Database
 from .schema import settings, speaker_embeddings, voiceprints
 
-OF_LIBRARY = settings.c.embedder == ""  # the rows of settings that belong to no embedder: the pins
+PINS = (settings.c.embedder == "") & settings.c.key.in_(("embedder", "dimension", "weights"))  # rows of settings
+WEIGHTS = (settings.c.embedder == "") & (settings.c.key == "weights")
 
 
 def read(connection: sa.Connection) -> tuple[str | None, int | None]:
     """Read the embedder and its dimension, as far as they are known. One that is no number is for `check` to find."""
-    rows = connection.execute(sa.select(settings.c.key, settings.c.value).where(OF_LIBRARY)).all()
+    rows = connection.execute(sa.select(settings.c.key, settings.c.value).where(PINS)).all()
     pinned = {row.key: row.value for row in rows}
     dimension = str(pinned.get("dimension", ""))
     return pinned.get("embedder"), int(dimension) if dimension.isascii() and dimension.isdigit() else None
@@ -40,6 +41,24 @@ class Pin:
         Raises EmbedderMismatch.
         """
         self.embedder, self._dimension = self._tied(embedder, dimension)
+
+    def tie_weights(self, weights: str) -> None:
+        """Tie the library to these weights of its embedder, while it holds no vectors, or where none are known.
+
+        Raises EmbedderMismatch.
+        """
+        of_library = sa.select(settings.c.value).where(WEIGHTS)
+        with self._database.read() as connection:
+            if connection.scalar(of_library) == weights:
+                return
+        with self._database.write() as connection:
+            if connection.scalar(of_library) not in (None, weights) and _holds_vectors(connection):
+                raise EmbedderMismatch(
+                    f"{self._database.location} holds voices that {self.embedder!r} made before its file was replaced: "
+                    "this is another model; put the file back, or give the new one a name of its own"
+                )
+            connection.execute(settings.delete().where(WEIGHTS))
+            _write(connection, weights=weights)
 
     def admit(self, connection: sa.Connection, embedder: str, embeddings: Sequence[Embedding]) -> int | None:
         """Check that these vectors of an embedder may be stored, and return the library's dimension.
@@ -73,8 +92,8 @@ class Pin:
 
 
 def move(connection: sa.Connection, embedder: str, dimension: int | None) -> None:
-    """Tie the library to another embedder, whatever it holds; what it held of the old one counts no more."""
-    connection.execute(settings.delete().where(OF_LIBRARY))
+    """Tie the library to another embedder, whatever it holds; what is set for the library stays set."""
+    connection.execute(settings.delete().where(PINS))
     _write(connection, embedder=embedder, dimension=dimension)
 
 

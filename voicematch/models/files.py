@@ -178,7 +178,10 @@ def calibration(name: str) -> Calibration:
     file = calibration_file(name) if is_known(name) else None
     if file is not None:
         try:
-            return Calibration.from_json(given.text(file))
+            found = Calibration.from_json(given.text(file))
+            if found.cohort is not None and found.cohort.vectors.shape[1] != card(name).dimension:
+                raise ModelError(f"is not of vectors of dimension {card(name).dimension}")
+            return found
         except (OSError, UnicodeDecodeError, ModelError) as error:
             again = f"voicematch calibrate --embedder {name} makes it anew"
             raise ModelError(f"{file}: cannot be read ({error}); {again}") from error

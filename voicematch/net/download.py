@@ -35,6 +35,8 @@ SLOWEST = 1024  # bytes per second; a server slower than this over PATIENCE woul
 PATIENCE = 120.0  # s before the speed is judged
 PIECE = 1 << 18  # bytes
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)  # what goes wrong here, not on the way
+CHECK = "check the address"
+AGAIN = "check the address and the network, then try again"
 
 SourceError = type[AudioError] | type[FormatError]
 
@@ -93,7 +95,7 @@ def fetch(
         raise error(shown(url), str(problem)) from problem
     except urllib.error.HTTPError as problem:
         problem.close()
-        raise error(shown(url), f"the server answers {problem.code} {problem.reason}; check the address") from problem
+        raise error(shown(url), _answer(problem)) from problem
     except (OSError, http.client.HTTPException, ValueError, zlib.error) as problem:
         reason = getattr(problem, "reason", None) or problem
         raise error(shown(url), f"cannot be fetched: {reason}; check the address and the network") from problem
@@ -139,29 +141,34 @@ def download(
                 if problem.code >= 500:
                     reason = problem
                     continue
-                answer = f"the server answers {problem.code} {problem.reason}; check the address"
-                raise error(shown(url), answer) from problem
+                raise error(shown(url), _answer(problem)) from problem
             except (OSError, http.client.HTTPException, ValueError) as problem:
                 if isinstance(problem, OSError) and problem.errno in DISK:
                     raise error(shown(url), f"cannot be kept as {part}: {problem.strerror}") from problem
                 reason = getattr(problem, "reason", None) or problem
         else:
-            where = _how_far(file, part, reason)
-            raise error(shown(url), f"{where}; check the address and the network, then try again")
+            raise error(shown(url), _how_far(file, part, reason))
         if os.name == "nt":
             file.close()  # Windows renames no open file
         part.replace(path)
         _note(part).unlink(missing_ok=True)
 
 
+def _answer(problem: urllib.error.HTTPError) -> str:
+    """What a server answers instead, and what to do."""
+    is_passing = problem.code == 429 or problem.code >= 500
+    return f"the server answers {problem.code} {problem.reason}; {'try again later' if is_passing else CHECK}"
+
+
 def _how_far(file: BinaryIO, part: Path, reason: object) -> str:
     if isinstance(reason, urllib.error.HTTPError):
-        return f"the server answers {reason.code} {reason.reason}"
+        return _answer(reason)
     done, known = file.seek(0, 2), _read_note(part)
     if done:
+        whole = f" of {known.total}" if known and known.total else ""  # some servers do not say
         why = f" ({reason})" if isinstance(reason, TimeoutError) else ""
-        return f"the connection broke after {done} of {known.total if known else 0} bytes{why}"
-    return f"cannot be reached ({getattr(reason, 'strerror', None) or reason or 'it gives nothing'})"
+        return f"the connection broke after {done}{whole} bytes{why}; {AGAIN}"
+    return f"cannot be reached ({getattr(reason, 'strerror', None) or reason or 'it gives nothing'}); {AGAIN}"
 
 
 def _receive(
@@ -188,6 +195,9 @@ def _receive(
                 raise ValueError("the server gives another part of the file than was asked for")
             _start_over(file, part)  # the whole again: the first part may have been of another version
             done = 0
+        elif known is not None and validator not in ("", known.validator):  # a server that does not heed If-Range
+            _start_over(file, part)
+            return False
         total = _total(response.headers.get("Content-Range")) if response.status == 206 else None
         if total is None:
             total = done + int(response.headers.get("Content-Length") or 0)

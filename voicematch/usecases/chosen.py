@@ -8,7 +8,8 @@ from ..engines import open_embedder
 from ..engines.diarize import BuiltinDiarizer, Diarizer
 from ..engines.embed import Embedder
 from ..library import Library
-from ..models.table import DEFAULT_EMBEDDER, is_known
+from ..models import files
+from ..models.table import DEFAULT_EMBEDDER, is_known, is_local
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Engines:
         # One that is in the table no more cannot be opened; the mismatch then says how to move on.
         name = library.embedder if is_known(library.embedder) else DEFAULT_EMBEDDER
         embedder = self.embedder or open_embedder(name, device=self.device)
-        library.keep_to(embedder.name, embedder.dimension)
+        weights = files.fingerprint(embedder.name) if is_local(embedder.name) else None
+        library.keep_to(embedder.name, embedder.dimension, weights)
         return self.diarizer or BuiltinDiarizer(), embedder
 
 

@@ -280,7 +280,7 @@ def _take_over(
     """The copy of the library as it was, and `_stale`. From here on the library is the new embedder's."""
     backup = None
     if library.path is not None:
-        backup = backup_path(library.path, library.embedder)
+        backup = backup_path(library.path, Path(library.embedder).name)  # which may be the path of a model
         library.upkeep.backup(backup)
     try:
         with library.together():

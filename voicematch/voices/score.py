@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -346,7 +347,10 @@ def _text(array: Array) -> str:
 
 
 def _array(text: str) -> Array:
-    return np.frombuffer(base64.b64decode(text, validate=True), dtype="<f2").astype(np.float32)
+    array = np.frombuffer(base64.b64decode(text, validate=True), dtype="<f2").astype(np.float32)
+    if not np.isfinite(array).all():
+        raise ValueError("a number out of range")
+    return array
 
 
 @dataclass(frozen=True, eq=False)
@@ -451,6 +455,8 @@ class Calibration:
             values = given.parsed(text)
             cohort = Cohort.from_texts(values) if values.get("cohort") else None
             numbers = {name: float(values[name]) for name in _NUMBERS if name in values or name not in _OPTIONAL}
+            if not all(map(math.isfinite, numbers.values())):
+                raise ValueError("a number out of range")
             return cls(embedder=str(values["embedder"]), cohort=cohort, **numbers)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelError(f"not a calibration: {error!r}") from error
