@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import logging
 import os
 from collections.abc import Iterator
@@ -123,7 +124,7 @@ class Upkeep:
         }
         if self._database.path is not None:
             location = self._database.path.absolute()
-            found |= set(location.parent.glob(f"{location.name}.*.backup"))
+            found |= set(location.parent.glob(f"{glob.escape(location.name)}.*.backup"))
             found.discard(location)
         return tuple(sorted(found))
 
