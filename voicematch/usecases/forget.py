@@ -74,7 +74,7 @@ def forget(
 ) -> Reached:
     """Erase a person, from the files of episodes too, and return what went.
 
-    words : redact the name where it is said in transcripts, and in titles
+    words : redact the name where it is said in transcripts, in titles and in notes of others
     backups : erase the person also in backups of the library and in exported profiles, as far as they are where they
         were written
     former : names they had before, which go like today's; the library does not keep them
@@ -97,7 +97,7 @@ def forget(
 
 
 def ahead(name: str, *, library: Library, former: Sequence[str] = ()) -> tuple[int, int]:
-    """Return how many lines and titles say a person's names, and in how many copies `forget` could erase them too.
+    """Return how many lines, titles and notes say a person's names, and in how many copies `forget` could erase them.
 
     It is asked before: afterwards nobody is left to be sought there. Raises ProfileNotFound.
     """
