@@ -74,6 +74,18 @@ def test_the_environment_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert default_location().endswith("library.db")
 
 
+def test_through_a_link_copies_are_beside_the_library(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "link.db").symlink_to(path)
+    with open_library(tmp_path / "link.db") as library:
+        library.profiles.create("Cy")
+        wal = path.with_name(f"{path.name}-wal")
+        assert library.upkeep.stats().size == path.stat().st_size + wal.stat().st_size > path.stat().st_size
+    shutil.copy(FIXTURES / "library-0007.db", path)
+    open_library(tmp_path / "link.db").close()
+    with open_library(path) as library:
+        assert library.upkeep.backups() == (path.with_name("library.db.0007_unfinished.backup"),)
+
+
 def test_an_sqlite_url_is_a_file(path: Path) -> None:
     with open_library(f"sqlite:///{path}") as library:
         assert (library.location, library.path) == (str(path), path)
