@@ -306,6 +306,20 @@ def test_backups_are_erased_too_where_asked(library: Library, folder: Path) -> N
     assert b"Ann" not in (folder / "backup.db").read_bytes()
 
 
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_name_in_the_name_of_a_copy_that_is_gone_goes(library: Library, folder: Path, is_deleted: bool) -> None:
+    copies = [folder / "Ann Lee.json", folder / "Ann Lee as of today.db"]
+    path = str(folder / "library.db")
+    assert cli.run(["profiles", "export", "Ann Lee", "--voices", str(copies[0]), "--library", path]) == 0
+    library.upkeep.backup(copies[1])
+    copies[1].unlink()
+    if is_deleted:
+        copies[0].unlink()
+    assert forget("Ann Lee", library=library, backups=True).out_of_reach == ()
+    library.close()
+    assert b"Ann Lee" not in (folder / "library.db").read_bytes()
+
+
 def test_a_backup_that_became_the_library_is_no_copy_of_it(library: Library, folder: Path) -> None:
     library.upkeep.backup(folder / "backup.db")
     with open_library(folder / "backup.db") as restored:

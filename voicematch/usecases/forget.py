@@ -84,7 +84,6 @@ def forget(
     person = sought(name, library=library, former=former)
     with outputs.following(library) as behind:
         forgotten = library.profiles.forget(name, words=words, former=former)
-    forgotten = library.profiles.let_go(forgotten)
     erased: list[Path] = []
     beyond = list(behind)
     for path, remedy in _copies(person, library, erase=backups, words=words):
@@ -93,6 +92,11 @@ def forget(
             beyond.append((path, remedy + TOO_LATE if late else remedy))
         else:
             erased.append(path)
+    for copy in library.copies.all():
+        is_gone = not given.may_be_there(copy.path) and os.path.isdir(copy.path.parent)
+        if is_gone and any(holds_name(str(copy.path), called) for called in person.trace.called):
+            library.copies.remove(copy.path)
+    forgotten = library.profiles.let_go(forgotten)
     return Reached(forgotten, tuple(erased), tuple(beyond))
 
 
