@@ -215,9 +215,10 @@ def test_a_second_watch_of_a_library_is_refused(library: Library, seen_before: f
     assert other in str(library.settings.of_library(WATCHER))
 
 
-def test_a_watch_elsewhere_that_gives_no_sign_is_followed(library: Library) -> None:
+@pytest.mark.parametrize("ago", [SILENT + 1, -86_400.0])  # the latter by a clock that has gone back since
+def test_a_watch_elsewhere_that_gives_no_sign_is_followed(library: Library, ago: float) -> None:
     world = World(library, rounds=1)
-    holder = {"name": "elsewhere:12:1:ab", "seen": world.at - SILENT - 1}
+    holder = {"name": "elsewhere:12:1:ab", "seen": world.at - ago}
     library.settings.set_of_library(WATCHER, json.dumps(holder))
     assert world.watch(WEB, look=lambda source: Found()).interrupted
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.library_example import episode
 from voicematch.errors import LibraryError, OutputExists
-from voicematch.library import Added, Job, JobSpeaker, Library, NewJob, State, open_library
+from voicematch.library import Added, Job, JobSpeaker, Library, NewJob, State, open_library, schema
 
 
 def new(*names: str, fingerprint: str = "1") -> list[NewJob]:
@@ -128,6 +128,14 @@ def test_a_worker_that_comes_back_from_the_dead_changes_nothing(library: Library
     assert not library.jobs.finish(lost, "old")
     (job,) = library.jobs.find()
     assert (job.state, job.audio_sha256, job.attempts) == (State.DONE, "new", 2)
+
+
+def test_a_clock_that_went_back_keeps_no_job(library: Library) -> None:
+    library.jobs.add(new("a"))
+    claim(library, "elsewhere")
+    with library._database.write() as connection:
+        connection.execute(schema.jobs.update().values(heartbeat=schema.jobs.c.heartbeat + 86_400.0))
+    assert library.jobs.take_back(nobody) == 1
 
 
 def test_only_lost_jobs_are_taken_back(library: Library) -> None:

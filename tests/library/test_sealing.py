@@ -158,6 +158,21 @@ def test_where_it_comes_from(sealed: Path, tmp_path: Path, monkeypatch: pytest.M
     assert not opens()
 
 
+def test_the_keyring_knows_it_wherever_the_change_ends(sealed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: dict[tuple[str, str], str] = {}
+    monkeypatch.setattr(passphrase, "_keyring", lambda: keyring_of(kept))
+    passphrase.keep(sealed, SECRET)
+    with pytest.raises(KeyboardInterrupt), passphrase.keeping(sealed, "ten green bottles"):
+        raise KeyboardInterrupt
+    open_library(sealed).close()
+    sealing.seal(sealed, "ten green bottles")
+    passphrase.forget()
+    open_library(sealed).close()
+    with passphrase.keeping(sealed, "ten green bottles"):
+        assert len(kept) == 2
+    assert kept == {("voicematch", str(sealed)): "ten green bottles"}
+
+
 def keyring_of(kept: dict[tuple[str, str], str], *, fails: bool = False) -> types.SimpleNamespace:
     """A keyring that is a dict."""
 
@@ -346,9 +361,22 @@ def test_killed_in_the_middle_it_is_the_old_or_the_new(path: Path, place: str, t
     assert sealing.is_sealed(path) == (bool(to) == is_new)
     with open_library(path) as library:
         library.upkeep.tidy()
+        with library._database.bare() as connection:
+            assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert all_of(library) == before
         assert library.upkeep.check() == ()
     assert {file.name for file in path.parent.iterdir()} == {"library.db"}
+
+
+def test_bytes_that_cannot_be_overwritten_are_told_of(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    passphrase.give(SECRET)
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(LibraryError, match="is under the passphrase now, but its bytes of before cannot"):
+        sealing.seal(path, SECRET)
+    assert sealing.is_sealed(path)
 
 
 def test_a_full_disk_leaves_it_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ from voicematch.types import Line
 from voicematch.usecases import exchange, recognise, unfinished
 from voicematch.usecases import name as naming
 from voicematch.usecases.enroll import enroll
-from voicematch.usecases.forget import forget
+from voicematch.usecases.forget import ahead, forget
 from voicematch.web.actions import perform, undo
 from voicematch.web.journal import Journal
 
@@ -306,6 +306,20 @@ def test_backups_are_erased_too_where_asked(library: Library, folder: Path) -> N
     assert b"Ann" not in (folder / "backup.db").read_bytes()
 
 
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_name_in_the_name_of_a_copy_that_is_gone_goes(library: Library, folder: Path, is_deleted: bool) -> None:
+    copies = [folder / "Ann Lee.json", folder / "Ann Lee as of today.db"]
+    path = str(folder / "library.db")
+    assert cli.run(["profiles", "export", "Ann Lee", "--voices", str(copies[0]), "--library", path]) == 0
+    library.upkeep.backup(copies[1])
+    copies[1].unlink()
+    if is_deleted:
+        copies[0].unlink()
+    assert forget("Ann Lee", library=library, backups=True).out_of_reach == ()
+    library.close()
+    assert b"Ann Lee" not in (folder / "library.db").read_bytes()
+
+
 def test_a_backup_that_became_the_library_is_no_copy_of_it(library: Library, folder: Path) -> None:
     library.upkeep.backup(folder / "backup.db")
     with open_library(folder / "backup.db") as restored:
@@ -444,6 +458,52 @@ def test_where_the_name_is_said_it_is_told_and_redacted(library: Library, folder
     assert (after.title, [line.text for line in after.lines]) == ("A talk with  […]", ["Welcome, […]!", "Joann Leed"])
     assert "Welcome, […]!" in (folder / "3.vtt").read_text(encoding="utf-8")
     assert library.search.lines("lee") == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "left"),
+    [
+        ("İbo Can", "Merhaba İbo Can!", "Merhaba […]!"),
+        ("Mika Isik", "MİKA ISIK, Mıka ıſık", "[…], […]"),
+        ("宮崎駿", "こんにちは宮崎駿さん", "こんにちは[…]さん"),
+        ("김철수", "오늘 김철수가 왔다", "오늘 […]가 왔다"),
+        ("สมชาย", "คุณสมชายครับ", "คุณ[…]ครับ"),
+        ("Ada", "ゲストはAdaさん、Adam", "ゲストは[…]さん、Adam"),
+        ("王", "王さん、王 と 国王", "王さん、[…] と 国王"),
+    ],
+)
+def test_a_name_is_redacted_in_every_script(library: Library, name: str, said: str, left: str) -> None:
+    library.episodes.store(replace(episode(3, matches={}), title="3", lines=(Line(0.0, 1.0, said),)), {})
+    library.shows.keep_picture(f"{name} 日記", b"jpeg")
+    library.profiles.create(name)
+    assert library.profiles.forget(name, words=True).num_mentions == 1
+    assert library.episodes.get("03" * 32).lines[0].text == left
+    assert library.programmes.picture(slug("[…] 日記")) == b"jpeg"
+
+
+def test_a_name_goes_from_other_titles_and_from_notes_of_others(library: Library, folder: Path) -> None:
+    library.profiles.describe("Bob", role="Ann Lee's brother", note="see Ann Lee")
+    library.profiles.describe("Ann Lee", note="Ann Lee herself")
+    library.portrayals.tell("Bob", "Sings with Ann Lee.", [])
+    library.voiceprints.add(
+        "Bob",
+        [embedding(1)],
+        embedder=EMBEDDER,
+        consent="permission",
+        consent_note="Ann Lee asked him",
+        source="bob.wav",
+        audio_sha256="cc" * 32,
+    )
+    plain = replace(episode(3, matches={}), title="Plain", source="/shows/a.mp3")
+    elsewhere = replace(plain, title="With Ann Lee", source="/shows/b.mp3")
+    library.episodes.store(elsewhere, {})
+    library.episodes.store(plain, {})
+    outputs.write(library, elsewhere, [(folder / "b.json", "json")])
+    assert ahead("Ann Lee", library=library)[0] == 5
+    assert forget("Ann Lee", library=library, words=True).forgotten.num_mentions == 5
+    assert "With […]" in (folder / "b.json").read_text(encoding="utf-8")
+    library.close()
+    assert b"Ann Lee" not in (folder / "library.db").read_bytes()
 
 
 def test_former_names_go_where_they_are_given(library: Library, folder: Path) -> None:

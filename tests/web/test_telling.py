@@ -220,12 +220,12 @@ def test_words_and_backups_are_reached_where_their_boxes_are_ticked(
     library.upkeep.backup(tmp_path / "backup.db")
     fields = {"name": "Ada Ash", "words": "yes", "backups": "yes"}
     asked = writing.post("/actions/forget", data=fields | {"sure": "ask"}, headers={"referer": f"{HERE}/speakers/1"})
-    assert "In what was said, and in titles, it is redacted." in asked.text
+    assert "In what was said, in titles and notes, it is redacted." in asked.text
     assert "Backups of the library and exported voices are changed too." in asked.text
     for name in ("words", "backups"):  # sent again with the answer
         assert f'name="{name}" value="yes"' in asked.text
     done = writing.post("/actions/forget", data=fields, headers=JSON).json()
-    assert done["text"].endswith("; the name redacted in 2 lines and titles; erased too in backup.db")
+    assert done["text"].endswith("; the name redacted in 2 lines, titles and notes; erased too in backup.db")
     assert done["warnings"] == []
     with open_library(tmp_path / "backup.db") as backup:
         for erased in (library, backup):
@@ -250,7 +250,9 @@ def test_without_the_boxes_what_stays_is_told(library: Library, writing: TestCli
             f"backup-{number}.db may hold the name still: a backup: delete it; "
             "the box for backups would have erased there too"
         ) in told
-    assert "2 lines and titles still say the name; the box for it would have redacted them" in told  # behind the others
+    assert (
+        "2 lines, titles and notes still say the name; the box for it would have redacted them" in told
+    )  # behind the others
     assert library.episodes.get(KEY).title == "A talk with Ada Ash"
 
 

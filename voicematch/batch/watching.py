@@ -209,7 +209,7 @@ def _take(library: Library, own: str, at: float) -> None:
         holder = _holder(library)
         name, seen = holder.get("name", own), holder.get("seen", 0.0)
         is_here = name.split(":")[0] == machine()
-        if name != own and not is_dead(name) and (is_here or at - seen < SILENT):
+        if name != own and not is_dead(name) and (is_here or abs(at - seen) < SILENT):
             where, process, *_ = name.split(":")
             raise LibraryError(
                 f"{library.location}: another watch of it is at work (process {process} on {where}); "

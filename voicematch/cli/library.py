@@ -104,11 +104,8 @@ def encrypt(new: str | None, keyring: bool, location: str | None) -> None:
 
     path = _file_of(location)
     secret = passphrase.checked(_new_passphrase(new, is_first=not sealing.is_sealed(path)))
-    if keyring:  # first, so that nothing is under a passphrase that nobody kept
-        passphrase.keep(path, secret)
-    sealing.seal(path, secret)
-    if not keyring:
-        passphrase.keep(path, None)
+    with passphrase.keeping(path, secret if keyring else None):
+        sealing.seal(path, secret)
     click.echo(f"{path} is under a passphrase now", err=True)
     _tell_copies(location)
 
@@ -126,8 +123,8 @@ def decrypt(yes: bool, location: str | None) -> None:
         raise LibraryError(f"{path}: is under no passphrase")
     if not yes:
         click.confirm(f"Keep {path} without a passphrase?", abort=True, err=True)
-    sealing.seal(path, None)
-    passphrase.keep(path, None)
+    with passphrase.keeping(path, None):
+        sealing.seal(path, None)
     click.echo(f"{path} is under no passphrase now", err=True)
 
 

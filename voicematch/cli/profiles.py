@@ -224,7 +224,7 @@ def merge(source: str, into: str, dry_run: bool, as_json: bool, location: str | 
 @profiles.command()
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--words", is_flag=True, help="Redact the name where it is said in transcripts, and in titles.")
+@click.option("--words", is_flag=True, help="Redact the name in transcripts, titles and notes of others.")
 @click.option("--backups", is_flag=True, help="Erase it also in backups of the library, and in exported voices.")
 @click.option("--also", "former", multiple=True, metavar="NAME", help="A former name, which goes too (repeatable).")
 @json_option
@@ -247,7 +247,8 @@ def forget(
             num_mentions, num_copies = forgetting.ahead(profile.name, library=library, former=former)
             if num_mentions and not words:
                 click.echo(
-                    f"{num_mentions} line(s) and title(s) say the name, and stay; --words redacts them", err=True
+                    f"{num_mentions} line(s), title(s) and note(s) say the name, and stay; --words redacts them",
+                    err=True,
                 )
             if num_copies and not backups:
                 told = f"{num_copies} backup(s) and exported voices hold it, and stay; --backups erases there too"
@@ -284,7 +285,7 @@ def _tell_of(name: str, reached: Reached, *, words: bool) -> None:
     )
     if forgotten.num_mentions:
         done = "redacted" if words else "kept as they are; --words would have redacted them"
-        click.echo(f"{forgotten.num_mentions} line(s) and title(s) say the name: {done}")
+        click.echo(f"{forgotten.num_mentions} line(s), title(s) and note(s) say the name: {done}")
     for path in reached.erased:
         click.echo(f"erased there too: {path}")
     if not forgotten.compacted:

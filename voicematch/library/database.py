@@ -156,6 +156,8 @@ def open_database(location: str | Path, *, create: bool, busy_seconds: float = B
         raise LibraryError(f"{url.partition('://')[0]}: no such kind of library; give a file or a postgresql:// URL")
     try:
         path = given.expanded(url.removeprefix("sqlite:///"))
+        if path.is_symlink():  # SQLite's files, and copies, are beside the file itself
+            path = Path(os.path.realpath(path))
     except OSError as error:
         raise LibraryError(f"{url}: {error.strerror}") from error
     secret = passphrase.stated()

@@ -44,7 +44,7 @@ class Forgotten:
     num_speaker_embeddings : of those, the ones whose stored voice was erased, because the name had been accepted
     num_lines : lines of transcripts from which the name was taken as speaker; what was said stays as it was
     changed : the episodes (audio sha256) whose lines were changed
-    num_mentions : lines and titles that say the name; they stay as they are unless they were to be redacted
+    num_mentions : lines, titles and notes that say the name; they stay as they are unless they were to be redacted
     compacted : the bytes are gone from the file too; ``obstacle`` says why not, and the next command tries again
     """
 
@@ -66,7 +66,7 @@ NOBODY = Forgotten(0, 0, 0, 0, 0, 0)
 def forget(connection: sa.Connection, name: str, *, words: bool = False, former: Collection[str] = ()) -> Forgotten:
     """Erase a profile from every table. ``compact`` then takes it out of the file.
 
-    words : also redact the name where it is said, and in titles
+    words : also redact the name where it is said, in titles and notes
     former : names the person had before, which go like today's; LibraryError for one that is somebody else's
     """
     profile = keys.profile_id(connection, name)
@@ -115,9 +115,9 @@ def forget(connection: sa.Connection, name: str, *, words: bool = False, former:
 def scrub(connection: sa.Connection, name: str, *, words: bool) -> tuple[int, int, frozenset[str]]:
     """Take a name from wherever it was written.
 
-    words : also redact it where it is said, and in titles
+    words : also redact it where it is said, in titles and notes
 
-    Return how many lines lost it as their speaker, how many lines and titles say it, and the episodes changed.
+    Return how many lines lost it as their speaker, how many lines, titles and notes say it, and the episodes changed.
     """
     _scrub_reasons(connection, name)
     _scrub_credits(connection, name)

@@ -143,11 +143,17 @@ class Jobs:
             return _job(connection.execute(sa.select(jobs).where(jobs.c.id == row.id)).one())
 
     def take_back(self, is_dead: Callable[[str], bool], *, stale_seconds: float = STALE_SECONDS) -> int:
-        """Queue the jobs of workers that are dead, or have not beaten for so long. Return how many."""
+        """Queue the jobs of workers that are dead, or have not beaten for so long, by a clock that may have gone back.
+        Return how many.
+        """
         with self._database.write() as connection:
-            oldest = _clock(connection) - stale_seconds
+            clock = _clock(connection)
             running = connection.execute(sa.select(jobs).where(jobs.c.state == State.RUNNING)).all()
-            lost = [row for row in running if (row.heartbeat or 0.0) < oldest or is_dead(row.worker or "")]
+            lost = [
+                row
+                for row in running
+                if abs(clock - (row.heartbeat or 0.0)) > stale_seconds or is_dead(row.worker or "")
+            ]
             queued = {"state": State.QUEUED, "worker": None, "heartbeat": None}
             return sum(_update_own(connection, _job(row), **queued) for row in lost)
 

@@ -1,88 +1,122 @@
-"""Where the name of a person is said: in the words of transcripts, and in titles. It can be redacted there."""
+"""Where the name of a person is said: in the words of transcripts, in titles and notes. It can be redacted there."""
 
 from __future__ import annotations
 
 import json
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import sqlalchemy as sa
 
 from ..formats.addresses import slug
 from . import as_heard, folding
-from .schema import PICTURES, episodes, jobs, known_as, lines, outputs, settings
+from .schema import (
+    PICTURES,
+    episodes,
+    jobs,
+    known_as,
+    lines,
+    outputs,
+    portrayals,
+    profiles,
+    settings,
+    unknowns,
+    voiceprints,
+)
 
 REDACTED = "[\u2026]"
-TITLES = {episodes: ("title", "show", "chapters"), jobs: ("title", "show", "about", "changed_to")}
-"""What an episode and its show are called, and what else a feed says of them; some of it is JSON."""
+TOLD = {
+    episodes: ("title", "show", "chapters"),
+    known_as: ("title", "show"),
+    outputs: ("as_title", "as_show"),
+    jobs: ("title", "show", "about", "changed_to"),
+    profiles: ("role", "note"),
+    portrayals: ("about",),
+    voiceprints: ("consent_note",),
+    unknowns: ("ignored_as",),
+}
+"""What episodes and shows are called, what a feed says of them, and what is noted of voices; some of it is JSON."""
+EPISODE = {episodes: episodes.c.id, known_as: known_as.c.episode_id, outputs: outputs.c.episode_id}
+PERSON = {profiles: profiles.c.id, portrayals: portrayals.c.profile_id, voiceprints: voiceprints.c.profile_id}
+LETTER = rf"[^\W{folding.PAIRED.pattern[1:-1]}]"  # of a script that is written with blanks
 
 
-def find(connection: sa.Connection, name: str, *, redact: bool) -> tuple[int, frozenset[str]]:
-    """Return how many lines and titles say a name, as whole words in any case, and in which episodes (audio sha256).
+def find(
+    connection: sa.Connection, name: str, *, redact: bool, but_of: Collection[int] = ()
+) -> tuple[int, frozenset[str]]:
+    """Return how many lines, titles and notes say a name, as whole words in any case, and in which episodes (audio
+    sha256). A title that an episode has in several places counts once.
 
     redact : put ``REDACTED`` in its place; a line then loses the times of its single words
+    but_of : ids of profiles whose notes do not count
     """
     sought = whole(name)
-    num_said, touched = 0, set[int]()
+    said, touched = set[tuple[object, ...]](), set[int]()
     for line, episode, text in connection.execute(maybe(name, lines.c.text, lines.c.id, lines.c.episode_id)).all():
         if sought.search(text):
-            num_said += 1
+            said.add((lines.name, line))
             touched.add(episode)
             if redact:
-                said = sought.sub(REDACTED, text)
-                values = {"text": said, "folded": folding.folded(said), "words": None}
+                without = sought.sub(REDACTED, text)
+                values = {"text": without, "folded": folding.folded(without), "words": None}
                 connection.execute(lines.update().where(lines.c.id == line).values(values))
-    for table, columns in TITLES.items():
-        for row in connection.execute(sa.select(table.c.id, *(table.c[column] for column in columns))).all():
-            told = {column: row._mapping[column] for column in columns}
-            redacted = {what: said for what, text in told.items() if text and (said := _redacted(text, sought)) != text}
-            num_said += len(redacted)
-            if redacted and table is episodes:
-                touched.add(row.id)
-            if redacted and redact:
-                connection.execute(table.update().where(table.c.id == row.id).values(redacted))
+    for table, column in ((table, table.c[name]) for table, names in TOLD.items() for name in names):
+        keys = list(table.primary_key.columns)
+        told = maybe(name, column, *keys, EPISODE.get(table, sa.null()))
+        if but_of and table in PERSON:
+            told = told.where(PERSON[table].not_in(list(but_of)))
+        for *own, episode, text in connection.execute(told).all():
+            redacted = text and _redacted(text, sought)
+            if redacted != text:
+                said.add((table.name, column.name, *own) if episode is None else (episode, text))
+                touched.update(() if episode is None else (episode,))
+                if redact:
+                    same = (key == value for key, value in zip(keys, own, strict=True))
+                    connection.execute(table.update().where(*same).values({column.name: redacted}))
     if redact:
-        _redact_other_names(connection, sought)
         _redact_pictures(connection, name)
         as_heard.redact(connection, sought, REDACTED)
     by_number = connection.execute(sa.select(episodes.c.id, episodes.c.audio_sha256)) if touched else ()
-    return num_said, frozenset(sha256 for number, sha256 in by_number if number in touched)
+    return len(said), frozenset(sha256 for number, sha256 in by_number if number in touched)
 
 
 def whole(name: str) -> re.Pattern[str]:
-    """Return what finds a name as whole words, in any case and spacing, composed or not."""
+    """Return what finds a name as whole words, in any case and spacing, composed or not.
+
+    Where a script is written without blanks, or a particle follows its words, it is found within them.
+
+    >>> bool(whole("宮崎駿").search("宮崎駿さん")), bool(whole("Ann Lee").search("Joann Lee"))
+    (True, False)
+    """
     spellings = {unicodedata.normalize(form, name) for form in ("NFC", "NFD")}
     spaced = "|".join(r"\s+".join(map(re.escape, spelling.split())) for spelling in sorted(spellings))
-    return re.compile(rf"(?<!\w)(?:{spaced})(?!\w)", re.IGNORECASE)
+    letter = LETTER if len(name) > 1 else r"\w"  # a single character is half of too many words
+
+    def edge(character: str, look: str) -> str:
+        return "" if len(name) > 1 and folding.PAIRED.match(character) else f"({look}{letter})"
+
+    return re.compile(rf"{edge(name[0], '?<!')}(?:{spaced}){edge(name[-1], '?!')}", re.IGNORECASE)
 
 
-def maybe(name: str, text: sa.ColumnElement[str], *columns: sa.Column[Any]) -> sa.Select[Any]:
-    """Select columns, and a text, of rows whose text may hold a name: whose plain letters are all in it."""
-    plain = re.findall(r"[a-z0-9]+", name.lower())
+def maybe(name: str, text: sa.ColumnElement[str], *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """Select columns, and a text, of rows whose text may hold a name: whose plain letters are all in it.
+
+    Not i, k and s, which are another case of letters that databases do not know as such: İ, ı, the Kelvin sign, ſ.
+    """
+    plain = re.findall(r"[a-hjl-rt-z0-9]+", name.lower())
     return sa.select(*columns, text).where(*(sa.func.lower(text).contains(run) for run in plain))
-
-
-def _redact_other_names(connection: sa.Connection, sought: re.Pattern[str]) -> None:
-    """Redacts the titles that an episode has in other places, and under which its files were written."""
-    for row in connection.execute(sa.select(known_as)).all():
-        values = {what: sought.sub(REDACTED, row._mapping[what]) for what in ("title", "show")}
-        own = (known_as.c.episode_id == row.episode_id) & (known_as.c.source == row.source)
-        connection.execute(known_as.update().where(own).values(values))
-    of_files = sa.select(outputs.c.path, outputs.c.as_title, outputs.c.as_show).where(outputs.c.as_source.is_not(None))
-    for row in connection.execute(of_files).all():
-        values = {what: sought.sub(REDACTED, row._mapping[what] or "") for what in ("as_title", "as_show")}
-        connection.execute(outputs.update().where(outputs.c.path == row.path).values(values))
 
 
 def _redact_pictures(connection: sa.Connection, name: str) -> None:
     """The picture of a show is kept by what the show is called, as an address has it."""
-    sought = re.compile(rf"(?<![^-]){re.escape(slug(name))}(?![^-])")
+    sought = whole(slug(name).replace("-", " "))
     of_shows = settings.c.embedder == PICTURES
     for key in connection.scalars(sa.select(settings.c.key).where(of_shows)).all():
-        if sought.search(key):
-            redacted = slug(sought.sub(REDACTED, key))
+        title = key.replace("-", " ")
+        if sought.search(title):
+            redacted = slug(sought.sub(REDACTED, title))
             connection.execute(settings.delete().where(of_shows, settings.c.key == redacted))
             connection.execute(settings.update().where(of_shows, settings.c.key == key).values(key=redacted))
 

@@ -209,12 +209,13 @@ STEPS: tuple[Step, ...] = (
     ("0015_earlier_answers", create_earlier_answers),
 )
 """What was changed after the first schema, oldest first. Released steps are never edited."""
+WITHOUT_STEPS = "damaged: what it says of its own form has gaps; restore a backup of it"
 
 
 def migrate(database: Database, *, steps: Sequence[Step] = STEPS, create: bool = True, keep_old: bool = True) -> None:
     """Bring a library to the newest schema, or make it when the database is empty.
 
-    Raises LibraryError when the database is something else, or a newer voicematch has changed it.
+    Raises LibraryError when the database is something else, is damaged, or a newer voicematch has changed it.
     """
     known = [FIRST, *(name for name, _ in steps)]
     with database.read() as connection:
@@ -223,24 +224,29 @@ def migrate(database: Database, *, steps: Sequence[Step] = STEPS, create: bool =
         return
     if not applied and not create:
         raise LibraryError(f"{database.location}: no library there yet; voicematch enroll NAME FILE makes one")
-    _refuse_newer(applied, known, database.location)
-    if applied and database.path is not None and keep_old:
-        backup = backup_path(database.path, applied[-1])
-        copy_sqlite(database, backup)
-        log.warning("%s: changed to a newer form; the library as it was is %s", database.location, backup.name)
-    with database.write() as connection:
-        applied = _applied(connection, database.location)  # another process may have been quicker
-        _refuse_newer(applied, known, database.location)
-        if not applied:
-            schema.metadata.create_all(connection)
-            ran = known
-        else:
+    _refuse_others(applied, known, database.location)
+    backup = None
+    try:
+        with database.write() as connection:
+            applied = _applied(connection, database.location)  # another process may have been quicker
+            _refuse_others(applied, known, database.location)
             ran = known[len(applied) :]
-            for name, change in steps:
+            if not applied:
+                schema.metadata.create_all(connection)
+            elif ran and database.path is not None and keep_old:
+                backup = backup_path(database.path, applied[-1])
+                copy_sqlite(database, backup)  # nobody else may change the library now, and nobody has yet
+            for name, change in steps if applied else ():
                 if name in ran:
                     change(connection)
-        if ran:
-            connection.execute(schema.migrations.insert(), [{"name": name, "applied": now()} for name in ran])
+            if ran:
+                connection.execute(schema.migrations.insert(), [{"name": name, "applied": now()} for name in ran])
+    except BaseException:
+        if backup is not None:
+            backup.unlink(missing_ok=True)  # of what is still there as it was
+        raise
+    if backup is not None:
+        log.warning("%s: changed to a newer form; the library as it was is %s", database.location, backup.name)
 
 
 def _applied(connection: sa.Connection, location: str) -> list[str]:
@@ -249,13 +255,18 @@ def _applied(connection: sa.Connection, location: str) -> list[str]:
         return []
     if not {"migrations", "settings", "profiles"} <= tables:
         raise LibraryError(f"{location}: a database, but not a voicematch library")
-    return list(connection.scalars(sa.select(schema.migrations.c.name).order_by(schema.migrations.c.name)))
+    names = list(connection.scalars(sa.select(schema.migrations.c.name).order_by(schema.migrations.c.name)))
+    if not names:
+        raise LibraryError(f"{location}: {WITHOUT_STEPS}")
+    return names
 
 
-def _refuse_newer(applied: list[str], known: list[str], location: str) -> None:
+def _refuse_others(applied: list[str], known: list[str], location: str) -> None:
+    unknown = [name for name in applied if name not in known]
+    if unknown:
+        raise LibraryError(f"{location}: made by a newer voicematch ({unknown[-1]}); pip install --upgrade voicematch")
     if applied != known[: len(applied)]:
-        newest = next(name for name in reversed(applied) if name not in known)
-        raise LibraryError(f"{location}: made by a newer voicematch ({newest}); pip install --upgrade voicematch")
+        raise LibraryError(f"{location}: {WITHOUT_STEPS}")
 
 
 def backup_path(path: Path, schema_name: str) -> Path:

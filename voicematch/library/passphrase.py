@@ -13,6 +13,7 @@ import logging
 import os
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -118,6 +119,26 @@ def key(passphrase: str, salt: bytes) -> str:
     return (made + salt).hex()
 
 
+@contextmanager
+def keeping(path: Path, passphrase: str | None) -> Iterator[None]:
+    """Keep in the system's keyring what the block puts a library under; None: nothing.
+
+    What was kept before stays beside it until the block is done, so that the library can be opened wherever that ends.
+
+    Raises LibraryError.
+    """
+    if passphrase is not None:
+        keep(_to_be(path), passphrase)
+    yield
+    keep(path, passphrase)
+    keep(_to_be(path), None)
+
+
+def _to_be(path: Path) -> Path:
+    """By what the passphrase is kept that a library is about to be under."""
+    return path.with_name(f"{path.name} (to be)")
+
+
 def keep(path: Path, passphrase: str | None) -> None:
     """Keep the passphrase of a library in the system's keyring; None takes it out. Raises LibraryError."""
     keyring = _keyring()
@@ -139,9 +160,10 @@ def keep(path: Path, passphrase: str | None) -> None:
 
 def _candidates(path: Path) -> Iterator[tuple[str, str]]:
     yield from _stated()
-    kept = _kept(path)
-    if kept is not None:
-        yield kept, "of the system's keyring"
+    for place in (path, _to_be(path)):
+        kept = _kept(place)
+        if kept is not None:
+            yield kept, "of the system's keyring"
     if _ask and path not in _asked:
         _asked.add(path)
         answer = _ask[0](path)

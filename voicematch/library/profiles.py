@@ -102,7 +102,7 @@ class Profiles:
 
     def forget(self, name: str, *, words: bool = False, former: Collection[str] = ()) -> Forgotten:
         """Erase a person, down to the bytes of the file: voiceprints, clips, the stored voices of speakers accepted
-        as this person, and the name wherever voicematch wrote it. What was said, and titles, stay as they were.
+        as this person, and the name wherever voicematch wrote it. What was said, titles and notes stay.
 
         words : redact the name there too
         former : names the person had before, which go like today's; LibraryError for one that is somebody else's

@@ -64,7 +64,7 @@ def seal(path: Path, secret: str | None, *, busy_seconds: float = BUSY_SECONDS) 
             source.execute("PRAGMA main.journal_mode = WAL")
             raise
         if before.secret is None:
-            _overwrite(old)
+            _overwrite(old, path)
     if secret is not None:
         passphrase.give(secret)
 
@@ -84,11 +84,13 @@ def _hold(source: Any, path: Path) -> None:
     file has moved; with one it would go on in a file without a name.
     """
     (mode,) = source.execute("PRAGMA main.journal_mode = DELETE").fetchone()
+    if mode == "delete":
+        source.execute("PRAGMA main.locking_mode = EXCLUSIVE")
+        source.execute("BEGIN EXCLUSIVE")
+        source.execute("COMMIT")
+        (mode,) = source.execute("PRAGMA main.journal_mode").fetchone()  # `Upkeep.tidy` may have come in between
     if mode != "delete":
         raise LibraryError(f"{path}: busy: another process holds it; try again when that is done")
-    source.execute("PRAGMA main.locking_mode = EXCLUSIVE")
-    source.execute("BEGIN EXCLUSIVE")
-    source.execute("COMMIT")
 
 
 def _export(source: Any, made: Path, secret: str | None) -> None:
@@ -113,9 +115,13 @@ def _check(made: Path, secret: str | None) -> None:
                 raise LibraryError(f"{made}: the copy is not whole ({message}); the library stays as it was")
 
 
-def _overwrite(file: int) -> None:
+def _overwrite(file: int, path: Path) -> None:
     left = os.fstat(file).st_size
-    os.lseek(file, 0, os.SEEK_SET)
-    while left > 0:
-        left -= os.write(file, bytes(min(left, BLOCK)))
-    os.fsync(file)
+    try:
+        os.lseek(file, 0, os.SEEK_SET)
+        while left > 0:
+            left -= os.write(file, bytes(min(left, BLOCK)))
+        os.fsync(file)
+    except OSError as error:  # as a full disk that writes nothing in place
+        told = f"is under the passphrase now, but its bytes of before cannot be overwritten: {error.strerror}"
+        raise LibraryError(f"{path}: {told}") from error

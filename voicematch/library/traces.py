@@ -108,10 +108,11 @@ class Traces:
             return Trace(own[0].name, known, _known(others, marks), _heard(connection, profile), former)
 
     def num_mentions(self, trace: Trace) -> int:
-        """Return how many lines and titles say one of the person's names."""
+        """Return how many lines, titles and notes of others say one of the person's names."""
         names = {keys.key(called): called for called in trace.called}.values()
         with self._database.read() as connection:
-            return sum(mentions.find(connection, called, redact=False)[0] for called in names)
+            own = [number for number, _ in trace.own.numbers]
+            return sum(mentions.find(connection, called, redact=False, but_of=own)[0] for called in names)
 
     def forget(self, trace: Trace, *, words: bool = False) -> tuple[Forgotten, tuple[str, ...]]:
         """Erase a person of whom this library is a copy, down to the bytes of the file.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import logging
 import os
 from collections.abc import Iterator
@@ -123,17 +124,18 @@ class Upkeep:
         }
         if self._database.path is not None:
             location = self._database.path.absolute()
-            found |= set(location.parent.glob(f"{location.name}.*.backup"))
+            found |= set(location.parent.glob(f"{glob.escape(location.name)}.*.backup"))
             found.discard(location)
         return tuple(sorted(found))
 
     def tidy(self) -> None:
         """Remove what killed processes left half-written: copies of the library, and files of episodes.
 
-        Compacts the file where a forgetting could not.
+        Compacts the file where a forgetting could not. Gives it back the write-ahead log, which an encrypting takes.
         """
         copies = Copies(self._database)
         if self._database.path is not None:
+            _write_ahead(self._database)
             partial.sweep(self._database.path.parent)
             partial.sweep_folders(self._database.path.absolute())
         for copy in copies.all():
@@ -143,6 +145,20 @@ class Upkeep:
                     copies.remove(copy.path)
         if erasure.is_due(self._database):
             erasure.compact(self._database, erasure.NOBODY)
+
+
+def _write_ahead(database: Database) -> None:
+    """Have readers and a writer at once again. While somebody is in the file it cannot be: then the next command does.
+
+    Changes nothing where it is so, or the file system knows no such log.
+    """
+    with contextlib.suppress(LibraryError), database.bare() as connection:
+        (wait,) = connection.execute("PRAGMA busy_timeout").fetchone()
+        connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {wait}")
 
 
 def damage(connection: sa.Connection, pin: Pin) -> Iterator[str]:

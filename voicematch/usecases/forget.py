@@ -74,7 +74,7 @@ def forget(
 ) -> Reached:
     """Erase a person, from the files of episodes too, and return what went.
 
-    words : redact the name where it is said in transcripts, and in titles
+    words : redact the name where it is said in transcripts, in titles and in notes of others
     backups : erase the person also in backups of the library and in exported profiles, as far as they are where they
         were written
     former : names they had before, which go like today's; the library does not keep them
@@ -84,7 +84,6 @@ def forget(
     person = sought(name, library=library, former=former)
     with outputs.following(library) as behind:
         forgotten = library.profiles.forget(name, words=words, former=former)
-    forgotten = library.profiles.let_go(forgotten)
     erased: list[Path] = []
     beyond = list(behind)
     for path, remedy in _copies(person, library, erase=backups, words=words):
@@ -93,11 +92,16 @@ def forget(
             beyond.append((path, remedy + TOO_LATE if late else remedy))
         else:
             erased.append(path)
+    for copy in library.copies.all():
+        is_gone = not given.may_be_there(copy.path) and os.path.isdir(copy.path.parent)
+        if is_gone and any(holds_name(str(copy.path), called) for called in person.trace.called):
+            library.copies.remove(copy.path)
+    forgotten = library.profiles.let_go(forgotten)
     return Reached(forgotten, tuple(erased), tuple(beyond))
 
 
 def ahead(name: str, *, library: Library, former: Sequence[str] = ()) -> tuple[int, int]:
-    """Return how many lines and titles say a person's names, and in how many copies `forget` could erase them too.
+    """Return how many lines, titles and notes say a person's names, and in how many copies `forget` could erase them.
 
     It is asked before: afterwards nobody is left to be sought there. Raises ProfileNotFound.
     """

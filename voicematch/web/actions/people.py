@@ -76,7 +76,7 @@ def _left_by_forgetting(reached: Reached, *, words: bool) -> Iterator[str]:
 
 
 def _mentions(number: int) -> str:
-    return plural(number, "line or title", "lines and titles")
+    return plural(number, "line, title or note", "lines, titles and notes")
 
 
 def _former(fields: Fields) -> list[str]:
@@ -112,7 +112,9 @@ def _ask_of_deleting(library: Library, fields: Fields) -> tuple[str, str] | None
 def _ask_of_forgetting(library: Library, fields: Fields) -> tuple[str, str]:
     name, former = library.profiles.get(fields["name"]).name, _former(fields)
     names = f"the names {', '.join([name, *former])}" if former else "the name"
-    said = "In what was said, and in titles, it is redacted." if ticked(fields, "words") else "What was said stays."
+    said = (
+        "In what was said, in titles and notes, it is redacted." if ticked(fields, "words") else "What was said stays."
+    )
     copies = "are changed too" if ticked(fields, "backups") else "stay as they are"
     return (
         f"The voice of {name} is erased: voiceprints, clips, the stored voice in every episode, and {names} wherever "
@@ -142,7 +144,7 @@ PEOPLE = {
         (
             NAME_ALONE,
             Field("also", "names they had before, a line each; they go too, and are not looked for else", True),
-            Field("words", f'"{TICKED}" redacts the name where it is said in transcripts, and in titles', True),
+            Field("words", f'"{TICKED}" redacts the name in transcripts, titles and notes of others', True),
             Field("backups", f'"{TICKED}" erases it also in backups of the library, and in exported voices', True),
         ),
         _forget,
