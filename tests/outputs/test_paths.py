@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from pathlib import Path, PurePosixPath
 
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicematch.errors import VoicematchError
+from voicematch.errors import OutputExists, VoicematchError
+from voicematch.library import open_library
 from voicematch.outputs import LONGEST_NAME, file_name, fill, try_folder, try_place, write_atomically
 
 
@@ -92,3 +94,19 @@ def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(VoicematchError, match=r"a\.srt: cannot write: Is a directory"):
         write_atomically(tmp_path / "a.srt", "text")
     assert [path.name for path in tmp_path.iterdir()] == ["a.srt"]
+
+
+def test_no_output_takes_the_place_of_a_library(tmp_path: Path) -> None:
+    plain, sealed = tmp_path / "library.db", tmp_path / "sealed.db"
+    open_library(plain).close()
+    sealed.write_bytes(random.Random(0).randbytes(8192))  # what SQLCipher writes looks like this
+    for path in (plain, sealed):
+        before = path.read_bytes()
+        with pytest.raises(OutputExists, match="looks like a library"):
+            write_atomically(path, "words")
+        with pytest.raises(OutputExists, match="looks like a library"):
+            write_atomically(path, "words", private=True)
+        assert path.read_bytes() == before
+    for other in (b"", b"words", bytes(8192)):
+        (tmp_path / "other").write_bytes(other)
+        write_atomically(tmp_path / "other", "words")

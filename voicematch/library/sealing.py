@@ -31,6 +31,11 @@ def is_plain(path: Path) -> bool:
         return file.read(len(drivers.HEAD)) == drivers.HEAD
 
 
+def may_be_library(path: Path) -> bool:
+    """Whether a file is a library, or may be one under a passphrase."""
+    return is_plain(path) or passphrase.is_under_one(path)
+
+
 def seal(path: Path, secret: str | None, *, busy_seconds: float = BUSY_SECONDS) -> None:
     """Put the library at a path under a passphrase; None: under none. It must not be open in this process.
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from ..errors import VoicematchError
+from ..errors import OutputExists, VoicematchError
 from ..formats.file_names import file_name
-from ..library import partial
+from ..library import partial, sealing
 
 FIELDS = ("show", "date", "year", "title", "season", "episode", "name")
 
@@ -70,12 +70,16 @@ def try_place(folder: Path) -> None:
 def write_atomically(path: Path, content: str | bytes, *, private: bool = False, durable: bool = True) -> None:
     """Write the whole content under ``path``, or nothing: beside it under another name, then renamed.
 
+    Raises VoicematchError, also where a library is.
+
     private : readable for its owner alone, in a folder that is there already
     durable : also a power cut leaves it whole, which takes some 6 ms; not for what is written again when it differs
     """
     try:
         if not private:
             path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_file() and sealing.may_be_library(path):
+            raise OutputExists(f"{path}: looks like a library, which no output takes the place of; give another name")
         with partial.writing(path, private=private, durable=durable) as temporary:
             temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
