@@ -63,7 +63,7 @@ def make_server(library: Library, *, allow_changes: bool = False) -> MCPServer[A
 
 
 def _add_reading(server: MCPServer[Any], library: Library) -> None:
-    tool = _adder(server, ToolAnnotations(read_only_hint=True, open_world_hint=False))
+    tool = _adder(server, library, ToolAnnotations(read_only_hint=True, open_world_hint=False))
 
     @tool
     def search(words: str, speaker: Speaker = None, since: Since = None, page: Page = 1) -> Answer:
@@ -113,7 +113,7 @@ def _add_reading(server: MCPServer[Any], library: Library) -> None:
 
 
 def _add_naming(server: MCPServer[Any], library: Library) -> None:
-    tool = _adder(server, ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False))
+    tool = _adder(server, library, ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False))
 
     @tool
     def name_voice(
@@ -137,7 +137,7 @@ def _add_naming(server: MCPServer[Any], library: Library) -> None:
 
 
 def _add_fixing(server: MCPServer[Any], library: Library) -> None:
-    tool = _adder(server, ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False))
+    tool = _adder(server, library, ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False))
 
     @tool
     def fix_speaker(
@@ -176,13 +176,14 @@ def _add_fixing(server: MCPServer[Any], library: Library) -> None:
         return changes.undo_fix(library, episode, number)
 
 
-def _adder(server: MCPServer[Any], annotations: ToolAnnotations) -> Callable[[Tool], Tool]:
+def _adder(server: MCPServer[Any], library: Library, annotations: ToolAnnotations) -> Callable[[Tool], Tool]:
     """Return what makes a function a tool; an error of ours is said to the assistant, in one line."""
 
     def add(function: Tool) -> Tool:
         @functools.wraps(function)
         def told(**arguments: Any) -> Answer:
             try:
+                library.follow()
                 return function(**arguments)
             except VoicematchError as error:
                 raise ToolError(redacted(str(error))) from error

@@ -71,6 +71,7 @@ class Recorded:
     """What a transaction changed; complete when it is over. Holds voices: keep it in memory alone."""
 
     changes: tuple[Changed, ...] = field(default=(), repr=False)
+    embedder: str = ""
 
 
 def capture(connection: sa.Connection, clips_of: Collection[str]) -> Snapshot:

@@ -118,6 +118,7 @@ class App:
         return endpoint
 
     def _show(self, request: Request, name: str, page: Page) -> Response:
+        self._library.follow()
         reading = Reading(self._library, addresses.path, queue=self._queue, undoable=self._journal.undoable())
         view = page.make(reading, Asked({**request.query_params, **request.path_params}))
         if _wants_json(request):
@@ -163,6 +164,7 @@ class App:
         return endpoint
 
     def _act(self, name: str, fields: Mapping[str, str]) -> views.Done:
+        self._library.follow()
         if name != "undo" and ACTIONS[name].work is not None:  # asks others for feeds, and nothing of it is undone
             return perform(name, fields, library=self._library, journal=self._journal, queue=self._queue)
         with self._one_at_a_time:
