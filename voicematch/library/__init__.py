@@ -16,7 +16,7 @@ from typing import Self
 import platformdirs
 
 from ..errors import ChangedSince
-from . import domains, migrations, undo
+from . import domains, erasure, migrations, undo
 from .as_heard import AsHeard
 from .copies import Copies, Copy
 from .database import BUSY_SECONDS, Database, open_database
@@ -345,7 +345,7 @@ class Library:
             yield recorded
             with self._database.read() as connection:
                 recorded.changes = undo.difference(before, undo.capture(connection, ()))
-                recorded.embedder = self.embedder
+                recorded.embedder, recorded.num_erasures = self.embedder, erasure.num_erasures(connection)
 
     def undo(self, recorded: Recorded) -> bool:
         """Take back what was recorded, and say whether all is as it was; if not, all episodes are to be matched again.
@@ -353,6 +353,7 @@ class Library:
         `usecases.name.undo` does both. Raises ChangedSince when what a person said then has been changed again since.
         """
         with self._database.write() as connection:
-            if recorded.embedder != self.embedder:
-                raise ChangedSince(undo.REFUSED)  # vectors of before an upgrade must not come back
+            today = self.embedder, erasure.num_erasures(connection)
+            if (recorded.embedder, recorded.num_erasures) != today:  # old vectors, or who was forgotten, would return
+                raise ChangedSince(undo.REFUSED)
             return undo.restore(connection, recorded)

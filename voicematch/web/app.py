@@ -207,6 +207,7 @@ class App:
 
     def _take_in(self, form: Received) -> views.Done:
         assert self._queue is not None
+        since = self._journal.num_erasures()
         folder = folder_of(self._library)
         new = [file_job(keep(path, sound_name(name), folder), "")[1] for name, path in form.files]
         if not new:
@@ -216,7 +217,7 @@ class App:
             self._queue.start()
         known = f", {added.num_known} known already" if added.num_known else ""
         text = f"{plural(added.num_new, 'episode')} queued{known}"
-        return self._journal.tell(views.Done(text, None, 0, 0, go=addresses.path("backlog")))
+        return self._journal.tell(views.Done(text, None, 0, 0, go=addresses.path("backlog")), since)
 
     def appearances(self, request: Request) -> Response:
         """Send a feed of the episodes that a person speaks in, newest first."""
