@@ -99,8 +99,11 @@ def test_changing_where_it_is_allowed(web_library_file: Path) -> None:
         assert {one["after"] for one in named["changes"]} >= {"Robin Rowan"}
         assert (await answer(client, "person", name="Robin Rowan"))["num_episodes"] >= 1
 
-        before = (await answer(client, "transcript", episode=KEY))["lines"]
-        reworded = await answer(client, "fix_text", episode=KEY, line=1, text="Quite other words.")
+        transcript = await answer(client, "transcript", episode=KEY)
+        before, seen = transcript["lines"], transcript["seen"]
+        assert "seen" in await refusal(client, "fix_text", episode=KEY, line=1, text="A number alone.")
+        assert "seen" in await refusal(client, "fix_text", episode=KEY, line=1, text="A number alone.", seen="")
+        reworded = await answer(client, "fix_text", episode=KEY, line=1, text="Quite other words.", seen=seen)
         given = await answer(client, "fix_speaker", episode=KEY, start=before[2]["start"] + 0.1, speaker="Hazel Holly")
         after = (await answer(client, "transcript", episode=KEY))["lines"]
         assert after[1]["text"] == "Quite other words."
@@ -120,6 +123,9 @@ def test_changing_where_it_is_allowed(web_library_file: Path) -> None:
         ]
         nobody = await answer(client, "correct_voice", episode=KEY, speaker="SPEAKER_00")
         assert nobody["is"] is None
+        await answer(client, "name_voice", voice="SPEAKER_00", episode=KEY, name="Quentin Quince", consent="public")
+        nobody = await answer(client, "correct_voice", episode=KEY, speaker="SPEAKER_00")
+        assert nobody["warnings"] == ["Quentin Quince had nothing but this voice, and is no profile any more"]
         assert "needs its episode" in await refusal(client, "name_voice", voice="SPEAKER_00", name="Ada Ash")
         by_label = await answer(client, "name_voice", voice="SPEAKER_00", episode=KEY, name="Ada Ash")
         assert by_label["named"] == "Ada Ash"

@@ -17,6 +17,7 @@ from pydantic import Field
 from .. import __version__
 from ..errors import VoicematchError, redacted
 from ..library import Library
+from ..usecases.warned import heard
 from . import answers, changes
 from .answers import Answer
 
@@ -156,8 +157,12 @@ def _add_fixing(server: MCPServer[Any], library: Library) -> None:
         line: Annotated[int, Field(description="its number in the transcript", ge=0)],
         text: Annotated[str, Field(description="what is really said")],
         seen: Annotated[
-            str, Field(description="as the transcript or the last fix_text gave it: refuses if lines changed since")
-        ] = "",
+            str,
+            Field(
+                description="as the transcript or the last fix_text gave it: refuses if lines changed since",
+                min_length=1,
+            ),
+        ],
     ) -> Answer:
         """Change the words of one line of an episode. The answer has what to pass as `seen` with the next one."""
         return changes.fix_text(library, episode, line, text, seen=seen)
@@ -184,7 +189,9 @@ def _adder(server: MCPServer[Any], library: Library, annotations: ToolAnnotation
         def told(**arguments: Any) -> Answer:
             try:
                 library.follow()
-                return function(**arguments)
+                with heard() as warnings:
+                    answer = function(**arguments)
+                return {**answer, "warnings": [*answer.get("warnings", ()), *warnings]} if warnings else answer
             except VoicematchError as error:
                 raise ToolError(redacted(str(error))) from error
 
