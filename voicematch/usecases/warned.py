@@ -46,5 +46,5 @@ def heard() -> Iterator[list[str]]:
 
 
 def _without_folder(argument: object) -> object:
-    is_path = isinstance(argument, str | os.PathLike) and os.path.isabs(argument) and ": " not in str(argument)
-    return os.path.basename(argument) if is_path else argument
+    path = str(argument) if isinstance(argument, str | os.PathLike) else ""
+    return os.path.basename(path) if os.path.isabs(path) and ": " not in path else argument
