@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 import anyio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route, compile_path
 from starlette.staticfiles import StaticFiles
@@ -23,11 +23,12 @@ from starlette.staticfiles import StaticFiles
 from .. import given, outputs
 from ..errors import AudioError, ChangedSince, LibraryError, NothingThere, ProfileNotFound, VoicematchError
 from ..formats.amounts import plural
+from ..formats.file_names import file_name
 from ..formats.pictures import MOST_SENT, square
 from ..library import Library
 from ..library.job import file_job
 from ..library.reading.episodes import key_of
-from . import addresses, drawing, pictures, rendering, sound, views
+from . import addresses, pictures, rendering, sound, views
 from .actions import ACTIONS, Question, perform, set_picture, undo
 from .description import describe
 from .journal import Journal
@@ -71,7 +72,12 @@ def create_app(
     queue : works the queue off when the pages are asked to; None for pages that leave it alone
     """
     app = App(library, queue)
-    handlers = {VoicematchError: app.refused, HTTPException: app.not_found, Exception: app.failed}
+    handlers = {
+        VoicematchError: app.refused,
+        HTTPException: app.not_found,
+        ClientDisconnect: app.left,
+        Exception: app.failed,
+    }
     return Safety(Starlette(routes=app.routes(), exception_handlers=handlers), names=names, password=password)
 
 
@@ -266,7 +272,7 @@ class App:
         if form not in DOWNLOADS:
             raise NothingThere(f"episodes are to be had as {', '.join(DOWNLOADS)}")
         episode = self._library.episodes.get(self._library.listings.episode(key).summary.audio_sha256)
-        name = quote(f"{drawing.file_name(episode.title or Path(episode.source).stem)}.{form}")
+        name = quote(f"{file_name(episode.title or Path(episode.source).stem) or 'episode'}.{form}")
         headers = {"content-disposition": f"attachment; filename*=UTF-8''{name}"}
         return Response(outputs.text_of(episode, form), media_type=DOWNLOADS[form], headers=headers)
 
@@ -308,6 +314,10 @@ class App:
         there_is_none = "there is no such page; the menu leads to all there are"
         message = there_is_none if error.status_code == HTTPStatus.NOT_FOUND else error.detail
         return self._wrong(request, error.status_code, message, headers=error.headers)
+
+    def left(self, request: Request, error: Exception) -> Response:
+        """Answer nobody: whoever asked hung up before all of it was sent, which is no reason to write a line."""
+        return Response(status_code=HTTPStatus.BAD_REQUEST)
 
     def failed(self, request: Request, error: Exception) -> Response:
         log.error("%s %s: %r", request.method, request.url.path, error)
