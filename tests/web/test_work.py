@@ -145,7 +145,7 @@ def test_who_hangs_up_half_way_is_no_fault(library: Library, queue: QueueRun, pa
     async def send(message: object) -> None: ...
 
     async def hang_up() -> None:
-        await create_app(library, queue=queue)(scope, receive, send)  # type: ignore[arg-type]
+        await create_app(library, queue=queue)(scope, receive, send)
 
     asyncio.run(hang_up())
 
@@ -269,6 +269,20 @@ def test_a_voice_is_learned_from_marked_lines_and_unlearned(tmp_path: Path) -> N
         assert library.profiles.find("Quentin Quince") is None
         answer = client.post("/actions/enroll-stretch", data=fields | {"lines": "1,8,9,10"}, headers=JSON)
         assert answer.json()["text"] == "The voice of Quentin Quince is learned from 12 seconds of speech"
+
+
+def test_a_voice_learned_again_from_the_same_lines_is_unlearned_to_what_it_was(tmp_path: Path) -> None:
+    with open_library(tmp_path / "library.db") as library:
+        lines = read(EXAMPLE.with_suffix(".srt").read_text("utf-8"), "x")
+        episode = identify(EXAMPLE, library=library, lines=lines)
+        client = TestClient(create_app(library), base_url=HERE)
+        fields = {"episode": episode.audio_sha256, "name": "Quentin Quince", "consent": "permission", "lines": "8,9,10"}
+        assert client.post("/actions/enroll-stretch", data=fields, headers=JSON).is_success
+        before = library.voiceprints.rows("Quentin Quince"), list(library.voiceprints.clips("Quentin Quince"))
+        again = client.post("/actions/enroll-stretch", data=fields | {"consent": "public"}, headers=JSON).json()
+        assert [row.consent for row in library.voiceprints.rows("Quentin Quince")] == ["public"]
+        assert client.post("/actions/undo", data={"action": str(again["action"])}, headers=JSON).is_success
+        assert (library.voiceprints.rows("Quentin Quince"), list(library.voiceprints.clips("Quentin Quince"))) == before
 
 
 def test_a_voice_is_learned_from_the_channel_that_was_listened_to(tmp_path: Path) -> None:
