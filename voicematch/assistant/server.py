@@ -34,7 +34,8 @@ voice may be kept (`consent`). Every change reaches all episodes at once."""
 
 Episode = Annotated[str, Field(description="the key of an episode, as answers give it, or its title or file name")]
 Person = Annotated[str, Field(description="a person's name")]
-Page = Annotated[int, Field(description="of the list, from 1", ge=1)]
+Page = Annotated[int, Field(description="of the list, from 1", ge=1, le=10**6)]
+Seconds = Annotated[float, Field(ge=0, le=10**7, allow_inf_nan=False)]  # also where JSON holds NaN
 Since = Annotated[str | None, Field(description="only episodes of this day (2026-01-31) or later")]
 Speaker = Annotated[str | None, Field(description="only where this person speaks")]
 Consent = Annotated[
@@ -143,9 +144,9 @@ def _add_fixing(server: MCPServer[Any], library: Library) -> None:
     @tool
     def fix_speaker(
         episode: Episode,
-        start: Annotated[float, Field(description="seconds; alone, the line that is said then")],
+        start: Annotated[Seconds, Field(description="seconds; alone, the line that is said then")],
         speaker: Annotated[str, Field(description="a person's name, a label of the episode, or new")],
-        end: Annotated[float | None, Field(description="seconds; with it, the stretch until then")] = None,
+        end: Annotated[Seconds | None, Field(description="seconds; with it, the stretch until then")] = None,
         consent: Consent = None,
     ) -> Answer:
         """Give one line, or one stretch, of an episode to another speaker."""
