@@ -20,8 +20,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*://)(?:[^/?#\s]*@)?([^?#\s]*)(\?[^#\s]*)?(#\S*)?", re.IGNORECASE)
-_IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]*://\S+?(?=[:;,.)\]'\"]*(?:\s|$))", re.IGNORECASE)
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*://)(?:[^/?#\s]*@)?+([^?#\s]*)(\?[^#\s]*)?(#\S*)?", re.IGNORECASE)
+_IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]{0,30}://\S+", re.IGNORECASE)  # bounded, since a text may be one long word
+_AFTER_ADDRESS = ":;,.)]'\""
 _VALUE = re.compile(r"(?<==)[^&;]*")
 _RUN = re.compile(r"[A-Za-z0-9]{16,}")
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F]+")
@@ -30,7 +31,7 @@ _BEFORE_KEYS = ("private", "auth", "token", "key", "secret", "access_token", "ap
 ALTERNATIONS = 4
 SHORT_KEY, LONG_KEY = 8, 20  # characters
 _NUMBERED = re.compile(
-    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?=\d*[a-f])[0-9a-f]{16,}", re.IGNORECASE
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<![0-9a-f])(?=\d*[a-f])[0-9a-f]{16,}", re.IGNORECASE
 )  # or UUID
 _OF_FEEDS = ("feed", "feeds", "rss", "atom", "xml")  # in a host, a folder or an ending
 _BEFORE_NUMBERS = ("episode", "episodes", "clip", "clips", "public")  # what anybody may know
@@ -61,7 +62,12 @@ def redacted(text: str) -> str:
     >>> redacted("https://x.org/?key=abc: no such file")
     'https://x.org/?key=…: no such file'
     """
-    return _IN_TEXT.sub(lambda address: shown(address[0]), text)
+
+    def plain(found: re.Match[str]) -> str:
+        address = found[0].rstrip(_AFTER_ADDRESS)
+        return f"{shown(address)}{found[0][len(address) :]}"
+
+    return _IN_TEXT.sub(plain, text)
 
 
 def _plain(address: re.Match[str]) -> str:

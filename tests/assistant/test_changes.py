@@ -46,9 +46,3 @@ def test_several_lines_of_one_transcript_are_fixed_in_turn(library: Library) -> 
     first = changes.fix_text(library, KEY, 3, "Moss.", seen=answers.transcript(library, KEY)["seen"])
     changes.fix_text(library, KEY, 4, "Ferns.", seen=first["seen"])
     assert texts(library) == [*before[:3], "Moss.", "Ferns.", *before[5:]]
-
-
-def test_a_number_alone_means_the_lines_as_they_are(library: Library) -> None:
-    split_the_first_line(library)
-    assert changes.fix_text(library, KEY, 4, "Moss.")["seen"] is None  # whose lines nobody has shown
-    assert texts(library)[4] == "Moss."

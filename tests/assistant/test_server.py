@@ -82,7 +82,8 @@ def test_reading_over_standard_input_and_output(web_library_file: Path) -> None:
         assert "no word to search for" in await refusal(client, "search", words=" ")
         assert "'soon' is not a day" in await refusal(client, "search", words="rain", since="soon")
         assert "'soon' is not a day" in await refusal(client, "episodes", since="soon")
-        assert "page" in await refusal(client, "people", page=0)
+        for page in (0, 10**30):
+            assert "page" in await refusal(client, "search", words="rain", page=page)
         assert "name_voice" in await refusal(client, "name_voice", voice=voices[0]["voice"], name="Robin")
 
     talk(web_library_file, ask)
@@ -99,8 +100,14 @@ def test_changing_where_it_is_allowed(web_library_file: Path) -> None:
         assert {one["after"] for one in named["changes"]} >= {"Robin Rowan"}
         assert (await answer(client, "person", name="Robin Rowan"))["num_episodes"] >= 1
 
-        before = (await answer(client, "transcript", episode=KEY))["lines"]
-        reworded = await answer(client, "fix_text", episode=KEY, line=1, text="Quite other words.")
+        transcript = await answer(client, "transcript", episode=KEY)
+        before, seen = transcript["lines"], transcript["seen"]
+        assert "seen" in await refusal(client, "fix_text", episode=KEY, line=1, text="A number alone.")
+        assert "seen" in await refusal(client, "fix_text", episode=KEY, line=1, text="A number alone.", seen="")
+        reworded = await answer(client, "fix_text", episode=KEY, line=1, text="Quite other words.", seen=seen)
+        for start in ("NaN", "inf", -1.0, 1e300):  # JSON has no NaN, but some write it, as a text or bare
+            refused = await refusal(client, "fix_speaker", episode=KEY, start=start, speaker="new")
+            assert "start" in refused
         given = await answer(client, "fix_speaker", episode=KEY, start=before[2]["start"] + 0.1, speaker="Hazel Holly")
         after = (await answer(client, "transcript", episode=KEY))["lines"]
         assert after[1]["text"] == "Quite other words."
@@ -120,6 +127,9 @@ def test_changing_where_it_is_allowed(web_library_file: Path) -> None:
         ]
         nobody = await answer(client, "correct_voice", episode=KEY, speaker="SPEAKER_00")
         assert nobody["is"] is None
+        await answer(client, "name_voice", voice="SPEAKER_00", episode=KEY, name="Quentin Quince", consent="public")
+        nobody = await answer(client, "correct_voice", episode=KEY, speaker="SPEAKER_00")
+        assert nobody["warnings"] == ["Quentin Quince had nothing but this voice, and is no profile any more"]
         assert "needs its episode" in await refusal(client, "name_voice", voice="SPEAKER_00", name="Ada Ash")
         by_label = await answer(client, "name_voice", voice="SPEAKER_00", episode=KEY, name="Ada Ash")
         assert by_label["named"] == "Ada Ash"

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -397,6 +398,60 @@ def test_a_process_that_missed_the_move_can_neither_read_nor_write_voices(librar
     assert library.voiceprints.all().profiles == ()  # `library` is still open as it was
     with pytest.raises(errors.EmbedderMismatch, match="'later', not of 'fake'"):
         heard(library, tones(tmp_path / "episode.wav", ADA))
+
+
+def test_a_process_that_missed_the_move_leaves_the_names_of_episodes(library: Library, tmp_path: Path) -> None:
+    enrolled(library, tmp_path, "Ada", ADA)
+    enrolled(library, tmp_path, "Basil", BASIL)
+    heard(library, tones(tmp_path / "episode.wav", ADA, BASIL))
+    with open_library(library.location) as elsewhere:
+        moved(elsewhere)
+    assert library.embedder == "fake"
+    assert naming.rename("Ada", "Ada Ash", library=library) != ()
+    assert naming.relabel(library=library) == ()
+    episode = library.episodes.get("episode")
+    assert [episode.name(label) for label in episode.matches] == ["Ada Ash", "Basil"]
+    assert library.embedder == "later"
+
+
+def test_a_process_sees_the_move_when_it_looks(library: Library, tmp_path: Path) -> None:
+    enrolled(library, tmp_path, "Ada", ADA)
+    with open_library(library.location) as elsewhere:
+        moved(elsewhere)
+    library.follow()
+    assert library.embedder == "later"
+    assert library.people.profile(library.people.id("Ada")).num_voiceprints == 1
+
+
+def test_vectors_of_before_the_move_do_not_come_back_by_an_undo(library: Library, tmp_path: Path) -> None:
+    enrolled(library, tmp_path, "Ada", ADA)
+    enrolled(library, tmp_path, "Basil", BASIL)
+    with library.recording(clips_of=["Ada"]) as recorded:
+        library.profiles.remove("Ada")
+    with open_library(library.location) as elsewhere:
+        moved(elsewhere)
+    with pytest.raises(errors.ChangedSince, match="changed again since"):
+        library.undo(recorded)
+
+
+def test_of_two_moves_at_once_one_is_refused(library: Library, tmp_path: Path) -> None:
+    enrolled(library, tmp_path, "Ada", ADA)
+
+    class MovedMeanwhile(PartsDiarizer):
+        def diarize(self, audio: Sound, *others: Any, **options: Any) -> Diarization:
+            with open_library(library.location) as elsewhere:
+                upgrade(elsewhere, LaterEmbedder(), diarizer=PartsDiarizer())
+            return super().diarize(audio, *others, **options)
+
+    class Third(LaterEmbedder):
+        name = "third"
+
+    set_calibration(library, "third")
+    with pytest.raises(errors.LibraryError, match="voices were added or removed meanwhile"):
+        upgrade(library, Third(), diarizer=MovedMeanwhile())
+    with open_library(library.location) as after:
+        assert after.embedder == "later"
+        assert after.upkeep.check() == ()
 
 
 # -- the command

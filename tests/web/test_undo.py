@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -232,9 +234,9 @@ def test_the_journal_is_bounded(library: Library) -> None:
     with library.recording() as recorded:
         pass
     assert recorded.changes == ()
-    first = journal.add("first", lambda library: ())
+    first = journal.add("first", lambda library: (), since=0)
     for number in range(MOST_KEPT):
-        journal.add(str(number), lambda library: ())
+        journal.add(str(number), lambda library: (), since=0)
     with pytest.raises(NothingThere):
         journal.get(first)
 
@@ -247,3 +249,59 @@ def test_whom_a_command_forgets_does_not_come_back(library: Library) -> None:
     assert "Maya" not in pages.get("/settings").text
     assert pages.post("/actions/undo", data={"action": str(done["action"])}, headers=JSON).status_code == 404
     assert library.people.names() == ()
+
+
+def test_what_was_done_just_before_a_command_forgets_is_not_kept(library: Library) -> None:
+    """The forgetting comes between the action and the journal's entry of it."""
+    asked = 0
+
+    def forgetting() -> int:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            library.profiles.forget("Ada", former=["Maya"])
+        return library.upkeep.num_erasures()
+
+    journal = Journal(forgetting)
+    done = perform("delete", {"name": "Maya"}, library=library, journal=journal)
+    assert library.people.names() == ()
+    assert journal.undoable() == ()
+    assert journal.told(done.notice) is None
+    assert not journal._kept
+
+
+def test_whom_a_command_forgets_just_before_an_undo_does_not_come_back(library: Library) -> None:
+    with library.recording(clips_of=["Maya"]) as recorded:
+        library.profiles.remove("Maya")
+    library.profiles.forget("Ada", former=["Maya"])
+    with pytest.raises(ChangedSince, match="changed again since"):
+        naming.undo(recorded, library=library)
+    assert library.people.names() == ()
+
+
+def test_what_is_warned_of_is_told_to_who_acts_and_to_no_log(library: Library, tmp_path: Path) -> None:
+    """It names people, and files that may be called like them."""
+    library.jobs.add([NewJob(key="1", source="/show/1.mp3", title="One")])
+    job = library.jobs.claim("here")
+    assert job is not None
+    path = tmp_path / "With Ada.json"
+    library.jobs.reserve(job, {"json": (str(path), str(path))}, lambda taken: None)
+    library.jobs.finish(job, sha(1))
+    path.write_text("{}")
+    library.outputs.mark([sha(1)])
+    outputs.finish(library)
+    path.write_text("by hand")
+    pages, logged = TestClient(create_app(library), base_url=HERE), io.StringIO()
+    handler = logging.StreamHandler(logged)  # as the commands have one
+    logging.getLogger("voicematch").addHandler(handler)
+    try:
+        nobody = {"episode": sha(1), "speaker": "SPEAKER_00", "name": ""}
+        done = pages.post("/actions/correct", data=nobody, headers=JSON).json()
+    finally:
+        logging.getLogger("voicematch").removeHandler(handler)
+    assert done["warnings"] == [
+        "Ada had nothing but this voice, and is no profile any more",
+        "With Ada.json was changed since it was written; it still shows the names of before",
+    ]
+    assert logged.getvalue() == ""
+    assert done["warnings"][1] in pages.get(f"/settings?done={done['notice']}").text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import signal
@@ -115,6 +116,38 @@ def test_a_name_from_elsewhere_is_no_path() -> None:
     assert sound_name("/etc/cron.d/x.mp3") == "x.mp3"
     assert sound_name("...mp3") == "recording.mp3"
     assert "\x00" not in sound_name("a\x00b.wav")
+    assert sound_name("-rf.mp3") == "rf.mp3"
+    assert sound_name("con.mp3") == "_con.mp3"
+
+
+def test_a_long_name_in_a_script_of_long_letters_is_cut(library: Library, writing: TestClient) -> None:
+    """Systems that count letters allow it; a file system here counts bytes."""
+    sent = {"file": ("語" * 200 + ".mp3", b"sound")}
+    assert writing.post("/uploads", files=sent, headers=JSON).json()["text"] == "1 episode queued"
+    assert [path.name for path in folder_of(library).iterdir()] == ["語" * 40 + ".mp3"]
+
+
+@pytest.mark.parametrize("path", ["/uploads", "/speakers/1/picture", "/actions/rename"])
+def test_who_hangs_up_half_way_is_no_fault(library: Library, queue: QueueRun, path: str) -> None:
+    kind = b"application/json" if path == "/actions/rename" else b"multipart/form-data; boundary=x"
+    pieces = iter([{"type": "http.request", "body": b"--x\r\n", "more_body": True}])
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "query_string": b"",
+        "headers": [(b"host", b"127.0.0.1"), (b"content-type", kind)],
+    }
+
+    async def receive() -> dict[str, object]:
+        return next(pieces, {"type": "http.disconnect"})
+
+    async def send(message: object) -> None: ...
+
+    async def hang_up() -> None:
+        await create_app(library, queue=queue)(scope, receive, send)
+
+    asyncio.run(hang_up())
 
 
 def test_the_queue_is_begun_stopped_and_tried_again(library: Library, queue: QueueRun, writing: TestClient) -> None:
@@ -236,6 +269,20 @@ def test_a_voice_is_learned_from_marked_lines_and_unlearned(tmp_path: Path) -> N
         assert library.profiles.find("Quentin Quince") is None
         answer = client.post("/actions/enroll-stretch", data=fields | {"lines": "1,8,9,10"}, headers=JSON)
         assert answer.json()["text"] == "The voice of Quentin Quince is learned from 12 seconds of speech"
+
+
+def test_a_voice_learned_again_from_the_same_lines_is_unlearned_to_what_it_was(tmp_path: Path) -> None:
+    with open_library(tmp_path / "library.db") as library:
+        lines = read(EXAMPLE.with_suffix(".srt").read_text("utf-8"), "x")
+        episode = identify(EXAMPLE, library=library, lines=lines)
+        client = TestClient(create_app(library), base_url=HERE)
+        fields = {"episode": episode.audio_sha256, "name": "Quentin Quince", "consent": "permission", "lines": "8,9,10"}
+        assert client.post("/actions/enroll-stretch", data=fields, headers=JSON).is_success
+        before = library.voiceprints.rows("Quentin Quince"), list(library.voiceprints.clips("Quentin Quince"))
+        again = client.post("/actions/enroll-stretch", data=fields | {"consent": "public"}, headers=JSON).json()
+        assert [row.consent for row in library.voiceprints.rows("Quentin Quince")] == ["public"]
+        assert client.post("/actions/undo", data={"action": str(again["action"])}, headers=JSON).is_success
+        assert (library.voiceprints.rows("Quentin Quince"), list(library.voiceprints.clips("Quentin Quince"))) == before
 
 
 def test_a_voice_is_learned_from_the_channel_that_was_listened_to(tmp_path: Path) -> None:

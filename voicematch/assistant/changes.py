@@ -47,7 +47,7 @@ def fix_speaker(
     return _fixed(fixing.give(found, [span], speaker, library=library, consent=consent))
 
 
-def fix_text(library: Library, episode: str, line: int, text: str, *, seen: str = "") -> Answer:
+def fix_text(library: Library, episode: str, line: int, text: str, *, seen: str) -> Answer:
     """Change the words of a line, given by its number in the transcript.
 
     seen : what the transcript said that its lines are seen as, so that a number of other lines is refused; the answer
@@ -57,7 +57,7 @@ def fix_text(library: Library, episode: str, line: int, text: str, *, seen: str 
     with library.together():
         fixed = _fixed(fixing.reword(found, line, text, library=library, seen=seen))
         now = fixing.as_shown(library.episodes.get(found).lines)
-    return fixed | {"seen": now if seen else None}
+    return fixed | {"seen": now}
 
 
 def fix_merge(library: Library, episode: str, source: str, into: str) -> Answer:

@@ -17,6 +17,7 @@ from pydantic import Field
 from .. import __version__
 from ..errors import VoicematchError, redacted
 from ..library import Library
+from ..usecases.warned import heard
 from . import answers, changes
 from .answers import Answer
 
@@ -33,7 +34,8 @@ voice may be kept (`consent`). Every change reaches all episodes at once."""
 
 Episode = Annotated[str, Field(description="the key of an episode, as answers give it, or its title or file name")]
 Person = Annotated[str, Field(description="a person's name")]
-Page = Annotated[int, Field(description="of the list, from 1", ge=1)]
+Page = Annotated[int, Field(description="of the list, from 1", ge=1, le=10**6)]
+Seconds = Annotated[float, Field(ge=0, le=10**7, allow_inf_nan=False)]  # also where JSON holds NaN
 Since = Annotated[str | None, Field(description="only episodes of this day (2026-01-31) or later")]
 Speaker = Annotated[str | None, Field(description="only where this person speaks")]
 Consent = Annotated[
@@ -63,7 +65,7 @@ def make_server(library: Library, *, allow_changes: bool = False) -> MCPServer[A
 
 
 def _add_reading(server: MCPServer[Any], library: Library) -> None:
-    tool = _adder(server, ToolAnnotations(read_only_hint=True, open_world_hint=False))
+    tool = _adder(server, library, ToolAnnotations(read_only_hint=True, open_world_hint=False))
 
     @tool
     def search(words: str, speaker: Speaker = None, since: Since = None, page: Page = 1) -> Answer:
@@ -113,7 +115,7 @@ def _add_reading(server: MCPServer[Any], library: Library) -> None:
 
 
 def _add_naming(server: MCPServer[Any], library: Library) -> None:
-    tool = _adder(server, ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False))
+    tool = _adder(server, library, ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False))
 
     @tool
     def name_voice(
@@ -137,14 +139,14 @@ def _add_naming(server: MCPServer[Any], library: Library) -> None:
 
 
 def _add_fixing(server: MCPServer[Any], library: Library) -> None:
-    tool = _adder(server, ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False))
+    tool = _adder(server, library, ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False))
 
     @tool
     def fix_speaker(
         episode: Episode,
-        start: Annotated[float, Field(description="seconds; alone, the line that is said then")],
+        start: Annotated[Seconds, Field(description="seconds; alone, the line that is said then")],
         speaker: Annotated[str, Field(description="a person's name, a label of the episode, or new")],
-        end: Annotated[float | None, Field(description="seconds; with it, the stretch until then")] = None,
+        end: Annotated[Seconds | None, Field(description="seconds; with it, the stretch until then")] = None,
         consent: Consent = None,
     ) -> Answer:
         """Give one line, or one stretch, of an episode to another speaker."""
@@ -156,8 +158,12 @@ def _add_fixing(server: MCPServer[Any], library: Library) -> None:
         line: Annotated[int, Field(description="its number in the transcript", ge=0)],
         text: Annotated[str, Field(description="what is really said")],
         seen: Annotated[
-            str, Field(description="as the transcript or the last fix_text gave it: refuses if lines changed since")
-        ] = "",
+            str,
+            Field(
+                description="as the transcript or the last fix_text gave it: refuses if lines changed since",
+                min_length=1,
+            ),
+        ],
     ) -> Answer:
         """Change the words of one line of an episode. The answer has what to pass as `seen` with the next one."""
         return changes.fix_text(library, episode, line, text, seen=seen)
@@ -176,14 +182,17 @@ def _add_fixing(server: MCPServer[Any], library: Library) -> None:
         return changes.undo_fix(library, episode, number)
 
 
-def _adder(server: MCPServer[Any], annotations: ToolAnnotations) -> Callable[[Tool], Tool]:
+def _adder(server: MCPServer[Any], library: Library, annotations: ToolAnnotations) -> Callable[[Tool], Tool]:
     """Return what makes a function a tool; an error of ours is said to the assistant, in one line."""
 
     def add(function: Tool) -> Tool:
         @functools.wraps(function)
         def told(**arguments: Any) -> Answer:
             try:
-                return function(**arguments)
+                library.follow()
+                with heard() as warnings:
+                    answer = function(**arguments)
+                return {**answer, "warnings": [*answer.get("warnings", ()), *warnings]} if warnings else answer
             except VoicematchError as error:
                 raise ToolError(redacted(str(error))) from error
 

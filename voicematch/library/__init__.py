@@ -15,7 +15,8 @@ from typing import Self
 
 import platformdirs
 
-from . import domains, migrations, undo
+from ..errors import ChangedSince
+from . import domains, erasure, migrations, undo
 from .as_heard import AsHeard
 from .copies import Copies, Copy
 from .database import BUSY_SECONDS, Database, open_database
@@ -142,6 +143,7 @@ class Library:
         self._database = database
         self._pin = pin
         database.damage = lambda connection: damage(connection, pin)
+        database.begun = pin.follow
 
     def __enter__(self) -> Self:
         return self
@@ -177,6 +179,11 @@ class Library:
         """Length of those vectors; None until the first, for an embedder that is not in the table of models."""
         with self._database.read() as connection:
             return self._pin.dimension(connection)
+
+    def follow(self) -> None:
+        """Keep to the embedder that the library has today, whoever moved it there; writing does so by itself."""
+        with self._database.read() as connection:
+            self._pin.follow(connection)
 
     def keep_to(self, embedder: str, dimension: int | None, weights: str | None = None) -> None:
         """Tie the library to an embedder, which may be another one while it holds no vectors yet.
@@ -281,7 +288,7 @@ class Library:
     @property
     def upgrade(self) -> Moving:
         """Its way to another embedder."""
-        return Moving(self._database, self._pin)
+        return Moving(self._database)
 
     # -- reading, for commands and pages
 
@@ -342,12 +349,15 @@ class Library:
             yield recorded
             with self._database.read() as connection:
                 recorded.changes = undo.difference(before, undo.capture(connection, ()))
+                recorded.embedder, recorded.num_erasures = self.embedder, erasure.num_erasures(connection)
 
     def undo(self, recorded: Recorded) -> bool:
         """Take back what was recorded, and say whether all is as it was; if not, all episodes are to be matched again.
 
-        `usecases.name.undo` does both. Raises LibraryError when what a person said then has been changed again since.
+        `usecases.name.undo` does both. Raises ChangedSince when what a person said then has been changed again since.
         """
         with self._database.write() as connection:
-            self._pin.admit(connection, self.embedder, ())  # vectors of before an upgrade must not come back
+            today = self.embedder, erasure.num_erasures(connection)
+            if (recorded.embedder, recorded.num_erasures) != today:  # old vectors, or who was forgotten, would return
+                raise ChangedSince(undo.REFUSED)
             return undo.restore(connection, recorded)

@@ -44,6 +44,7 @@ class Database:
     """An open database. ``path`` is None on PostgreSQL; ``location`` never shows a password.
 
     damage : finds what in it cannot be right; it is asked when a value could not be understood
+    begun : is told of each write transaction that begins
     """
 
     def __init__(self, engine: sa.Engine, path: Path | None, driver: Driver | None = None) -> None:
@@ -54,6 +55,7 @@ class Database:
         self._writer = engine.execution_options(writer=True)
         self._of_thread = threading.local()
         self.damage: Callable[[sa.Connection], Iterator[str]] = _nothing
+        self.begun: Callable[[sa.Connection], object] = _nothing
 
     @property
     def _joint(self) -> sa.Connection | None:
@@ -80,6 +82,7 @@ class Database:
             self._of_thread.connection = connection
             try:
                 with connection.begin() as transaction:
+                    self.begun(connection)
                     yield
                     if not keep:
                         transaction.rollback()
@@ -105,6 +108,7 @@ class Database:
                     yield self._joint
                 return
             with one_line_errors(self.location), self._writer.begin() as connection:
+                self.begun(connection)
                 yield connection
 
     @contextmanager

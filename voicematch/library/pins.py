@@ -25,11 +25,20 @@ def read(connection: sa.Connection) -> tuple[str | None, int | None]:
 
 
 class Pin:
-    """The embedder that an open library is tied to; all its rooms share it."""
+    """The embedder that an open library is tied to; all its rooms share it.
+
+    Another process may move the library to another one at any time; each write transaction heeds that from its start.
+    """
 
     def __init__(self, database: Database, embedder: str | None, dimension: int | None) -> None:
         self._database = database
         self.embedder, self._dimension = self._tied(embedder, dimension)
+
+    def follow(self, connection: sa.Connection) -> None:
+        """Keep to the embedder that the library has today."""
+        embedder, dimension = read(connection)
+        if embedder is not None:
+            self.embedder, self._dimension = embedder, dimension
 
     def dimension(self, connection: sa.Connection) -> int | None:
         """Read how long the vectors are; None until the first, for an embedder that is not in the table of models."""

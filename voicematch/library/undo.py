@@ -68,9 +68,14 @@ class Changed:
 
 @dataclass
 class Recorded:
-    """What a transaction changed; complete when it is over. Holds voices: keep it in memory alone."""
+    """What a transaction changed; complete when it is over. Holds voices: keep it in memory alone.
+
+    embedder, num_erasures : of the library then
+    """
 
     changes: tuple[Changed, ...] = field(default=(), repr=False)
+    embedder: str = ""
+    num_erasures: int = 0
 
 
 def capture(connection: sa.Connection, clips_of: Collection[str]) -> Snapshot:

@@ -12,7 +12,6 @@ from ..types import Embedding, Part
 from . import pins, vectors
 from .database import Database
 from .episodes import parts_from_json
-from .pins import Pin
 from .profiles import remove_unused_clips
 from .schema import episodes, voiceprints
 
@@ -38,11 +37,10 @@ class StaleEpisode:
 
 
 class Moving:
-    """The way of an open library to another embedder. Afterwards the library has to be opened anew."""
+    """The way of an open library to another embedder."""
 
-    def __init__(self, database: Database, pin: Pin) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._pin = pin
 
     def stale_episodes(self, embedder: str) -> tuple[StaleEpisode, ...]:
         """List the episodes that ``embedder`` has not heard, oldest first."""
@@ -51,20 +49,23 @@ class Moving:
         with self._database.read() as connection:
             return tuple(StaleEpisode(*row[:-1], parts_from_json(row.parts)) for row in connection.execute(stale))
 
-    def adopt(self, embedder: str, dimension: int, remade: Sequence[Remade], *, known: frozenset[int]) -> None:
+    def adopt(
+        self, embedder: str, dimension: int, remade: Sequence[Remade], *, known: frozenset[int], before: str
+    ) -> None:
         """Pin the library to another embedder, with these voiceprints in place of all it holds.
 
         Consent, source, time and clip stay those of the voiceprints replaced. The vectors of episodes stay too, and
         count no more, until the episode is heard again.
 
         known : the ids of all voiceprints there were when these were made
+        before : the embedder of those
 
         Raises LibraryError when voices were added or removed meanwhile; then the library is as it was.
         """
         with self._database.write() as connection:
             columns = [column for column in voiceprints.c if column.name != "vector"]
             rows = {row.id: row._mapping for row in connection.execute(sa.select(*columns))}
-            if rows.keys() != known or pins.read(connection)[0] != self._pin.embedder:
+            if rows.keys() != known or pins.read(connection)[0] != before:
                 raise LibraryError(f"{self._database.location}: voices were added or removed meanwhile; run it again")
             made = vectors.stack([one.embedding for one in remade], dimension, embedder)
             connection.execute(voiceprints.delete())

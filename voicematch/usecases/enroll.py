@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..audio import EVERYTHING, Audio, Choice, encode_clip
@@ -11,10 +12,26 @@ from ..audio.spans import LEAST_SECONDS, Excerpt, sound_of
 from ..errors import AudioError
 from ..library import Library
 from ..net.addresses import is_address
-from ..types import Progress
+from ..types import Embedding, Progress
 from ..voices.sample import check, quality
 from .chosen import BUILT_IN, Engines
 from .learn import Enrollment, calibration_of, check_consent, ensure_profile, pool, spelled, taught
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeardClip:
+    """A voice as it was heard in a clip, and what is kept with it; ``clip`` is the encoded speech, if that is kept."""
+
+    name: str
+    role: str | None
+    consent: str
+    consent_note: str
+    source: str
+    audio_sha256: str
+    embedder: str
+    embeddings: Sequence[Embedding]
+    clip: bytes | None
+    warnings: tuple[str, ...]
 
 
 def enroll(
@@ -47,6 +64,43 @@ def enroll(
     Raises EnrollmentError when the clip will not make a usable voiceprint, with the reason and the remedy;
     AudioError, ModelError, LibraryError.
     """
+    heard = hear(
+        name,
+        source,
+        library=library,
+        consent=consent,
+        consent_note=consent_note,
+        start=start,
+        end=end,
+        speaker=speaker,
+        role=role,
+        keep_clip=keep_clip,
+        force=force,
+        choice=choice,
+        engines=engines,
+        progress=progress,
+    )
+    return keep(heard, library=library)
+
+
+def hear(
+    name: str,
+    source: str | Path,
+    *,
+    library: Library,
+    consent: str,
+    consent_note: str = "",
+    start: float = 0.0,
+    end: float | None = None,
+    speaker: str | None = None,
+    role: str | None = None,
+    keep_clip: bool = True,
+    force: bool = False,
+    choice: Choice = EVERYTHING,
+    engines: Engines = BUILT_IN,
+    progress: Progress | None = None,
+) -> HeardClip:
+    """Hear the voice in a clip, and store nothing yet. Arguments and errors are those of `enroll`."""
     check_consent(consent)
     name = spelled(library, name)
     diarizer, embedder = engines.resolve(library)
@@ -65,19 +119,35 @@ def enroll(
     )
     embeddings = [replace(e, start=e.start + start, end=e.end + start) for e in pool(voice.embeddings)]
     clip = encode_clip(sound_of(voice.turns, audio, start)) if keep_clip else None
+    return HeardClip(
+        name=name,
+        role=role,
+        consent=consent,
+        consent_note=consent_note,
+        source=str(source) if is_address(source) else os.path.realpath(source),
+        audio_sha256=audio.sha256,
+        embedder=embedder.name,
+        embeddings=embeddings,
+        clip=clip,
+        warnings=voice.warnings,
+    )
+
+
+def keep(heard: HeardClip, *, library: Library) -> Enrollment:
+    """Teach a profile, made if it is new, the voice that was heard. Raises LibraryError."""
     with library.together():
-        created = ensure_profile(library, name, role=role)
+        created = ensure_profile(library, heard.name, role=heard.role)
         num_voiceprints = library.voiceprints.add(
-            name,
-            embeddings,
-            embedder=embedder.name,
-            consent=consent,
-            consent_note=consent_note,
-            source=str(source) if is_address(source) else os.path.realpath(source),
-            audio_sha256=audio.sha256,
-            clip=clip,
+            heard.name,
+            heard.embeddings,
+            embedder=heard.embedder,
+            consent=heard.consent,
+            consent_note=heard.consent_note,
+            source=heard.source,
+            audio_sha256=heard.audio_sha256,
+            clip=heard.clip,
         )
-    return Enrollment(name, created, num_voiceprints, sum(e.seconds for e in embeddings), voice.warnings)
+    return Enrollment(heard.name, created, num_voiceprints, sum(e.seconds for e in heard.embeddings), heard.warnings)
 
 
 def _excerpt(audio: Audio, start: float, end: float | None) -> Audio | Excerpt:

@@ -122,7 +122,7 @@ def upgrade(
     force: bool = False,
     progress: Progress | None = None,
 ) -> Upgrade:
-    """Move a library to another embedder; afterwards it has to be opened anew.
+    """Move a library to another embedder.
 
     diarizer : finds the speech in each clip; None is the built-in one
     dry_run : says what would be heard again, queued and lost, and changes nothing
@@ -131,8 +131,9 @@ def upgrade(
     Raises LibraryError when a batch is running, voices were added meanwhile, or a profile would lose its last voice;
     ModelError when the embedder cannot be used. The library is then as it was.
     """
-    if library.embedder == embedder.name:
-        raise LibraryError(f"{library.location} holds voices of {embedder.name!r} already")
+    before = library.embedder
+    if before == embedder.name:
+        raise LibraryError(f"{library.location} holds voices of {before!r} already")
     if not dry_run:
         _refuse_running(library)
         ensure(embedder, progress=progress)
@@ -150,9 +151,9 @@ def upgrade(
     else:
         if silent and not force:
             raise LibraryError(_would_be_silent(silent, heard.lost, embedder.name))
-        backup, there, gone = _take_over(library, embedder, heard.remade, frozenset(known))
+        backup, there, gone = _take_over(library, embedder, heard.remade, frozenset(known), before)
     return Upgrade(
-        before=library.embedder,
+        before=before,
         embedder=embedder.name,
         num_voiceprints=(len(known), sum(heard.by_profile.values())),
         num_clips=heard.num_clips,
@@ -275,12 +276,12 @@ def _stale(library: Library, embedder: str) -> tuple[Episodes, Episodes]:
 
 
 def _take_over(
-    library: Library, embedder: Embedder, remade: Sequence[Remade], known: frozenset[int]
+    library: Library, embedder: Embedder, remade: Sequence[Remade], known: frozenset[int], before: str
 ) -> tuple[Path | None, Episodes, Episodes]:
     """The copy of the library as it was, and `_stale`. From here on the library is the new embedder's."""
     backup = None
     if library.path is not None:
-        backup = backup_path(library.path, Path(library.embedder).name)  # which may be the path of a model
+        backup = backup_path(library.path, Path(before).name)  # which may be the path of a model
         library.upkeep.backup(backup)
     try:
         with library.together():
@@ -288,7 +289,7 @@ def _take_over(
             there, gone = _stale(library, embedder.name)
             have_jobs = library.jobs.again({episode.audio_sha256 for episode in there})
             library.jobs.add(job_of(episode) for episode in there if episode.audio_sha256 not in have_jobs)
-            library.upgrade.adopt(embedder.name, embedder.dimension, remade, known=known)
+            library.upgrade.adopt(embedder.name, embedder.dimension, remade, known=known, before=before)
     except BaseException:
         if backup is not None:
             backup.unlink(missing_ok=True)  # of what is still there as it was

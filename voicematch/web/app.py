@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 import anyio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route, compile_path
 from starlette.staticfiles import StaticFiles
@@ -23,11 +23,12 @@ from starlette.staticfiles import StaticFiles
 from .. import given, outputs
 from ..errors import AudioError, ChangedSince, LibraryError, NothingThere, ProfileNotFound, VoicematchError
 from ..formats.amounts import plural
+from ..formats.file_names import file_name
 from ..formats.pictures import MOST_SENT, square
 from ..library import Library
 from ..library.job import file_job
 from ..library.reading.episodes import key_of
-from . import addresses, drawing, pictures, rendering, sound, views
+from . import addresses, pictures, rendering, sound, views
 from .actions import ACTIONS, Question, perform, set_picture, undo
 from .description import describe
 from .journal import Journal
@@ -71,7 +72,12 @@ def create_app(
     queue : works the queue off when the pages are asked to; None for pages that leave it alone
     """
     app = App(library, queue)
-    handlers = {VoicematchError: app.refused, HTTPException: app.not_found, Exception: app.failed}
+    handlers = {
+        VoicematchError: app.refused,
+        HTTPException: app.not_found,
+        ClientDisconnect: app.left,
+        Exception: app.failed,
+    }
     return Safety(Starlette(routes=app.routes(), exception_handlers=handlers), names=names, password=password)
 
 
@@ -118,6 +124,7 @@ class App:
         return endpoint
 
     def _show(self, request: Request, name: str, page: Page) -> Response:
+        self._library.follow()
         reading = Reading(self._library, addresses.path, queue=self._queue, undoable=self._journal.undoable())
         view = page.make(reading, Asked({**request.query_params, **request.path_params}))
         if _wants_json(request):
@@ -163,6 +170,7 @@ class App:
         return endpoint
 
     def _act(self, name: str, fields: Mapping[str, str]) -> views.Done:
+        self._library.follow()
         if name != "undo" and ACTIONS[name].work is not None:  # asks others for feeds, and nothing of it is undone
             return perform(name, fields, library=self._library, journal=self._journal, queue=self._queue)
         with self._one_at_a_time:
@@ -205,6 +213,7 @@ class App:
 
     def _take_in(self, form: Received) -> views.Done:
         assert self._queue is not None
+        since = self._journal.num_erasures()
         folder = folder_of(self._library)
         new = [file_job(keep(path, sound_name(name), folder), "")[1] for name, path in form.files]
         if not new:
@@ -214,7 +223,7 @@ class App:
             self._queue.start()
         known = f", {added.num_known} known already" if added.num_known else ""
         text = f"{plural(added.num_new, 'episode')} queued{known}"
-        return self._journal.tell(views.Done(text, None, 0, 0, go=addresses.path("backlog")))
+        return self._journal.tell(views.Done(text, None, 0, 0, go=addresses.path("backlog")), since)
 
     def appearances(self, request: Request) -> Response:
         """Send a feed of the episodes that a person speaks in, newest first."""
@@ -263,7 +272,7 @@ class App:
         if form not in DOWNLOADS:
             raise NothingThere(f"episodes are to be had as {', '.join(DOWNLOADS)}")
         episode = self._library.episodes.get(self._library.listings.episode(key).summary.audio_sha256)
-        name = quote(f"{drawing.file_name(episode.title or Path(episode.source).stem)}.{form}")
+        name = quote(f"{file_name(episode.title or Path(episode.source).stem) or 'episode'}.{form}")
         headers = {"content-disposition": f"attachment; filename*=UTF-8''{name}"}
         return Response(outputs.text_of(episode, form), media_type=DOWNLOADS[form], headers=headers)
 
@@ -305,6 +314,10 @@ class App:
         there_is_none = "there is no such page; the menu leads to all there are"
         message = there_is_none if error.status_code == HTTPStatus.NOT_FOUND else error.detail
         return self._wrong(request, error.status_code, message, headers=error.headers)
+
+    def left(self, request: Request, error: Exception) -> Response:
+        """Answer nobody: whoever asked hung up before all of it was sent, which is no reason to write a line."""
+        return Response(status_code=HTTPStatus.BAD_REQUEST)
 
     def failed(self, request: Request, error: Exception) -> Response:
         log.error("%s %s: %r", request.method, request.url.path, error)

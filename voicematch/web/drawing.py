@@ -102,15 +102,6 @@ def reason(text: str) -> str:
     return re.sub(r"SPEAKER_[0-9]{1,3}", lambda label: voice(label[0]), text)
 
 
-def file_name(text: str) -> str:
-    """Return a text as a file's name has it.
-
-    >>> file_name("12: Hens, & other birds/../"), file_name("…")
-    ('12 Hens other birds', 'episode')
-    """
-    return " ".join(re.sub(r"[^\w .-]", " ", text).replace("..", " ").split()).strip(" .")[:100] or "episode"
-
-
 def host(address: str) -> str:
     """Return what a link is called.
 

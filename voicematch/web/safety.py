@@ -11,11 +11,10 @@ import base64
 import binascii
 import ipaddress
 from collections.abc import Collection
-from contextlib import suppress
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -100,10 +99,8 @@ class Safety:
 
 async def _admitted(guesses: Guesses, headers: Headers) -> tuple[PlainTextResponse | None, bool]:
     """Why a request is refused, if it is; and whether it has just shown that it knows the password."""
-    cookies = SimpleCookie()
-    with suppress(CookieError):
-        cookies.load(headers.get("cookie", ""))
-    if COOKIE in cookies and guesses.has_token(cookies[COOKIE].value):
+    cookies = cookie_parser(headers.get("cookie", ""))  # as browsers send them: also those of others on this host
+    if guesses.has_token(cookies.get(COOKIE, "")):
         return None, False
     if "authorization" in headers:
         try:

@@ -70,6 +70,7 @@ def serve(
         timeout_graceful_shutdown=SECONDS_TO_FINISH,
     )
     rarely = Rarely()
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # a broken form is told to who sent it
     logging.getLogger("asyncio").addFilter(rarely)  # says again and again when there are too many open files
     try:
         Server(config).run(sockets=[listening])

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..batch.feeds import SOUND
 from ..errors import VoicematchError
+from ..formats.file_names import file_name
 from ..library import Library, default_location, partial
 
 MOST_UPLOADED = 2 << 30  # bytes; ten hours of a good mp3 are 1 GiB
@@ -114,8 +115,7 @@ def sound_name(name: str) -> str:
         )
     suffix = SUFFIX.search(last)
     stem = last[: suffix.start()] if suffix else last
-    plain = " ".join(re.sub(r"[^\w .,()&'-]", "", stem).split()).strip(" .")[:100]
-    return (plain or "recording") + (suffix[0].lower() if suffix else "")
+    return (file_name(stem) or "recording") + (suffix[0].lower() if suffix else "")
 
 
 def keep(sound: Path, name: str, folder: Path) -> Path:

@@ -10,8 +10,10 @@ from ...library import Library
 from ...library.reading.episodes import Named
 from ...usecases import name as naming
 from ...usecases.name import Change
+from ...usecases.warned import heard
 from .. import views
 from ..journal import Journal
+from ..telling import plain
 from ..working import QueueRun
 from .action import ASK, Action, ActionOutcome, Field, Fields, Question, WrongFields, check
 from .episodes import EPISODES
@@ -48,12 +50,15 @@ def perform(
     asked = action.question(library, checked) if fields.get("sure") == ASK else None
     if asked is not None:
         raise Question(*asked, name, checked)
-    outcome, number = _run(action, checked, library, journal, queue)
-    return journal.tell(_done(outcome, number, library))
+    since = journal.num_erasures()
+    with heard() as warnings:
+        outcome, number = _run(action, checked, library, journal, queue, since)
+    return journal.tell(_done(outcome, number, library, warnings), journal.num_erasures() if action.is_final else since)
 
 
 def set_picture(name: str, picture: bytes | None, *, library: Library, journal: Journal) -> views.Done:
     """Set the picture of a person, or take it away. Raises ProfileNotFound."""
+    since = journal.num_erasures()
     before = library.portrayals.picture(library.people.id(name))
     library.portrayals.show(name, picture)
     text = f"{name} has {'another' if before else 'a'} picture" if picture else f"{name} has no picture any more"
@@ -62,11 +67,11 @@ def set_picture(name: str, picture: bytes | None, *, library: Library, journal: 
         library.portrayals.show(name, before)
         return ()
 
-    return journal.tell(_done(ActionOutcome(text), journal.add(text, take_back), library))
+    return journal.tell(_done(ActionOutcome(text), journal.add(text, take_back, since), library), since)
 
 
 def _run(
-    action: Action, fields: Fields, library: Library, journal: Journal, queue: QueueRun | None
+    action: Action, fields: Fields, library: Library, journal: Journal, queue: QueueRun | None, since: int
 ) -> tuple[ActionOutcome, int | None]:
     """Do it, and return what it came to, with the number to undo it by if it can be."""
     if action.run is None:
@@ -74,16 +79,13 @@ def _run(
             raise LibraryError("the queue is not worked off from here")
         return action.work(queue, library, fields), None
     number = None
-    if action.is_final:
+    if action.is_final or action.keeps_its_own:
         outcome = action.run(library, fields)
-        journal.clear()
-    elif action.keeps_its_own:
-        outcome = action.run(library, fields)
-        number = journal.add(outcome.text, outcome.take_back) if outcome.take_back else None
+        number = journal.add(outcome.text, outcome.take_back, since) if outcome.take_back else None
     else:
         with library.recording(clips_of=action.clips_of(library, fields)) as recorded:
             outcome = action.run(library, fields)
-        number = journal.add(outcome.text, lambda library: naming.undo(recorded, library=library))
+        number = journal.add(outcome.text, lambda library: naming.undo(recorded, library=library), since)
     outputs.finish(library)
     return outcome, number
 
@@ -96,21 +98,23 @@ def undo(fields: Fields, *, library: Library, journal: Journal) -> views.Done:
     number = check(UNDO_FIELDS, fields)["action"]
     if not number.isdecimal():
         raise WrongFields(f"action: {number!r} is not the number of one")
+    since = journal.num_erasures()
     done, take_back = journal.get(int(number[:18]))
-    changes = tuple(take_back(library))
-    outputs.finish(library)
+    with heard() as warnings:
+        changes = tuple(take_back(library))
+        outputs.finish(library)
     journal.remove(done.id)
-    return journal.tell(_done(ActionOutcome(f"Undone: {done.text}", changes), None, library))
+    return journal.tell(_done(ActionOutcome(f"Undone: {done.text}", changes), None, library, warnings), since)
 
 
-def _done(outcome: ActionOutcome, action: int | None, library: Library) -> views.Done:
+def _done(outcome: ActionOutcome, action: int | None, library: Library, warnings: Sequence[str] = ()) -> views.Done:
     name, changes = outcome.name, outcome.changes
     return views.Done(
         text=outcome.text,
         action=action,
         num_changes=len(changes),
         num_episodes=len({change.audio_sha256 for change in changes}),
-        warnings=outcome.warnings,
+        warnings=(*outcome.warnings, *map(plain, warnings)),
         person=Named(library.people.id(name), name) if name is not None else None,
         go=outcome.go,
     )

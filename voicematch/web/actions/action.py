@@ -61,7 +61,7 @@ class Action:
     """clips_of : the names of profiles that may lose a kept clip by it
 
     question : what to ask before, if anything, as (question, what to answer); asked of who sends ``sure`` as "ask"
-    is_final : it cannot be undone, and takes what was done before out of the journal
+    is_final : it erases, so that it cannot be undone, nor what was done before it
     work : in place of ``run``, of an action that is about the queue; nothing to undo
     keeps_its_own : it says itself how it is undone, if it is; else the rows that it changes are recorded
     """

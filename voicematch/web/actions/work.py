@@ -10,10 +10,9 @@ from ...library import Library
 from ...net.addresses import is_address
 from ...usecases import name as naming
 from ...usecases import recluster as reclustering
-from ...usecases.enroll import enroll
+from ...usecases.enroll import hear, keep
 from ...usecases.name import Change
 from ..addresses import path
-from ..journal import TakeBack
 from ..telling import plain
 from ..working import QueueRun
 from .action import EPISODE, NAME, Action, ActionOutcome, Field, Fields, WrongFields
@@ -69,28 +68,17 @@ def _enroll(library: Library, fields: Fields) -> ActionOutcome:
     start, end = max(spans_of(episode, lines), key=lambda span: span[1] - span[0])
     if not fields["consent"]:
         raise WrongFields(f"say why the voice of {fields['name']} may be kept")
-    before = {row.id for row in library.voiceprints.rows(fields["name"])} if _is_known(library, fields) else set()
     consent = fields["consent"]
-    added = enroll(
-        fields["name"], episode.source, library=library, consent=consent, start=start, end=end, choice=choice
-    )
-    changes = naming.relabel(library=library)
-    ids = [row.id for row in library.voiceprints.rows(added.profile) if row.id not in before]
+    heard = hear(fields["name"], episode.source, library=library, consent=consent, start=start, end=end, choice=choice)
+    with library.recording(clips_of=[heard.name]) as recorded:  # which keeps everybody else from writing
+        added = keep(heard, library=library)
+        changes = naming.relabel(library=library)
     text = f"The voice of {added.profile} is learned from {plural(round(added.speech_seconds), 'second')} of speech"
-    return ActionOutcome(text, changes, added.warnings, added.profile, take_back=_unlearn(added.profile, ids))
 
-
-def _is_known(library: Library, fields: Fields) -> bool:
-    return library.profiles.find(fields["name"]) is not None
-
-
-def _unlearn(name: str, ids: list[int]) -> TakeBack:
     def take_back(library: Library) -> tuple[Change, ...]:
-        changes = naming.remove_voiceprints(name, ids, library=library)
-        library.profiles.remove_empty(name)
-        return changes
+        return naming.undo(recorded, library=library)
 
-    return take_back
+    return ActionOutcome(text, changes, added.warnings, added.profile, take_back=take_back)
 
 
 def _recluster(library: Library, fields: Fields) -> ActionOutcome:
