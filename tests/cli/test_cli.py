@@ -177,6 +177,14 @@ def test_a_folder_that_cannot_be_written_leaves_nothing(shell: Shell) -> None:
     assert shell("episodes", "list") == (0, "", "No episodes yet. voicematch identify FILE stores the first.\n")
 
 
+@pytest.mark.parametrize("command", [("evaluate", "--open-set", "x.tsv"), ("calibrate",)])
+def test_a_drawing_overwrites_with_force_alone(shell: Shell, command: tuple[str, ...]) -> None:
+    (shell.folder / "own.svg").write_text("mine")
+    assert shell(*command, "--svg", "own.svg") == (1, "", "error: own.svg exists; --force overwrites it\n")
+    assert (shell.folder / "own.svg").read_text() == "mine"
+    assert "own.svg exists" not in shell(*command, "--svg", "own.svg", "--force", "--embedder", "nobody")[2]
+
+
 def test_one_bad_file_of_several_fails_alone(shell: Shell) -> None:
     good = noise(shell.folder / "good.wav", 50)
     (shell.folder / "bad.mp3").write_text("this is no sound", encoding="utf-8")

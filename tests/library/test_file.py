@@ -394,6 +394,20 @@ def test_a_read_only_file(lent_folder: Path, folder_mode: int) -> None:
     )
 
 
+@pytest.mark.parametrize("folder_mode", [0o777, 0o555])
+def test_a_read_only_file_of_an_older_version(lent_folder: Path, folder_mode: int) -> None:
+    (lent_folder / "library.db").chmod(0o644)
+    with closing(sqlite3.connect(lent_folder / "library.db")) as older, older:
+        older.execute("DELETE FROM migrations WHERE name = (SELECT max(name) FROM migrations)")
+    (lent_folder / "library.db").chmod(0o444)
+    lent_folder.chmod(folder_mode)
+    assert alone(without_permission, lent_folder, read_ann) == (
+        "library.db: made by an older voicematch, and can only be read here; "
+        "a copy of it elsewhere is brought to today's form"
+    )
+    assert not list(lent_folder.glob("*.backup"))
+
+
 def test_a_library_that_others_may_read_is_mended(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path.chmod(0o644)
     open_library(path).close()

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import OutFile, Within, device_option, json_option, library_option, quiet_option
+from .options import (
+    OutFile,
+    Within,
+    device_option,
+    force_option,
+    json_option,
+    library_option,
+    quiet_option,
+    refuse_existing,
+)
 from .terminal import print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -27,6 +36,7 @@ if TYPE_CHECKING:
     help="Share of strangers who may get a name, in a library of five (default: 0.002).",
 )
 @click.option("--svg", type=OutFile(), metavar="FILE", help="Draw how reliable it is.")
+@force_option
 @device_option
 @json_option
 @quiet_option
@@ -39,6 +49,7 @@ def calibrate(
     undo: bool,
     wrong_names: float | None,
     svg: Path | None,
+    force: bool,
     device: str,
     as_json: bool,
     quiet: bool,
@@ -58,6 +69,7 @@ def calibrate(
         raise click.UsageError("--from-library and --undo are about the library's own embedder, and its thresholds")
     if from_library and undo:
         raise click.UsageError("give --from-library, or --undo")
+    refuse_existing(svg, force=force)
     if undo:
         _undo(location)
         return

@@ -17,9 +17,11 @@ from .options import (
     collar_option,
     device_option,
     diarizer_option,
+    force_option,
     json_option,
     open_engines,
     quiet_option,
+    refuse_existing,
 )
 from .terminal import print_json, print_table, progress_bar
 
@@ -43,6 +45,7 @@ CLIP_SECONDS = (1.0, 1.5, 2.0, 3.0, 5.0, None)  # None is the whole clip
     help="FILES are lists of people: tables with speaker, path and seconds. How many are named as a library grows.",
 )
 @click.option("--svg", type=OutFile(), metavar="FILE", help="Draw the open-set rates.")
+@force_option
 @click.option(
     "--embedder", metavar="NAME", help="Which embedder to score on the trials (default: that of new libraries)."
 )
@@ -63,6 +66,7 @@ def evaluate(
     trials: bool,
     is_open: bool,
     svg: Path | None,
+    force: bool,
     embedder: str | None,
     device: str,
     lengths: tuple[float, ...],
@@ -79,6 +83,7 @@ def evaluate(
     if is_open:
         if not files or trials:
             raise click.UsageError("--open-set needs at least one list of people, and goes without --trials")
+        refuse_existing(svg, force=force)
         _evaluate_open_set(files, embedder, device, svg, as_json, quiet)
         return
     if trials:

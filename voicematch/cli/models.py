@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from .. import given
-from ..errors import ModelError, OutputExists
+from ..errors import ModelError
 from . import EXIT_ERROR, EXIT_PARTIAL
-from .options import OutFile, collar_option, device_option, json_option, quiet_option
+from .options import OutFile, collar_option, device_option, force_option, json_option, quiet_option, refuse_existing
 from .terminal import print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def verify() -> int:
 @models.command()
 @click.argument("name")
 @click.argument("file", required=False, type=OutFile())
-@click.option("--force", is_flag=True, help="Overwrite the file.")
+@force_option
 def export(name: str, file: Path | None, force: bool) -> None:
     """Copy the ONNX file of the model NAME to FILE, by default NAME.onnx; one to pull has to be pulled first."""
     from ..models.files import path as path_of
@@ -157,8 +157,7 @@ def export(name: str, file: Path | None, force: bool) -> None:
     if card(name).engine != "onnx":
         raise ModelError(f"model {name!r} cannot be exported; it does not run in ONNX Runtime")
     target = file or Path(f"{name}.onnx")
-    if target.exists() and not force:
-        raise OutputExists(f"{target} exists; --force overwrites it")
+    refuse_existing(target, force=force)
     write_atomically(target, given.content(path_of(name)))
     click.echo(f"wrote {target}", err=True)
 

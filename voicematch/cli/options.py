@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..errors import OutputExists
 from ..models.table import DEVICES
 
 if TYPE_CHECKING:
@@ -205,6 +206,15 @@ class OutFolder(click.ParamType[str]):
         if value != "-":
             _try_folder(os.path.dirname(fixed) if brace else value, self, param, ctx)
         return value
+
+
+force_option = click.option("--force", is_flag=True, help="Overwrite the file.")
+
+
+def refuse_existing(path: Path | None, *, force: bool) -> None:
+    """Raise OutputExists for a file that is there, unless it may be overwritten."""
+    if path is not None and path.exists() and not force:
+        raise OutputExists(f"{path} exists; --force overwrites it")
 
 
 class OutFile(click.Path):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import LibraryError, OutputExists
+from ..errors import LibraryError
 from .naming import dry_run_option, print_changes
-from .options import clock, csv_option, json_option, library_option
+from .options import clock, csv_option, force_option, json_option, library_option, refuse_existing
 from .showing import out_of_reach_json, print_figures, print_out_of_reach
 from .terminal import print_csv, print_json, print_table
 
@@ -300,7 +300,7 @@ def _tell_of(name: str, reached: Reached, *, words: bool) -> None:
 @click.option("--all", "everybody", is_flag=True, help="Everybody, instead of NAMEs.")
 @click.option("--voices", is_flag=True, help="With the voiceprints, for another library. They are biometric.")
 @click.option("--clips", "with_clips", is_flag=True, help="With these and the sound that was kept, for a later model.")
-@click.option("--force", is_flag=True, help="Overwrite the file.")
+@force_option
 @library_option
 def export(
     names: tuple[str, ...],
@@ -327,8 +327,7 @@ def export(
 
     if bool(names) is everybody:
         raise click.UsageError("give NAMEs and a FILE, or --all and a FILE")
-    if path.exists() and not force:
-        raise OutputExists(f"{path} exists; --force overwrites it")
+    refuse_existing(path, force=force)
     voices = voices or with_clips
     with open_library(location, create=location is None) as library:
         names = names or library.people.names()

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import click
 
-from ..errors import OutputExists, VoicematchError
+from ..errors import VoicematchError
 from .naming import split_target
-from .options import clock, json_option, library_option
+from .options import clock, force_option, json_option, library_option, refuse_existing
 from .showing import called, print_out_of_reach
 from .terminal import print_json, print_table
 
@@ -76,7 +76,7 @@ def list_(with_ignored: bool, limit: int, as_json: bool, location: str | None) -
 @unknowns.command()
 @click.argument("unknown", metavar="U-0001")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Write it (.wav, .ogg, .opus) instead of playing.")
-@click.option("--force", is_flag=True, help="Overwrite the file.")
+@force_option
 @library_option
 def play(unknown: str, out: Path | None, force: bool, location: str | None) -> None:
     """Hear a voice: its clearest ten seconds, from the episode's audio file, which has to be there still."""
@@ -87,8 +87,7 @@ def play(unknown: str, out: Path | None, force: bool, location: str | None) -> N
 
     if out is not None and out.suffix.lower() not in (".wav", ".ogg", ".opus"):
         raise click.UsageError(f"{out}: write a .wav, .ogg or .opus file")
-    if out is not None and out.exists() and not force:
-        raise OutputExists(f"{out} exists; --force overwrites it")
+    refuse_existing(out, force=force)
     with open_library(location, create=location is None) as library:
         clip = clearest_clip(unknown, library=library)
     click.echo(f"{clip.source} at {clock(clip.start)}-{clock(clip.end)}", err=True)

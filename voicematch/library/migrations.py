@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -209,13 +210,15 @@ STEPS: tuple[Step, ...] = (
     ("0015_earlier_answers", create_earlier_answers),
 )
 """What was changed after the first schema, oldest first. Released steps are never edited."""
+ONLY_READ = "made by an older voicematch, and can only be read here; a copy of it elsewhere is brought to today's form"
 WITHOUT_STEPS = "damaged: what it says of its own form has gaps; restore a backup of it"
 
 
 def migrate(database: Database, *, steps: Sequence[Step] = STEPS, create: bool = True, keep_old: bool = True) -> None:
     """Bring a library to the newest schema, or make it when the database is empty.
 
-    Raises LibraryError when the database is something else, is damaged, or a newer voicematch has changed it.
+    Raises LibraryError when the database is something else, is damaged, or a newer voicematch has changed it, and where
+    an older one cannot be written.
     """
     known = [FIRST, *(name for name, _ in steps)]
     with database.read() as connection:
@@ -225,6 +228,8 @@ def migrate(database: Database, *, steps: Sequence[Step] = STEPS, create: bool =
     if not applied and not create:
         raise LibraryError(f"{database.location}: no library there yet; voicematch enroll NAME FILE makes one")
     _refuse_others(applied, known, database.location)
+    if applied and database.path is not None and not _can_change(database.path):
+        raise LibraryError(f"{database.location}: {ONLY_READ}")
     backup = None
     try:
         with database.write() as connection:
@@ -247,6 +252,10 @@ def migrate(database: Database, *, steps: Sequence[Step] = STEPS, create: bool =
         raise
     if backup is not None:
         log.warning("%s: changed to a newer form; the library as it was is %s", database.location, backup.name)
+
+
+def _can_change(path: Path) -> bool:
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
 def _applied(connection: sa.Connection, location: str) -> list[str]:
