@@ -306,7 +306,7 @@ def test_a_voice_is_forgotten_by_keyboard_with_its_name_in_words_and_backups(cha
     page = changing.open("/speakers/4")
     page.get_by_text("Change or delete this speaker").click()
     page.get_by_label("Names they had before").focus()
-    for box in ("Redact the name where it is said", "Erase it also in backups"):
+    for box in ("Redact the name in transcripts, titles and notes", "Erase it also in backups"):
         page.keyboard.press("Tab")
         page.keyboard.press("Space")
         assert page.get_by_label(box).is_checked()
