@@ -128,7 +128,9 @@ def test_a_long_name_in_a_script_of_long_letters_is_cut(library: Library, writin
 
 
 @pytest.mark.parametrize("path", ["/uploads", "/speakers/1/picture", "/actions/rename"])
-def test_who_hangs_up_half_way_is_no_fault(library: Library, queue: QueueRun, path: str) -> None:
+def test_who_hangs_up_half_way_is_no_fault(
+    library: Library, queue: QueueRun, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
     kind = b"application/json" if path == "/actions/rename" else b"multipart/form-data; boundary=x"
     pieces = iter([{"type": "http.request", "body": b"--x\r\n", "more_body": True}])
     scope = {
@@ -147,7 +149,10 @@ def test_who_hangs_up_half_way_is_no_fault(library: Library, queue: QueueRun, pa
     async def hang_up() -> None:
         await create_app(library, queue=queue)(scope, receive, send)
 
-    asyncio.run(hang_up())
+    before = library.jobs.find(State.QUEUED)
+    asyncio.run(hang_up())  # raises what a server would write a traceback of
+    assert caplog.messages == []
+    assert library.jobs.find(State.QUEUED) == before
 
 
 def test_the_queue_is_begun_stopped_and_tried_again(library: Library, queue: QueueRun, writing: TestClient) -> None:
